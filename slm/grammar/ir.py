@@ -1,0 +1,178 @@
+"""The grammar IR: context-free rules whose leaves are terminals (regular languages).
+
+It is the one value between the front ends and the engines. Its meaning is the plain one: a text
+belongs to the grammar if and only if it can be split into terminals, in any way at all, so that
+the start rule derives them. No longest match, no priority, unless a terminal says so itself
+(`Terminal.longest`).
+
+A right-hand side is any expression, not a list of alternatives: `Seq`, `Choice`, `Many` nest
+freely, and `Many` carries its bounds as numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
+
+from slm.errors import DuplicateRule, Place, UndefinedRule
+from slm.grammar.regular import Regular
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A leaf: text from a regular language, at least one character long.
+
+    The empty text never counts, even where `language` holds it: write ``optional(Terminal(…))``.
+
+    `longest` makes the terminal end only where it cannot end later: if the text goes on so that a
+    longer match of the terminal from the same start exists, the shorter one does not count. (Lark's
+    ``%ignore`` under the dynamic lexers works like that.) A front end that sets it must make sure
+    that some continuation is always possible; see `docs/explanation/engine.md`.
+    """
+
+    name: str
+    language: Regular
+    longest: bool = False
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the rule of this name derives."""
+
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seq:
+    """One after the other; ``Seq(())`` derives the empty text."""
+
+    parts: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Any one of several; ``Choice(())`` derives nothing at all."""
+
+    options: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """`low` to `high` times the body; `high` None means without end. A counter, never copies."""
+
+    body: Expression
+    low: int
+    high: int | None
+
+
+Expression: TypeAlias = Terminal | Call | Seq | Choice | Many
+
+EMPTY: Expression = Seq(())
+NEVER: Expression = Choice(())
+
+
+def seq(*parts: Expression) -> Expression:
+    """The parts one after the other, flattened."""
+    flat: list[Expression] = []
+    for part in parts:
+        flat.extend(part.parts if isinstance(part, Seq) else (part,))
+    return flat[0] if len(flat) == 1 else Seq(tuple(flat))
+
+
+def choice(*options: Expression) -> Expression:
+    """Any of the options, flattened, without repeats."""
+    flat: dict[Expression, None] = {}
+    for option in options:
+        flat.update(dict.fromkeys(option.options if isinstance(option, Choice) else (option,)))
+    return next(iter(flat)) if len(flat) == 1 else Choice(tuple(flat))
+
+
+def many(body: Expression, low: int = 0, high: int | None = None) -> Expression:
+    """`low` to `high` times the body; an impossible range derives nothing."""
+    if high is not None and high < low:
+        return NEVER
+    if high == 0:
+        return EMPTY
+    return body if low == high == 1 else Many(body, low, high)
+
+
+def optional(body: Expression) -> Expression:
+    """The body or nothing."""
+    return many(body, 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A named right-hand side, and where it was written."""
+
+    name: str
+    body: Expression
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """Rules and a start: what every front end produces and both engines consume.
+
+    Raises:
+        DuplicateRule: two rules share a name.
+        UndefinedRule: the start, or a call, names no rule.
+    """
+
+    rules: tuple[Rule, ...]
+    start: str
+
+    def __post_init__(self) -> None:
+        if len(self.by_name) != len(self.rules):
+            names = [rule.name for rule in self.rules]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise DuplicateRule(f"rule `{twice}` is defined twice", hint="rename one of them")
+        if self.start not in self.by_name:
+            raise UndefinedRule(
+                f"the start rule `{self.start}` is not defined",
+                hint=f"the rules are {', '.join(sorted(self.by_name)[:10])}",
+            )
+        for rule in self.rules:
+            for node in walk(rule.body):
+                if isinstance(node, Call) and node.rule not in self.by_name:
+                    raise UndefinedRule(
+                        f"rule `{node.rule}` is used by `{rule.name}` but never defined",
+                        at=rule.place,
+                        hint="define it, or correct the name",
+                    )
+
+    @cached_property
+    def by_name(self) -> dict[str, Rule]:
+        """Rules by name."""
+        return {rule.name: rule for rule in self.rules}
+
+    @cached_property
+    def terminals(self) -> tuple[Terminal, ...]:
+        """Every distinct terminal, in order of first use."""
+        found: dict[Terminal, None] = {}
+        for rule in self.rules:
+            found.update((node, None) for node in walk(rule.body) if isinstance(node, Terminal))
+        return tuple(found)
+
+    def __str__(self) -> str:
+        from slm.grammar.printer import print_grammar
+
+        return print_grammar(self)
+
+
+def walk(expression: Expression) -> Iterator[Expression]:
+    """The expression and every expression inside it, without recursion."""
+    stack = [expression]
+    while stack:
+        node = stack.pop()
+        yield node
+        match node:
+            case Seq(parts):
+                stack.extend(reversed(parts))
+            case Choice(options):
+                stack.extend(reversed(options))
+            case Many(body, _, _):
+                stack.append(body)

@@ -1,0 +1,195 @@
+"""Regular languages over Unicode code points: what terminals are made of.
+
+A `Regular` is a frozen tree. It is closed under union, intersection and complement, repetition
+carries its bounds as numbers (nothing is ever copied), and `Dfa` embeds an explicit automaton
+(a source text's spans, a compiled priority pattern). How a code point becomes UTF-8 bytes is the
+engines' business; here a symbol is a code point, U+0000 to U+10FFFF without the surrogates.
+
+The constructors `concat`, `union`, `repeat`, `intersection` and `complement` simplify on the way
+(flatten, drop neutral elements, absorb the empty language) and should be used instead of the
+classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from slm.grammar.charset import CharSet
+
+
+@dataclass(frozen=True, slots=True)
+class Chars:
+    """One code point out of a set; the empty set is the empty language."""
+
+    charset: CharSet
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """One after the other; ``Concat(())`` is the empty text."""
+
+    parts: tuple[Regular, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """Any one of several languages."""
+
+    options: tuple[Regular, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """`low` to `high` times the body; `high` None means without end."""
+
+    body: Regular
+    low: int
+    high: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Intersection:
+    """Texts that are in every one of the languages."""
+
+    parts: tuple[Regular, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Complement:
+    """Every text that is not in the body."""
+
+    body: Regular
+
+
+@dataclass(frozen=True, slots=True)
+class Dfa:
+    """An explicit deterministic automaton; state 0 is the start.
+
+    `edges[q]` lists (charset, target) with pairwise disjoint charsets; what is in none of them is
+    dead.
+    """
+
+    edges: tuple[tuple[tuple[CharSet, int], ...], ...]
+    accepting: frozenset[int]
+
+
+Regular: TypeAlias = Chars | Concat | Union | Repeat | Intersection | Complement | Dfa
+
+NOTHING: Regular = Chars(CharSet.EMPTY)
+EPSILON: Regular = Concat(())
+ANY_CHAR: Regular = Chars(CharSet.ALL)
+ANYTHING: Regular = Repeat(ANY_CHAR, 0, None)
+
+
+def literal(text: str) -> Regular:
+    """Just this text.
+
+    >>> literal("ab") == concat(Chars(CharSet.of("a")), Chars(CharSet.of("b")))
+    True
+    """
+    return concat(*(Chars(CharSet.of(char)) for char in text))
+
+
+def concat(*parts: Regular) -> Regular:
+    """The parts one after the other."""
+    flat: list[Regular] = []
+    for part in parts:
+        if part == NOTHING:
+            return NOTHING
+        flat.extend(part.parts if isinstance(part, Concat) else (part,))
+    return flat[0] if len(flat) == 1 else Concat(tuple(flat))
+
+
+def union(*options: Regular) -> Regular:
+    """Any of the options; sets of single characters are merged into one."""
+    flat: dict[Regular, None] = {}
+    charset = CharSet.EMPTY
+    for option in options:
+        for leaf in option.options if isinstance(option, Union) else (option,):
+            if isinstance(leaf, Chars):
+                charset |= leaf.charset
+            else:
+                flat[leaf] = None
+    if charset:
+        flat[Chars(charset)] = None
+    if not flat:
+        return NOTHING
+    return next(iter(flat)) if len(flat) == 1 else Union(tuple(flat))
+
+
+def repeat(body: Regular, low: int = 0, high: int | None = None) -> Regular:
+    """`low` to `high` times the body; an impossible range (low > high) is the empty language."""
+    if high is not None and high < low:
+        return NOTHING
+    if high == 0 or body == EPSILON:
+        return EPSILON
+    if body == NOTHING:
+        return EPSILON if low == 0 else NOTHING
+    if low == 1 and high == 1:
+        return body
+    return Repeat(body, low, high)
+
+
+def optional(body: Regular) -> Regular:
+    """The body or nothing."""
+    return repeat(body, 0, 1)
+
+
+def intersection(*parts: Regular) -> Regular:
+    """Texts in every part; no part at all means every text."""
+    flat: dict[Regular, None] = {}
+    for part in parts:
+        for leaf in part.parts if isinstance(part, Intersection) else (part,):
+            if leaf == NOTHING:
+                return NOTHING
+            if leaf != ANYTHING:
+                flat[leaf] = None
+    if not flat:
+        return ANYTHING
+    if all(isinstance(leaf, Chars) for leaf in flat):
+        charset = CharSet.ALL
+        for leaf in flat:
+            assert isinstance(leaf, Chars)
+            charset &= leaf.charset
+        return Chars(charset)
+    return next(iter(flat)) if len(flat) == 1 else Intersection(tuple(flat))
+
+
+def complement(body: Regular) -> Regular:
+    """Every text but those of the body."""
+    if isinstance(body, Complement):
+        return body.body
+    if body == NOTHING:
+        return ANYTHING
+    if body == ANYTHING:
+        return NOTHING
+    return Complement(body)
+
+
+def difference(body: Regular, *without: Regular) -> Regular:
+    """The body's texts that are in none of `without`."""
+    return intersection(body, *(complement(part) for part in without))
+
+
+def choice_of(texts: Iterable[str]) -> Regular:
+    """Any one of the texts."""
+    return union(*(literal(text) for text in texts))
+
+
+def nullable(regular: Regular) -> bool:
+    """Whether the empty text is in the language."""
+    match regular:
+        case Chars():
+            return False
+        case Concat(parts) | Intersection(parts):
+            return all(nullable(part) for part in parts)
+        case Union(options):
+            return any(nullable(option) for option in options)
+        case Repeat(body, low, _):
+            return low == 0 or nullable(body)
+        case Complement(body):
+            return not nullable(body)
+        case Dfa(_, accepting):
+            return 0 in accepting
