@@ -1,6 +1,6 @@
 """Settings that every test shares: no network, and how hard hypothesis looks.
 
-The hypothesis profile is ``$HYPOTHESIS_PROFILE``, else ``ci`` where ``CI`` is set, else ``default``:
+The hypothesis profile is ``$HYPOTHESIS_PROFILE``, else ``ci`` where CI is set, else ``default``:
 
 - ``default``: random examples, no deadline (a first call may compile a grammar);
 - ``ci``: fewer examples, the same ones each time, so that a run can be repeated;

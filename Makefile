@@ -1,0 +1,130 @@
+# The only entry point: every target works alone on a fresh clone, with Python 3.10 or newer and a
+# C++20 compiler. The first one that is called makes .venv and fills it; later calls find it there.
+#
+#   make demo    a small model turns sentences into typed triples
+#   make test    every test                      make check   linters, types, import rules
+#   make bench   mask timings                    make docs    the documentation, into site/
+#   make fmt     formats the sources             make clean   removes what was built (not .venv)
+#
+# Without a compiler:            SLM_ENGINE=reference make test
+# Another interpreter:           make test PYTHON=python3.12
+# Extra pip options for torch:   make test TORCH_PIP_FLAGS="--index-url …"   (e.g. its CPU-only builds)
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_PIP_FLAGS ?=
+PYTEST_FLAGS ?=
+BENCH_FLAGS ?=
+# Tests run in this many processes: the cores this process may use, eight at most.
+WORKERS ?= $(shell $(PY) -c 'import os; print(min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))')
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+export SLM_ENGINE
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install -c constraints.txt
+# Says what is fetched and built, and leaves out what is there already.
+TERSE := { grep --line-buffered -vE '^ *(Requirement already|Looking in|Using cached|Downloading|Preparing|Obtaining|Stored)' || true; }
+
+define NO_COMPILER
+No C++20 compiler was found (c++, g++ and clang++ were tried), and slm's native engine needs one.
+  Debian, Ubuntu:  apt install g++
+  Fedora:          dnf install gcc-c++
+  macOS:           xcode-select --install
+  Windows:         Visual Studio Build Tools, workload "Desktop development with C++"
+If you have one under another name, say CXX=… . To go without: the engine in Python gives the same
+masks, slowly:  SLM_ENGINE=reference make test
+endef
+export NO_COMPILER
+
+ENGINE := $(if $(filter reference,$(SLM_ENGINE)),reference,native)
+BUILT := $(VENV)/.slm-built-$(ENGINE)
+NATIVE_SOURCES := $(wildcard CMakeLists.txt kernels/CMakeLists.txt kernels/*/CMakeLists.txt \
+  kernels/*/*.cc kernels/*/*.h kernels/*/*.cu)
+CPP_FILES := $(wildcard kernels/*/*.cc kernels/*/*.h kernels/*/*.cu)
+
+.PHONY: help demo test check fmt bench docs clean distclean
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+# --- what each target does -------------------------------------------------------------------------
+
+demo: $(VENV)/.slm-all
+	@$(PY) -m slm.cli.main demo
+
+test: $(VENV)/.slm-test
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal -q --durations=10 $(PYTEST_FLAGS)
+
+check: $(VENV)/.slm-check
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+	$(if $(CPP_FILES),$(VENV)/bin/clang-format --dry-run -Werror $(CPP_FILES))
+	@if $(PY) -c 'import slm._native' 2>/dev/null; then \
+	  echo '$(PY) -m mypy.stubtest slm._native'; $(PY) -m mypy.stubtest slm._native; \
+	else echo 'stubtest: left out, the native engine is not built here'; fi
+
+fmt: $(VENV)/.slm-check
+	$(PY) -m ruff check --fix-only
+	$(PY) -m ruff format
+	$(if $(CPP_FILES),$(VENV)/bin/clang-format -i $(CPP_FILES))
+
+bench: $(VENV)/.slm-bench
+	$(PY) benchmarks/masks.py $(BENCH_FLAGS)
+
+docs: $(VENV)/.slm-docs
+	$(PY) -m mkdocs build --strict --quiet
+	@echo 'documentation: site/index.html'
+
+clean:
+	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -f $(VENV)/.slm-built-native $(VENV)/.slm-built-reference
+	find slm tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf $(VENV)
+
+# --- the virtual environment, in steps that are done once -------------------------------------------
+
+$(VENV)/.slm-venv:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 10) else f"slm needs Python 3.10 or newer, and $(PYTHON) is {v[0]}.{v[1]}: try make PYTHON=python3.11")'
+	@test -x $(PY) || { echo '· a virtual environment in $(VENV)'; $(PYTHON) -m venv $(VENV); }
+	@touch $@
+
+# torch has a line of its own, before all that depends on it: what pip picks here stays.
+$(VENV)/.slm-torch: constraints.txt | $(VENV)/.slm-venv
+	@echo '· torch (large: some minutes the first time)'
+	@$(PIP) $(TORCH_PIP_FLAGS) "$$(grep '^torch==' constraints.txt)" | $(TERSE)
+	@touch $@
+
+$(VENV)/.slm-tools: constraints.txt | $(VENV)/.slm-venv
+	@echo '· build tools'
+	@$(PIP) scikit-build-core nanobind cmake ninja | $(TERSE)
+	@touch $@
+
+$(VENV)/.slm-built-native: pyproject.toml $(NATIVE_SOURCES) $(VENV)/.slm-tools
+	@for c in $(CXX) c++ g++ clang++; do \
+	  $$c -std=c++20 -x c++ -fsyntax-only /dev/null 2>/dev/null && exit 0; done; \
+	echo "$$NO_COMPILER" >&2; exit 1
+	@echo '· slm with its native engine'
+	@$(PIP) --no-build-isolation --no-deps -e . | $(TERSE)
+	@rm -f $(VENV)/.slm-built-reference; touch $@
+
+$(VENV)/.slm-built-reference: pyproject.toml $(VENV)/.slm-tools
+	@echo '· slm with the reference engine only'
+	@$(PIP) --no-build-isolation --no-deps -e . | $(TERSE)
+	@rm -f $(VENV)/.slm-built-native; touch $@
+
+# .slm-test stands for `pip install slm[test]`, and so on: slm itself is there, its extras are added.
+$(VENV)/.slm-%: constraints.txt $(BUILT) $(VENV)/.slm-torch
+	@echo '· packages for slm[$*]'
+	@$(PIP) 'slm[$*]' | $(TERSE)
+	@touch $@
