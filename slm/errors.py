@@ -270,9 +270,19 @@ class PromptTooLong(DecodingError):
 
 
 class BudgetTooSmall(DecodingError):
-    """``max_tokens`` ran out, or cannot suffice, before the text was complete."""
+    """``max_tokens`` ran out, or cannot suffice, before the text was complete.
+
+    Attributes:
+        partial: the `slm.Generation` so far, or None when nothing was generated.
+    """
 
     code = "D002"
+
+    def __init__(
+        self, what: str, *, partial: object = None, at: Place | None = None, hint: str = ""
+    ) -> None:
+        self.partial = partial
+        super().__init__(what, at=at, hint=hint)
 
 
 class InvalidSampling(DecodingError):
@@ -285,6 +295,20 @@ class LogitsMismatch(DecodingError):
     """The model's logits do not fit the vocabulary or hold nothing usable."""
 
     code = "D004"
+
+
+class InvalidValue(DecodingError):
+    """A complete text that the user's own type refuses; its schema could not say so.
+
+    Attributes:
+        text: the text.
+    """
+
+    code = "D005"
+
+    def __init__(self, what: str, *, text: str, at: Place | None = None, hint: str = "") -> None:
+        self.text = text
+        super().__init__(what, at=at, hint=hint)
 
 
 # --- models ---------------------------------------------------------------------------------------
@@ -339,6 +363,12 @@ class NoCandidates(KnowledgeError):
     """The text offers nothing that the graph allows as an argument."""
 
     code = "K003"
+
+
+class InvalidTriples(KnowledgeError):
+    """A text that is not a triples document, or one that its specification does not allow."""
+
+    code = "K004"
 
 
 # --- command line, training, merging --------------------------------------------------------------

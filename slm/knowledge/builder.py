@@ -12,8 +12,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from slm.errors import InvalidGraph, Place, UndefinedType
-from slm.knowledge.model import DATATYPES, DATE, NUMBER, TEXT, THING
-from slm.knowledge.model import Entity, EntityType, Fact, Relation
+from slm.knowledge.model import (
+    DATATYPES,
+    DATE,
+    NUMBER,
+    TEXT,
+    THING,
+    Entity,
+    EntityType,
+    Fact,
+    Relation,
+)
 
 if TYPE_CHECKING:
     from slm.knowledge.graph import Knowledge
@@ -273,8 +282,7 @@ class _TypeNames:
             raise UndefinedType(
                 f"{what} `{ref}`, which is no type of `{self._source}`",
                 at=type_ref.place,
-                hint=f"{_suggest(ref, [*self._by_name, *self.declared])}, or load with "
-                'undefined_types="declare"',
+                hint=f'{_suggest(ref, self._by_name)} Or load with undefined_types="declare"',
             )
         self._notes.append(f"{what} `{ref}`, which was not defined: declared by its id")
         self.declared[ref] = self._by_name[ref] = EntityType(ref, ref)
@@ -282,5 +290,5 @@ class _TypeNames:
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean `{near[0]}`?" if near else "define it, or correct the name"
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return f"did you mean `{near[0]}`?" if near else "define it, or correct the name."

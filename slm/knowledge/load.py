@@ -115,7 +115,9 @@ def _load_json(
             hint='an ontology has "concepts" and "relations", a graph "nodes" and "edges"',
         )
     if is_node_link(value):
-        return read_node_link(value, name, _builder(_title(value, name), undefined_types, base), base)
+        return read_node_link(
+            value, name, _builder(_title(value, name), undefined_types, base), base
+        )
     if base is not None:
         raise InvalidGraph(
             "an ontology can only be added to a node-link or networkx graph",

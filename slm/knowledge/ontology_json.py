@@ -2,11 +2,13 @@
 
 Read are the files of Text2KGBench (``concepts`` with ``qid``, ``relations`` with ``pid``) and the
 plain form ``{"types": […], "relations": {label: [subject type, object type]}}``, with optional
-``entities`` and ``facts``. An unknown key is an error: it may carry a constraint.
+``entities`` and ``facts``. An unknown part is listed in the notes; an unknown field of a type, a
+relation or an entity is an error, since it is most likely misspelt.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +18,7 @@ from slm.knowledge.graph import Knowledge
 
 _TYPES = ("types", "concepts", "entity_types")
 _ABOUT = {"title", "name", "id", "description", "version", "license", "source", "@context"}
+_PARTS = (*_TYPES, "relations", "entities", "facts")
 _IDS = ("id", "qid", "pid")
 _LABELS = ("label", "name")
 _DOMAINS = ("domain", "subject")
@@ -50,11 +53,13 @@ def read_ontology(value: dict[str, Any], name: str, builder: Builder) -> Knowled
         elif key == "facts":
             reader.read_facts(part, at)
         elif key not in _ABOUT:
-            raise InvalidGraph(
-                f"`{key}` is not a part of an ontology that slm knows",
-                at=Place(name, pointer=at),
-                hint="known are types (or concepts), relations, entities, facts, title, id",
-            )
+            if near := difflib.get_close_matches(key, _PARTS, n=1, cutoff=0.75):
+                raise InvalidGraph(
+                    f"`{key}` is not a part of an ontology",
+                    at=Place(name, pointer=at),
+                    hint=f"did you mean `{near[0]}`?",
+                )
+            builder.notes.append(f"`{key}` is not read, and nothing in it is enforced")
     return builder.build()
 
 

@@ -35,15 +35,15 @@ def relations_context(relations: Iterable[Relation]) -> str:
 def triples_prompt(context: str, text: str, facts: str = "") -> str:
     """The whole prompt; the model's output, a JSON object, follows it directly.
 
+    The last line ends with a space.
+
     Args:
         context: from `relations_context`.
         text: the source; a line break in it is shown as a space, so that it stays on its line.
         facts: from `linearise`; the line is left out when there are none.
 
-    >>> print(triples_prompt("director(film, human)", "Inception is by Nolan."))
-    relations: director(film, human)
-    text: Inception is by Nolan.
-    triples:\x20
+    >>> triples_prompt("director(film, human)", "Inception is by Nolan.").splitlines()
+    ['relations: director(film, human)', 'text: Inception is by Nolan.', 'triples: ']
     """
     lines = [f"relations: {context}"]
     if facts:

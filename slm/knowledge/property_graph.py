@@ -89,7 +89,7 @@ def to_networkx(knowledge: Knowledge) -> Any:
         raise MissingDependency(
             "networkx is not installed", hint="pip install 'slm[knowledge]'"
         ) from error
-    graph = nx.MultiDiGraph(name=knowledge.name)
+    graph: Any = nx.MultiDiGraph(name=knowledge.name)
     graph.graph["relations"] = [
         {"label": r.label, "id": r.id, "domain": list(r.domain), "range": list(r.range)}
         for r in knowledge.relations
@@ -139,7 +139,7 @@ class _Reader:
             raise InvalidGraph(
                 "an edge has no relation",
                 at=place,
-                hint="set its `relation`, `label`, `type` or `predicate`, or a key that is a string",
+                hint="set its `relation`, `label`, `type` or `predicate`, or a string as its key",
             )
         for end in (tail, head):
             if not isinstance(end, Hashable) or _node_id(end) not in self._nodes:
