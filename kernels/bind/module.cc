@@ -1,0 +1,113 @@
+// The Python face of the core; the only file that includes nanobind.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "core/engine.h"
+#include "core/error.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace slm {
+namespace {
+
+using Words = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Row = nb::ndarray<std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+std::string_view view(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
+
+std::shared_ptr<TokenTrie> make_trie(const nb::list& tokens) {
+  std::vector<std::string> bytes;
+  bytes.reserve(nb::len(tokens));
+  for (nb::handle token : tokens) {
+    bytes.emplace_back(token.is_none() ? std::string_view{} : view(nb::cast<nb::bytes>(token)));
+  }
+  nb::gil_scoped_release release;
+  return std::make_shared<TokenTrie>(std::move(bytes));
+}
+
+std::shared_ptr<Engine> make_engine(Words words, std::shared_ptr<TokenTrie> trie,
+                                    std::vector<TokenId> ends) {
+  nb::gil_scoped_release release;
+  Program program = read_program({words.data(), words.size()});
+  return std::make_shared<Engine>(program, std::move(trie), std::move(ends));
+}
+
+void fill_mask(Session& session, Row row) {
+  std::span<std::uint32_t> words{reinterpret_cast<std::uint32_t*>(row.data()), row.size()};
+  if (words.size() * 32 < session.engine().trie().vocabulary()) {
+    throw std::invalid_argument("the row is shorter than the vocabulary");
+  }
+  // A remembered mask is copied at once; letting go of the GIL would cost more than the copy.
+  if (session.try_fill_mask(words)) return;
+  nb::gil_scoped_release release;
+  session.fill_mask(words);
+}
+
+using Pairs = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
+
+Pairs expected(Session& session, const nb::bytes& after) {
+  Pairs found;
+  for (const Expectation& e : session.engine().expected(session.state(), view(after))) {
+    found.emplace_back(e.terminal, e.rule);
+  }
+  return found;
+}
+
+nb::dict stats(Engine& engine) {
+  EngineStats counted = engine.stats();
+  nb::dict result;
+  result["states"] = counted.states;
+  result["bytes"] = counted.bytes;
+  result["mask_bytes"] = counted.mask_bytes;
+  result["mask_hits"] = counted.mask_hits;
+  result["mask_misses"] = counted.mask_misses;
+  return result;
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+  m.doc() = "The native mask engine. Use it through slm.mask.";
+  nb::exception<TooComplex>(m, "TooComplex");
+  nb::exception<NoText>(m, "NoText");
+
+  nb::class_<TokenTrie>(m, "TokenTrie", "The tokens of a vocabulary as a byte trie.")
+      .def(nb::new_(&make_trie), "tokens"_a)
+      .def_prop_ro("nodes", [](const TokenTrie& trie) { return trie.nodes().size(); });
+
+  nb::class_<Engine>(m, "Engine", "A grammar compiled for a vocabulary.")
+      .def(nb::new_(&make_engine), "program"_a, "trie"_a, "end_tokens"_a)
+      .def("session", [](std::shared_ptr<Engine> engine) { return Session(std::move(engine)); })
+      .def("stats", &stats);
+
+  nb::class_<Session>(m, "Session", "A position in one text.")
+      .def("fill_mask", &fill_mask, "row"_a)
+      .def("accept", &Session::accept, "token"_a)
+      .def("rollback", &Session::rollback, "count"_a)
+      .def("fork", [](const Session& session) { return Session(session); })
+      .def("is_complete", &Session::is_complete)
+      .def("is_finished", &Session::is_finished)
+      .def("viable_length",
+           [](Session& session, const nb::bytes& bytes) {
+             if (session.is_finished()) return std::size_t{0};
+             return session.engine().viable_length(session.state(), view(bytes));
+           },
+           "bytes"_a)
+      .def("forced_bytes",
+           [](Session& session, std::size_t limit) {
+             std::string forced;
+             if (!session.is_finished()) {
+               forced = session.engine().forced_bytes(session.state(), limit);
+             }
+             return nb::bytes(forced.data(), forced.size());
+           },
+           "limit"_a)
+      .def("expected", &expected, "after"_a);
+}
+
+}  // namespace slm

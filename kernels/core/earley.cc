@@ -1,0 +1,233 @@
+#include "core/earley.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace slm {
+
+EarleyRecogniser::EarleyRecogniser(const Program& program)
+    : tables_(build_tables(program, regexes_)), lexer_(regexes_, tables_.terminals) {
+  std::vector<Config> none;
+  intern_state(false, none);  // the dead state
+  RowId first = make_row({{tables_.rules[tables_.start].first, 0, 0}});
+  std::vector<Config> configs;
+  if (rows_[first].lexer != 0) configs.push_back({first, rows_[first].lexer, 0});
+  set_start(intern_state(rows_[first].accepting, configs));
+}
+
+std::span<const EarleyRecogniser::Wait> EarleyRecogniser::waiting(const std::vector<Wait>& waits,
+                                                                  std::uint32_t symbol) {
+  auto [first, last] = std::equal_range(
+      waits.begin(), waits.end(), Wait{symbol, {}},
+      [](const Wait& x, const Wait& y) { return x.symbol < y.symbol; });
+  return {first, last};
+}
+
+/// Where a chain of completions that can only go one way ends (Leo's transitive items).
+///
+/// In `list: item "," list | item` every element would complete every list around it; since each
+/// of those is waited for by one item that then only ends, all but the outermost can be skipped.
+/// Origins fall strictly along the chain, so it ends.
+std::pair<RuleId, RowId> EarleyRecogniser::topmost(RuleId rule, RowId origin) {
+  std::vector<std::uint64_t> passed;
+  std::pair<RuleId, RowId> at{rule, origin};
+  for (;;) {
+    std::uint64_t key = (std::uint64_t{at.first} << 32) | at.second;
+    if (auto known = topmost_.find(key); known != topmost_.end()) {
+      at = known->second;
+      break;
+    }
+    std::span<const Wait> waits = waiting(rows_[at.second].rules, at.first);
+    if (waits.size() != 1) break;
+    const Item& after = waits[0].after;
+    const Position& position = tables_.positions[after.position];
+    bool outer = after.origin < at.second && position.rule != tables_.start;
+    if (!position.only_ends || position.counted || !outer) break;
+    passed.push_back(key);
+    at = {position.rule, after.origin};
+  }
+  for (std::uint64_t key : passed) topmost_.emplace(key, at);
+  return at;
+}
+
+void EarleyRecogniser::complete(RuleId rule, RowId origin, std::vector<Item>& todo) {
+  auto [top, row] = topmost(rule, origin);
+  for (const Wait& wait : waiting(rows_[row].rules, top)) todo.push_back(wait.after);
+}
+
+/// Closes a set of items under silent edges, prediction and completion, and interns the result.
+///
+/// A rule that is empty here completes in the row it started in; instead of iterating, an item
+/// that waits for a nullable rule also moves past it at once (Aycock and Horspool).
+RowId EarleyRecogniser::make_row(std::vector<Item> todo) {
+  const RowId self = static_cast<RowId>(rows_.size());
+  const bool first_row = rows_.empty();
+  Row row;
+  std::unordered_set<Item, ItemHash> seen;
+  std::vector<Item> kernel;
+  std::unordered_set<RuleId> predicted;
+  while (!todo.empty()) {
+    Item item = todo.back();
+    todo.pop_back();
+    if (!seen.insert(item).second) continue;
+    if (seen.size() > kMaxRowItems) {
+      throw TooComplex("too many readings of the text are open at once");
+    }
+    const Position& position = tables_.positions[item.position];
+    bool own = item.origin == self;
+    bool may_loop = true, may_end = position.final;
+    if (position.counted) {
+      std::int32_t count = static_cast<std::int32_t>(item.count);
+      may_loop = position.high == kNoBound || count < position.high;
+      may_end = count >= position.low;
+    }
+    for (PositionId next : position.silent) todo.push_back({next, item.count, item.origin});
+    if (may_end) {
+      if (position.rule == tables_.start) {
+        row.accepting = true;
+      } else if (!own) {
+        complete(position.rule, item.origin, todo);
+      }
+    }
+    if (position.symbol_kind == Position::Symbol::kNone || !may_loop) continue;
+    Item after{position.target, 0, item.origin};
+    if (position.counted) {
+      // Past its lower bound a count without an upper one does not matter any more.
+      bool settled = position.high == kNoBound &&
+                     static_cast<std::int32_t>(item.count) >= position.low;
+      after.count = settled ? item.count : item.count + 1;
+    }
+    if (!own || first_row) kernel.push_back(item);
+    if (position.symbol_kind == Position::Symbol::kTerminal) {
+      row.terminals.push_back({position.symbol, after});
+      continue;
+    }
+    row.rules.push_back({position.symbol, after});
+    const RuleInfo& called = tables_.rules[position.symbol];
+    if (called.nullable && !position.counted) todo.push_back(after);
+    if (predicted.insert(position.symbol).second) todo.push_back({called.first, 0, self});
+  }
+  std::sort(kernel.begin(), kernel.end());
+  std::vector<std::uint32_t> words{row.accepting ? 1u : 0u};
+  for (const Item& item : kernel) {
+    words.insert(words.end(), {item.position, item.count, item.origin});
+  }
+  RowId id = kernels_.intern(words);
+  if (id != self) return id;
+  std::sort(row.terminals.begin(), row.terminals.end());
+  std::sort(row.rules.begin(), row.rules.end());
+  std::vector<TerminalId> expected;
+  for (const Wait& wait : row.terminals) {
+    if (expected.empty() || expected.back() != wait.symbol) expected.push_back(wait.symbol);
+  }
+  row.lexer = lexer_.start(expected);
+  row_bytes_ += (row.terminals.size() + row.rules.size()) * sizeof(Wait) + sizeof(Row);
+  rows_.push_back(std::move(row));
+  return id;
+}
+
+RowId EarleyRecogniser::advance(std::span<const std::pair<RowId, AcceptId>> ended) {
+  std::vector<std::uint32_t> words;
+  for (auto [row, set] : ended) words.insert(words.end(), {row, set});
+  std::uint32_t number = advances_.intern(words);
+  if (number < advanced_.size()) return advanced_[number];
+  std::vector<Item> items;
+  for (auto [row, set] : ended) {
+    for (TerminalId terminal : lexer_.terminals_of(set)) {
+      for (const Wait& wait : waiting(rows_[row].terminals, terminal)) items.push_back(wait.after);
+    }
+  }
+  advanced_.push_back(make_row(std::move(items)));
+  return advanced_.back();
+}
+
+StateId EarleyRecogniser::intern_state(bool complete, std::vector<Config>& configs) {
+  std::sort(configs.begin(), configs.end());
+  configs.erase(std::unique(configs.begin(), configs.end()), configs.end());
+  std::vector<std::uint32_t> words{complete ? 1u : 0u};
+  for (const Config& config : configs) {
+    words.insert(words.end(), {config.row, config.lexer, config.obligation});
+  }
+  StateId id = configs_.intern(words);
+  if (id == states()) add_state();
+  return id;
+}
+
+StateId EarleyRecogniser::compute_step(StateId state, std::uint8_t byte) {
+  std::span<const std::uint32_t> shared = configs_.words(state);
+  std::vector<std::uint32_t> words(shared.begin() + 1, shared.end());
+  std::vector<Config> next;
+  // Terminals that end with this byte, by the obligation they leave behind (almost always none).
+  struct Ended {
+    ObligationId obligation;
+    RowId row;
+    AcceptId set;
+    auto operator<=>(const Ended&) const = default;
+  };
+  std::vector<Ended> ended;
+  for (std::size_t i = 0; i < words.size(); i += 3) {
+    RowId row = words[i];
+    LexId lexer = lexer_.step(words[i + 1], byte);
+    ObligationId obligation = lexer_.step_obligation(words[i + 2], byte);
+    if (lexer == 0 || obligation == kBroken) continue;
+    next.push_back({row, lexer, obligation});
+    AcceptId accepted = lexer_.accepts(lexer);
+    if (accepted == 0) continue;
+    std::span<const TerminalId> span = lexer_.terminals_of(accepted);
+    std::vector<TerminalId> terminals(span.begin(), span.end());
+    bool plain = std::none_of(terminals.begin(), terminals.end(),
+                              [&](TerminalId t) { return lexer_.is_longest(t); });
+    if (plain) {
+      ended.push_back({obligation, row, accepted});
+    } else {
+      for (TerminalId terminal : terminals) {
+        ObligationId left = lexer_.oblige(obligation, lexer, terminal);
+        ended.push_back({left, row, lexer_.accept_only(terminal)});
+      }
+    }
+  }
+  std::sort(ended.begin(), ended.end());
+  bool complete = false;
+  for (std::size_t i = 0; i < ended.size();) {
+    std::vector<std::pair<RowId, AcceptId>> together;
+    ObligationId obligation = ended[i].obligation;
+    for (; i < ended.size() && ended[i].obligation == obligation; ++i) {
+      together.emplace_back(ended[i].row, ended[i].set);
+    }
+    RowId row = advance(together);
+    complete = complete || rows_[row].accepting;
+    if (rows_[row].lexer != 0) next.push_back({row, rows_[row].lexer, obligation});
+  }
+  return intern_state(complete, next);
+}
+
+StateId EarleyRecogniser::canonical(StateId state, std::int32_t length) {
+  std::span<const std::uint32_t> shared = configs_.words(state);
+  std::vector<std::uint32_t> words(shared.begin(), shared.end());
+  std::vector<Config> configs;
+  for (std::size_t i = 1; i < words.size(); i += 3) {
+    configs.push_back({words[i], lexer_.clamp(words[i + 1], length), words[i + 2]});
+  }
+  return intern_state(words[0] != 0, configs);
+}
+
+std::vector<Expectation> EarleyRecogniser::expected(StateId state) const {
+  std::span<const std::uint32_t> words = configs_.words(state);
+  std::vector<Expectation> found;
+  for (std::size_t i = 1; i < words.size(); i += 3) {
+    for (TerminalId terminal : lexer_.live_terminals(words[i + 1])) {
+      for (const Wait& wait : waiting(rows_[words[i]].terminals, terminal)) {
+        RuleId rule = tables_.positions[wait.after.position].rule;
+        found.push_back({terminal, tables_.rules[rule].source});
+      }
+    }
+  }
+  return found;
+}
+
+std::size_t EarleyRecogniser::bytes() const {
+  return regexes_.bytes() + lexer_.bytes() + row_bytes_ + kernels_.bytes() + advances_.bytes() +
+         configs_.bytes() + memo_bytes();
+}
+
+}  // namespace slm

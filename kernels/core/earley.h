@@ -1,0 +1,97 @@
+// The recogniser of context-free grammars: Earley's algorithm on hash-consed rows.
+//
+// A row is what Earley calls a set: the items alive at one place of the text. Here a row has no
+// position in it. Its items point to the rows they started in, and equal rows are one row, so a
+// row is a parser configuration, and the rows it points to are its stack. After the third element
+// of a list the row is the same as after the second. Between rows, a lexer state reads a terminal
+// byte by byte. A state of the recogniser is a set of (row, lexer state).
+//
+// Sources: Earley (1970); Aycock and Horspool (2002) for empty rules; Leo (1991) for right
+// recursion in linear time.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/grammar.h"
+#include "core/hash.h"
+#include "core/lexer.h"
+#include "core/recogniser.h"
+#include "core/regex.h"
+
+namespace slm {
+
+using RowId = std::uint32_t;
+
+class EarleyRecogniser final : public Recogniser {
+ public:
+  /// Throws NoText when the grammar matches nothing, TooComplex past a bound.
+  explicit EarleyRecogniser(const Program& program);
+
+  bool can_end(StateId state) const override { return configs_.words(state)[0] != 0; }
+  std::vector<Expectation> expected(StateId state) const override;
+  StateId canonical(StateId state, std::int32_t length) override;
+  std::size_t bytes() const override;
+
+  static constexpr std::size_t kMaxRowItems = 200'000;
+
+ private:
+  struct Item {
+    PositionId position;
+    std::uint32_t count;
+    RowId origin;
+    auto operator<=>(const Item&) const = default;
+  };
+  /// An item that waits for a symbol, already moved past it.
+  struct Wait {
+    std::uint32_t symbol;
+    Item after;
+    auto operator<=>(const Wait&) const = default;
+  };
+  struct Row {
+    std::vector<Wait> terminals;  // sorted by symbol
+    std::vector<Wait> rules;      // sorted by symbol
+    LexId lexer = 0;              // reads the terminals waited for
+    bool accepting = false;       // the text may end here
+  };
+  struct Config {
+    RowId row;
+    LexId lexer;
+    ObligationId obligation;
+    auto operator<=>(const Config&) const = default;
+  };
+
+  StateId compute_step(StateId state, std::uint8_t byte) override;
+  StateId intern_state(bool complete, std::vector<Config>& configs);
+
+  /// The row after the given (row, terminals ended) pairs, all at one place of the text.
+  RowId advance(std::span<const std::pair<RowId, AcceptId>> ended);
+  RowId make_row(std::vector<Item> items);
+  void complete(RuleId rule, RowId origin, std::vector<Item>& todo);
+  std::pair<RuleId, RowId> topmost(RuleId rule, RowId origin);
+
+  static std::span<const Wait> waiting(const std::vector<Wait>& waits, std::uint32_t symbol);
+
+  RegexPool regexes_;
+  GrammarTables tables_;
+  Lexer lexer_;
+  std::vector<Row> rows_;
+  SequencePool kernels_;  // what identifies a row: items that started in earlier rows
+  SequencePool advances_;
+  std::vector<RowId> advanced_;  // by number in advances_
+  SequencePool configs_;         // states: complete, then (row, lexer, obligation)…
+  std::unordered_map<std::uint64_t, std::pair<RuleId, RowId>> topmost_;
+  std::size_t row_bytes_ = 0;
+
+  // Scratch of make_row, kept to save allocations.
+  struct ItemHash {
+    std::size_t operator()(const Item& item) const noexcept {
+      return mix((std::uint64_t{item.position} << 32) | item.count, item.origin);
+    }
+  };
+};
+
+}  // namespace slm

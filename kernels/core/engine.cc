@@ -1,0 +1,140 @@
+#include "core/engine.h"
+
+#include <algorithm>
+
+#include "core/earley.h"
+
+namespace slm {
+
+Engine::Engine(const Program& program, std::shared_ptr<const TokenTrie> trie,
+               std::vector<TokenId> end_tokens)
+    : recogniser_(std::make_unique<EarleyRecogniser>(program)),
+      trie_(std::move(trie)),
+      end_tokens_(std::move(end_tokens)),
+      masks_(*trie_, *recogniser_, kMaskMemory) {}
+
+StateId Engine::walk(StateId state, std::string_view bytes) {
+  for (char c : bytes) {
+    state = recogniser_->step(state, static_cast<std::uint8_t>(c));
+    if (state == kDead) break;
+  }
+  return state;
+}
+
+StateId Engine::step(StateId state, std::string_view bytes) {
+  std::lock_guard lock(mutex_);
+  return walk(state, bytes);
+}
+
+bool Engine::can_end(StateId state) {
+  std::lock_guard lock(mutex_);
+  return recogniser_->can_end(state);
+}
+
+void Engine::copy_mask(StateId state, std::span<std::uint32_t> row) {
+  std::span<const std::uint32_t> mask = masks_.mask(state);
+  std::copy(mask.begin(), mask.end(), row.begin());
+  if (recogniser_->can_end(state)) {
+    for (TokenId token : end_tokens_) row[token >> 5] |= 1u << (token & 31);
+  }
+}
+
+void Engine::fill_mask(StateId state, std::span<std::uint32_t> row) {
+  std::lock_guard lock(mutex_);
+  copy_mask(state, row);
+}
+
+bool Engine::try_fill_mask(StateId state, std::span<std::uint32_t> row) {
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock() || !masks_.knows(state)) return false;
+  copy_mask(state, row);
+  return true;
+}
+
+std::size_t Engine::viable_length(StateId state, std::string_view bytes) {
+  std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    state = recogniser_->step(state, static_cast<std::uint8_t>(bytes[i]));
+    if (state == kDead) return i;
+  }
+  return bytes.size();
+}
+
+std::string Engine::forced_bytes(StateId state, std::size_t limit) {
+  std::lock_guard lock(mutex_);
+  std::string forced;
+  while (forced.size() < limit && !recogniser_->can_end(state)) {
+    int only = -1;
+    StateId next = kDead;
+    for (int byte = 0; byte < 256; ++byte) {
+      StateId after = recogniser_->step(state, static_cast<std::uint8_t>(byte));
+      if (after == kDead) continue;
+      if (only >= 0) return forced;
+      only = byte;
+      next = after;
+    }
+    if (only < 0) break;
+    forced.push_back(static_cast<char>(only));
+    state = next;
+  }
+  return forced;
+}
+
+std::vector<Expectation> Engine::expected(StateId state, std::string_view after) {
+  std::lock_guard lock(mutex_);
+  return recogniser_->expected(walk(state, after));
+}
+
+EngineStats Engine::stats() {
+  std::lock_guard lock(mutex_);
+  return {recogniser_->states(), recogniser_->bytes(), masks_.bytes(), masks_.hits(),
+          masks_.misses()};
+}
+
+bool Engine::is_end_token(TokenId token) const noexcept {
+  return std::find(end_tokens_.begin(), end_tokens_.end(), token) != end_tokens_.end();
+}
+
+void Session::fill_end(std::span<std::uint32_t> row) const {
+  std::fill(row.begin(), row.end(), 0u);
+  for (TokenId token : engine_->end_tokens()) row[token >> 5] |= 1u << (token & 31);
+}
+
+void Session::fill_mask(std::span<std::uint32_t> row) {
+  if (finished_ > 0) {
+    fill_end(row);
+  } else {
+    engine_->fill_mask(states_.back(), row);
+  }
+}
+
+bool Session::try_fill_mask(std::span<std::uint32_t> row) {
+  if (finished_ == 0) return engine_->try_fill_mask(states_.back(), row);
+  fill_end(row);
+  return true;
+}
+
+bool Session::accept(TokenId token) {
+  if (engine_->is_end_token(token)) {
+    if (!is_complete()) return false;
+    ++finished_;
+    return true;
+  }
+  if (finished_ > 0 || token >= engine_->trie().vocabulary()) return false;
+  const std::string& bytes = engine_->trie().bytes_of(token);
+  if (bytes.empty()) return false;  // special tokens match no text
+  StateId next = engine_->step(states_.back(), bytes);
+  if (next == kDead) return false;
+  states_.push_back(next);
+  return true;
+}
+
+bool Session::rollback(std::size_t count) {
+  if (count > finished_ + states_.size() - 1) return false;
+  std::size_t ends = std::min(count, finished_);
+  finished_ -= ends;
+  states_.resize(states_.size() - (count - ends));
+  return true;
+}
+
+}  // namespace slm

@@ -1,0 +1,96 @@
+// A compiled grammar for one vocabulary, and a position in one text.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/masks.h"
+#include "core/program.h"
+#include "core/recogniser.h"
+#include "core/trie.h"
+
+namespace slm {
+
+/// Counters for an operator.
+struct EngineStats {
+  std::size_t states, bytes, mask_bytes;
+  std::uint64_t mask_hits, mask_misses;
+};
+
+/// A grammar compiled for a vocabulary. Shared by threads: tables grow behind one lock.
+class Engine {
+ public:
+  Engine(const Program& program, std::shared_ptr<const TokenTrie> trie,
+         std::vector<TokenId> end_tokens);
+
+  StateId start() const noexcept { return recogniser_->start(); }
+  StateId step(StateId state, std::string_view bytes);
+  bool can_end(StateId state);
+
+  /// Writes every word of `row`: the tokens that keep the text viable, and the end tokens when it
+  /// may end here.
+  void fill_mask(StateId state, std::span<std::uint32_t> row);
+
+  /// `fill_mask`, if that needs no work and the tables are free; else does nothing.
+  bool try_fill_mask(StateId state, std::span<std::uint32_t> row);
+
+  /// How many leading bytes survive.
+  std::size_t viable_length(StateId state, std::string_view bytes);
+
+  /// The bytes every continuation starts with, up to `limit` of them.
+  std::string forced_bytes(StateId state, std::size_t limit);
+
+  std::vector<Expectation> expected(StateId state, std::string_view after);
+  EngineStats stats();
+
+  bool is_end_token(TokenId token) const noexcept;
+  const TokenTrie& trie() const noexcept { return *trie_; }
+  std::span<const TokenId> end_tokens() const noexcept { return end_tokens_; }
+
+  static constexpr std::size_t kMaskMemory = 64u << 20;
+
+ private:
+  void copy_mask(StateId state, std::span<std::uint32_t> row);
+  StateId walk(StateId state, std::string_view bytes);
+
+  std::unique_ptr<Recogniser> recogniser_;
+  std::shared_ptr<const TokenTrie> trie_;
+  std::vector<TokenId> end_tokens_;
+  MaskMemo masks_;
+  std::mutex mutex_;
+};
+
+/// A position in one text: the only mutable thing. Not shared between threads.
+class Session {
+ public:
+  explicit Session(std::shared_ptr<Engine> engine)
+      : engine_(std::move(engine)), states_{engine_->start()} {}
+
+  void fill_mask(std::span<std::uint32_t> row);
+  bool try_fill_mask(std::span<std::uint32_t> row);
+
+  /// Moves past a token, or returns false and changes nothing.
+  bool accept(TokenId token);
+
+  /// Takes back the last `count` accepted tokens; false when there are not that many.
+  bool rollback(std::size_t count);
+
+  bool is_complete() { return finished_ > 0 || engine_->can_end(states_.back()); }
+  bool is_finished() const noexcept { return finished_ > 0; }
+  StateId state() const noexcept { return states_.back(); }
+  Engine& engine() const noexcept { return *engine_; }
+
+ private:
+  void fill_end(std::span<std::uint32_t> row) const;
+
+  std::shared_ptr<Engine> engine_;
+  std::vector<StateId> states_;  // before each accepted token, and now
+  std::size_t finished_ = 0;     // end tokens accepted
+};
+
+}  // namespace slm

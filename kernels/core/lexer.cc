@@ -1,0 +1,138 @@
+#include "core/lexer.h"
+
+#include <algorithm>
+
+namespace slm {
+namespace {
+
+// A state is given its own row of 256 once it has been asked this often: states on the path of a
+// text are passed once, states under a mask are asked for every byte.
+constexpr std::uint32_t kBusy = 4;
+
+}  // namespace
+
+Lexer::Lexer(RegexPool& regexes, std::vector<TerminalInfo> terminals)
+    : regexes_(regexes), terminals_(std::move(terminals)) {
+  accept_sets_.intern({});
+  obligations_.intern({});
+  std::vector<std::uint32_t> dead;
+  intern(dead);
+}
+
+LexId Lexer::intern(std::vector<std::uint32_t>& pairs) {
+  LexId id = pairs_.intern(pairs);
+  if (id == states_.size()) {
+    State state;
+    std::vector<TerminalId> ended;
+    for (std::size_t i = 0; i < pairs.size(); i += 2) {
+      if (!regexes_.nullable(pairs[i + 1])) continue;
+      if (ended.empty() || ended.back() != pairs[i]) ended.push_back(pairs[i]);
+    }
+    state.accepts = accept_sets_.intern(ended);
+    states_.push_back(std::move(state));
+  }
+  return id;
+}
+
+LexId Lexer::start(std::span<const TerminalId> terminals) {
+  std::vector<std::uint32_t> pairs;
+  pairs.reserve(terminals.size() * 2);
+  for (TerminalId terminal : terminals) {
+    pairs.push_back(terminal);
+    pairs.push_back(terminals_[terminal].language);
+  }
+  return intern(pairs);
+}
+
+LexId Lexer::step(LexId state, std::uint8_t byte) {
+  if (state == 0) return 0;
+  std::uint64_t key = (std::uint64_t{state} << 8) | byte;
+  if (std::uint32_t* row = states_[state].row.get()) {
+    if (row[byte] != kUnknown) return row[byte];
+  } else if (auto found = sparse_.find(key); found != sparse_.end()) {
+    return found->second;
+  }
+  std::span<const std::uint32_t> shared = pairs_.words(state);
+  std::vector<std::uint32_t> from(shared.begin(), shared.end()), to;
+  for (std::size_t i = 0; i < from.size(); i += 2) {
+    NodeId next = regexes_.step(from[i + 1], byte);
+    if (next != kNothing && regexes_.alive(next)) {
+      to.push_back(from[i]);
+      to.push_back(next);
+    }
+  }
+  LexId next = intern(to);
+  State& here = states_[state];
+  if (!here.row && ++here.misses > kBusy) {
+    here.row = std::make_unique<std::uint32_t[]>(256);
+    std::fill_n(here.row.get(), 256, kUnknown);
+    ++rows_;
+  }
+  if (here.row) {
+    here.row[byte] = next;
+  } else {
+    sparse_.emplace(key, next);
+  }
+  return next;
+}
+
+std::vector<TerminalId> Lexer::live_terminals(LexId state) const {
+  std::span<const std::uint32_t> pairs = pairs_.words(state);
+  std::vector<TerminalId> found;
+  for (std::size_t i = 0; i < pairs.size(); i += 2) found.push_back(pairs[i]);
+  return found;
+}
+
+ObligationId Lexer::oblige(ObligationId before, LexId state, TerminalId ended) {
+  if (!terminals_[ended].longest) return before;
+  std::span<const std::uint32_t> old = obligations_.words(before);
+  std::vector<std::uint32_t> nodes(old.begin(), old.end());
+  std::span<const std::uint32_t> shared = pairs_.words(state);
+  std::vector<std::uint32_t> pairs(shared.begin(), shared.end());
+  for (std::size_t i = 0; i < pairs.size(); i += 2) {
+    if (pairs[i] == ended && regexes_.can_continue(pairs[i + 1])) nodes.push_back(pairs[i + 1]);
+  }
+  std::sort(nodes.begin(), nodes.end());
+  nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
+  return obligations_.intern(nodes);
+}
+
+ObligationId Lexer::step_obligation(ObligationId set, std::uint8_t byte) {
+  if (set == 0) return 0;
+  std::uint64_t key = (std::uint64_t{set} << 8) | byte;
+  if (auto found = obligation_steps_.find(key); found != obligation_steps_.end()) {
+    return found->second;
+  }
+  std::span<const std::uint32_t> shared = obligations_.words(set);
+  std::vector<std::uint32_t> from(shared.begin(), shared.end()), to;
+  bool broken = false;
+  for (NodeId node : from) {
+    NodeId next = regexes_.step(node, byte);
+    broken = broken || regexes_.nullable(next);
+    if (next != kNothing && regexes_.alive(next)) to.push_back(next);
+  }
+  std::sort(to.begin(), to.end());
+  to.erase(std::unique(to.begin(), to.end()), to.end());
+  ObligationId next = broken ? kBroken : obligations_.intern(to);
+  obligation_steps_.emplace(key, next);
+  return next;
+}
+
+LexId Lexer::clamp(LexId state, std::int32_t length) {
+  std::uint64_t key = (std::uint64_t{state} << 32) | static_cast<std::uint32_t>(length);
+  if (auto found = clamped_.find(key); found != clamped_.end()) return found->second;
+  std::span<const std::uint32_t> shared = pairs_.words(state);
+  std::vector<std::uint32_t> pairs(shared.begin(), shared.end());
+  for (std::size_t i = 0; i < pairs.size(); i += 2) {
+    pairs[i + 1] = regexes_.clamp(pairs[i + 1], length);
+  }
+  LexId result = intern(pairs);
+  clamped_.emplace(key, result);
+  return result;
+}
+
+std::size_t Lexer::bytes() const noexcept {
+  return states_.size() * sizeof(State) + rows_ * 1024 + pairs_.bytes() + sparse_.size() * 40;
+}
+
+}  // namespace slm

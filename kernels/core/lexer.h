@@ -1,0 +1,86 @@
+// Which terminals are being read at once, and how far each has come.
+//
+// A lexer state is a set of (terminal, expression still to match). States are hash-consed and
+// their transitions memoised, so reading a byte is a table look-up once a state has been seen.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "core/regex.h"
+
+namespace slm {
+
+using TerminalId = std::uint32_t;
+using LexId = std::uint32_t;         // 0: nothing is alive
+using AcceptId = std::uint32_t;      // a set of terminals that end here; 0: none
+using ObligationId = std::uint32_t;  // expressions that must not come to a match; 0: none
+
+inline constexpr std::uint32_t kUnknown = 0xFFFFFFFFu;
+inline constexpr ObligationId kBroken = 0xFFFFFFFEu;
+
+struct TerminalInfo {
+  NodeId language;
+  bool longest;
+};
+
+class Lexer {
+ public:
+  Lexer(RegexPool& regexes, std::vector<TerminalInfo> terminals);
+
+  /// The state before the first byte of these terminals (sorted, no repeats).
+  LexId start(std::span<const TerminalId> terminals);
+
+  LexId step(LexId state, std::uint8_t byte);
+
+  /// The terminals that a text just read to `state` completes. Meaningful only after a `step`: a
+  /// terminal never matches the empty text.
+  AcceptId accepts(LexId state) const noexcept { return states_[state].accepts; }
+  std::span<const TerminalId> terminals_of(AcceptId set) const noexcept {
+    return accept_sets_.words(set);
+  }
+
+  /// The set of just this terminal.
+  AcceptId accept_only(TerminalId terminal) { return accept_sets_.intern({&terminal, 1}); }
+
+  /// The terminals alive in a state, with repeats.
+  std::vector<TerminalId> live_terminals(LexId state) const;
+
+  /// Obligations after `ended` of the terminals ended in `state`: a terminal that must be longest
+  /// leaves behind what would have made it longer. `before` are older, unresolved ones.
+  ObligationId oblige(ObligationId before, LexId state, TerminalId ended);
+
+  /// kBroken when `byte` completes a longer match that was promised not to come.
+  ObligationId step_obligation(ObligationId set, std::uint8_t byte);
+
+  /// A state that no text of at most `length` bytes can tell from `state`.
+  LexId clamp(LexId state, std::int32_t length);
+
+  bool is_longest(TerminalId terminal) const noexcept { return terminals_[terminal].longest; }
+  std::size_t size() const noexcept { return states_.size(); }
+  std::size_t bytes() const noexcept;
+
+ private:
+  struct State {
+    AcceptId accepts = 0;
+    std::uint32_t misses = 0;
+    std::unique_ptr<std::uint32_t[]> row;  // 256 next states, once the state is seen to be busy
+  };
+
+  LexId intern(std::vector<std::uint32_t>& pairs);
+
+  RegexPool& regexes_;
+  std::vector<TerminalInfo> terminals_;
+  std::vector<State> states_;
+  SequencePool pairs_;        // (terminal, node), sorted
+  SequencePool accept_sets_;  // terminals, sorted; 0 is the empty set
+  SequencePool obligations_;  // nodes, sorted; 0 is the empty set
+  std::unordered_map<std::uint64_t, std::uint32_t> sparse_;
+  std::unordered_map<std::uint64_t, ObligationId> obligation_steps_;
+  std::unordered_map<std::uint64_t, LexId> clamped_;
+  std::size_t rows_ = 0;
+};
+
+}  // namespace slm

@@ -1,0 +1,117 @@
+// The one interface between languages and everything that is built on them.
+//
+// A recogniser is a set of immutable states, numbered as they are met. Masks, rollback, forced
+// bytes, explanations know nothing else about a language.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+
+namespace slm {
+
+using StateId = std::uint32_t;
+inline constexpr StateId kDead = 0;
+
+/// What may come next: a terminal of the grammar, and the rule that asks for it.
+struct Expectation {
+  std::uint32_t terminal;
+  std::uint32_t rule;
+};
+
+/// Invariants every recogniser keeps: state 0 is dead and stays dead; any other state can still
+/// reach an accepted end; states are values, so keeping an old number is rollback.
+class Recogniser {
+ public:
+  virtual ~Recogniser() = default;
+
+  StateId start() const noexcept { return start_; }
+
+  /// The state after one more byte. Memoised; a busy state gets a row of its own.
+  StateId step(StateId state, std::uint8_t byte) {
+    Memo& memo = memos_[state];
+    if (memo.row) {
+      StateId known = memo.row[byte];
+      return known != kUnknownState ? known : compute(state, byte);
+    }
+    if (auto found = sparse_.find(key(state, byte)); found != sparse_.end()) return found->second;
+    return compute(state, byte);
+  }
+
+  /// The memoised transitions of a state: 256 entries, `kUnknownState` where not computed yet.
+  /// Valid until the recogniser is destroyed.
+  const StateId* row(StateId state) { return give_row(state); }
+
+  virtual bool can_end(StateId state) const = 0;
+
+  virtual std::vector<Expectation> expected(StateId state) const = 0;
+
+  /// A state with the same future for every continuation of at most `length` bytes, so that masks
+  /// can be shared between states that differ only where no token reaches.
+  virtual StateId canonical(StateId state, std::int32_t length) = 0;
+
+  virtual std::size_t bytes() const = 0;
+
+  std::size_t states() const noexcept { return memos_.size(); }
+  std::size_t memo_bytes() const noexcept {
+    return memos_.size() * sizeof(Memo) + rows_ * 256 * sizeof(StateId) + sparse_.size() * 40;
+  }
+
+  static constexpr StateId kUnknownState = 0xFFFFFFFFu;
+  static constexpr std::size_t kMaxStates = 20'000'000;
+
+ protected:
+  virtual StateId compute_step(StateId state, std::uint8_t byte) = 0;
+
+  /// Registers the next state number; a recogniser calls it once for every state it makes.
+  void add_state() {
+    if (memos_.size() >= kMaxStates) throw TooComplex("the grammar needs too many states");
+    memos_.emplace_back();
+  }
+  void set_start(StateId start) noexcept { start_ = start; }
+
+ private:
+  struct Memo {
+    std::unique_ptr<StateId[]> row;
+    std::uint32_t misses = 0;
+  };
+  static constexpr std::uint32_t kBusy = 4;
+
+  static std::uint64_t key(StateId state, std::uint8_t byte) noexcept {
+    return (std::uint64_t{state} << 8) | byte;
+  }
+
+  StateId* give_row(StateId state) {
+    Memo& memo = memos_[state];
+    if (!memo.row) {
+      memo.row = std::make_unique<StateId[]>(256);
+      for (int b = 0; b < 256; ++b) memo.row[b] = state == kDead ? kDead : kUnknownState;
+      ++rows_;
+    }
+    return memo.row.get();
+  }
+
+  StateId compute(StateId state, std::uint8_t byte) {
+    StateId next = state == kDead ? kDead : compute_step(state, byte);
+    Memo& memo = memos_[state];  // looked up again: compute_step makes states
+    if (!memo.row && ++memo.misses > kBusy) give_row(state);
+    if (memo.row) {
+      memo.row[byte] = next;
+    } else {
+      sparse_.emplace(key(state, byte), next);
+    }
+    return next;
+  }
+
+  std::vector<Memo> memos_;
+  std::unordered_map<std::uint64_t, StateId> sparse_;
+  std::size_t rows_ = 0;
+  StateId start_ = kDead;
+};
+
+}  // namespace slm

@@ -1,0 +1,235 @@
+"""The C++ engine behind the interface of `slm.mask.session`.
+
+The grammar crosses the boundary once, as one array of integers: character sets, then regular
+expressions, terminals, expressions and rules, children always before their parents. `kernels/core/program.h`
+is the other end. Everything that is compiled from it lives in C++.
+"""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slm import _native
+from slm.errors import EmptyLanguage, GrammarTooComplex
+from slm.grammar.charset import CharSet
+from slm.grammar.ir import Call, Choice, Expression, Grammar, Many, Seq, Terminal
+from slm.grammar.regular import (
+    Chars,
+    Complement,
+    Concat,
+    Dfa,
+    Intersection,
+    Regular,
+    Repeat,
+    Union,
+)
+from slm.vocab import Vocabulary
+
+_CHARS, _CONCAT, _UNION, _REPEAT, _INTERSECTION, _COMPLEMENT, _DFA = range(7)
+_TERMINAL, _CALL, _SEQ, _CHOICE, _MANY = range(7, 12)
+
+
+class _Flattener:
+    """Numbers the nodes of a grammar, children first, each shared object once."""
+
+    def __init__(self, grammar: Grammar) -> None:
+        self.grammar = grammar
+        self.sets: list[int] = []
+        self.regular: list[int] = []
+        self.expressions: list[int] = []
+        self.terminal_words: list[int] = []
+        self.rule_index = {rule.name: i for i, rule in enumerate(grammar.rules)}
+        self._set_ids: dict[CharSet, int] = {}
+        # By identity: hashing a tree costs its size at every level, and front ends share nodes.
+        # The grammar keeps the nodes alive, so ids are not reused.
+        self._regular_ids: dict[int, int] = {}
+        self._expression_ids: dict[int, int] = {}
+        self._terminal_ids: dict[int, int] = {}
+        self.regular_count = self.expression_count = 0
+        self.terminals: list[Terminal] = []
+
+    def words(self) -> NDArray[np.int32]:
+        grammar = self.grammar
+        for rule in grammar.rules:
+            self._collect_terminals(rule.body)
+        rules = [self._expression(rule.body) for rule in grammar.rules]
+        flat = [len(self._set_ids), *self.sets, len(rules)]
+        flat += [self.regular_count, *self.regular]
+        flat += [len(self.terminals), *self.terminal_words]
+        flat += [self.expression_count, *self.expressions]
+        flat += [*rules, self.rule_index[grammar.start]]
+        return np.array(flat, np.int32)
+
+    def _collect_terminals(self, body: Expression) -> None:
+        """Number terminals and their languages before any expression refers to them."""
+        stack = [body]
+        while stack:
+            node = stack.pop()
+            match node:
+                case Terminal():
+                    if id(node) not in self._terminal_ids:
+                        self._terminal_ids[id(node)] = len(self.terminals)
+                        self.terminals.append(node)
+                        self.terminal_words += [self._language(node.language), int(node.longest)]
+                case Seq(parts):
+                    stack.extend(reversed(parts))
+                case Choice(options):
+                    stack.extend(reversed(options))
+                case Many(inner, _, _):
+                    stack.append(inner)
+
+    def _charset(self, charset: CharSet) -> int:
+        known = self._set_ids.get(charset)
+        if known is None:
+            known = self._set_ids[charset] = len(self._set_ids)
+            self.sets.append(len(charset.ranges))
+            for low, high in charset.ranges:
+                self.sets += [low, high]
+        return known
+
+    def _language(self, node: Regular) -> int:
+        known = self._regular_ids.get(id(node))
+        if known is not None:
+            return known
+        match node:
+            case Chars(charset):
+                words = [_CHARS, self._charset(charset)]
+            case Concat(parts):
+                words = [_CONCAT, len(parts), *map(self._language, parts)]
+            case Union(options):
+                words = [_UNION, len(options), *map(self._language, options)]
+            case Intersection(parts):
+                words = [_INTERSECTION, len(parts), *map(self._language, parts)]
+            case Repeat(body, low, high):
+                words = [_REPEAT, self._language(body), low, -1 if high is None else high]
+            case Complement(body):
+                words = [_COMPLEMENT, self._language(body)]
+            case Dfa(edges, accepting):
+                words = [_DFA, len(edges)]
+                for state, out in enumerate(edges):
+                    words += [int(state in accepting), len(out)]
+                    for charset, target in out:
+                        words += [self._charset(charset), target]
+        self.regular += words
+        number = self._regular_ids[id(node)] = self.regular_count
+        self.regular_count += 1
+        return number
+
+    def _expression(self, node: Expression) -> int:
+        known = self._expression_ids.get(id(node))
+        if known is not None:
+            return known
+        match node:
+            case Terminal():
+                words = [_TERMINAL, self._terminal_ids[id(node)]]
+            case Call(rule):
+                words = [_CALL, self.rule_index[rule]]
+            case Seq(parts):
+                words = [_SEQ, len(parts), *map(self._expression, parts)]
+            case Choice(options):
+                words = [_CHOICE, len(options), *map(self._expression, options)]
+            case Many(body, low, high):
+                words = [_MANY, self._expression(body), low, -1 if high is None else high]
+        self.expressions += words
+        # Expression nodes are numbered after the regular ones.
+        number = self._expression_ids[id(node)] = self.regular_count + self.expression_count
+        self.expression_count += 1
+        return number
+
+
+_tries: WeakKeyDictionary[Vocabulary, _native.TokenTrie] = WeakKeyDictionary()
+
+
+def token_trie(vocabulary: Vocabulary) -> _native.TokenTrie:
+    """The vocabulary's byte trie, built once and shared by all grammars."""
+    trie = _tries.get(vocabulary)
+    if trie is None:
+        trie = _tries[vocabulary] = _native.TokenTrie(list(vocabulary.tokens))
+    return trie
+
+
+class NativeEngine:
+    """A grammar compiled in C++ for one vocabulary. Immutable from outside, safe between threads.
+
+    Raises:
+        EmptyLanguage: no text at all matches.
+        GrammarTooComplex: a bound on states or depth was hit.
+
+    Cost: O(size of the grammar); states and masks are computed when first needed.
+    """
+
+    def __init__(self, grammar: Grammar, vocabulary: Vocabulary) -> None:
+        flattener = _Flattener(grammar)
+        try:
+            words = flattener.words()
+            self._engine = _native.Engine(
+                words, token_trie(vocabulary), list(vocabulary.eos_ids)
+            )
+        except (RecursionError, _native.TooComplex) as error:
+            raise too_complex(error) from None
+        except _native.NoText:
+            raise EmptyLanguage(
+                f"no text at all matches the rule `{grammar.start}`",
+                at=grammar.by_name[grammar.start].place,
+                hint="give every recursive rule an alternative that ends",
+            ) from None
+        self._terminals = [terminal.name for terminal in flattener.terminals]
+        self._rules = [rule.name for rule in grammar.rules]
+
+    def session(self) -> NativeSession:
+        """A new text."""
+        return NativeSession(self._engine.session(), self._terminals, self._rules)
+
+    def stats(self) -> dict[str, int]:
+        """States made so far, bytes held, mask hits and misses."""
+        return self._engine.stats()
+
+
+class NativeSession:
+    """See `slm.mask.session.Session`."""
+
+    __slots__ = (
+        "_rules",
+        "_session",
+        "_terminals",
+        "accept",
+        "fill_mask",
+        "forced_bytes",
+        "is_complete",
+        "is_finished",
+        "viable_length",
+    )
+
+    def __init__(
+        self, session: _native.Session, terminals: list[str], rules: list[str]
+    ) -> None:
+        self._session, self._terminals, self._rules = session, terminals, rules
+        # Bound methods of the C++ object: a call of these costs no Python frame.
+        self.fill_mask = session.fill_mask
+        self.accept = session.accept
+        self.is_complete = session.is_complete
+        self.is_finished = session.is_finished
+        self.viable_length = session.viable_length
+        self.forced_bytes = session.forced_bytes
+
+    def rollback(self, count: int) -> None:
+        """Take back the last tokens; the matcher has checked that there are as many."""
+        self._session.rollback(count)
+
+    def fork(self) -> NativeSession:
+        """An independent copy."""
+        return NativeSession(self._session.fork(), self._terminals, self._rules)
+
+    def expected(self, after: bytes) -> list[tuple[str, str]]:
+        """Terminal and rule names that may go on after these viable bytes."""
+        pairs = self._session.expected(after)
+        return [(self._terminals[terminal], self._rules[rule]) for terminal, rule in pairs]
+
+
+def too_complex(error: Exception) -> GrammarTooComplex:
+    """The library's error for a bound that the core hit."""
+    what = str(error) if isinstance(error, _native.TooComplex) else "the grammar is nested too deeply"
+    return GrammarTooComplex(what, hint="simplify the grammar, or lower its bounds")
