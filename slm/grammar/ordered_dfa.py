@@ -1,0 +1,123 @@
+"""Small tools on explicit automata: the alphabet's partition, and minimisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from slm.grammar.charset import CharSet
+from slm.grammar.regular import NOTHING, Dfa, Regular
+
+
+def partition(charsets: Iterable[CharSet]) -> tuple[CharSet, ...]:
+    """The coarsest disjoint sets that every one of `charsets` is a union of.
+
+    What lies outside all of them is left out.
+
+    >>> partition([CharSet.of("ab"), CharSet.of("bc")])
+    (CharSet([a]), CharSet([b]), CharSet([c]))
+    """
+    events: list[tuple[int, int, int]] = []
+    for number, charset in enumerate(charsets):
+        for low, high in charset.ranges:
+            events.append((low, 1, number))
+            events.append((high + 1, 0, number))
+    events.sort()
+    active: set[int] = set()
+    pieces: dict[frozenset[int], list[tuple[int, int]]] = {}
+    since = 0
+    for point, opens, number in events:
+        if active and point > since:
+            pieces.setdefault(frozenset(active), []).append((since, point - 1))
+        since = point
+        if opens:
+            active.add(number)
+        else:
+            active.discard(number)
+    return tuple(charset for ranges in pieces.values() if (charset := CharSet.from_ranges(ranges)))
+
+
+def minimise(
+    moves: Sequence[Mapping[int, int]], accepting: Iterable[int], symbols: Sequence[CharSet]
+) -> Regular:
+    """The smallest `Dfa` of an automaton: useful states only, equal ones merged.
+
+    Args:
+        moves: target state by symbol number, for each state; state 0 is the start.
+        accepting: the accepting states.
+        symbols: what each symbol number stands for; disjoint.
+
+    Returns:
+        `NOTHING` when no state that accepts can be reached.
+
+    Cost: Moore's algorithm, O(states² · symbols) at worst, nearly linear in practice.
+    """
+    final = set(accepting)
+    useful = _useful(moves, final)
+    if 0 not in useful:
+        return NOTHING
+    block = {state: int(state in final) for state in useful}
+    count = len(set(block.values()))
+    while True:
+        numbers: dict[tuple[object, ...], int] = {}
+        refined = {}
+        for state in useful:
+            targets = frozenset(
+                (symbol, block[target])
+                for symbol, target in moves[state].items()
+                if target in block
+            )
+            refined[state] = numbers.setdefault((block[state], targets), len(numbers))
+        block = refined
+        if len(numbers) == count:
+            break
+        count = len(numbers)
+    return _as_dfa(moves, final, symbols, block)
+
+
+def _useful(moves: Sequence[Mapping[int, int]], final: set[int]) -> list[int]:
+    """States from which an accepting one can be reached, in order."""
+    sources: dict[int, set[int]] = {}
+    for state, targets in enumerate(moves):
+        for target in targets.values():
+            sources.setdefault(target, set()).add(state)
+    found = set(final)
+    stack = list(final)
+    while stack:
+        for source in sources.get(stack.pop(), ()):
+            if source not in found:
+                found.add(source)
+                stack.append(source)
+    return sorted(found)
+
+
+def _as_dfa(
+    moves: Sequence[Mapping[int, int]],
+    final: set[int],
+    symbols: Sequence[CharSet],
+    block: Mapping[int, int],
+) -> Dfa:
+    order: dict[int, int] = {block[0]: 0}
+    representative = {block[0]: 0}
+    edges: list[tuple[tuple[CharSet, int], ...]] = []
+    queue = [block[0]]
+    for here in queue:  # grows while it is walked
+        by_target: dict[int, list[tuple[int, int]]] = {}
+        for symbol, target in moves[representative[here]].items():
+            there = block.get(target)
+            if there is None:
+                continue
+            if there not in order:
+                order[there] = len(order)
+                representative[there] = target
+                queue.append(there)
+            by_target.setdefault(order[there], []).extend(symbols[symbol].ranges)
+        edges.append(
+            tuple(
+                sorted(
+                    ((CharSet.from_ranges(ranges), target) for target, ranges in by_target.items()),
+                    key=lambda edge: edge[0].ranges,
+                )
+            )
+        )
+    accepting = frozenset(order[block[state]] for state in final if block.get(state) in order)
+    return Dfa(tuple(edges), accepting)

@@ -1,0 +1,219 @@
+"""Python regular expressions, read by Python's own parser.
+
+The tree comes from the standard library's `re._parser` (``sre_parse`` before Python 3.11), so
+syntax, flags and error messages are exactly those of `re`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import warnings
+from dataclasses import replace
+from typing import Any
+
+from slm.errors import PatternError, Place, UnsupportedPattern
+from slm.grammar import classes
+from slm.grammar.charset import CharSet
+from slm.grammar.pattern_tree import Anchor, Branch, Class, Look, Node, Quantified, Sequence
+
+if sys.version_info >= (3, 11):
+    from re import _constants as _codes
+    from re import _parser as _sre
+else:  # pragma: no cover - older Pythons keep it under another name
+    import sre_constants as _codes
+    import sre_parse as _sre
+
+_LETTERS = {
+    "a": re.ASCII,
+    "i": re.IGNORECASE,
+    "m": re.MULTILINE,
+    "s": re.DOTALL,
+    "u": re.UNICODE,
+    "x": re.VERBOSE,
+}
+_WANTED = re.IGNORECASE | re.MULTILINE | re.DOTALL | re.ASCII
+
+
+def parse_python(text: str, flags: str, place: Place | None) -> Node:
+    """The tree of a Python pattern.
+
+    Raises:
+        PatternError: Python's `re` refuses the pattern; the message and the column are Python's.
+        UnsupportedPattern: a backreference, a conditional, an atomic group, a locale flag.
+    """
+    value = re.RegexFlag(0)
+    for letter in flags:
+        if letter not in _LETTERS:
+            raise UnsupportedPattern(
+                f"the regular expression flag `{letter}` is not supported",
+                at=pattern_place(text, place),
+                hint="use flags out of a, i, m, s, u, x",
+            )
+        value |= _LETTERS[letter]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "possible nested set" concerns the author, not us
+            tree = _sre.parse(text, int(value))
+            final = re.RegexFlag(_sre.fix_flags(text, tree.state.flags))
+    except re.error as error:
+        # `msg` has no position in it, unlike `str(error)`: the place says that.
+        raise PatternError(
+            f"malformed regular expression: {error.msg}",
+            at=pattern_place(text, place, error.pos or 0),
+            hint="this is Python's `re` syntax",
+        ) from error
+    except (RecursionError, OverflowError) as error:
+        raise PatternError(
+            f"malformed regular expression: {error}", at=pattern_place(text, place)
+        ) from error
+    except ValueError as error:  # flags that contradict each other
+        raise PatternError(
+            f"malformed regular expression: {error}", at=pattern_place(text, place)
+        ) from error
+    return _Reader(text, place).sequence(tree, final)
+
+
+def pattern_place(
+    text: str, place: Place | None, offset: int | None = None, width: int = 1
+) -> Place:
+    """The place of a pattern, with a caret under `offset` (0-based) where that is known."""
+    base = place if place is not None else Place("<pattern>")
+    if offset is None:
+        return base
+    before = text[:offset]
+    line = before.count("\n")
+    column = offset - (before.rfind("\n") + 1)
+    excerpt = text.split("\n")[line]
+    if base.line is not None:  # a place in a file already says line and column
+        return base
+    return replace(base, line=None, column=column + 1, excerpt=excerpt, width=width)
+
+
+class _Reader:
+    """Turns one parse tree of `re` into ours."""
+
+    def __init__(self, text: str, place: Place | None) -> None:
+        self.text, self.place = text, place
+
+    def sequence(self, items: Any, flags: re.RegexFlag) -> Node:
+        parts = [self.node(op, value, flags) for op, value in items]
+        return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
+
+    def node(self, op: Any, value: Any, flags: re.RegexFlag) -> Node:  # one case a construct
+        if op is _codes.LITERAL:
+            return Class(self.charset([(op, value)], flags))
+        if op is _codes.NOT_LITERAL:
+            return Class(~self.charset([(_codes.LITERAL, value)], flags))
+        if op is _codes.ANY:
+            return Class(CharSet.ALL if flags & re.DOTALL else ~classes.NEWLINE)
+        if op is _codes.IN:
+            return Class(self.charset(value, flags))
+        if op is _codes.BRANCH:
+            return Branch(tuple(self.sequence(option, flags) for option in value[1]))
+        if op is _codes.SUBPATTERN:
+            _, add, remove, body = value
+            if add & re.LOCALE:
+                raise self.unsupported("a locale-dependent group", r"\(\?[a-zA-Z]*L")
+            return self.sequence(body, self.switched(flags, add, remove))
+        if op in (_codes.MAX_REPEAT, _codes.MIN_REPEAT):
+            low, high, body = value
+            top = None if high == _codes.MAXREPEAT else int(high)
+            return Quantified(
+                self.sequence(body, flags), int(low), top, greedy=op is _codes.MAX_REPEAT
+            )
+        if op is _codes.AT:
+            return self.anchor(value, flags)
+        if op in (_codes.ASSERT, _codes.ASSERT_NOT):
+            direction, body = value
+            return Look(
+                self.sequence(body, flags), ahead=direction > 0, negative=op is _codes.ASSERT_NOT
+            )
+        if op is _codes.GROUPREF:
+            raise self.unsupported("a backreference", r"\\[1-9]|\(\?P=")
+        if op is _codes.GROUPREF_EXISTS:
+            raise self.unsupported("a conditional group", r"\(\?\(")
+        if str(op) == "ATOMIC_GROUP":
+            raise self.unsupported("an atomic group", r"\(\?>")
+        if str(op) == "POSSESSIVE_REPEAT":
+            raise self.unsupported("a possessive quantifier", r"[*+?}]\+")
+        if op is _codes.FAILURE:
+            return Class(CharSet.EMPTY)
+        raise self.unsupported(f"`{op}`", None)
+
+    @staticmethod
+    def switched(flags: re.RegexFlag, add: int, remove: int) -> re.RegexFlag:
+        if add & re.UNICODE:
+            flags &= ~re.ASCII
+        if add & re.ASCII:
+            flags &= ~re.UNICODE
+        return (flags | re.RegexFlag(add)) & ~re.RegexFlag(remove)
+
+    def anchor(self, code: Any, flags: re.RegexFlag) -> Node:
+        if code is _codes.AT_BEGINNING:
+            if flags & re.MULTILINE:
+                raise self.unsupported("a multi-line anchor", r"\^")
+            return Anchor("start")
+        if code is _codes.AT_BEGINNING_STRING:
+            return Anchor("start")
+        if code is _codes.AT_END:
+            if flags & re.MULTILINE:
+                raise self.unsupported("a multi-line anchor", r"\$")
+            return Anchor("end_or_newline")
+        if code is _codes.AT_END_STRING:
+            return Anchor("end")
+        raise self.unsupported("a word boundary", r"\\[bB]")
+
+    def charset(self, items: Any, flags: re.RegexFlag) -> CharSet:
+        """The set of one class; `items` are the members of ``[…]`` as `re` parsed them."""
+        ascii_only = bool(flags & re.ASCII)
+        negated = bool(items) and items[0][0] is _codes.NEGATE
+        ranges: list[tuple[int, int]] = []
+        written: list[str] = []
+        for op, value in items[1:] if negated else items:
+            if op is _codes.LITERAL:
+                ranges.append((value, value))
+                written.append(f"\\U{value:08x}")
+            elif op is _codes.RANGE:
+                ranges.append(value)
+                written.append(f"\\U{value[0]:08x}-\\U{value[1]:08x}")
+            else:
+                letter = str(value).removeprefix("CATEGORY_")
+                short = letter.removeprefix("NOT_")[0].lower()
+                short = short.upper() if letter.startswith("NOT_") else short
+                ranges.extend(classes.python_category(short, ascii_only).ranges)
+                written.append(f"\\{short}")
+        charset = CharSet.from_ranges(ranges)
+        if flags & re.IGNORECASE:
+            charset = classes.ignore_case(charset, "".join(written), ascii_only)
+        return ~charset if negated else charset
+
+    def unsupported(self, what: str, written: str | None) -> UnsupportedPattern:
+        offset = None if written is None else find_construct(self.text, written)
+        return UnsupportedPattern(
+            f"{what} cannot be turned into an exact constraint",
+            at=pattern_place(self.text, self.place, offset or 0),
+            hint="write the pattern without it",
+        )
+
+
+def find_construct(text: str, written: str) -> int | None:
+    """Where the first construct that looks like `written` stands, outside classes and escapes."""
+    wanted = re.compile(written)
+    at, in_class = 0, False
+    while at < len(text):
+        if not in_class and wanted.match(text, at):
+            return at
+        if text[at] == "\\":
+            at += 2
+            continue
+        if in_class:
+            in_class = text[at] != "]"
+        elif text[at] == "[":
+            in_class = True
+            if text[at + 1 : at + 2] == "^":
+                at += 1
+            if text[at + 1 : at + 2] == "]":
+                at += 1
+        at += 1
+    return None
