@@ -274,7 +274,9 @@ class _TypeNames:
         known = self.declared.get(ref) or self._by_name.get(ref)
         if known is not None:
             return known.name
-        name = _DATATYPE_NAMES.get(ref.lower()) or (THING if ref == THING else None)
+        # Some RDF files write <…concepts#string> and never declare it.
+        last = ref.replace("#", "/").rpartition("/")[2]
+        name = _DATATYPE_NAMES.get(last.lower()) or (THING if ref == THING else None)
         if name is not None:
             self.used.add(name)
             return name
@@ -285,8 +287,9 @@ class _TypeNames:
                 hint=f'{_suggest(ref, self._by_name)} Or load with undefined_types="declare"',
             )
         self._notes.append(f"{what} `{ref}`, which was not defined: declared by its id")
-        self.declared[ref] = self._by_name[ref] = EntityType(ref, ref)
-        return ref
+        name = ref if last in self._by_name or not last else last  # an IRI's last part
+        self.declared[ref] = self._by_name[name] = EntityType(name, ref)
+        return name
 
 
 def _suggest(name: str, known: Iterable[str]) -> str:

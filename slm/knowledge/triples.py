@@ -15,7 +15,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from slm.errors import NoCandidates, Place, UsageError
 from slm.grammar.ir import (
@@ -63,6 +63,9 @@ class TripleSpec:
     grounding: Grounding
     names: NamesInText = field(repr=False, compare=False)
     grammar: Grammar = field(repr=False, compare=False)
+
+    kind: ClassVar[str] = "triples"
+    is_json: ClassVar[bool] = True  # an unfinished output has a partial value
 
     @cached_property
     def context(self) -> str:
