@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from importlib import import_module
 
 from slm.errors import EngineUnavailable
 from slm.grammar.ir import Grammar
@@ -35,30 +37,26 @@ def compile_grammar(
         raise EngineUnavailable(
             f"there is no engine `{wanted}`", hint=f"use one of {', '.join(ENGINES)}"
         )
-    name = wanted or ("native" if native_available() else "reference")
-    made: Engine
-    if name == "native":
-        made = _native(grammar, vocabulary)
-    else:
-        made = ReferenceEngine(grammar, vocabulary)
-    return CompiledGrammar(grammar, vocabulary, made, name)
+    native = None if wanted == "reference" else _native_engine()
+    if native is not None:
+        return CompiledGrammar(grammar, vocabulary, native(grammar, vocabulary), "native")
+    if wanted == "native":
+        raise EngineUnavailable(
+            "the native engine is not built here",
+            hint="install slm with a C++ compiler at hand, or use engine='reference'",
+        )
+    return CompiledGrammar(grammar, vocabulary, ReferenceEngine(grammar, vocabulary), "reference")
 
 
 def native_available() -> bool:
     """Whether the native engine is built and can be imported."""
+    return _native_engine() is not None
+
+
+def _native_engine() -> Callable[[Grammar, Vocabulary], Engine] | None:
     try:
-        from slm.mask import native  # noqa: F401
+        module = import_module("slm.mask.native")
     except ImportError:
-        return False
-    return True
-
-
-def _native(grammar: Grammar, vocabulary: Vocabulary) -> Engine:
-    try:
-        from slm.mask import native
-    except ImportError as error:
-        raise EngineUnavailable(
-            "the native engine is not built here",
-            hint="install slm with a C++ compiler at hand, or use engine='reference'",
-        ) from error
-    return native.NativeEngine(grammar, vocabulary)
+        return None
+    made: Callable[[Grammar, Vocabulary], Engine] = module.NativeEngine
+    return made

@@ -1,4 +1,4 @@
-"""`CompiledGrammar`, which is shared, and `Matcher`, the only thing that changes: one a sequence."""
+"""`CompiledGrammar`, shared by all, and `Matcher`, the only thing that changes: one a sequence."""
 
 from __future__ import annotations
 
@@ -308,11 +308,9 @@ def _list(pairs: list[tuple[str, str]]) -> str:
 
 def _show(data: bytes, offset: int) -> str:
     """The character at `offset` when one begins there, else the byte."""
-    for length in (1, 2, 3, 4):
-        try:
-            return repr(data[offset : offset + length].decode())
-        except UnicodeDecodeError:
-            continue
+    char = data[offset : offset + 4].decode(errors="ignore")[:1]
+    if char and data.startswith(char.encode(), offset):
+        return repr(char)
     return f"0x{data[offset]:02x}"
 
 

@@ -165,9 +165,7 @@ class NativeEngine:
         flattener = _Flattener(grammar)
         try:
             words = flattener.words()
-            self._engine = _native.Engine(
-                words, token_trie(vocabulary), list(vocabulary.eos_ids)
-            )
+            self._engine = _native.Engine(words, token_trie(vocabulary), list(vocabulary.eos_ids))
         except (RecursionError, _native.TooComplex) as error:
             raise too_complex(error) from None
         except _native.NoText:
@@ -203,9 +201,7 @@ class NativeSession:
         "viable_length",
     )
 
-    def __init__(
-        self, session: _native.Session, terminals: list[str], rules: list[str]
-    ) -> None:
+    def __init__(self, session: _native.Session, terminals: list[str], rules: list[str]) -> None:
         self._session, self._terminals, self._rules = session, terminals, rules
         # Bound methods of the C++ object: a call of these costs no Python frame.
         self.fill_mask = session.fill_mask
@@ -224,12 +220,14 @@ class NativeSession:
         return NativeSession(self._session.fork(), self._terminals, self._rules)
 
     def expected(self, after: bytes) -> list[tuple[str, str]]:
-        """Terminal and rule names that may go on after these viable bytes."""
+        """Sorted (terminal, rule) names that may go on after these viable bytes."""
         pairs = self._session.expected(after)
-        return [(self._terminals[terminal], self._rules[rule]) for terminal, rule in pairs]
+        return sorted({(self._terminals[term], self._rules[rule]) for term, rule in pairs})
 
 
 def too_complex(error: Exception) -> GrammarTooComplex:
     """The library's error for a bound that the core hit."""
-    what = str(error) if isinstance(error, _native.TooComplex) else "the grammar is nested too deeply"
+    what = (
+        str(error) if isinstance(error, _native.TooComplex) else "the grammar is nested too deeply"
+    )
     return GrammarTooComplex(what, hint="simplify the grammar, or lower its bounds")

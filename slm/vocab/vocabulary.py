@@ -222,8 +222,10 @@ class Vocabulary:
         """SHA-256 of the content: the bytes of every id, and the end ids. Names cached tables."""
         lengths = np.array([-1 if data is None else len(data) for data in self.tokens], "<i4")
         hasher = hashlib.sha256(b"slm vocabulary 1\0")
-        hasher.update(np.array([len(self.tokens), len(self.eos_ids), *self.eos_ids], "<i4"))
-        hasher.update(lengths)
+        hasher.update(
+            np.array([len(self.tokens), len(self.eos_ids), *self.eos_ids], "<i4").tobytes()
+        )
+        hasher.update(lengths.tobytes())
         hasher.update(b"".join(data for data in self.tokens if data is not None))
         return hasher.hexdigest()
 
