@@ -1,0 +1,221 @@
+"""The composition root: specifications, compiling, generating, loading, extracting.
+
+The only file that sees every stage. Front ends give a `Spec`; `compile` joins it with a vocabulary;
+`Generator` joins it with a model.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from slm.decode.generator import Generator, StreamEvent
+from slm.decode.protocol import LanguageModel
+from slm.decode.spec import AnySpec, Spec, Specification, compile_spec
+from slm.errors import ModelNotFound, Place
+from slm.mask import CompiledGrammar
+from slm.vocab import Vocabulary
+
+if TYPE_CHECKING:
+    from slm.knowledge import Knowledge
+
+__all__ = [
+    "Generator",
+    "Spec",
+    "Specification",
+    "StreamEvent",
+    "choice",
+    "compile",
+    "extract",
+    "json_schema",
+    "lark",
+    "load",
+    "regex",
+]
+
+_HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
+
+
+def json_schema(
+    x: Any,
+    *,
+    draft: str | None = None,
+    whitespace: Literal["any", "compact"] | int = "any",
+    order: Literal["declared", "any"] = "declared",
+    formats: Literal["assert", "annotate"] = "assert",
+    registry: Mapping[str, Any] | None = None,
+    on_unsupported: Literal["error", "relax"] = "error",
+) -> Spec:
+    """JSON texts that are valid under a schema.
+
+    Args:
+        x: a schema (dict, bool or JSON text), or a type: pydantic model, dataclass, TypedDict, any
+            annotation pydantic understands. With a type, values come back as that type.
+        draft: "4", "6", "7", "2019-09" or "2020-12"; None to go by ``$schema``.
+        whitespace: "any" (runs are capped), "compact", or the indent to write with.
+        order: properties as "declared", or in "any" order.
+        formats: "assert" enforces ``format``, "annotate" ignores it.
+        registry: schemas by URI, for references to other documents; nothing is downloaded.
+        on_unsupported: "error" refuses what cannot be enforced exactly; "relax" enforces the rest
+            and lists in `notes` what it left out.
+
+    Raises:
+        SchemaError: the schema is malformed, unsatisfiable, or not supported; says where.
+
+    >>> spec = json_schema({"type": "object", "properties": {"age": {"type": "integer"}}})
+    >>> spec.parse('{"age": 3}')
+    {'age': 3}
+    """
+    from slm.schema import compile_schema, from_type
+
+    parse: Callable[[str], Any] = json.loads
+    schema = x
+    if not isinstance(x, (dict, bool, str)):
+        schema, parse = from_type(x)
+    compiled = compile_schema(
+        schema,
+        draft=draft,
+        whitespace=whitespace,
+        order=order,
+        formats=formats,
+        registry=registry,
+        on_unsupported=on_unsupported,
+    )
+    return Spec(
+        "json_schema",
+        compiled.grammar,
+        parse,
+        notes=tuple(compiled.notes),
+        schema=compiled.schema,
+        is_json=True,
+    )
+
+
+def lark(
+    grammar: Any,
+    *,
+    start: str = "start",
+    parser: str = "lalr",
+    lexer: str = "contextual",
+    **options: Any,
+) -> Spec:
+    """Texts of a Lark grammar; the options are Lark's own.
+
+    Args:
+        grammar: the grammar's text, the path of a ``.lark`` file, or a `lark.Lark`.
+        start: the start rule.
+        parser: with `lexer`, decides which language the grammar has; what cannot be honoured
+            exactly is refused by name.
+        lexer: see `parser`.
+        options: more of Lark's options.
+
+    Raises:
+        LarkError: Lark refuses the grammar.
+        UnsupportedLarkFeature: its language cannot be enforced exactly.
+    """
+    from slm.syntax import compile_lark
+
+    compiled = compile_lark(grammar, start=start, parser=parser, lexer=lexer, **options)
+    return Spec("lark", compiled.grammar, str, notes=tuple(compiled.notes))
+
+
+def regex(pattern: str, flags: str = "") -> Spec:
+    r"""Texts that match the whole of a Python regular expression.
+
+    Raises:
+        PatternError: malformed.
+        UnsupportedPattern: well formed, but not regular or not exactly enforceable.
+    """
+    from slm.syntax import compile_regex
+
+    return Spec("regex", compile_regex(pattern, flags), str)
+
+
+def choice(options: Sequence[str]) -> Spec:
+    """One of several texts."""
+    from slm.syntax import compile_choice
+
+    return Spec("choice", compile_choice(list(options)), str)
+
+
+def compile(  # noqa: A001 - the public name is slm.compile
+    spec: AnySpec, vocabulary: Vocabulary, *, engine: str | None = None
+) -> CompiledGrammar:
+    """Join a specification with a vocabulary; the result makes matchers.
+
+    A `Spec` remembers its compiled form for the last few vocabularies.
+
+    Args:
+        spec: a `Spec`, what `Knowledge.triples` gives, or a `Grammar`.
+        vocabulary: a tokenizer's tokens.
+        engine: "native" or "reference"; None for ``SLM_ENGINE``, else the best there is.
+
+    Raises:
+        EmptyLanguage: no text matches.
+        VocabularyCannotSpell: no token sequence makes a text that matches.
+        EngineUnavailable: the engine is not there.
+    """
+    return compile_spec(spec, vocabulary, engine=engine)
+
+
+def load(
+    x: str | PathLike[str] | None = None,
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    download: bool = False,
+) -> LanguageModel:
+    """Load a language model.
+
+    Args:
+        x: a folder with a causal language model in Hugging Face format, the name of one that is in
+            the local Hugging Face cache, or None for the small model that comes with slm.
+        device: where it runs, e.g. "cpu" or "cuda"; None for a GPU if there is one.
+        dtype: its arithmetic, e.g. "float32" or "bfloat16"; None for float32 on a CPU and the
+            model's own on a GPU.
+        download: whether a name that is not in the cache may be downloaded. A folder never makes
+            any contact.
+
+    Raises:
+        ModelNotFound: nothing there that can be loaded.
+        TokenizerMissing: a model without its tokenizer.
+        MissingDependency: torch and transformers are not installed.
+    """
+    if x is None:
+        from slm.models.embedded import folder
+
+        x = folder()
+    from slm.models.transformers import load_folder, load_hub
+
+    path = Path(x).expanduser()
+    if path.is_dir():
+        return load_folder(path, device=device, dtype=dtype)
+    name = str(x)
+    if path.exists() or path.suffix in (".gguf", ".safetensors", ".bin", ".onnx", ".mlx"):
+        raise ModelNotFound(
+            f"`{name}` is not a model folder",
+            at=Place(name),
+            hint="slm loads folders in Hugging Face format: config.json, safetensors weights and "
+            "tokenizer.json; convert the file to one",
+        )
+    if name.startswith((".", "/", "~")) or not _HUB_NAME.fullmatch(name):
+        raise ModelNotFound(
+            f"there is no folder `{name}`",
+            at=Place(name),
+            hint="give the folder of a model in Hugging Face format, or no argument for the model "
+            "that comes with slm",
+        )
+    return load_hub(name, device=device, dtype=dtype, download=download)
+
+
+def extract(
+    texts: Any, knowledge: Knowledge, *, model: LanguageModel | None = None, **options: Any
+) -> Iterator[Any]:
+    """Extract the triples that each text states, typed by the knowledge and found in the text."""
+    from slm.extract.run import extract as run
+
+    return run(texts, knowledge, model=model or load(), **options)

@@ -1,0 +1,85 @@
+"""What a generation gives back: the text, its value, and how each token came about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One token of an output and how it came about.
+
+    Attributes:
+        token_id: the token.
+        piece: its bytes; empty for a special token.
+        forced: the specification left nothing else here, so the model was not asked.
+        legal: how many tokens the mask allowed; None for forced tokens.
+        logprob: the token's natural log-probability under the unmasked model; None when forced.
+        legal_mass: the probability the unmasked model gave to all legal tokens; None when forced.
+    """
+
+    token_id: int
+    piece: bytes
+    forced: bool
+    legal: int | None = None
+    logprob: float | None = None
+    legal_mass: float | None = None
+
+    def __str__(self) -> str:
+        shown = self.piece.decode("utf-8", "backslashreplace")
+        if self.forced:
+            return f"{shown!r} forced"
+        return f"{shown!r} one of {self.legal}, p={2.718281828459045 ** (self.logprob or 0):.3f}"
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationStats:
+    """Counts and times of one output.
+
+    Attributes:
+        prompt_tokens: length of the prompt.
+        chosen_tokens: tokens the model was asked for (an end token included).
+        forced_tokens: tokens the specification left no choice about.
+        forward_passes: how often the model ran for this row.
+        mask_seconds: time spent in the mask engine.
+        seconds: wall time, shared with the other rows of the batch.
+    """
+
+    prompt_tokens: int
+    chosen_tokens: int
+    forced_tokens: int
+    forward_passes: int
+    mask_seconds: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One finished output.
+
+    Attributes:
+        text: what was generated, without the prompt.
+        value: the text as the specification's value: parsed JSON, the pydantic object, the tuple
+            of triples, else the text itself. None if the text is not complete.
+        tokens: its token ids, without an end token.
+        trace: one step a token, and one for the end token where the model chose to end.
+        finish_reason: "complete" when the text ended as the specification (or, without one, the
+            model) wanted; "length" when the budget or the context ran out first.
+        complete: whether the text is a whole text of the specification. With finish_reason
+            "length" this can be true: it could have gone on, but did not have to.
+        stats: counts and times.
+
+    Printing it prints the value.
+    """
+
+    text: str
+    value: Any
+    tokens: tuple[int, ...]
+    trace: tuple[Step, ...] = field(repr=False)
+    finish_reason: Literal["complete", "length"]
+    complete: bool
+    stats: GenerationStats = field(repr=False)
+
+    def __str__(self) -> str:
+        return str(self.value) if self.complete else self.text

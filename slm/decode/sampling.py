@@ -1,0 +1,231 @@
+"""From one row of logits and a token mask to one token.
+
+The order is: repetition penalty, mask, temperature, top-k, top-p, min-p, draw. The filters come
+after the mask, so they choose among legal tokens and always leave at least one.
+
+Contracts: temperature 0 is the exact argmax (of equals, the lowest id); NaN counts as -inf; +inf
+wins over everything finite; ids past the vocabulary (padding of the output layer) and masked ids
+are never drawn; a row draws from its own generator, one number a token, so what it gets does not
+depend on the batch it is in.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slm.errors import InvalidSampling, LogitsMismatch
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a token is chosen among the legal ones.
+
+    Attributes:
+        temperature: 0 takes the most likely token; otherwise logits are divided by it.
+        top_k: only the k most likely (of equals, the lower ids); None for no limit.
+        top_p: only the smallest set of most likely tokens whose probability reaches p.
+        min_p: only tokens with at least this share of the most likely one's probability.
+        repetition_penalty: logits of tokens that the prompt or the output already has are divided
+            by it where positive, multiplied where negative (Keskar et al. 2019); 1 for none.
+
+    Raises:
+        InvalidSampling: a value outside its range; names the argument, the value and the range.
+
+    >>> Sampling(top_p=0.0)
+    Traceback (most recent call last):
+    slm.errors.InvalidSampling: [D003] top_p=0.0 is out of range
+      hint: top_p must be a number above 0 and at most 1
+    """
+
+    temperature: float = 0.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check(
+            "temperature", self.temperature, 0 <= _number(self.temperature) < math.inf,
+            "a finite number, 0 or above",
+        )  # fmt: skip
+        _check(
+            "top_k", self.top_k, self.top_k is None or _integer(self.top_k) >= 1,
+            "a whole number, 1 or above, or None for no limit",
+        )  # fmt: skip
+        _check("top_p", self.top_p, 0 < _number(self.top_p) <= 1, "a number above 0 and at most 1")
+        _check("min_p", self.min_p, 0 <= _number(self.min_p) <= 1, "a number from 0 to 1")
+        _check(
+            "repetition_penalty", self.repetition_penalty,
+            0 < _number(self.repetition_penalty) < math.inf, "a finite number above 0",
+        )  # fmt: skip
+
+
+def check_seed(seed: Any) -> int | None:
+    """The seed, if it is one.
+
+    Raises:
+        InvalidSampling: neither None nor a whole number of 0 or above.
+    """
+    _check(
+        "seed", seed, seed is None or _integer(seed) >= 0,
+        "a whole number, 0 or above, or None for a new one every time",
+    )  # fmt: skip
+    return None if seed is None else int(seed)
+
+
+def _check(argument: str, value: Any, good: bool, expected: str) -> None:
+    if not good:
+        raise InvalidSampling(
+            f"{argument}={value!r} is out of range", hint=f"{argument} must be {expected}"
+        )
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+
+
+def _integer(value: Any) -> int:
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else -1
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A drawn token and what the model thought of it.
+
+    Attributes:
+        token_id: the token.
+        logprob: its natural log-probability under the model as it is: no mask, no temperature.
+        legal_mass: the probability that the model, as it is, gives to all legal tokens together.
+        legal: how many tokens were legal.
+    """
+
+    token_id: int
+    logprob: float
+    legal_mass: float
+    legal: int
+
+
+def unpack_mask(mask: NDArray[np.int32], size: int) -> NDArray[np.bool_]:
+    """The bits of one row's token mask.
+
+    Args:
+        mask: (ceil(size / 32),) int32; token t is bit t % 32 of word t // 32.
+        size: the vocabulary size.
+
+    Returns:
+        (size,) bool.
+
+    >>> unpack_mask(np.array([5], np.int32), 4).tolist()
+    [True, False, True, False]
+    """
+    words = np.ascontiguousarray(mask).astype("<i4", copy=False)
+    bits = np.unpackbits(words.view(np.uint8), count=size, bitorder="little")
+    return bits.view(np.bool_)
+
+
+class Sampler:
+    """Draws one row's tokens, one after another.
+
+    Args:
+        sampling: how to choose.
+        seed: equal seeds draw equal tokens from equal logits; None for a new one.
+        vocabulary_size: ids from here on are padding and never drawn.
+    """
+
+    def __init__(self, sampling: Sampling, seed: int | None, vocabulary_size: int) -> None:
+        self.sampling = sampling
+        self.vocabulary_size = vocabulary_size
+        self._random = np.random.Generator(np.random.Philox(check_seed(seed)))
+        self._seen = np.zeros(vocabulary_size, np.bool_)
+
+    def see(self, tokens: list[int]) -> None:
+        """Count these tokens as said, for the repetition penalty."""
+        self._seen[tokens] = True
+
+    def choose(self, logits: NDArray[np.float32], mask: NDArray[np.int32] | None) -> Pick:
+        """Draw one token.
+
+        Args:
+            logits: (padded_vocab,), at least as long as the vocabulary; not changed.
+            mask: (ceil(vocabulary_size / 32),) int32, 1 = allowed; None allows every token.
+
+        Raises:
+            LogitsMismatch: the logits are too short, or none of the legal ones is above -inf.
+
+        Cost: O(vocabulary), a few passes; a sort of the legal tokens with top-p.
+        """
+        size = self.vocabulary_size
+        if logits.ndim != 1 or logits.shape[0] < size:
+            raise LogitsMismatch(
+                f"logits of shape {logits.shape} for a vocabulary of {size} tokens",
+                hint="the model and the tokenizer do not belong together",
+            )
+        scores = logits[:size].astype(np.float64)
+        scores[np.isnan(scores)] = -np.inf
+        legal = np.arange(size) if mask is None else np.flatnonzero(unpack_mask(mask, size))
+        if not len(legal) or scores[legal].max() == -np.inf:
+            raise LogitsMismatch(
+                f"none of the {len(legal)} legal tokens has a logit above -inf",
+                hint="the model computes NaN or -inf here: check its weights and its dtype",
+            )
+        drawn = int(legal[self._draw(scores[legal], legal)])
+        return Pick(drawn, *_likelihood(scores, legal, drawn), len(legal))
+
+    def _draw(self, scores: NDArray[np.float64], legal: NDArray[np.intp]) -> int:
+        """The place of the drawn token in `legal`."""
+        how = self.sampling
+        if how.repetition_penalty != 1:
+            seen = self._seen[legal]
+            by = how.repetition_penalty
+            scores = np.where(seen, np.where(scores > 0, scores / by, scores * by), scores)
+        if how.temperature == 0:
+            return int(scores.argmax())
+        top = scores.max()
+        if top == np.inf:
+            scores = np.where(scores == np.inf, 0.0, -np.inf)
+            top = 0.0
+        with np.errstate(over="ignore"):
+            weights = np.exp((scores - top) / how.temperature)
+        if how.top_k is not None and how.top_k < len(weights):
+            weights = _keep_largest(weights, how.top_k)
+        if how.top_p < 1:
+            order = np.argsort(-weights, kind="stable")
+            before = np.cumsum(weights[order]) - weights[order]
+            weights[order[before >= how.top_p * weights.sum()]] = 0
+        if how.min_p > 0:
+            weights[weights < how.min_p] = 0  # the most likely token's weight is 1
+        cumulated = np.cumsum(weights)
+        at = np.searchsorted(cumulated, self._random.random() * cumulated[-1], side="right")
+        return int(min(at, np.flatnonzero(weights)[-1]))
+
+
+def _keep_largest(weights: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """The `count` largest weights, of equals those with the lowest ids; the others become 0."""
+    threshold = np.partition(weights, -count)[-count]
+    kept = weights > threshold
+    equals = np.flatnonzero(weights == threshold)
+    kept[equals[: count - np.count_nonzero(kept)]] = True
+    return np.where(kept, weights, 0.0)
+
+
+def _likelihood(
+    scores: NDArray[np.float64], legal: NDArray[np.intp], drawn: int
+) -> tuple[float, float]:
+    """The token's log-probability and the probability of all legal tokens, both without a mask."""
+    top = scores.max()
+    if top == np.inf:
+        weights = (scores == np.inf).astype(np.float64)
+    else:
+        weights = np.exp(scores - top)
+    total = weights.sum()
+    if weights[drawn] > 0:
+        logprob = math.log(weights[drawn]) - math.log(total)
+    else:  # too small for a float64 weight
+        logprob = float(scores[drawn] - top) - math.log(total)
+    return logprob, min(1.0, float(weights[legal].sum() / total))

@@ -1,0 +1,108 @@
+"""A specification: the grammar an output must follow, and how its text becomes a value.
+
+Front ends make them (`slm.api`); here they meet a vocabulary.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from slm.errors import UsageError
+from slm.grammar.ir import Grammar
+from slm.mask import CompiledGrammar, compile_grammar
+from slm.vocab import Vocabulary
+
+_COMPILED_KEPT = 4  # vocabularies a spec remembers its compiled form for
+
+
+@runtime_checkable
+class Specification(Protocol):
+    """Anything with a grammar and a way to read a finished text: `Spec`, a triple spec, yours."""
+
+    @property
+    def grammar(self) -> Grammar:
+        """The texts that are allowed."""
+        ...
+
+    @property
+    def parse(self) -> Callable[[str], Any]:
+        """From a whole text to its value."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Spec:
+    """What a text must look like, and what its value is.
+
+    Attributes:
+        kind: "json_schema", "lark", "regex", "choice", or "grammar".
+        grammar: the texts that are allowed.
+        parse: from a whole text to its value.
+        notes: what is enforced, what only annotates, what was relaxed; see the front end.
+        schema: the JSON Schema, where there is one.
+        prompt: the prompt to use where none is given.
+        is_json: whether the texts are JSON, so that an unfinished one has a partial value.
+    """
+
+    kind: str
+    grammar: Grammar = field(repr=False)
+    parse: Callable[[str], Any] = field(repr=False)
+    notes: tuple[Any, ...] = field(default=(), repr=False)
+    schema: Any = field(default=None, repr=False)
+    prompt: str | None = field(default=None, repr=False)
+    is_json: bool = False
+    _compiled: OrderedDict[tuple[int, str | None], CompiledGrammar] = field(
+        default_factory=OrderedDict, init=False, repr=False
+    )
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+
+AnySpec: TypeAlias = "Specification | Grammar"
+
+
+def compile_spec(
+    spec: AnySpec, vocabulary: Vocabulary, *, engine: str | None = None
+) -> CompiledGrammar:
+    """Join a specification with a vocabulary; the result makes matchers.
+
+    A `Spec` remembers its compiled form for the last few vocabularies.
+
+    Args:
+        spec: a `Spec`, what `Knowledge.triples` gives, or a `Grammar`.
+        vocabulary: a tokenizer's tokens.
+        engine: "native" or "reference"; None for ``SLM_ENGINE``, else the best there is.
+
+    Raises:
+        EmptyLanguage: no text matches.
+        VocabularyCannotSpell: no token sequence makes a text that matches.
+        EngineUnavailable: the engine is not there.
+    """
+    if not isinstance(spec, Spec):
+        grammar = spec if isinstance(spec, Grammar) else _checked(spec).grammar
+        return compile_grammar(grammar, vocabulary, engine=engine)
+    # The compiled form holds the vocabulary, so its id stays its own while it is a key.
+    key = (id(vocabulary), engine)
+    with spec._lock:
+        if key in spec._compiled:
+            spec._compiled.move_to_end(key)
+            return spec._compiled[key]
+    compiled = compile_grammar(spec.grammar, vocabulary, engine=engine)
+    with spec._lock:
+        spec._compiled[key] = compiled
+        while len(spec._compiled) > _COMPILED_KEPT:
+            spec._compiled.popitem(last=False)
+    return compiled
+
+
+def _checked(spec: Any) -> Specification:
+    if not isinstance(spec, Specification):
+        raise UsageError(
+            f"a {type(spec).__name__} is not a specification",
+            hint="make one with slm.json_schema, slm.lark, slm.regex, slm.choice or "
+            "Knowledge.triples",
+        )
+    return spec

@@ -1,0 +1,289 @@
+"""Causal language models in Hugging Face format, run by transformers.
+
+Everything is read from local files; nothing is ever fetched for a folder. torch and transformers
+are imported when a model is loaded.
+
+How a batch with rows of different lengths is kept exact: new tokens are padded on the *right* of
+each chunk, where causal attention cannot see them; after the chunk the padding is cut out of the
+KV cache and the rows are moved to its right edge. So the distance between two real tokens of a row
+is the same in the cache as in the text (sliding windows stay right), every query attends to
+something, and positions are given explicitly.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slm.errors import LogitsMismatch, MissingDependency, ModelNotFound, Place, TokenizerMissing
+from slm.models.logits_processor import GrammarLogitsProcessor
+from slm.vocab import Vocabulary
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["GrammarLogitsProcessor", "TransformersModel", "load_folder", "load_hub"]
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model", "vocab.txt")
+_WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
+
+
+class TransformersModel:
+    """A transformers causal language model with its tokenizer, as a `LanguageModel`.
+
+    Args:
+        model: what ``AutoModelForCausalLM`` gives.
+        tokenizer: its fast tokenizer.
+
+    Raises:
+        LogitsMismatch: the tokenizer has more tokens than the model has logits.
+        UnsupportedTokenizer: the tokenizer's tokens have no fixed bytes.
+        VocabularyError: nothing says which token ends a text.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        width = int(model.get_output_embeddings().weight.shape[0])
+        self.vocabulary = Vocabulary.from_hf(tokenizer, eos_ids=_end_ids(model, tokenizer))
+        if width < len(self.vocabulary):
+            raise LogitsMismatch(
+                f"the tokenizer has {len(self.vocabulary)} tokens, but the model only "
+                f"{width} logits",
+                hint="use the tokenizer that the model was trained with, or resize the model's "
+                "embeddings",
+            )
+        config = model.config.get_text_config(decoder=True)
+        length = getattr(config, "max_position_embeddings", None)
+        self.context_length: int | None = int(length) if length else None
+        parameters = inspect.signature(model.forward).parameters
+        self.takes_positions = "position_ids" in parameters
+        self.takes_logits_to_keep = "logits_to_keep" in parameters
+        # A recurrent state cannot forget padding: such models run one row at a time.
+        self.is_recurrent = bool(getattr(model, "_is_stateful", False))
+
+    def encode(self, text: str) -> list[int]:
+        """The tokenizer's own encoding, with the tokens that it puts around a text."""
+        ids = self.tokenizer(text, add_special_tokens=True)["input_ids"]
+        ends = self.tokenizer.eos_token_id
+        if len(ids) > 1 and ids[-1] == ends:
+            ids = ids[:-1]  # the output follows: the text has not ended
+        return [int(token) for token in ids]
+
+    def session(self, rows: int) -> TransformersSession | SeparateRows:
+        """A fresh batch of so many rows."""
+        if self.is_recurrent and rows > 1:
+            return SeparateRows(self, rows)
+        return TransformersSession(self, rows)
+
+
+class TransformersSession:
+    """One batch in one KV cache; see the module for how rows of different lengths share it."""
+
+    def __init__(self, runtime: TransformersModel, rows: int) -> None:
+        self._runtime = runtime
+        self._model = runtime.model
+        self._lengths = np.zeros(rows, np.int64)  # tokens in the cache, row by row
+        self._cache: Any = None
+
+    def feed(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """See `slm.decode.protocol.Session.feed`."""
+        import torch
+
+        device = self._model.device
+        counts = np.array([len(row) for row in tokens])
+        width, filled = int(counts.max()), int(self._lengths.max())
+        ids = torch.zeros((len(tokens), width), dtype=torch.long)
+        mask = torch.zeros((len(tokens), filled + width), dtype=torch.long)
+        for row, new in enumerate(tokens):
+            ids[row, : len(new)] = torch.as_tensor(list(new))
+            mask[row, filled - int(self._lengths[row]) : filled + len(new)] = 1
+        arguments: dict[str, Any] = {
+            "input_ids": ids.to(device),
+            "past_key_values": self._cache if self._cache is not None else self._new_cache(),
+            "use_cache": True,
+        }
+        if not (mask == 1).all():
+            arguments["attention_mask"] = mask.to(device)
+        if self._runtime.takes_positions:
+            steps = np.minimum(np.arange(width), counts[:, None] - 1)  # padding stays in range
+            positions = self._lengths[:, None] + steps
+            arguments["position_ids"] = torch.as_tensor(positions, device=device)
+        ends = np.unique(counts - 1)
+        if self._runtime.takes_logits_to_keep:
+            arguments["logits_to_keep"] = torch.as_tensor(ends, device=device)
+        with torch.inference_mode():
+            output = self._model(**arguments)
+            self._cache = output.past_key_values
+            self._lengths += counts
+            if len(ends) > 1:
+                self._realign(filled, counts)
+            logits = output.logits
+            at = np.searchsorted(ends, counts - 1)
+            if logits.shape[1] == width and not self._runtime.takes_logits_to_keep:
+                at = counts - 1
+            rows = torch.arange(len(tokens), device=device)
+            last = logits[rows, torch.as_tensor(at, device=device)]
+            result: NDArray[np.float32] = last.float().cpu().numpy()
+        return result
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """See `slm.decode.protocol.Session.keep`."""
+        import torch
+
+        self._lengths = self._lengths[list(rows)]
+        before = self._cache.get_seq_length()
+        with torch.inference_mode():
+            self._cache.batch_select_indices(torch.as_tensor(rows, device=self._model.device))
+            spare = before - int(self._lengths.max())
+            if spare > 0:
+                for layer in self._cache.layers:
+                    _each_part(layer, lambda part: part[..., spare:, :])
+
+    def _new_cache(self) -> Any:
+        from transformers import DynamicCache
+
+        if len(self._lengths) == 1:
+            return DynamicCache(config=self._model.config)
+        # Without the configuration every layer keeps all positions, and can be realigned; windows
+        # are then a matter of the attention mask.
+        return DynamicCache()
+
+    def _realign(self, filled: int, counts: NDArray[np.int64]) -> None:
+        """Cut the padding out of the cache and move each row to its right edge."""
+        import torch
+
+        size = int(self._lengths.max())
+        source = np.zeros((len(counts), size), np.int64)
+        for row, length in enumerate(self._lengths):
+            end = filled + int(counts[row])
+            source[row, size - int(length) :] = np.arange(end - int(length), end)
+        places = torch.as_tensor(source, device=self._model.device)
+
+        def gather(part: torch.Tensor) -> torch.Tensor:
+            index = places[:, None, :, None].expand(-1, part.shape[1], -1, part.shape[3])
+            return part.gather(2, index)
+
+        for layer in self._cache.layers:
+            _each_part(layer, gather)
+
+
+class SeparateRows:
+    """Rows that cannot share a batch, each in a session of its own."""
+
+    def __init__(self, runtime: TransformersModel, rows: int) -> None:
+        self._sessions = [TransformersSession(runtime, 1) for _ in range(rows)]
+
+    def feed(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """See `slm.decode.protocol.Session.feed`."""
+        rows = zip(self._sessions, tokens, strict=True)
+        return np.concatenate([session.feed([new]) for session, new in rows])
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """See `slm.decode.protocol.Session.keep`."""
+        self._sessions = [self._sessions[row] for row in rows]
+
+
+def load_folder(
+    folder: str | PathLike[str], *, device: str | None = None, dtype: str | None = None
+) -> TransformersModel:
+    """Load a model folder: config.json, weights, tokenizer. Contacts nobody.
+
+    Raises:
+        ModelNotFound: no config.json, no weights, or files that transformers cannot read.
+        TokenizerMissing: no tokenizer in the folder.
+        MissingDependency: torch or transformers is not installed.
+    """
+    path = Path(folder)
+    if not (path / "config.json").is_file():
+        found = ", ".join(sorted(file.name for file in path.glob("*"))[:6]) or "nothing"
+        raise ModelNotFound(
+            f"`{path.name}` is not a model folder: it has no config.json, but {found}",
+            at=Place(str(path)),
+            hint="give a folder in Hugging Face format, as written by model.save_pretrained",
+        )
+    if not any(any(path.glob(pattern)) for pattern in _WEIGHTS):
+        raise ModelNotFound(
+            f"`{path.name}` has a config.json but no weights",
+            at=Place(str(path)),
+            hint="a model folder holds *.safetensors (or pytorch_model*.bin) files",
+        )
+    if not any((path / name).is_file() for name in _TOKENIZER_FILES):
+        raise TokenizerMissing(
+            f"`{path.name}` has a model but no tokenizer",
+            at=Place(str(path)),
+            hint="save the tokenizer beside the model: tokenizer.save_pretrained(folder)",
+        )
+    return _load(str(path), path.name, device, dtype, local=True)
+
+
+def load_hub(
+    name: str, *, device: str | None = None, dtype: str | None = None, download: bool = False
+) -> TransformersModel:
+    """Load a model by its hub name from the local Hugging Face cache.
+
+    Raises:
+        ModelNotFound: not in the cache (and, with `download`, not on the hub).
+        MissingDependency: torch or transformers is not installed.
+    """
+    return _load(name, name, device, dtype, local=not download)
+
+
+def _load(
+    source: str, name: str, device: str | None, dtype: str | None, *, local: bool
+) -> TransformersModel:
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise MissingDependency(
+            f"running a model needs {error.name}, which is not installed",
+            hint="pip install 'slm[hf]'",
+        ) from error
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    kind = dtype or ("float32" if chosen.startswith("cpu") else "auto")
+    auto_tokenizer: Any = transformers.AutoTokenizer
+    auto_model: Any = transformers.AutoModelForCausalLM
+    try:
+        local_only = {"local_files_only": local, "trust_remote_code": False}
+        tokenizer = auto_tokenizer.from_pretrained(source, **local_only)
+        model = auto_model.from_pretrained(source, dtype=kind, **local_only)
+    except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError) as error:
+        first = str(error).strip().partition("\n")[0]
+        folder = Path(source).is_dir()
+        raise ModelNotFound(
+            f"transformers cannot load `{name}`: {first}"
+            if folder or not local
+            else f"the model `{name}` is neither a folder nor in the local Hugging Face cache",
+            at=Place(source) if folder else None,
+            hint="the folder must hold a causal language model that this version of transformers "
+            "knows, with its tokenizer"
+            if folder
+            else "give a folder, or allow the download: slm.load(name, download=True)",
+        ) from error
+    return TransformersModel(model.to(chosen), tokenizer)
+
+
+def _end_ids(model: Any, tokenizer: Any) -> list[int] | None:
+    """The tokens that end a text: the tokenizer's, the generation settings', the model's."""
+    found: dict[int, None] = {}
+    for value in (
+        tokenizer.eos_token_id,
+        getattr(model.generation_config, "eos_token_id", None),
+        getattr(model.config, "eos_token_id", None),
+    ):
+        ids = value if isinstance(value, (list, tuple)) else [value]
+        found.update((int(token), None) for token in ids if token is not None)
+    return list(found) or None
+
+
+def _each_part(layer: Any, change: Any) -> None:
+    """Change the keys and the values of a cache layer."""
+    if layer.is_initialized and layer.keys is not None and layer.keys.numel():
+        layer.keys, layer.values = change(layer.keys), change(layer.values)
