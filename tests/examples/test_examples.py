@@ -1,0 +1,82 @@
+"""Every example, and every Python block of the README and the guides, runs and prints something."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.paths import ROOT
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+PAGES = [
+    page
+    for page in (
+        ROOT / "README.md",
+        ROOT / "docs" / "tutorial.md",
+        *(ROOT / "docs").glob("how-to/*"),
+    )
+    if page.exists()
+]
+SECONDS = 240
+
+
+def run(script: Path, folder: Path) -> str:
+    """Run a script in ``folder`` and give what it printed; it must end well."""
+    result = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=SECONDS,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert result.returncode == 0, f"{script.name} failed:\n{result.stderr}"
+    return result.stdout
+
+
+def python_blocks(page: str) -> list[str]:
+    """The fenced Python blocks of a page, without those that only include a file."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
+    return [block for block in blocks if "--8<--" not in block]
+
+
+@pytest.mark.timeout(SECONDS)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example_runs(example: Path, tmp_path: Path) -> None:
+    """The example ends with success and prints something."""
+    assert run(example, tmp_path).strip()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example_introduces_itself(example: Path) -> None:
+    """The example begins with a docstring that says what it shows and how to call it."""
+    said = ast.get_docstring(ast.parse(example.read_text(encoding="utf-8")))
+    assert said
+    assert f"python examples/{example.name}" in said
+
+
+@pytest.mark.timeout(SECONDS)
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_page_code_runs(page: Path, tmp_path: Path) -> None:
+    """The Python blocks of a page, one after the other in one process, run."""
+    blocks = python_blocks(page.read_text(encoding="utf-8"))
+    if not blocks:
+        assert page.name != "README.md"
+        return
+    script = tmp_path / f"{page.stem}.py"
+    script.write_text("\n".join(blocks), encoding="utf-8")
+    assert run(script, tmp_path).strip()
+
+
+def test_readme_example_is_short() -> None:
+    """The README's first example is about twenty lines of code."""
+    code = python_blocks((ROOT / "README.md").read_text(encoding="utf-8"))[0]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 25
