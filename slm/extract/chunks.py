@@ -17,54 +17,11 @@ from slm.errors import UsageError
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+|\n\s*\n\s*|[。！？]+[」』”）]*\s*")
 
 # Words whose full stop does not end a sentence; a single letter never does.
-_ABBREVIATIONS = frozenset(
-    [
-        "a.m",
-        "al",
-        "approx",
-        "capt",
-        "cf",
-        "ch",
-        "co",
-        "col",
-        "corp",
-        "dept",
-        "dr",
-        "e.g",
-        "ed",
-        "eds",
-        "etc",
-        "fig",
-        "figs",
-        "gen",
-        "gov",
-        "i.e",
-        "inc",
-        "jr",
-        "lt",
-        "ltd",
-        "mr",
-        "mrs",
-        "ms",
-        "no",
-        "nos",
-        "op",
-        "p.m",
-        "pp",
-        "prof",
-        "rep",
-        "rev",
-        "sen",
-        "sgt",
-        "sr",
-        "st",
-        "u.k",
-        "u.s",
-        "vol",
-        "vols",
-        "vs",
-    ]
+_WITH_STOP = (
+    "a.m al approx capt cf ch co col corp dept dr e.g ed eds etc fig figs gen gov i.e inc jr lt "
+    "ltd mr mrs ms no nos op p.m pp prof rep rev sen sgt sr st u.k u.s vol vols vs"
 )
+_ABBREVIATIONS = frozenset(_WITH_STOP.split())
 _LAST_WORD = re.compile(r"([^\s(\"'“‘«\[]*)\.[\"'”’»)\]]*\s+$")
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
-from slm.errors import Place, SlmError, UsageError
+from slm.decode.protocol import LanguageModel
+from slm.errors import BudgetTooSmall, InvalidTriples, Place, SlmError, UsageError
 from slm.extract.chunks import Chunk, split_into_chunks
 from slm.extract.record import Document, Record
 from slm.knowledge import Argument, Knowledge, Triple, TripleSpec
@@ -87,6 +88,7 @@ def _read(
     chunks = split_into_chunks(document.text, chunk_chars)
     triples: dict[tuple[str, ...], Triple] = {}
     errors: list[str] = []
+    spec: TripleSpec
     for chunk in chunks:
         try:
             spec = specify(chunk.text)
@@ -94,13 +96,25 @@ def _read(
         except SlmError as error:
             where = f" (characters {chunk.start} to {chunk.start + len(chunk.text)})"
             errors.append(f"{error}{where if len(chunks) > 1 else ''}")
-            continue
+            found = _finished_triples(spec, error) if isinstance(error, BudgetTooSmall) else ()
         for triple in found:
             moved = _move(triple, chunk)
             triples.setdefault(_content(moved), moved)
     return Record(
         document.text, tuple(triples.values()), document.id, "\n".join(errors) if errors else None
     )
+
+
+def _finished_triples(spec: TripleSpec, error: BudgetTooSmall) -> tuple[Triple, ...]:
+    """The triples that were whole when the budget ended."""
+    output: str = getattr(error.partial, "text", "")
+    end = len(output)
+    while (end := output.rfind("}}", 0, end)) >= 0:
+        try:
+            return spec.parse(output[: end + 2] + "]}")
+        except InvalidTriples:  # noqa: PERF203 - these braces stood inside a string
+            end += 1
+    return ()
 
 
 def _document(item: Any) -> Document:
@@ -111,7 +125,7 @@ def _document(item: Any) -> Document:
         item = Document(text, None if name is None else str(name))  # type: ignore[arg-type]
     if not isinstance(item, Document) or not isinstance(item.text, str):
         raise UsageError(
-            f"a {type(item).__name__} is not a document with a text",
+            f"an item of type {type(item).__name__} is not a document with a text",
             hint='give strings, documents, or mappings with "text"',
         )
     for at, char in enumerate(item.text):
@@ -135,3 +149,49 @@ def _content(triple: Triple) -> tuple[str, ...]:
     """What the triple says, wherever it says it."""
     subject, object_ = triple.subject, triple.object
     return (subject.text, subject.type, triple.relation, object_.text, object_.type)
+
+
+def model_generate(
+    model: LanguageModel, *, max_tokens: int = 512, temperature: float = 0.0, seed: int = 0
+) -> Generate:
+    """A model as the function that `extract_records` wants.
+
+    Args:
+        model: from `slm.load`.
+        max_tokens: for one chunk's output, forced tokens included.
+        temperature: 0 takes the likeliest token.
+        seed: for temperatures above 0.
+    """
+    from slm.decode.generator import Generator
+
+    def generate(spec: TripleSpec, prompt: str) -> str:
+        generator = Generator(model, spec)
+        return generator(prompt, max_tokens=max_tokens, temperature=temperature, seed=seed).text
+
+    return generate
+
+
+def extract(
+    texts: Any,
+    knowledge: Knowledge,
+    *,
+    model: LanguageModel,
+    max_tokens: int = 512,
+    temperature: float = 0.0,
+    seed: int = 0,
+    **options: Any,
+) -> Iterator[Record]:
+    """`extract_records` with a model; `options` are its options.
+
+    >>> from slm.models import scripted
+    >>> from slm.vocab import byte_vocabulary
+    >>> movies = Knowledge.load({"types": ["film", "human"],
+    ...                          "relations": {"director": ["film", "human"]}})
+    >>> model = scripted(byte_vocabulary(), '{"triples":[{"relation":"director","subject":{"text":'
+    ...     '"Heat","type":"film"},"object":{"text":"Mann","type":"human"}}]}')
+    >>> for record in extract(["Heat is by Mann."], movies, model=model):
+    ...     print(*record.triples)
+    director(Heat [0:4], Mann [11:15])
+    """
+    generate = model_generate(model, max_tokens=max_tokens, temperature=temperature, seed=seed)
+    return extract_records(texts, knowledge, generate=generate, **options)
