@@ -92,21 +92,23 @@ NB_MODULE(_native, m) {
       .def("fork", [](const Session& session) { return Session(session); })
       .def("is_complete", &Session::is_complete)
       .def("is_finished", &Session::is_finished)
-      .def("viable_length",
-           [](Session& session, const nb::bytes& bytes) {
-             if (session.is_finished()) return std::size_t{0};
-             return session.engine().viable_length(session.state(), view(bytes));
-           },
-           "bytes"_a)
-      .def("forced_bytes",
-           [](Session& session, std::size_t limit) {
-             std::string forced;
-             if (!session.is_finished()) {
-               forced = session.engine().forced_bytes(session.state(), limit);
-             }
-             return nb::bytes(forced.data(), forced.size());
-           },
-           "limit"_a)
+      .def(
+          "viable_length",
+          [](Session& session, const nb::bytes& bytes) {
+            if (session.is_finished()) return std::size_t{0};
+            return session.engine().viable_length(session.state(), view(bytes));
+          },
+          "bytes"_a)
+      .def(
+          "forced_bytes",
+          [](Session& session, std::size_t limit) {
+            std::string forced;
+            if (!session.is_finished()) {
+              forced = session.engine().forced_bytes(session.state(), limit);
+            }
+            return nb::bytes(forced.data(), forced.size());
+          },
+          "limit"_a)
       .def("expected", &expected, "after"_a);
 }
 

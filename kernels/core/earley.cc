@@ -17,9 +17,9 @@ EarleyRecogniser::EarleyRecogniser(const Program& program)
 
 std::span<const EarleyRecogniser::Wait> EarleyRecogniser::waiting(const std::vector<Wait>& waits,
                                                                   std::uint32_t symbol) {
-  auto [first, last] = std::equal_range(
-      waits.begin(), waits.end(), Wait{symbol, {}},
-      [](const Wait& x, const Wait& y) { return x.symbol < y.symbol; });
+  auto [first, last] =
+      std::equal_range(waits.begin(), waits.end(), Wait{symbol, {}},
+                       [](const Wait& x, const Wait& y) { return x.symbol < y.symbol; });
   return {first, last};
 }
 
@@ -93,8 +93,8 @@ RowId EarleyRecogniser::make_row(std::vector<Item> todo) {
     Item after{position.target, 0, item.origin};
     if (position.counted) {
       // Past its lower bound a count without an upper one does not matter any more.
-      bool settled = position.high == kNoBound &&
-                     static_cast<std::int32_t>(item.count) >= position.low;
+      bool settled =
+          position.high == kNoBound && static_cast<std::int32_t>(item.count) >= position.low;
       after.count = settled ? item.count : item.count + 1;
     }
     if (!own || first_row) kernel.push_back(item);

@@ -23,11 +23,11 @@ struct Position {
 
   RuleId rule = 0;
   Symbol symbol_kind = Symbol::kNone;
-  bool final = false;       // the rule may end here
+  bool final = false;  // the rule may end here
   bool counted = false;
-  bool only_ends = false;   // nothing but the end of the rule can follow
-  std::uint32_t symbol = 0; // terminal or rule
-  PositionId target = 0;    // after the symbol
+  bool only_ends = false;    // nothing but the end of the rule can follow
+  std::uint32_t symbol = 0;  // terminal or rule
+  PositionId target = 0;     // after the symbol
   std::int32_t low = 0, high = 0;
   std::vector<PositionId> silent;
 };

@@ -1,9 +1,9 @@
 // Hashing and interning shared by the core's tables.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <algorithm>
 #include <span>
 #include <unordered_map>
 #include <vector>

@@ -12,8 +12,18 @@ namespace slm {
 /// encoding; `read_program` throws std::invalid_argument on anything malformed.
 struct Program {
   enum class Op : std::int32_t {
-    kChars, kConcat, kUnion, kRepeat, kIntersection, kComplement, kDfa,  // regular languages
-    kTerminal, kCall, kSeq, kChoice, kMany,                              // expressions
+    kChars,
+    kConcat,
+    kUnion,
+    kRepeat,
+    kIntersection,
+    kComplement,
+    kDfa,  // regular languages
+    kTerminal,
+    kCall,
+    kSeq,
+    kChoice,
+    kMany,  // expressions
   };
   struct DfaState {
     bool accepting;

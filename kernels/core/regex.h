@@ -23,8 +23,8 @@ namespace slm {
 using NodeId = std::uint32_t;
 using ByteSet = std::bitset<256>;
 
-inline constexpr NodeId kNothing = 0;    // no text
-inline constexpr NodeId kEpsilon = 1;    // only the empty text
+inline constexpr NodeId kNothing = 0;  // no text
+inline constexpr NodeId kEpsilon = 1;  // only the empty text
 inline constexpr std::int32_t kNoBound = -1;
 
 /// A sorted list of disjoint inclusive ranges.
@@ -80,7 +80,16 @@ class RegexPool {
 
  private:
   enum class Kind : std::uint8_t {
-    kNothing, kEpsilon, kChars, kRest, kConcat, kUnion, kRepeat, kIntersection, kComplement, kDfa
+    kNothing,
+    kEpsilon,
+    kChars,
+    kRest,
+    kConcat,
+    kUnion,
+    kRepeat,
+    kIntersection,
+    kComplement,
+    kDfa
   };
   struct Node {
     Kind kind;

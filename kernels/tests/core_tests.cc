@@ -1,0 +1,165 @@
+// Tests of the core that need no Python, so that sanitizers can run them.
+//   cmake -S . -B build/tests -DSLM_PYTHON=OFF -DSLM_TESTS=ON -DSLM_SANITIZE=address,undefined
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "core/engine.h"
+#include "core/error.h"
+#include "core/regex.h"
+
+namespace {
+
+using namespace slm;
+
+int failures = 0;
+
+void check(bool holds, const char* what, int line) {
+  if (holds) return;
+  std::fprintf(stderr, "core_tests.cc:%d: %s\n", line, what);
+  ++failures;
+}
+#define CHECK(condition) check((condition), #condition, __LINE__)
+
+bool matches(RegexPool& pool, NodeId node, const std::string& text) {
+  for (char c : text) node = pool.step(node, static_cast<std::uint8_t>(c));
+  return pool.nullable(node);
+}
+
+NodeId text(RegexPool& pool, const std::string& ascii) {
+  std::vector<NodeId> parts;
+  for (char c : ascii) {
+    auto point = static_cast<std::uint32_t>(static_cast<unsigned char>(c));
+    parts.push_back(pool.chars({{point, point}}));
+  }
+  return pool.concat(parts);
+}
+
+void test_code_points_are_utf8() {
+  RegexPool pool;
+  NodeId any = pool.chars({{0, 0xD7FF}, {0xE000, 0x10FFFF}});
+  for (const char* one : {"a", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"}) {
+    CHECK(matches(pool, any, one));
+  }
+  // Overlong, surrogate, too large, lone continuation.
+  for (const char* bad : {"\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\x80"}) {
+    CHECK(!matches(pool, any, bad));
+  }
+  NodeId euro = pool.chars({{0x20AC, 0x20AC}});
+  CHECK(matches(pool, euro, "\xE2\x82\xAC"));
+  CHECK(!matches(pool, euro, "\xE2\x82\xAD"));
+}
+
+void test_counters_do_not_copy() {
+  RegexPool pool;
+  NodeId a = text(pool, "a");
+  std::size_t before = pool.size();
+  NodeId many = pool.repeat(a, 3, 1'000'000);
+  CHECK(pool.size() == before + 1);
+  CHECK(!matches(pool, many, "aa"));
+  CHECK(matches(pool, many, std::string(1000, 'a')));
+}
+
+void test_booleans_know_when_nothing_is_left() {
+  RegexPool pool;
+  NodeId letters = pool.repeat(pool.chars({{'a', 'z'}}), 1, kNoBound);
+  NodeId keyword = text(pool, "if");
+  NodeId name = pool.intersect({letters, pool.complement(keyword)});
+  CHECK(matches(pool, name, "i"));
+  CHECK(!matches(pool, name, "if"));
+  CHECK(matches(pool, name, "ifx"));
+  CHECK(pool.alive(name));
+  CHECK(!pool.alive(pool.intersect({keyword, pool.complement(letters)})));
+}
+
+/// list: "a" list | "a"   over tokens a, aa, b
+std::vector<std::int32_t> right_recursion() {
+  std::vector<std::int32_t> words;
+  auto put = [&](std::initializer_list<std::int32_t> more) {
+    words.insert(words.end(), more.begin(), more.end());
+  };
+  put({1, 1, 'a', 'a'});  // one set
+  put({1});               // one rule
+  put({1, 0, 0});         // one regular node: that set
+  put({1, 0, 0});         // one terminal: node 0, not longest
+  put({4});               // expressions, numbered from 1
+  put({7, 0});            // 1: the terminal
+  put({8, 0});            // 2: the rule
+  put({9, 2, 1, 2});      // 3: one after the other
+  put({10, 2, 3, 1});     // 4: either
+  put({4, 0});            // rule 0 is node 4, and the start
+  return words;
+}
+
+void test_right_recursion_stays_small() {
+  std::vector<std::int32_t> words = right_recursion();
+  auto trie = std::make_shared<TokenTrie>(std::vector<std::string>{"a", "aa", "b", "", "a"});
+  auto engine = std::make_shared<Engine>(read_program(words), trie, std::vector<TokenId>{3});
+  Session session(engine);
+  std::vector<std::uint32_t> row(1);
+  session.fill_mask(row);
+  CHECK(row[0] == 0b10011u);  // a, aa, and the twin of a; not b, not the end
+  for (int i = 0; i < 5000; ++i) CHECK(session.accept(0));
+  session.fill_mask(row);
+  CHECK(row[0] == 0b11011u);
+  CHECK(engine->stats().states < 20'000);
+  CHECK(!session.accept(2));
+  CHECK(session.rollback(4999) && !session.rollback(2));
+  CHECK(session.accept(3) && session.is_finished());
+  session.fill_mask(row);
+  CHECK(row[0] == 0b1000u);
+}
+
+void test_malformed_programs_are_refused() {
+  std::vector<std::int32_t> words = right_recursion();
+  std::mt19937 random(0);
+  for (int round = 0; round < 3000; ++round) {
+    std::vector<std::int32_t> damaged = words;
+    damaged[random() % damaged.size()] = static_cast<std::int32_t>(random() % 64) - 2;
+    if (round % 3 == 0) damaged.resize(random() % damaged.size());
+    try {
+      auto trie = std::make_shared<TokenTrie>(std::vector<std::string>{"a", "b"});
+      auto engine = std::make_shared<Engine>(read_program(damaged), trie, std::vector<TokenId>{1});
+      Session session(engine);
+      std::vector<std::uint32_t> row(1);
+      session.fill_mask(row);
+    } catch (const std::invalid_argument&) {
+    } catch (const NoText&) {
+    } catch (const TooComplex&) {
+    }
+  }
+}
+
+void test_threads_share_one_engine() {
+  std::vector<std::int32_t> words = right_recursion();
+  auto trie = std::make_shared<TokenTrie>(std::vector<std::string>{"a", "aa", "b", ""});
+  auto engine = std::make_shared<Engine>(read_program(words), trie, std::vector<TokenId>{3});
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      Session session(engine);
+      std::vector<std::uint32_t> row(1);
+      for (int i = 0; i < 300; ++i) {
+        session.accept(static_cast<TokenId>((i + t) % 2));
+        session.fill_mask(row);
+        if (row[0] != 0b1011u) std::abort();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+
+int main() {
+  test_code_points_are_utf8();
+  test_counters_do_not_copy();
+  test_booleans_know_when_nothing_is_left();
+  test_right_recursion_stays_small();
+  test_malformed_programs_are_refused();
+  test_threads_share_one_engine();
+  if (failures == 0) std::printf("all core tests passed\n");
+  return failures == 0 ? 0 : 1;
+}
