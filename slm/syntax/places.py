@@ -1,0 +1,60 @@
+"""Where the symbols of a Lark grammar are defined in its text."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from slm.errors import Place
+
+_DEFINITION = re.compile(
+    r"^[ \t]*(?:%(?:override|extend)[ \t]+)?[!?]*(?P<name>_*[A-Za-z][\w]*)"
+    r"(?:\{[^}]*\})?(?:\.-?\d+)?[ \t]*:",
+    re.MULTILINE,
+)
+_IMPORT = re.compile(r"^[ \t]*%(?:import|declare)\b(?P<rest>[^\n]*)", re.MULTILINE)
+
+
+class Places:
+    """Finds lines by symbol; the text is scanned once."""
+
+    def __init__(self, text: str, source: str) -> None:
+        self.text, self.source = text, source
+        self.lines = text.split("\n")
+        self._found: dict[str, tuple[int, int]] = {}
+        for match in _DEFINITION.finditer(text):
+            self._found.setdefault(match["name"], (match.start("name"), len(match["name"])))
+        for match in _IMPORT.finditer(text):
+            for word in re.finditer(r"\w+", match["rest"]):
+                start = match.start("rest") + word.start()
+                self._found.setdefault(word[0], (start, len(word[0])))
+
+    def of(self, name: str) -> Place | None:
+        """Where `name` is defined or imported; None for what Lark made up itself."""
+        at = self._found.get(name)
+        return None if at is None else self.at(*at)
+
+    def of_text(self, written: str) -> Place | None:
+        """Where this piece of the grammar first stands."""
+        start = self.text.find(written) if written else -1
+        return None if start < 0 else self.at(start, min(len(written), 40))
+
+    def at(self, offset: int, width: int = 1) -> Place:
+        """The place of an offset into the text."""
+        line = self.text.count("\n", 0, offset)
+        column = offset - (self.text.rfind("\n", 0, offset) + 1)
+        excerpt = self.lines[line]
+        return Place(
+            self.source, line + 1, column + 1, None, excerpt, max(1, min(width, len(excerpt)))
+        )
+
+    def of_line(self, line: int, column: int) -> Place:
+        """The place of a line and a column, both counted from 1."""
+        excerpt = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
+        return Place(self.source, line, column, None, excerpt)
+
+
+@lru_cache(maxsize=32)
+def places_of(text: str, source: str) -> Places:
+    """The places of a grammar's text; kept for the last few grammars."""
+    return Places(text, source)

@@ -1,0 +1,107 @@
+"""Lark's terminals under the dynamic_complete lexer, as languages.
+
+Where terminal T is expected at position *i*, that lexer takes the end of ``re.match(T, text, i)``
+and then matches T again on every shorter beginning of the matched text. Without assertions on the
+surrounding text this gives exactly the ends of those words that ``re.match`` consumes as a whole:
+`slm.grammar.ordered.leftmost_first_language`. (A word's first match does not depend on what follows
+it, except that a preferred and longer match may exist; and then the word is a beginning of that.)
+
+Assertions break this: Lark evaluates them in the text the first time and at the cut end of the word
+every other time. They are refused by name, but for lookbehind that stays inside the terminal, such
+as the one in ``common.ESCAPED_STRING``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from slm.errors import GrammarTooComplex, PatternError, Place, SlmError, UnsupportedPattern
+from slm.grammar.ordered import leftmost_first_language
+from slm.grammar.pattern import parse_pattern
+from slm.grammar.regular import Regular, literal
+
+Refusal = Callable[..., SlmError]
+
+_FLAG_LETTERS = {
+    re.ASCII: "a",
+    re.IGNORECASE: "i",
+    re.MULTILINE: "m",
+    re.DOTALL: "s",
+    re.UNICODE: "u",
+    re.VERBOSE: "x",
+}
+
+
+def terminal_language(
+    definition: Any, global_flags: int, place: Place | None, refuse: Refusal
+) -> Regular:
+    """The texts a terminal takes under ``lexer="dynamic_complete"``.
+
+    Args:
+        definition: a `lark.lexer.TerminalDef`.
+        global_flags: Lark's ``g_regex_flags``.
+        place: where the terminal is defined.
+        refuse: makes the error for an unsupported construct, from its name and a description.
+
+    Raises:
+        UnsupportedLarkFeature: through `refuse`.
+        GrammarTooComplex: the terminal's automaton grows past a bound.
+    """
+    pattern = definition.pattern
+    if pattern.type == "str" and not pattern.flags and not global_flags:
+        return literal(pattern.value)
+    letters = flag_letters(global_flags)
+    if letters is None:
+        raise refuse("regex flags", "this `g_regex_flags` is not supported")
+    try:
+        return _language(pattern.to_regexp(), letters)
+    except (UnsupportedPattern, PatternError) as error:
+        what = error.what.removesuffix(" cannot be turned into an exact constraint")
+        raise refuse(
+            feature_of(what),
+            f"terminal `{definition.name}` uses {what}, which Lark evaluates on cut-off text here"
+            if isinstance(error, UnsupportedPattern)
+            else f"terminal `{definition.name}`: {what}",
+        ) from error
+    except GrammarTooComplex as error:
+        raise GrammarTooComplex(
+            f"terminal `{definition.name}`: {error.what}", at=place, hint=error.hint
+        ) from error
+
+
+@lru_cache(maxsize=4096)
+def _language(regexp: str, letters: str) -> Regular:
+    pattern = parse_pattern(regexp, dialect="python", flags=letters)
+    return leftmost_first_language(pattern, refuse=lambda what, _: UnsupportedPattern(what))
+
+
+def flag_letters(flags: int) -> str | None:
+    """The letters of a set of `re` flags, or None where one of them has no place here."""
+    known = 0
+    letters = ""
+    for flag, letter in _FLAG_LETTERS.items():
+        known |= flag
+        if flags & flag:
+            letters += letter
+    return None if flags & ~known else letters
+
+
+def feature_of(what: str) -> str:
+    """The short name of an unsupported construct, from its description."""
+    for word in (
+        "lookahead",
+        "lookbehind",
+        "backreference",
+        "word boundary",
+        "anchor",
+        "conditional",
+        "atomic",
+        "possessive",
+        "loop",
+    ):
+        if word in what:
+            return word
+    return "regular expression"
