@@ -45,7 +45,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SLM_SHARED_DATA") or ROOT.parent / "shared" / "data")
 OWN_CASES = Path(__file__).with_name("cases.jsonl")
-RESULT = ROOT / "runs" / "bench" / "masks.json"
+RESULT = "runs/bench/masks.json"
 ENGINES = ("native", "llguidance", "reference")
 PERCENTILES = (50, 90, 99, 99.9)
 
@@ -334,10 +334,11 @@ def report(results: dict[str, list[Outcome]], options: argparse.Namespace) -> No
     fast = {engine: rows for engine, rows in results.items() if engine != "reference"}
     comparisons = [names for names in (fast, results) if names]
     summaries = [print_comparison(console, names) for names in comparisons[: 1 + (fast != results)]]
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    result = Path(options.result)
+    result.parent.mkdir(parents=True, exist_ok=True)
     raw = {engine: [asdict(o) for o in rows] for engine, rows in results.items()}
-    RESULT.write_text(json.dumps({"summaries": summaries, "outcomes": raw}))
-    console.print(f"everything, case by case: {RESULT.relative_to(ROOT)}")
+    result.write_text(json.dumps({"summaries": summaries, "outcomes": raw}))
+    console.print(f"everything, case by case: {result}")
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -352,6 +353,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--instances", type=int, default=3, help="of each schema, at most")
     parser.add_argument("--seconds", type=float, default=100.0, help="for each contestant")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--result", default=RESULT, help="a file for every time measured")
     parser.add_argument("--only", default="", help=argparse.SUPPRESS)
     parser.add_argument("--out", default="", help=argparse.SUPPRESS)
     return parser
