@@ -1,0 +1,126 @@
+"""The formats of the specification that are asserted, as regular languages of decoded strings.
+
+Each is written as the pieces its RFC names. A format the specification does not know is an
+annotation, as the specification says; one that it knows and that is missing here is refused.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from slm.grammar.pattern import pattern_language
+from slm.grammar.regular import Regular, intersection
+
+_YEAR_LEAP = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
+_DATE = (
+    r"(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
+    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    rf"|{_YEAR_LEAP}-02-29)"
+)
+_OFFSET = r"(?:[zZ]|[+\-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+# A leap second is one only where it is 23:59:60 in UTC; it is admitted where the offset says UTC.
+_TIME = (
+    rf"(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?{_OFFSET}"
+    r"|23:59:60(?:\.[0-9]+)?(?:[zZ]|[+\-]00:00))"
+)
+_DURATION_TIME = r"T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
+_DURATION = (
+    rf"P(?:(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)(?:{_DURATION_TIME})?"
+    rf"|{_DURATION_TIME}|[0-9]+W)"
+)
+_UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
+_H16 = r"[0-9a-fA-F]{1,4}"
+_LS32 = rf"(?:{_H16}:{_H16}|{_IPV4})"
+_IPV6 = (
+    "(?:"
+    + "|".join(
+        [rf"(?:{_H16}:){{6}}{_LS32}", rf"::(?:{_H16}:){{5}}{_LS32}"]
+        + [
+            rf"(?:{_H16}(?::{_H16}){{0,{before}}})?::(?:{_H16}:){{{4 - before}}}{_LS32}"
+            for before in range(5)
+        ]
+        + [
+            rf"(?:{_H16}(?::{_H16}){{0,5}})?::{_H16}",
+            rf"(?:{_H16}(?::{_H16}){{0,6}})?::",
+        ]
+    )
+    + ")"
+)
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9\-]{0,61}[a-zA-Z0-9])?"
+_HOSTNAME = rf"{_LABEL}(?:\.{_LABEL})*"
+_ATEXT = r"[a-zA-Z0-9!#$%&'*+\-/=?^_`{|}~]"
+_EMAIL = rf"{_ATEXT}+(?:\.{_ATEXT}+)*@(?:{_HOSTNAME}|\[{_IPV4}\]|\[IPv6:{_IPV6}\])"
+_QUOTED_EMAIL = rf'"(?:[ !#-\[\]-~]|\\[ -~])+"@(?:{_HOSTNAME}|\[{_IPV4}\]|\[IPv6:{_IPV6}\])'
+_PERCENT = r"%[0-9a-fA-F]{2}"
+_UNRESERVED = r"a-zA-Z0-9\-._~"
+_SUB = r"!$&'()*+,;="
+_PCHAR = rf"(?:[{_UNRESERVED}{_SUB}:@]|{_PERCENT})"
+_USERINFO = rf"(?:[{_UNRESERVED}{_SUB}:]|{_PERCENT})*"
+_REG_NAME = rf"(?:[{_UNRESERVED}{_SUB}]|{_PERCENT})*"
+_IP_LITERAL = rf"\[(?:{_IPV6}|[vV][0-9a-fA-F]+\.[{_UNRESERVED}{_SUB}:]+)\]"
+_AUTHORITY = rf"(?:{_USERINFO}@)?(?:{_IP_LITERAL}|{_REG_NAME})(?::[0-9]*)?"
+_ABEMPTY = rf"(?:/{_PCHAR}*)*"
+_ABSOLUTE = rf"/(?:{_PCHAR}+(?:/{_PCHAR}*)*)?"
+_ROOTLESS = rf"{_PCHAR}+(?:/{_PCHAR}*)*"
+_NOSCHEME = rf"(?:[{_UNRESERVED}{_SUB}@]|{_PERCENT})+(?:/{_PCHAR}*)*"
+_TAIL = rf"(?:\?(?:{_PCHAR}|[/?])*)?(?:#(?:{_PCHAR}|[/?])*)?"
+_SCHEME = r"[a-zA-Z][a-zA-Z0-9+.\-]*"
+_URI = rf"{_SCHEME}:(?://{_AUTHORITY}{_ABEMPTY}|{_ABSOLUTE}|{_ROOTLESS}|){_TAIL}"
+_RELATIVE = rf"(?://{_AUTHORITY}{_ABEMPTY}|{_ABSOLUTE}|{_NOSCHEME}|){_TAIL}"
+_POINTER = r"(?:/(?:[^/~]|~[01])*)*"
+
+_PATTERNS: dict[str, str] = {
+    "date": _DATE,
+    "time": _TIME,
+    "date-time": rf"{_DATE}[tT]{_TIME}",
+    "duration": _DURATION,
+    "uuid": _UUID,
+    "email": rf"(?:{_EMAIL}|{_QUOTED_EMAIL})",
+    "ipv4": _IPV4,
+    "ipv6": _IPV6,
+    "hostname": _HOSTNAME,
+    "uri": _URI,
+    "uri-reference": rf"(?:{_URI}|{_RELATIVE})",
+    "json-pointer": _POINTER,
+    "relative-json-pointer": rf"(?:0|[1-9][0-9]*)(?:#|{_POINTER})",
+}
+_LENGTHS = {"hostname": r"[^]{0,253}"}
+_SINCE: dict[str, int] = {  # the first draft that defines the format
+    "date": 4,
+    "time": 4,
+    "uri-reference": 6,
+    "json-pointer": 6,
+    "relative-json-pointer": 7,
+    "duration": 2019,
+    "uuid": 2019,
+    "uri-template": 6,
+    "iri": 7,
+    "iri-reference": 7,
+    "idn-hostname": 7,
+}
+_MISSING = frozenset("uri-template iri iri-reference idn-email idn-hostname regex".split())
+
+
+@lru_cache(maxsize=64)
+def _language(name: str) -> Regular:
+    found = pattern_language(_PATTERNS[name], dialect="ecma262")
+    if name in _LENGTHS:
+        found = intersection(found, pattern_language(_LENGTHS[name], dialect="ecma262"))
+    return found
+
+
+def format_language(name: str, draft: str) -> tuple[Regular | None, str]:
+    """The decoded strings of a format, or None and why it cannot be asserted ("": it annotates).
+
+    >>> format_language("color", "2020-12")
+    (None, '')
+    """
+    if _SINCE.get(name, 0) > int(draft[:4]) and not (int(draft[:4]) < 10 and _SINCE[name] < 5):
+        return None, ""
+    if name in _PATTERNS:
+        return _language(name), ""
+    if name in _MISSING:
+        return None, f'the format "{name}" is known but not implemented'
+    return None, ""

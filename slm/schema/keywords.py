@@ -1,0 +1,184 @@
+"""The keywords of JSON Schema: what kind of value each takes, and which only annotate."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+from slm.errors import InvalidSchema, Place
+
+TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
+
+ANNOTATIONS = frozenset(
+    "title description default examples example $comment readOnly writeOnly deprecated "
+    "contentMediaType contentEncoding contentSchema".split()
+)
+STRUCTURAL = frozenset(
+    "$schema $id id $anchor $dynamicAnchor $recursiveAnchor $defs definitions $vocabulary".split()
+)
+UNSUPPORTED = {
+    "unevaluatedProperties": "which members a schema has evaluated is not tracked yet",
+    "unevaluatedItems": "which items a schema has evaluated is not tracked yet",
+    "$dynamicRef": "dynamic scopes are not followed yet",
+    "$recursiveRef": "dynamic scopes are not followed yet",
+}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and value >= 0 and value == int(value)
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_type(value: Any) -> bool:
+    if isinstance(value, str):
+        return value in TYPES
+    return isinstance(value, list) and bool(value) and all(item in TYPES for item in value)
+
+
+def _is_schema(value: Any) -> bool:
+    return isinstance(value, (dict, bool))
+
+
+def _is_schemas(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_schema, value))
+
+
+def _is_schema_map(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_schema, value.values()))
+
+
+def _is_names_map(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_names, value.values()))
+
+
+def _is_dependencies(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        _is_schema(item) or _is_names(item) for item in value.values()
+    )
+
+
+_Check = tuple[Callable[[Any], bool], str]
+_NUMBER: _Check = (_is_number, "a finite number")
+_COUNT: _Check = (_is_count, "a non-negative integer")
+_SCHEMA: _Check = (_is_schema, "a schema (an object or a boolean)")
+_SCHEMAS: _Check = (_is_schemas, "a non-empty array of schemas")
+_SCHEMA_MAP: _Check = (_is_schema_map, "an object whose values are schemas")
+_STRING: _Check = (lambda value: isinstance(value, str), "a string")
+
+_CHECKS: dict[str, _Check] = {
+    "type": (_is_type, f"one of {', '.join(TYPES)}, or a non-empty array of them"),
+    "enum": (lambda value: isinstance(value, list), "an array"),
+    "multipleOf": (lambda value: _is_number(value) and value > 0, "a number greater than 0"),
+    "minimum": _NUMBER,
+    "maximum": _NUMBER,
+    "exclusiveMinimum": _NUMBER,
+    "exclusiveMaximum": _NUMBER,
+    "minLength": _COUNT,
+    "maxLength": _COUNT,
+    "pattern": _STRING,
+    "format": _STRING,
+    "minItems": _COUNT,
+    "maxItems": _COUNT,
+    "uniqueItems": (lambda value: isinstance(value, bool), "a boolean"),
+    "items": _SCHEMA,
+    "prefixItems": _SCHEMAS,
+    "additionalItems": _SCHEMA,
+    "contains": _SCHEMA,
+    "minContains": _COUNT,
+    "maxContains": _COUNT,
+    "properties": _SCHEMA_MAP,
+    "patternProperties": _SCHEMA_MAP,
+    "additionalProperties": _SCHEMA,
+    "propertyNames": _SCHEMA,
+    "required": (_is_names, "an array of strings"),
+    "minProperties": _COUNT,
+    "maxProperties": _COUNT,
+    "dependentRequired": (_is_names_map, "an object whose values are arrays of strings"),
+    "dependentSchemas": _SCHEMA_MAP,
+    "dependencies": (_is_dependencies, "an object whose values are schemas or arrays of strings"),
+    "allOf": _SCHEMAS,
+    "anyOf": _SCHEMAS,
+    "oneOf": _SCHEMAS,
+    "not": _SCHEMA,
+    "if": _SCHEMA,
+    "then": _SCHEMA,
+    "else": _SCHEMA,
+    "$ref": _STRING,
+    "$dynamicRef": _STRING,
+    "$recursiveRef": _STRING,
+    "$anchor": _STRING,
+    "$id": _STRING,
+}
+_INTRODUCED: dict[str, str] = {  # keywords that older drafts do not know
+    "const": "6",
+    "contains": "6",
+    "propertyNames": "6",
+    "$id": "6",
+    "if": "7",
+    "then": "7",
+    "else": "7",
+    "dependentRequired": "2019-09",
+    "dependentSchemas": "2019-09",
+    "unevaluatedProperties": "2019-09",
+    "unevaluatedItems": "2019-09",
+    "minContains": "2019-09",
+    "maxContains": "2019-09",
+    "$anchor": "2019-09",
+    "$recursiveRef": "2019-09",
+    "prefixItems": "2020-12",
+    "$dynamicRef": "2020-12",
+}
+_ORDER = {"4": 0, "6": 1, "7": 2, "2019-09": 3, "2020-12": 4}
+KNOWN = frozenset(_CHECKS) | frozenset(UNSUPPORTED) | {"const"}
+
+
+def is_known(keyword: str, draft: str) -> bool:
+    """Whether the keyword asserts something in this draft.
+
+    >>> is_known("const", "4"), is_known("const", "6"), is_known("additionalItems", "2020-12")
+    (False, True, False)
+    """
+    if keyword not in KNOWN or _ORDER[_INTRODUCED.get(keyword, "4")] > _ORDER[draft]:
+        return False
+    return not (
+        (keyword == "additionalItems" and draft == "2020-12")
+        or (keyword == "$recursiveRef" and draft == "2020-12")
+    )
+
+
+def check_keywords(
+    raw: dict[str, Any], draft: str, guessed: bool, at: Callable[..., Place]
+) -> None:
+    """Check the value of each keyword of one schema.
+
+    Raises:
+        InvalidSchema: a value of the wrong kind; the place is the keyword.
+    """
+    for keyword, value in raw.items():
+        check = _CHECKS.get(keyword)
+        if check is None or check[0](value):
+            continue
+        if not is_known(keyword, draft):
+            continue
+        old = draft == "4" or guessed
+        if keyword in ("exclusiveMinimum", "exclusiveMaximum") and isinstance(value, bool) and old:
+            continue
+        if keyword == "items" and (draft != "2020-12" or guessed) and isinstance(value, list):
+            if all(map(_is_schema, value)):
+                continue
+        shown = json.dumps(value, default=str)
+        shown = shown if len(shown) <= 60 else shown[:57] + "…"
+        raise InvalidSchema(
+            f"{keyword} must be {check[1]}, not {shown}",
+            at=at(keyword),
+            hint="correct the value, or pass draft=… if it belongs to another draft",
+        )

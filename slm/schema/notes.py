@@ -1,0 +1,74 @@
+"""What became of each keyword: enforced, only an annotation, or relaxed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from slm.schema.formats import format_language
+from slm.schema.keywords import ANNOTATIONS, STRUCTURAL, is_known
+from slm.schema.reader import Reader, join_pointer
+
+if TYPE_CHECKING:
+    from slm.schema.normalise import Normaliser
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What became of one keyword.
+
+    >>> print(Note("/properties/age", "title", "annotation", "it describes, and asserts nothing"))
+    #/properties/age/title: annotation: it describes, and asserts nothing
+    """
+
+    pointer: str
+    keyword: str
+    status: Literal["enforced", "annotation", "relaxed"]
+    why: str = ""
+
+    def __str__(self) -> str:
+        where = f"#{self.pointer}{join_pointer(self.keyword)}"
+        return f"{where}: {self.status}" + (f": {self.why}" if self.why else "")
+
+
+def collect_notes(of: Normaliser, reader: Reader) -> tuple[Note, ...]:
+    """The notes of every schema that was reached, in the order they were."""
+    notes: list[Note] = []
+    for node in reader.nodes:
+        if node.derived:
+            continue
+        hidden = reader.ref_overrides and "$ref" in node.raw
+        for keyword in node.raw:
+            if keyword in STRUCTURAL:
+                continue
+            why = of.dropped.get((node.pointer, keyword))
+            if why is not None:
+                notes.append(Note(node.pointer, keyword, "relaxed", why))
+            elif hidden and keyword != "$ref":
+                notes.append(Note(node.pointer, keyword, "annotation", "$ref hides its siblings"))
+            elif of.has(node, keyword):
+                notes.append(_known(of, node.pointer, keyword, node.raw[keyword]))
+            elif keyword in ANNOTATIONS:
+                why = "it describes, and asserts nothing"
+                notes.append(Note(node.pointer, keyword, "annotation", why))
+            elif is_known(keyword, "2020-12"):
+                why = f"draft {reader.draft} does not know it"
+                notes.append(Note(node.pointer, keyword, "annotation", why))
+            else:
+                why = "the specification does not know it"
+                notes.append(Note(node.pointer, keyword, "annotation", why))
+    notes.extend(
+        Note(pointer, "oneOf", "relaxed", "its branches may hold together; it is read as anyOf")
+        for pointer in of.softened
+    )
+    return tuple(notes)
+
+
+def _known(of: Normaliser, pointer: str, keyword: str, value: object) -> Note:
+    if keyword == "format" and isinstance(value, str):
+        if not of.assert_formats:
+            return Note(pointer, keyword, "annotation", 'formats="annotate"')
+        if format_language(value, of.reader.draft)[0] is None:
+            why = f'draft {of.reader.draft} does not define the format "{value}"'
+            return Note(pointer, keyword, "annotation", why)
+    return Note(pointer, keyword, "enforced")

@@ -1,0 +1,232 @@
+"""Object shapes → expressions: declared members in order, then the others.
+
+Members come in the order the schema declares them, then required names it does not declare, then
+any number of other members whose names differ from all of these in every spelling. Commas make a
+member depend on whether one came before, and counts on how many: both are the state of one small
+chain of rules over (next member, members so far).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+from slm.grammar.ir import EMPTY, NEVER, Expression, choice, many, optional, seq
+from slm.grammar.regular import (
+    ANYTHING,
+    NOTHING,
+    Regular,
+    choice_of,
+    complement,
+    difference,
+    intersection,
+)
+from slm.schema.algebra import FALSE, TRUE, Goal, ObjectShape, conjoin
+from slm.schema.strings import spell
+
+if TYPE_CHECKING:
+    from slm.schema.lower import Lowering
+
+MAX_NAME_CLASSES = 64
+MAX_COUNT_RULES = 4_000
+_UNSAFE = re.compile(r"[^A-Za-z0-9]+")
+
+
+@dataclass(slots=True)
+class _Member:
+    expression: Expression  # name, colon, value
+    required: bool
+
+
+def object_expression(
+    to: Lowering, shape: ObjectShape, goal: Goal, rule: str, depth: int, only_empty: bool
+) -> Expression:
+    """The texts of the objects of a shape; arguments as for `array_expression`.
+
+    Raises:
+        UnsupportedKeyword: ``minProperties`` that free names would have to fill without repeats, or
+            name patterns that overlap in too many ways.
+    """
+    names = {**dict.fromkeys(shape.members), **shape.required}
+    low, high = shape.low, shape.high
+    if high is not None and len(shape.required) > high:
+        return NEVER
+    empty: Expression = NEVER
+    if low == 0 and not shape.required:
+        empty = to.layout.structural("{}", depth)
+    if only_empty or high == 0:
+        return empty
+    members: list[_Member] = []
+    for name in names:
+        value_goal = (
+            shape.goal_of(name, to.of.pool) if shape.rules else shape.members.get(name, TRUE)
+        )
+        if value_goal == FALSE:
+            if name in shape.required:
+                return NEVER
+            continue
+        key = to.terminal("KEY_" + _label(name), to.layout.key(name))
+        members.append(_Member(seq(key, to.value(value_goal, depth + 1)), name in shape.required))
+    free = _free_members(to, shape, goal, list(names), depth)
+    if not members and free is None:
+        return empty
+    if low > len(shape.required) + 1 and free is not None:
+        raise to.of.unsupported(
+            to.of.reader.node(shape.number),
+            "minProperties",
+            "members with free names might repeat a name to reach it",
+            hint="declare the properties, or set additionalProperties to false",
+        )
+    comma = to.layout.structural(",", depth)
+    inner = _Chain(to, members, free, comma, low, high, rule, goal).start()
+    if inner == NEVER:
+        return empty
+    full = seq(to.layout.structural("{", depth), inner, to.layout.structural("}", depth))
+    return full if empty == NEVER else choice(empty, full)
+
+
+def _label(name: str) -> str:
+    return _UNSAFE.sub("_", name).strip("_").upper()[:40] or "NAME"
+
+
+def _free_members(
+    to: Lowering, shape: ObjectShape, goal: Goal, names: list[str], depth: int
+) -> Expression | None:
+    """Members whose names are none of the declared ones; None where there can be none."""
+    conditions: dict[Regular, None] = {}
+    for rule in shape.rules:
+        if rule.included is not None:
+            conditions[rule.included] = None
+        conditions.update(dict.fromkeys(rule.excluded))
+    if 2 ** len(conditions) > MAX_NAME_CLASSES:
+        node = to.of.reader.node(min(goal, key=abs))
+        raise to.of.unsupported(
+            node, "patternProperties", f"{len(conditions)} patterns may overlap in too many ways"
+        )
+    by_goal: dict[Goal, list[Regular]] = {}
+    for held in product((True, False), repeat=len(conditions)):
+        holds = dict(zip(conditions, held, strict=True))
+        value_goal = TRUE
+        for rule in shape.rules:
+            included = rule.included is None or holds[rule.included]
+            if included and not any(holds[part] for part in rule.excluded):
+                value_goal = conjoin(value_goal, rule.goal)
+        if value_goal == FALSE:
+            continue
+        region = intersection(*(part if yes else complement(part) for part, yes in holds.items()))
+        by_goal.setdefault(value_goal, []).append(region)
+    options: list[Expression] = []
+    for value_goal, regions in by_goal.items():
+        value = None
+        for region in regions:
+            language = difference(region, choice_of(names)) if names else region
+            if region != ANYTHING and not to.of.pool.alive(to.of.pool.state(language)):
+                continue
+            spelled = spell(language)
+            if spelled == NOTHING:
+                continue
+            value = to.value(value_goal, depth + 1) if value is None else value
+            options.append(seq(to.terminal("NAME", to.layout.free_key(spelled)), value))
+    return choice(*options) if options else None
+
+
+class _Chain:
+    """Members one after the other, as rules over (next declared member, members so far)."""
+
+    def __init__(
+        self,
+        to: Lowering,
+        members: list[_Member],
+        free: Expression | None,
+        comma: Expression,
+        low: int,
+        high: int | None,
+        rule: str,
+        goal: Goal,
+    ) -> None:
+        self.to, self.members, self.free, self.comma = to, members, free, comma
+        self.low, self.high, self.rule, self.goal = low, high, rule, goal
+        required = sum(member.required for member in members)
+        if low <= required:
+            self.low = low = 0
+        if high is not None and free is None and high >= len(members):
+            self.high = high = None
+        self.cap = max(1, low) if high is None else max(low, high)
+        self.rest: list[int] = [0] * (len(members) + 1)  # required members from here on
+        for at in range(len(members) - 1, -1, -1):
+            self.rest[at] = self.rest[at + 1] + members[at].required
+        self.made: dict[tuple[int, int], Expression] = {}
+
+    def start(self) -> Expression:
+        """All members; at least one."""
+        if self.low == 0:
+            self.low = 1  # the empty object is a text of its own
+        if self.cap > 1 and len(self.members) * self.cap > MAX_COUNT_RULES:
+            node = self.to.of.reader.node(min(self.goal, key=abs))
+            raise self.to.of.unsupported(
+                node,
+                "maxProperties" if self.high is not None else "minProperties",
+                "with this many properties it needs too many rules",
+            )
+        last = len(self.members)
+        if self.cap == 1:  # after the first required member there is only one way on
+            first = (at for at, member in enumerate(self.members) if member.required)
+            last = min(next(first, last) + 1, last)
+        for at in range(last, -1, -1):
+            for count in range(min(at, self.cap), -1, -1):
+                self.made[at, count] = self._tail(at, count, flat=at == last)
+        return self.made[0, 0]
+
+    def _tail(self, at: int, count: int, *, flat: bool) -> Expression:
+        if at == len(self.members):
+            return self._others(count)
+        if flat and count == 0:
+            return NEVER  # a required member came before
+        if flat or (count >= self.low and self.high is None and len(self.members) - at <= 4):
+            if count:
+                parts = [self._with_comma(member) for member in self.members[at:]]
+                return seq(*parts, self._others(count))
+        member = self.members[at]
+        options: list[Expression] = []
+        if self.high is None or count < self.high:
+            step = seq(self.comma, member.expression) if count else member.expression
+            more = min(count + 1, self.cap)
+            rest = self._shared(at + 1, more, self.made[at + 1, more])
+            if rest != NEVER:
+                options.append(seq(step, rest))
+        if not member.required:
+            rest = self._shared(at + 1, count, self.made[at + 1, count])
+            if rest != NEVER:
+                options.append(rest)
+        return choice(*options)
+
+    def _with_comma(self, member: _Member) -> Expression:
+        with_comma = seq(self.comma, member.expression)
+        return with_comma if member.required else optional(with_comma)
+
+    def _shared(self, at: int, count: int, body: Expression) -> Expression:
+        """The tail itself where it is short, else a call to a rule of it."""
+        if body in (EMPTY, NEVER) or at == len(self.members):
+            return body
+        key = (-1 - at, count)
+        found = self.made.get(key)
+        if found is None:
+            label = f"{self.rule}_from_{at}" + (f"_{count}" if self.cap > 1 else "")
+            found = self.made[key] = self.to.add_rule(label, body, self.to.place(self.goal))
+        return found
+
+    def _others(self, count: int) -> Expression:
+        need = max(0, self.low - count)
+        if self.free is None:
+            return EMPTY if need == 0 else NEVER
+        most = None if self.high is None else self.high - count
+        if most is not None and most < need:
+            return NEVER
+        if most == 0:
+            return EMPTY
+        following = seq(self.comma, self.free)
+        if count:
+            return many(following, need, most)
+        return seq(self.free, many(following, max(0, need - 1), None if most is None else most - 1))

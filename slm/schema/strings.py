@@ -1,0 +1,241 @@
+"""From languages of decoded strings to languages of JSON text: the encoding homomorphism.
+
+Each code point has several spellings in JSON (raw, ``\\n``, ``\\u000a``, a surrogate pair), and no
+text of spellings can be read in two ways. So "the spellings of a language" commutes with union,
+concatenation and repetition, and with intersection and complement relative to all spellings. That
+keeps length bounds counters over *decoded* code points, as the specification counts them.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+
+from slm.grammar.charset import CharSet
+from slm.grammar.derivative import Languages
+from slm.grammar.regular import (
+    ANY_CHAR,
+    ANYTHING,
+    EPSILON,
+    NOTHING,
+    Chars,
+    Complement,
+    Concat,
+    Dfa,
+    Intersection,
+    Regular,
+    Repeat,
+    Union,
+    complement,
+    concat,
+    intersection,
+    literal,
+    repeat,
+    union,
+)
+from slm.schema.algebra import StringShape
+
+_SHORT = {'"': '"', "\\": "\\", "/": "/", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t"}
+_RAW = CharSet.from_ranges([(0x20, 0x10FFFF)]) - CharSet.of('"\\')
+_BASIC = CharSet.from_ranges([(0, 0xFFFF)])
+_ASTRAL = CharSet.from_ranges([(0x10000, 0x10FFFF)])
+_QUOTE = literal('"')
+_BACKSLASH = Chars(CharSet.of("\\"))
+_U = Chars(CharSet.of("u"))
+_HEX_DIGITS = "0123456789abcdef"
+
+
+@lru_cache(maxsize=4096)
+def spell_charset(charset: CharSet) -> Regular:
+    """Every JSON spelling of one code point of the set.
+
+    >>> from slm.schema.algebra import matches
+    >>> pool = Languages()
+    >>> spelled = spell_charset(CharSet.of("\\u00e9"))
+    >>> [matches(spelled, text, pool) for text in ("\\u00e9", r"\\u00e9", r"\\u00E9", "e")]
+    [True, True, True, False]
+    """
+    options: list[Regular] = []
+    raw = charset & _RAW
+    if raw:
+        options.append(Chars(raw))
+    escapes: list[Regular] = []
+    short = "".join(name for char, name in _SHORT.items() if char in charset)
+    if short:
+        escapes.append(Chars(CharSet.of(short)))
+    units: list[Regular] = [_code_units(low, high) for low, high in (charset & _BASIC).ranges]
+    for low, high in (charset & _ASTRAL).ranges:
+        units.append(_surrogate_pairs(low - 0x10000, high - 0x10000))
+    if units:
+        escapes.append(concat(_U, union(*units)))
+    if escapes:
+        options.append(concat(_BACKSLASH, union(*escapes)))
+    return union(*options)
+
+
+def _hex_class(low: int, high: int) -> Regular:
+    digits = _HEX_DIGITS[low : high + 1]
+    return Chars(CharSet.of(digits + digits.upper()))
+
+
+@lru_cache(maxsize=4096)
+def _code_units(low: int, high: int, width: int = 4) -> Regular:
+    """Hexadecimal spellings, `width` digits long, of the numbers from low to high."""
+    if width == 0:
+        return EPSILON
+    block = 16 ** (width - 1)
+    first, last = low // block, high // block
+    if low % block == 0 and high % block == block - 1:
+        return concat(_hex_class(first, last), repeat(_hex_class(0, 15), width - 1, width - 1))
+    if first == last:
+        rest = _code_units(low % block, high % block, width - 1)
+        return concat(_hex_class(first, first), rest)
+    options: list[Regular] = []
+    if low % block:
+        rest = _code_units(low % block, block - 1, width - 1)
+        options.append(concat(_hex_class(first, first), rest))
+        first += 1
+    if high % block != block - 1:
+        rest = _code_units(0, high % block, width - 1)
+        options.append(concat(_hex_class(last, last), rest))
+        last -= 1
+    if first <= last:
+        whole = repeat(_hex_class(0, 15), width - 1, width - 1)
+        options.append(concat(_hex_class(first, last), whole))
+    return union(*options)
+
+
+def _surrogate_pairs(low: int, high: int) -> Regular:
+    """`DXXX\\uDXXX`: the pairs of the offsets from low to high (each is 20 bits)."""
+
+    def pairs(first: int, last: int, bottom: int, top: int) -> Regular:
+        return concat(
+            _code_units(0xD800 + first, 0xD800 + last),
+            _BACKSLASH,
+            _U,
+            _code_units(0xDC00 + bottom, 0xDC00 + top),
+        )
+
+    first, last = low >> 10, high >> 10
+    bottom, top = low & 0x3FF, high & 0x3FF
+    if first == last:
+        return pairs(first, first, bottom, top)
+    options: list[Regular] = []
+    if bottom:
+        options.append(pairs(first, first, bottom, 0x3FF))
+        first += 1
+    if top != 0x3FF:
+        options.append(pairs(last, last, 0, top))
+        last -= 1
+    if first <= last:
+        options.append(pairs(first, last, 0, 0x3FF))
+    return union(*options)
+
+
+SPELLED_CHAR = spell_charset(CharSet.ALL)
+SPELLED_ANYTHING = repeat(SPELLED_CHAR)
+ANY_STRING_TEXT = concat(_QUOTE, SPELLED_ANYTHING, _QUOTE)
+
+
+def spell(language: Regular) -> Regular:
+    """Every JSON spelling, without the quotes, of the strings of a language."""
+    if language == ANYTHING:
+        return SPELLED_ANYTHING
+    match language:
+        case Chars(charset):
+            return spell_charset(charset)
+        case Concat(parts):
+            return concat(*map(spell, parts))
+        case Union(options):
+            return union(*map(spell, options))
+        case Repeat(body, low, high):
+            return repeat(spell(body), low, high)
+        case Intersection(parts):
+            return intersection(*map(spell, parts))
+        case Complement(body):
+            return intersection(SPELLED_ANYTHING, complement(spell(body)))
+        case Dfa():
+            return _spell_dfa(language)
+
+
+def _spell_dfa(automaton: Dfa) -> Regular:
+    """The spellings of an explicit automaton, as another one: one trie of spellings a state."""
+    pool = Languages()
+    edges: list[list[tuple[CharSet, int]]] = [[] for _ in automaton.edges]
+    for source, ways in enumerate(automaton.edges):
+        # One derivative automaton over all ways out: spellings of different code points never
+        # share a text, so the residual language tells which way was taken when it is the empty one.
+        starts = [(pool.state(spell_charset(charset)), target) for charset, target in ways]
+        known: dict[tuple[tuple[int, int], ...], int] = {}
+
+        def place(live: tuple[tuple[int, int], ...], known: dict = known) -> int:  # type: ignore[type-arg]
+            if len(live) == 1 and pool.accepts(live[0][0]):
+                return live[0][1]
+            if live not in known:
+                known[live] = len(edges)
+                edges.append([])
+                todo.append((known[live], live))
+            return known[live]
+
+        todo: list[tuple[int, tuple[tuple[int, int], ...]]] = [(source, tuple(starts))]
+        while todo:
+            at, live = todo.pop()
+            for (low, high), after in _joint_edges(pool, live):
+                edges[at].append((CharSet(((low, high),)), place(after)))
+    return Dfa(tuple(_grouped(ways) for ways in edges), automaton.accepting)
+
+
+def _joint_edges(
+    pool: Languages, live: tuple[tuple[int, int], ...]
+) -> list[tuple[tuple[int, int], tuple[tuple[int, int], ...]]]:
+    """Ranges of the next code point, with what is left of each live language."""
+    cuts: set[int] = set()
+    for state, _ in live:
+        for low, high, _after in pool.edges(state):
+            cuts.update((low, high + 1))
+    points = sorted(cuts)
+    found = []
+    for low, end in zip(points, points[1:], strict=False):
+        after = tuple(
+            (left, target) for state, target in live if pool.alive(left := pool.step(state, low))
+        )
+        if after:
+            found.append(((low, end - 1), after))
+    return found
+
+
+def _grouped(ways: list[tuple[CharSet, int]]) -> tuple[tuple[CharSet, int], ...]:
+    targets: dict[int, list[tuple[int, int]]] = {}
+    for charset, target in ways:
+        targets.setdefault(target, []).extend(charset.ranges)
+    return tuple((CharSet.from_ranges(ranges), target) for target, ranges in targets.items())
+
+
+def canonical(text: str) -> str:
+    """The one spelling that names and constants get, with the quotes."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def decoded_language(shape: StringShape) -> Regular:
+    """The language of the decoded strings of a shape."""
+    if shape.values is not None:
+        return union(*map(literal, shape.values))
+    length = repeat(ANY_CHAR, shape.low, shape.high)
+    return intersection(length, *shape.parts)
+
+
+def string_text(shape: StringShape) -> Regular:
+    """The JSON texts of a shape's strings; constants are spelled canonically."""
+    if shape.values is not None:
+        return union(*(literal(canonical(value)) for value in shape.values))
+    if not shape.parts and shape.low == 0 and shape.high is None:
+        return ANY_STRING_TEXT
+    inner = spell(decoded_language(shape))
+    return NOTHING if inner == NOTHING else concat(_QUOTE, inner, _QUOTE)
+
+
+def is_void(shape: StringShape, pool: Languages) -> bool:
+    """Whether no string has the shape."""
+    if shape.values is not None:
+        return not shape.values
+    return bool(shape.parts) and not pool.alive(pool.state(decoded_language(shape)))
