@@ -1,14 +1,12 @@
 """The spans of a text as a minimal deterministic automaton over their JSON spelling.
 
-The construction is the suffix automaton read as a subset construction: a state is the set of
-places in the text where the characters read so far may have led, each with the last end it may
-still run to. Without a bound on length that set is the suffix automaton's end-position set, so
-there are at most two states a character (Blumer et al., 1985); a bound of k characters multiplies
-that by at most the number of word ends within k. Of two items at one place the one that may run
-further says it all, so only that is kept.
+It is the suffix automaton (Blumer et al., 1985), read as a subset construction: a state is the set
+of places in the text where the characters read so far may have led. Only word boundaries start or
+end a span, so there are at most about two states a character of the text.
 
-An alternative was tried on paper and left: the unbounded automaton intersected with a counter. It
-is smaller here, and moves the product into the engine, which then pays for it at each step.
+The bound on a span's length is not built in. It is an intersection with a counter, which engines
+unfold where a text goes and nowhere else. Building it in was measured on 5,000 characters with a
+bound of 120: 69,000 states instead of 6,000, and 0.7 s instead of 0.05 s.
 """
 
 from __future__ import annotations
@@ -18,10 +16,27 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from slm.grammar.charset import CharSet
-from slm.grammar.regular import NOTHING, Dfa, Regular
+from slm.grammar.regular import (
+    NOTHING,
+    Chars,
+    Dfa,
+    Regular,
+    concat,
+    intersection,
+    literal,
+    repeat,
+    union,
+)
 from slm.knowledge.spans import SpanIndex
 
 Edges = list[dict[str, int]]  # for each state: character → state
+
+_HEX = Chars(CharSet.of("0123456789abcdef"))
+_SPELLED_CHARACTER = union(
+    Chars(~CharSet.of("\\")),
+    concat(Chars(CharSet.of("\\")), Chars(CharSet.of('"\\bfnrt'))),
+    concat(literal("\\u"), _HEX, _HEX, _HEX, _HEX),
+)
 
 
 def json_spelling(text: str) -> str:
@@ -37,27 +52,30 @@ class SpanAutomaton:
     """All spans of a text; `without` and `only` give the languages for one type.
 
     Attributes:
-        index: the text and its boundaries.
-        edges: of the minimal automaton; state 0 is the start.
+        index: the text, its boundaries and the bound on length.
+        edges: of the minimal automaton of all spans of any length; state 0 is the start.
         accepting: its final states.
     """
 
     def __init__(self, index: SpanIndex) -> None:
         self.index = index
-        self.edges, self.accepting = _minimise(*_subsets(index))
+        self.edges, self.accepting = _minimise(*_subsets(SpanIndex(index.text, None)))
 
     def everything(self) -> Regular:
         """The language of all spans."""
-        return _to_regular(self.edges, self.accepting)
+        return self.without(())
 
     def without(self, mentions: Iterable[str]) -> Regular:
         """All spans but these texts.
 
         Cost: the automaton is copied; new states only along the mentions.
         """
-        words = [json_spelling(mention) for mention in mentions]
+        unwanted = frozenset(mentions)
+        if all(span.text in unwanted for span in self.index.spans()):
+            return NOTHING
+        words = [json_spelling(mention) for mention in unwanted]
         if not words:
-            return self.everything()
+            return self._bounded(self.edges, self.accepting)
         trie, ends = _trie(words)
         edges: Edges = [dict(row) for row in self.edges]
         accepting = set(self.accepting)
@@ -77,7 +95,14 @@ class SpanAutomaton:
                 if target in self.accepting and child not in ends:
                     accepting.add(copies[child][0])
                 order.append(child)
-        return _to_regular(*_minimise(edges, accepting))
+        return self._bounded(*_minimise(edges, accepting))
+
+    def _bounded(self, edges: Edges, accepting: frozenset[int]) -> Regular:
+        language = _to_regular(edges, accepting)
+        limit = self.index.max_chars
+        if limit is None or limit >= len(self.index.text):
+            return language
+        return intersection(language, repeat(_SPELLED_CHARACTER, 1, limit))
 
     @staticmethod
     def only(mentions: Iterable[str]) -> Regular:
@@ -93,8 +118,9 @@ def _subsets(index: SpanIndex) -> tuple[Edges, set[int]]:
     for end in index.ends:
         is_end[end] = 1
 
-    # An item (place, offset in the character's spelling, last end). A state is its items and
-    # whether a span ends here: an item that has reached its last end is only that.
+    # An item: a place, the offset in its character's spelling, and the last end that can still be
+    # reached. A state is its items and whether a span ends here; an item at its last end is only
+    # that, so all ways to end are one state.
     Item = tuple[int, int, int]  # noqa: N806
     start = frozenset(
         (place, 0, last) for place in index.starts if (last := index.last_end(place)) > place
