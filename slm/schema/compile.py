@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from slm.errors import (
-    UnsatisfiableSchema,
     UnsupportedKeyword,
     UsageError,
 )

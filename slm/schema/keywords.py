@@ -172,9 +172,14 @@ def check_keywords(
         old = draft == "4" or guessed
         if keyword in ("exclusiveMinimum", "exclusiveMaximum") and isinstance(value, bool) and old:
             continue
-        if keyword == "items" and (draft != "2020-12" or guessed) and isinstance(value, list):
-            if all(map(_is_schema, value)):
-                continue
+        tuples = draft != "2020-12" or guessed
+        if (
+            keyword == "items"
+            and tuples
+            and isinstance(value, list)
+            and all(map(_is_schema, value))
+        ):
+            continue
         shown = json.dumps(value, default=str)
         shown = shown if len(shown) <= 60 else shown[:57] + "…"
         raise InvalidSchema(

@@ -131,14 +131,14 @@ class Lowering:
     def _body(self, item: _Pending) -> Expression:
         options = [self._scalars(item.kinds, item.goal)]
         too_deep = self.layout.indented and item.depth >= MAX_INDENTED_DEPTH
-        for array in item.kinds.arrays:
-            options.append(
-                array_expression(self, array, item.goal, item.rule, item.depth, too_deep)
-            )
-        for shape in item.kinds.objects:
-            options.append(
-                object_expression(self, shape, item.goal, item.rule, item.depth, too_deep)
-            )
+        options.extend(
+            array_expression(self, array, item.goal, item.rule, item.depth, too_deep)
+            for array in item.kinds.arrays
+        )
+        options.extend(
+            object_expression(self, shape, item.goal, item.rule, item.depth, too_deep)
+            for shape in item.kinds.objects
+        )
         return choice(*options)
 
     def _scalars(self, kinds: Kinds, goal: Goal) -> Expression:
@@ -167,9 +167,9 @@ class Lowering:
     def _strings(self, shapes: tuple[StringShape, ...]) -> Expression:
         languages = []
         for shape in shapes:
-            if shape.values is None and len(shape.parts) + (shape.high is not None) > 1:
-                if is_void(shape, self.of.pool):
-                    continue
+            doubtful = shape.values is None and len(shape.parts) + (shape.high is not None) > 1
+            if doubtful and is_void(shape, self.of.pool):
+                continue
             languages.append(string_text(shape))
         language = union(*languages)
         if language is ANY_STRING_TEXT:

@@ -184,10 +184,10 @@ class _Chain:
             return self._others(count)
         if flat and count == 0:
             return NEVER  # a required member came before
-        if flat or (count >= self.low and self.high is None and len(self.members) - at <= 4):
-            if count:
-                parts = [self._with_comma(member) for member in self.members[at:]]
-                return seq(*parts, self._others(count))
+        free_count = count >= max(1, self.low) and self.high is None
+        if flat or (free_count and len(self.members) - at <= 4):
+            parts = [self._with_comma(member) for member in self.members[at:]]
+            return seq(*parts, self._others(count))
         member = self.members[at]
         options: list[Expression] = []
         if self.high is None or count < self.high:

@@ -138,7 +138,7 @@ class Reader:
             declared = schema.get("$schema") if isinstance(schema, dict) else None
             chosen = _dialect(declared)
             guessed = declared is None
-        reader = cls(chosen, guessed, Resource("", schema, "", ""), registry or {})  # type: ignore[arg-type]
+        reader = cls(chosen, guessed, Resource("", schema, "", ""), registry or {})
         reader.root.uri = reader._own_uri(schema, "") or ""
         return reader
 

@@ -39,7 +39,7 @@ def check_satisfiable(made: Lowering, start: str) -> None:
             todo.extend(user for user in users.get(name, ()) if user not in productive)
     if start in productive:
         return
-    name = _culprit(made, start, productive, barren)
+    name = _culprit(made, start, productive)
     goal = made.goals.get(name, made.goals[start])
     raise UnsatisfiableSchema(
         "no JSON value is valid under this schema",
@@ -85,7 +85,7 @@ def _derives(body: Expression, productive: set[str], barren: frozenset[Terminal]
             return low == 0 or _derives(inner, productive, barren)
 
 
-def _culprit(made: Lowering, start: str, productive: set[str], barren: frozenset[Terminal]) -> str:
+def _culprit(made: Lowering, start: str, productive: set[str]) -> str:
     """The innermost rule for a goal that cannot derive anything, on the way from the start."""
     name, seen = start, {start}
     last = start

@@ -1,6 +1,6 @@
-"""From languages of decoded strings to languages of JSON text: the encoding homomorphism.
+r"""From languages of decoded strings to languages of JSON text: the encoding homomorphism.
 
-Each code point has several spellings in JSON (raw, ``\\n``, ``\\u000a``, a surrogate pair), and no
+Each code point has several spellings in JSON (raw, ``\n``, ``\u000a``, a surrogate pair), and no
 text of spellings can be read in two ways. So "the spellings of a language" commutes with union,
 concatenation and repetition, and with intersection and complement relative to all spellings. That
 keeps length bounds counters over *decoded* code points, as the specification counts them.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from itertools import pairwise
 
 from slm.grammar.charset import CharSet
 from slm.grammar.derivative import Languages
@@ -47,12 +48,12 @@ _HEX_DIGITS = "0123456789abcdef"
 
 @lru_cache(maxsize=4096)
 def spell_charset(charset: CharSet) -> Regular:
-    """Every JSON spelling of one code point of the set.
+    r"""Every JSON spelling of one code point of the set.
 
     >>> from slm.schema.algebra import matches
     >>> pool = Languages()
-    >>> spelled = spell_charset(CharSet.of("\\u00e9"))
-    >>> [matches(spelled, text, pool) for text in ("\\u00e9", r"\\u00e9", r"\\u00E9", "e")]
+    >>> spelled = spell_charset(CharSet.of("\u00e9"))
+    >>> [matches(spelled, text, pool) for text in ("\u00e9", r"\u00e9", r"\u00E9", "e")]
     [True, True, True, False]
     """
     options: list[Regular] = []
@@ -106,7 +107,7 @@ def _code_units(low: int, high: int, width: int = 4) -> Regular:
 
 
 def _surrogate_pairs(low: int, high: int) -> Regular:
-    """`DXXX\\uDXXX`: the pairs of the offsets from low to high (each is 20 bits)."""
+    r"""`DXXX\uDXXX`: the pairs of the offsets from low to high (each is 20 bits)."""
 
     def pairs(first: int, last: int, bottom: int, top: int) -> Regular:
         return concat(
@@ -159,29 +160,27 @@ def spell(language: Regular) -> Regular:
 
 
 def _spell_dfa(automaton: Dfa) -> Regular:
-    """The spellings of an explicit automaton, as another one: one trie of spellings a state."""
+    """The spellings of an explicit automaton, as another one: a trie of spellings a state."""
     pool = Languages()
     edges: list[list[tuple[CharSet, int]]] = [[] for _ in automaton.edges]
     for source, ways in enumerate(automaton.edges):
-        # One derivative automaton over all ways out: spellings of different code points never
-        # share a text, so the residual language tells which way was taken when it is the empty one.
-        starts = [(pool.state(spell_charset(charset)), target) for charset, target in ways]
-        known: dict[tuple[tuple[int, int], ...], int] = {}
-
-        def place(live: tuple[tuple[int, int], ...], known: dict = known) -> int:  # type: ignore[type-arg]
-            if len(live) == 1 and pool.accepts(live[0][0]):
-                return live[0][1]
-            if live not in known:
-                known[live] = len(edges)
-                edges.append([])
-                todo.append((known[live], live))
-            return known[live]
-
-        todo: list[tuple[int, tuple[tuple[int, int], ...]]] = [(source, tuple(starts))]
+        # All ways out at once: spellings of different code points never share a text, so once one
+        # is complete it is the only one left, and its target is where the trie ends.
+        starts = tuple((pool.state(spell_charset(charset)), target) for charset, target in ways)
+        known: dict[tuple[tuple[int, int], ...], int] = {starts: source}
+        todo = [starts]
         while todo:
-            at, live = todo.pop()
+            live = todo.pop()
             for (low, high), after in _joint_edges(pool, live):
-                edges[at].append((CharSet(((low, high),)), place(after)))
+                if len(after) == 1 and pool.accepts(after[0][0]):
+                    target = after[0][1]
+                elif after in known:
+                    target = known[after]
+                else:
+                    target = known[after] = len(edges)
+                    edges.append([])
+                    todo.append(after)
+                edges[known[live]].append((CharSet(((low, high),)), target))
     return Dfa(tuple(_grouped(ways) for ways in edges), automaton.accepting)
 
 
@@ -195,7 +194,7 @@ def _joint_edges(
             cuts.update((low, high + 1))
     points = sorted(cuts)
     found = []
-    for low, end in zip(points, points[1:], strict=False):
+    for low, end in pairwise(points):
         after = tuple(
             (left, target) for state, target in live if pool.alive(left := pool.step(state, low))
         )
