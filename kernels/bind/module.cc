@@ -20,28 +20,38 @@ using Row = nb::ndarray<std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu
 
 std::string_view view(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
 
-std::shared_ptr<TokenTrie> make_trie(const nb::list& tokens) {
+std::shared_ptr<VocabularyTables> make_tables(const nb::list& tokens) {
   std::vector<std::string> bytes;
   bytes.reserve(nb::len(tokens));
   for (nb::handle token : tokens) {
     bytes.emplace_back(token.is_none() ? std::string_view{} : view(nb::cast<nb::bytes>(token)));
   }
   nb::gil_scoped_release release;
-  return std::make_shared<TokenTrie>(std::move(bytes));
+  return std::make_shared<VocabularyTables>(std::move(bytes));
 }
 
-std::shared_ptr<Engine> make_engine(Words words, std::shared_ptr<TokenTrie> trie,
+std::shared_ptr<Engine> make_engine(Words words, std::shared_ptr<VocabularyTables> vocabulary,
                                     std::vector<TokenId> ends) {
   nb::gil_scoped_release release;
   Program program = read_program({words.data(), words.size()});
-  return std::make_shared<Engine>(program, std::move(trie), std::move(ends));
+  return std::make_shared<Engine>(program, std::move(vocabulary), std::move(ends));
+}
+
+std::span<std::uint32_t> checked(const Session& session, const Row& row) {
+  if (row.size() * 32 < session.engine().trie().vocabulary()) {
+    throw std::invalid_argument("the row is shorter than the vocabulary");
+  }
+  return {reinterpret_cast<std::uint32_t*>(row.data()), row.size()};
+}
+
+void walk_mask(Session& session, Row row) {
+  std::span<std::uint32_t> words = checked(session, row);
+  nb::gil_scoped_release release;
+  session.engine().walk_mask(session.state(), words);
 }
 
 void fill_mask(Session& session, Row row) {
-  std::span<std::uint32_t> words{reinterpret_cast<std::uint32_t*>(row.data()), row.size()};
-  if (words.size() * 32 < session.engine().trie().vocabulary()) {
-    throw std::invalid_argument("the row is shorter than the vocabulary");
-  }
+  std::span<std::uint32_t> words = checked(session, row);
   // A remembered mask is copied at once; letting go of the GIL would cost more than the copy.
   if (session.try_fill_mask(words)) return;
   nb::gil_scoped_release release;
@@ -76,17 +86,18 @@ NB_MODULE(_native, m) {
   nb::exception<TooComplex>(m, "TooComplex");
   nb::exception<NoText>(m, "NoText");
 
-  nb::class_<TokenTrie>(m, "TokenTrie", "The tokens of a vocabulary as a byte trie.")
-      .def(nb::new_(&make_trie), "tokens"_a)
-      .def_prop_ro("nodes", [](const TokenTrie& trie) { return trie.nodes().size(); });
+  nb::class_<VocabularyTables>(m, "VocabularyTables", "What a vocabulary brings to every grammar.")
+      .def(nb::new_(&make_tables), "tokens"_a)
+      .def_prop_ro("nodes", [](const VocabularyTables& tables) { return tables.trie.nodes().size(); });
 
   nb::class_<Engine>(m, "Engine", "A grammar compiled for a vocabulary.")
-      .def(nb::new_(&make_engine), "program"_a, "trie"_a, "end_tokens"_a)
+      .def(nb::new_(&make_engine), "program"_a, "vocabulary"_a, "end_tokens"_a)
       .def("session", [](std::shared_ptr<Engine> engine) { return Session(std::move(engine)); })
       .def("stats", &stats);
 
   nb::class_<Session>(m, "Session", "A position in one text.")
       .def("fill_mask", &fill_mask, "row"_a)
+      .def("walk_mask", &walk_mask, "row"_a)
       .def("accept", &Session::accept, "token"_a)
       .def("rollback", &Session::rollback, "count"_a)
       .def("fork", [](const Session& session) { return Session(session); })

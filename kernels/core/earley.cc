@@ -211,11 +211,75 @@ StateId EarleyRecogniser::canonical(StateId state, std::int32_t length) {
   return intern_state(words[0] != 0, configs);
 }
 
+/// Whether `node`, read for `terminal` in `row`, loops over a class of characters worth a table:
+/// one without characters that could begin what follows where the terminal can end in the loop.
+bool EarleyRecogniser::loop_of(RowId row, TerminalId terminal, NodeId node, RegexPool::Loop& loop) {
+  if (lexer_.is_longest(terminal) || !regexes_.find_loop(node, loop)) return false;
+  if (loop.may_end) {
+    std::pair<RowId, AcceptId> ended{row, lexer_.accept_only(terminal)};
+    RowId after = advance({&ended, 1});
+    loop.chars.take_out(lexer_.first_bytes(rows_[after].lexer));
+  }
+  constexpr std::size_t kWorthwhile = 24;
+  return loop.chars.ascii_size() > kWorthwhile;
+}
+
+/// Every reading of the text is a part of its own, as far as it pays: loops get their tables, an
+/// exclusion (`string but not these names`) is compared with what it excludes from, and all narrow
+/// readings stay together.
+std::vector<Recogniser::Part> EarleyRecogniser::parts(StateId state) {
+  std::span<const std::uint32_t> shared = configs_.words(state);
+  std::vector<std::uint32_t> words(shared.begin() + 1, shared.end());
+  std::vector<Part> found;
+  std::vector<Config> narrow;
+  auto alone = [&](RowId row, TerminalId terminal, NodeId node) {
+    std::vector<Config> one{{row, lexer_.state_of({terminal, node}), 0}};
+    return intern_state(false, one);
+  };
+  for (std::size_t i = 0; i < words.size(); i += 3) {
+    RowId row = words[i];
+    std::span<const std::uint32_t> span = lexer_.pairs(words[i + 1]);
+    std::vector<std::uint32_t> pairs(span.begin(), span.end()), rest;
+    if (words[i + 2] != 0) rest = std::move(pairs), pairs.clear();
+    for (std::size_t k = 0; k < pairs.size(); k += 2) {
+      TerminalId terminal = pairs[k];
+      std::vector<NodeId> kept;
+      for (NodeId option : regexes_.options(pairs[k + 1])) {
+        RegexPool::Loop loop;
+        NodeId wider = regexes_.without_exclusions(option);
+        if (loop_of(row, terminal, option, loop)) {
+          found.push_back({.kind = Part::Kind::kLoop,
+                           .state = alone(row, terminal, option),
+                           .loop = loop.chars,
+                           .most = loop.high});
+        } else if (wider != option && loop_of(row, terminal, wider, loop)) {
+          found.push_back({.kind = Part::Kind::kDifference,
+                           .state = alone(row, terminal, option),
+                           .base = alone(row, terminal, wider)});
+        } else {
+          kept.push_back(option);
+        }
+      }
+      if (kept.empty()) continue;
+      rest.push_back(terminal);
+      rest.push_back(regexes_.alternate(std::move(kept)));
+    }
+    if (!rest.empty()) narrow.push_back({row, lexer_.state_of(std::move(rest)), words[i + 2]});
+  }
+  if (found.empty()) return {{.kind = Part::Kind::kPlain, .state = state}};
+  if (!narrow.empty()) {
+    found.push_back({.kind = Part::Kind::kPlain, .state = intern_state(false, narrow)});
+  }
+  return found;
+}
+
 std::vector<Expectation> EarleyRecogniser::expected(StateId state) const {
   std::span<const std::uint32_t> words = configs_.words(state);
   std::vector<Expectation> found;
   for (std::size_t i = 1; i < words.size(); i += 3) {
-    for (TerminalId terminal : lexer_.live_terminals(words[i + 1])) {
+    std::span<const std::uint32_t> pairs = lexer_.pairs(words[i + 1]);
+    for (std::size_t k = 0; k < pairs.size(); k += 2) {
+      TerminalId terminal = pairs[k];
       for (const Wait& wait : waiting(rows_[words[i]].terminals, terminal)) {
         RuleId rule = tables_.positions[wait.after.position].rule;
         found.push_back({terminal, tables_.rules[rule].source});

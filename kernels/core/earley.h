@@ -34,6 +34,7 @@ class EarleyRecogniser final : public Recogniser {
   bool can_end(StateId state) const override { return configs_.words(state)[0] != 0; }
   std::vector<Expectation> expected(StateId state) const override;
   StateId canonical(StateId state, std::int32_t length) override;
+  std::vector<Part> parts(StateId state) override;
   std::size_t bytes() const override;
 
   static constexpr std::size_t kMaxRowItems = 200'000;
@@ -70,6 +71,7 @@ class EarleyRecogniser final : public Recogniser {
   /// The row after the given (row, terminals ended) pairs, all at one place of the text.
   RowId advance(std::span<const std::pair<RowId, AcceptId>> ended);
   RowId make_row(std::vector<Item> items);
+  bool loop_of(RowId row, TerminalId terminal, NodeId node, RegexPool::Loop& loop);
   void complete(RuleId rule, RowId origin, std::vector<Item>& todo);
   std::pair<RuleId, RowId> topmost(RuleId rule, RowId origin);
 

@@ -6,12 +6,12 @@
 
 namespace slm {
 
-Engine::Engine(const Program& program, std::shared_ptr<const TokenTrie> trie,
+Engine::Engine(const Program& program, std::shared_ptr<VocabularyTables> vocabulary,
                std::vector<TokenId> end_tokens)
     : recogniser_(std::make_unique<EarleyRecogniser>(program)),
-      trie_(std::move(trie)),
+      vocabulary_(std::move(vocabulary)),
       end_tokens_(std::move(end_tokens)),
-      masks_(*trie_, *recogniser_, kMaskMemory) {}
+      masks_(*vocabulary_, *recogniser_, kMaskMemory) {}
 
 StateId Engine::walk(StateId state, std::string_view bytes) {
   for (char c : bytes) {
@@ -34,6 +34,18 @@ bool Engine::can_end(StateId state) {
 void Engine::copy_mask(StateId state, std::span<std::uint32_t> row) {
   std::span<const std::uint32_t> mask = masks_.mask(state);
   std::copy(mask.begin(), mask.end(), row.begin());
+  std::fill(row.begin() + static_cast<std::ptrdiff_t>(mask.size()), row.end(), 0u);
+  add_ends(state, row);
+}
+
+void Engine::walk_mask(StateId state, std::span<std::uint32_t> row) {
+  std::lock_guard lock(mutex_);
+  std::fill(row.begin(), row.end(), 0u);
+  walk_trie(vocabulary_->trie, *recogniser_, state, row);
+  add_ends(state, row);
+}
+
+void Engine::add_ends(StateId state, std::span<std::uint32_t> row) const {
   if (recogniser_->can_end(state)) {
     for (TokenId token : end_tokens_) row[token >> 5] |= 1u << (token & 31);
   }

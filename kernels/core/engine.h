@@ -25,7 +25,7 @@ struct EngineStats {
 /// A grammar compiled for a vocabulary. Shared by threads: tables grow behind one lock.
 class Engine {
  public:
-  Engine(const Program& program, std::shared_ptr<const TokenTrie> trie,
+  Engine(const Program& program, std::shared_ptr<VocabularyTables> vocabulary,
          std::vector<TokenId> end_tokens);
 
   StateId start() const noexcept { return recogniser_->start(); }
@@ -35,6 +35,9 @@ class Engine {
   /// Writes every word of `row`: the tokens that keep the text viable, and the end tokens when it
   /// may end here.
   void fill_mask(StateId state, std::span<std::uint32_t> row);
+
+  /// The same bits without tables or memory of masks: what `fill_mask` is tested against.
+  void walk_mask(StateId state, std::span<std::uint32_t> row);
 
   /// `fill_mask`, if that needs no work and the tables are free; else does nothing.
   bool try_fill_mask(StateId state, std::span<std::uint32_t> row);
@@ -49,17 +52,18 @@ class Engine {
   EngineStats stats();
 
   bool is_end_token(TokenId token) const noexcept;
-  const TokenTrie& trie() const noexcept { return *trie_; }
+  const TokenTrie& trie() const noexcept { return vocabulary_->trie; }
   std::span<const TokenId> end_tokens() const noexcept { return end_tokens_; }
 
   static constexpr std::size_t kMaskMemory = 64u << 20;
 
  private:
   void copy_mask(StateId state, std::span<std::uint32_t> row);
+  void add_ends(StateId state, std::span<std::uint32_t> row) const;
   StateId walk(StateId state, std::string_view bytes);
 
   std::unique_ptr<Recogniser> recogniser_;
-  std::shared_ptr<const TokenTrie> trie_;
+  std::shared_ptr<VocabularyTables> vocabulary_;
   std::vector<TokenId> end_tokens_;
   MaskMemo masks_;
   std::mutex mutex_;

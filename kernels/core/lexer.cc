@@ -76,11 +76,11 @@ LexId Lexer::step(LexId state, std::uint8_t byte) {
   return next;
 }
 
-std::vector<TerminalId> Lexer::live_terminals(LexId state) const {
+ByteSet Lexer::first_bytes(LexId state) {
+  ByteSet bytes;
   std::span<const std::uint32_t> pairs = pairs_.words(state);
-  std::vector<TerminalId> found;
-  for (std::size_t i = 0; i < pairs.size(); i += 2) found.push_back(pairs[i]);
-  return found;
+  for (std::size_t i = 0; i < pairs.size(); i += 2) bytes |= regexes_.first_bytes(pairs[i + 1]);
+  return bytes;
 }
 
 ObligationId Lexer::oblige(ObligationId before, LexId state, TerminalId ended) {

@@ -45,8 +45,14 @@ class Lexer {
   /// The set of just this terminal.
   AcceptId accept_only(TerminalId terminal) { return accept_sets_.intern({&terminal, 1}); }
 
-  /// The terminals alive in a state, with repeats.
-  std::vector<TerminalId> live_terminals(LexId state) const;
+  /// What a state is: (terminal, expression still to match), sorted.
+  std::span<const std::uint32_t> pairs(LexId state) const noexcept { return pairs_.words(state); }
+
+  /// The state of such pairs.
+  LexId state_of(std::vector<std::uint32_t> pairs) { return intern(pairs); }
+
+  /// A superset of the bytes that can follow.
+  ByteSet first_bytes(LexId state);
 
   /// Obligations after `ended` of the terminals ended in `state`: a terminal that must be longest
   /// leaves behind what would have made it longer. `before` are older, unresolved ones.

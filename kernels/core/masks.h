@@ -6,25 +6,42 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/loops.h"
 #include "core/recogniser.h"
 #include "core/trie.h"
 
 namespace slm {
 
+using Mask = std::span<std::uint32_t>;
+
+inline void set_bit(Mask mask, TokenId token) noexcept {
+  mask[token >> 5] |= 1u << (token & 31);
+}
+inline void clear_bit(Mask mask, TokenId token) noexcept {
+  mask[token >> 5] &= ~(1u << (token & 31));
+}
+
 /// Sets the bit of every token whose bytes keep `recogniser` alive from `state`; leaves other bits
-/// alone. Token t is bit t % 32 of word t / 32.
+/// alone. Token t is bit t % 32 of word t / 32. This defines what a mask is; all else is faster.
 ///
 /// Cost: O(nodes visited); a byte that is rejected skips its subtree.
-void walk_trie(const TokenTrie& trie, Recogniser& recogniser, StateId state,
-               std::span<std::uint32_t> mask);
+void walk_trie(const TokenTrie& trie, Recogniser& recogniser, StateId state, Mask mask);
 
-/// Remembers the mask of each state it was asked for, within a memory bound.
+/// What a vocabulary brings to every grammar. Shared, safe between threads.
+struct VocabularyTables {
+  explicit VocabularyTables(std::vector<std::string> tokens)
+      : trie(std::move(tokens)), loops(trie) {}
+  TokenTrie trie;
+  LoopIndex loops;
+};
+
+/// Makes masks and remembers them, within a memory bound.
 ///
 /// Invariant: `mask(s)` has exactly the bits `walk_trie` sets from s. States that no token can tell
-/// apart (`Recogniser::canonical`) share one.
+/// apart (`Recogniser::canonical`) share one, and so do equal parts of different states.
 class MaskMemo {
  public:
-  MaskMemo(const TokenTrie& trie, Recogniser& recogniser, std::size_t max_bytes);
+  MaskMemo(VocabularyTables& tables, Recogniser& recogniser, std::size_t max_bytes);
 
   /// Valid until the next call.
   std::span<const std::uint32_t> mask(StateId state);
@@ -35,10 +52,18 @@ class MaskMemo {
   std::uint64_t hits() const noexcept { return hits_; }
   std::uint64_t misses() const noexcept { return misses_; }
   std::size_t bytes() const noexcept { return masks_.size() * 4 + by_state_.size() * 40; }
-  std::size_t words() const noexcept { return words_; }
 
  private:
-  const TokenTrie& trie_;
+  using Part = Recogniser::Part;
+
+  void make(StateId state, Mask mask);
+  void make_loop(const Part& part, Mask mask);
+  void make_difference(const Part& part, Mask mask);
+  void walk_remainders(const RemainderTrie& remainders, StateId state, Mask mask);
+  void walk_subtrees(const CharClass& without, StateId state, Mask mask);
+  void add(StateId state, Mask mask);
+
+  VocabularyTables& tables_;
   Recogniser& recogniser_;
   std::size_t words_;
   std::size_t max_masks_;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/loops.h"
 
 namespace slm {
 
@@ -54,6 +55,20 @@ class Recogniser {
   /// A state with the same future for every continuation of at most `length` bytes, so that masks
   /// can be shared between states that differ only where no token reaches.
   virtual StateId canonical(StateId state, std::int32_t length) = 0;
+
+  /// One of several states whose futures together are the future of the state they come from.
+  struct Part {
+    enum class Kind : std::uint8_t { kPlain, kLoop, kDifference };
+    Kind kind;
+    StateId state;
+    CharClass loop{};         // kLoop: under each of these characters `state` goes the same way,
+    std::int32_t most = -1;   //   and survives `most` of them (-1: any number)
+    StateId base = kDead;     // kDifference: a state whose future is the same off a few paths
+  };
+  /// Cuts a state into parts whose masks are cheap to make or shared with other states.
+  virtual std::vector<Part> parts(StateId state) {
+    return {{.kind = Part::Kind::kPlain, .state = state}};
+  }
 
   virtual std::size_t bytes() const = 0;
 

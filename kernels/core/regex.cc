@@ -493,6 +493,56 @@ NodeId RegexPool::clamp(NodeId id, std::int32_t length) {
   return result;
 }
 
+std::vector<NodeId> RegexPool::options(NodeId node) const {
+  if (nodes_[node].kind != Kind::kUnion) return {node};
+  std::span<const std::uint32_t> children = lists_.words(nodes_[node].a);
+  return {children.begin(), children.end()};
+}
+
+NodeId RegexPool::without_exclusions(NodeId node) {
+  if (nodes_[node].kind != Kind::kIntersection) return node;
+  std::vector<NodeId> kept;
+  for (NodeId part : lists_.words(nodes_[node].a)) {
+    if (nodes_[part].kind != Kind::kComplement) kept.push_back(part);
+  }
+  return kept.empty() ? node : intersect(std::move(kept));
+}
+
+/// The characters that are one whole `body` and begin no other text of it.
+CharClass RegexPool::single_characters(NodeId body) {
+  CharClass found;
+  ByteSet others;
+  for (NodeId option : options(body)) {
+    if (nodes_[option].kind != Kind::kChars) {
+      others |= first_bytes(option);
+      continue;
+    }
+    for (auto [low, high] : ranges_of(nodes_[option].a)) {
+      for (std::uint32_t c = low; c <= std::min<std::uint32_t>(high, 0x7F); ++c) {
+        found.add(static_cast<std::uint8_t>(c));
+      }
+    }
+    Ranges beyond = slice(ranges_of(nodes_[option].a), 0x80, 0x10FFFF);
+    const Ranges all{{0, 0xD7FF - 0x80}, {0xE000 - 0x80, 0x10FFFF - 0x80}};
+    found.beyond_ascii = found.beyond_ascii || beyond == all;
+  }
+  found.take_out(others);
+  return found;
+}
+
+bool RegexPool::find_loop(NodeId id, Loop& loop) {
+  const Node node = nodes_[id];
+  NodeId head = node.kind == Kind::kConcat ? node.a : id;
+  NodeId tail = node.kind == Kind::kConcat ? node.b : kEpsilon;
+  const Node repeated = nodes_[head];
+  if (repeated.kind != Kind::kRepeat || nodes_[repeated.a].nullable) return false;
+  loop.chars = single_characters(repeated.a);
+  loop.chars.take_out(first_bytes(tail));
+  loop.high = repeated.high;
+  loop.may_end = nodes_[tail].nullable;
+  return true;
+}
+
 std::size_t RegexPool::bytes() const noexcept {
   return nodes_.size() * (sizeof(Node) + 56) + lists_.bytes() + sets_.bytes() +
          derivatives_.size() * 40 + first_.size() * 64;

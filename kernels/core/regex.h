@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/hash.h"
+#include "core/loops.h"
 
 namespace slm {
 
@@ -75,6 +76,22 @@ class RegexPool {
   /// from their bounds cannot be felt. Nodes with intersections or complements stay as they are.
   NodeId clamp(NodeId node, std::int32_t length);
 
+  /// The options of a union; anything else is its own only option.
+  std::vector<NodeId> options(NodeId node) const;
+
+  /// An intersection without its complements (everything else: itself). A superset of `node`.
+  NodeId without_exclusions(NodeId node);
+
+  /// What `node` does under a class of characters, when it is `X{low,high}` then a tail.
+  struct Loop {
+    CharClass chars;     // each of these is one X, and begins neither the tail nor a longer X
+    std::int32_t high;   // so many of them can follow, or kNoBound
+    bool may_end = false;  // the tail can be empty
+  };
+  /// Whether `node` is such a loop. After p <= high characters of the class, whichever they are, it
+  /// is the same node.
+  bool find_loop(NodeId node, Loop& loop);
+
   std::size_t size() const noexcept { return nodes_.size(); }
   std::size_t bytes() const noexcept;
 
@@ -126,6 +143,7 @@ class RegexPool {
   Ranges ranges_of(std::uint32_t set) const;
   bool contains(std::uint32_t set, std::uint32_t value) const;
   bool search_alive(NodeId node);
+  CharClass single_characters(NodeId body);
   void merge_repeats(std::vector<NodeId>& options);
   NodeId dfa_expansion(const Node& node) const { return dfas_[node.a][node.b].expansion; }
 

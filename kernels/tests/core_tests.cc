@@ -95,7 +95,7 @@ std::vector<std::int32_t> right_recursion() {
 
 void test_right_recursion_stays_small() {
   std::vector<std::int32_t> words = right_recursion();
-  auto trie = std::make_shared<TokenTrie>(std::vector<std::string>{"a", "aa", "b", "", "a"});
+  auto trie = std::make_shared<VocabularyTables>(std::vector<std::string>{"a", "aa", "b", "", "a"});
   auto engine = std::make_shared<Engine>(read_program(words), trie, std::vector<TokenId>{3});
   Session session(engine);
   std::vector<std::uint32_t> row(1);
@@ -120,7 +120,7 @@ void test_malformed_programs_are_refused() {
     damaged[random() % damaged.size()] = static_cast<std::int32_t>(random() % 64) - 2;
     if (round % 3 == 0) damaged.resize(random() % damaged.size());
     try {
-      auto trie = std::make_shared<TokenTrie>(std::vector<std::string>{"a", "b"});
+      auto trie = std::make_shared<VocabularyTables>(std::vector<std::string>{"a", "b"});
       auto engine = std::make_shared<Engine>(read_program(damaged), trie, std::vector<TokenId>{1});
       Session session(engine);
       std::vector<std::uint32_t> row(1);
@@ -134,7 +134,7 @@ void test_malformed_programs_are_refused() {
 
 void test_threads_share_one_engine() {
   std::vector<std::int32_t> words = right_recursion();
-  auto trie = std::make_shared<TokenTrie>(std::vector<std::string>{"a", "aa", "b", ""});
+  auto trie = std::make_shared<VocabularyTables>(std::vector<std::string>{"a", "aa", "b", ""});
   auto engine = std::make_shared<Engine>(read_program(words), trie, std::vector<TokenId>{3});
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {

@@ -140,15 +140,15 @@ class _Flattener:
         return number
 
 
-_tries: WeakKeyDictionary[Vocabulary, _native.TokenTrie] = WeakKeyDictionary()
+_tables: WeakKeyDictionary[Vocabulary, _native.VocabularyTables] = WeakKeyDictionary()
 
 
-def token_trie(vocabulary: Vocabulary) -> _native.TokenTrie:
-    """The vocabulary's byte trie, built once and shared by all grammars."""
-    trie = _tries.get(vocabulary)
-    if trie is None:
-        trie = _tries[vocabulary] = _native.TokenTrie(list(vocabulary.tokens))
-    return trie
+def vocabulary_tables(vocabulary: Vocabulary) -> _native.VocabularyTables:
+    """The vocabulary's trie and indexes, built once and shared by all grammars."""
+    tables = _tables.get(vocabulary)
+    if tables is None:
+        tables = _tables[vocabulary] = _native.VocabularyTables(list(vocabulary.tokens))
+    return tables
 
 
 class NativeEngine:
@@ -165,7 +165,7 @@ class NativeEngine:
         flattener = _Flattener(grammar)
         try:
             words = flattener.words()
-            self._engine = _native.Engine(words, token_trie(vocabulary), list(vocabulary.eos_ids))
+            self._engine = _native.Engine(words, vocabulary_tables(vocabulary), list(vocabulary.eos_ids))
         except (RecursionError, _native.TooComplex) as error:
             raise too_complex(error) from None
         except _native.NoText:

@@ -1,0 +1,133 @@
+#include "core/loops.h"
+
+#include <algorithm>
+
+namespace slm {
+namespace {
+
+constexpr std::size_t kDenseLengths = 32;
+
+/// The length of the whole UTF-8 character at the start of `bytes`, or 0 when there is none.
+std::size_t character(std::string_view bytes) {
+  if (bytes.empty()) return 0;
+  auto at = [&](std::size_t i) { return static_cast<std::uint8_t>(bytes[i]); };
+  std::uint8_t lead = at(0);
+  if (lead < 0x80) return 1;
+  std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || bytes.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((at(i) & 0xC0) != 0x80) return 0;
+  }
+  bool overlong = (lead == 0xE0 && at(1) < 0xA0) || (lead == 0xF0 && at(1) < 0x90);
+  bool surrogate = lead == 0xED && at(1) >= 0xA0;
+  bool too_large = lead == 0xF4 && at(1) >= 0x90;
+  return overlong || surrogate || too_large ? 0 : length;
+}
+
+}  // namespace
+
+RemainderTrie RemainderTrie::build(std::vector<Entry> entries) {
+  RemainderTrie trie;
+  std::sort(entries.begin(), entries.end());
+  std::vector<std::uint32_t> path;
+  std::string_view last;
+  auto close = [&](std::size_t depth) {
+    for (; path.size() > depth; path.pop_back()) {
+      trie.nodes[path.back()].subtree_end = static_cast<std::uint32_t>(trie.nodes.size());
+    }
+  };
+  for (const auto& [bytes, token] : entries) {
+    std::size_t shared = 0;
+    while (shared < last.size() && shared < bytes.size() && last[shared] == bytes[shared]) {
+      ++shared;
+    }
+    close(shared);
+    std::uint32_t next = static_cast<std::uint32_t>(trie.tokens.size());
+    for (std::size_t depth = shared; depth < bytes.size(); ++depth) {
+      path.push_back(static_cast<std::uint32_t>(trie.nodes.size()));
+      trie.nodes.push_back({0, next, next, static_cast<std::uint16_t>(depth + 1),
+                            static_cast<std::uint8_t>(bytes[depth])});
+    }
+    trie.tokens.push_back(token);
+    trie.nodes[path.back()].last_token = next + 1;
+    trie.longest = std::max(trie.longest, bytes.size());
+    last = bytes;
+  }
+  close(0);
+  return trie;
+}
+
+LoopIndex::LoopIndex(const TokenTrie& trie) : trie_(trie) {
+  std::size_t words = (trie.vocabulary() + 31) / 32;
+  std::vector<RemainderTrie::Entry> pieces;
+  for (TokenId token = 0; token < trie.vocabulary(); ++token) {
+    std::string_view bytes = trie.bytes_of(token);
+    if (bytes.empty()) continue;
+    if (character(bytes) == 0) pieces.emplace_back(bytes, token);
+    std::uint32_t count = 0;
+    for (std::string_view left = bytes; !left.empty(); ++count) {
+      left.remove_prefix(std::max<std::size_t>(1, character(left)));
+    }
+    by_length_.emplace_back(count, token);
+  }
+  std::sort(by_length_.rbegin(), by_length_.rend());
+  pieces_ = RemainderTrie::build(std::move(pieces));
+  short_.assign(kDenseLengths + 1, std::vector<std::uint32_t>(words, 0));
+  for (auto [count, token] : by_length_) {
+    for (std::size_t k = count; k <= kDenseLengths; ++k) {
+      short_[k][token >> 5] |= 1u << (token & 31);
+    }
+  }
+}
+
+void LoopIndex::keep_short(std::span<std::uint32_t> mask, std::size_t count) const {
+  if (count <= kDenseLengths) {
+    for (std::size_t w = 0; w < mask.size(); ++w) mask[w] &= short_[count][w];
+    return;
+  }
+  for (auto [length, token] : by_length_) {
+    if (length <= count) break;
+    mask[token >> 5] &= ~(1u << (token & 31));
+  }
+}
+
+const LoopTable* LoopIndex::table(const CharClass& chars) {
+  std::lock_guard lock(mutex_);
+  auto found = tables_.find(chars);
+  if (found == tables_.end()) {
+    if (tables_.size() >= kMaxTables) return nullptr;
+    found = tables_.emplace(chars, build(chars)).first;
+  }
+  return found->second.get();
+}
+
+std::unique_ptr<LoopTable> LoopIndex::build(const CharClass& chars) const {
+  auto table = std::make_unique<LoopTable>();
+  table->stay.assign((trie_.vocabulary() + 31) / 32, 0);
+  std::vector<RemainderTrie::Entry> crossing;
+  std::map<std::uint32_t, std::vector<RemainderTrie::Entry>> after;
+  for (TokenId token = 0; token < trie_.vocabulary(); ++token) {
+    std::string_view left = trie_.bytes_of(token);
+    if (left.empty()) continue;
+    std::uint32_t passed = 0;
+    while (!left.empty() && chars.has(static_cast<std::uint8_t>(left[0]))) {
+      std::size_t length = character(left);
+      if (length == 0) break;
+      left.remove_prefix(length);
+      ++passed;
+    }
+    if (left.empty()) {
+      table->stay[token >> 5] |= 1u << (token & 31);
+    } else if (passed > 0) {
+      crossing.emplace_back(left, token);
+      after[passed].emplace_back(left, token);
+    }
+  }
+  table->crossing = RemainderTrie::build(std::move(crossing));
+  for (auto& [passed, entries] : after) {
+    table->crossing_after.emplace_back(passed, RemainderTrie::build(std::move(entries)));
+  }
+  return table;
+}
+
+}  // namespace slm
