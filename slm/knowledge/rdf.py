@@ -73,8 +73,7 @@ def parse_rdf(data: bytes, form: str, source: str) -> Any:
     try:
         graph.parse(data=data, format=form)
     except Exception as error:  # rdflib's parsers have no common error class
-        lines = getattr(error, "lines", None)  # Turtle: lines read before the error
-        line = lines + 1 if isinstance(lines, int) else _line_of(error)
+        line = _line_of(error)
         what = str(getattr(error, "_why", "")) or str(error).partition("\n")[0][:120]
         raise InvalidGraph(
             f"the file is not {form}: {what or type(error).__name__}",
@@ -268,6 +267,10 @@ def _datatype(node: Any) -> str | None:
 
 
 def _line_of(error: Exception) -> int | None:
+    read, at = getattr(error, "_str", None), getattr(error, "_i", None)
+    if isinstance(read, bytes) and isinstance(at, int):  # Turtle: its own line counts blank lines
+        before = read[:at] if read[at:].strip() else read[:at].rstrip()
+        return before.count(b"\n") + 1
     getter = getattr(error, "getLineNumber", None)  # XML
     line = getter() if callable(getter) else getattr(error, "lineno", None)
     return line if isinstance(line, int) else None
