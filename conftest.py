@@ -1,0 +1,6 @@
+"""Doctests of the package: what cannot be imported here is left out of them."""
+
+from importlib.util import find_spec
+
+# Without a compiler there is no extension module; the reference engine is tested then.
+collect_ignore = [] if find_spec("slm._native") else ["slm/mask/native.py"]
