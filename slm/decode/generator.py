@@ -60,7 +60,8 @@ class Generator:
     >>> from slm.models import scripted
     >>> from slm.vocab import byte_vocabulary
     >>> model = scripted(byte_vocabulary(), "1999-01-31")
-    >>> Generator(model, regex(r"[0-9]{4}-[0-9]{2}"))("When?").text
+    >>> import slm
+    >>> slm.Generator(model, slm.regex(r"[0-9]{4}-[0-9]{2}"))("When?").text
     '1999-01'
     """
 

@@ -65,6 +65,7 @@ class TransformersModel:
         parameters = inspect.signature(model.forward).parameters
         self.takes_positions = "position_ids" in parameters
         self.takes_logits_to_keep = "logits_to_keep" in parameters
+        self.cache_name = "cache_params" if "cache_params" in parameters else "past_key_values"
         # A recurrent state cannot forget padding: such models run one row at a time.
         self.is_recurrent = bool(getattr(model, "_is_stateful", False))
 
@@ -96,6 +97,11 @@ class TransformersSession:
         """See `slm.decode.protocol.Session.feed`."""
         import torch
 
+        last: NDArray[np.float32]
+        if self._runtime.is_recurrent and self._cache is not None and len(tokens[0]) > 1:
+            for token in tokens[0]:  # a recurrent state goes on by single tokens only
+                last = self.feed([[token]])
+            return last
         device = self._model.device
         counts = np.array([len(row) for row in tokens])
         width, filled = int(counts.max()), int(self._lengths.max())
@@ -106,7 +112,7 @@ class TransformersSession:
             mask[row, filled - int(self._lengths[row]) : filled + len(new)] = 1
         arguments: dict[str, Any] = {
             "input_ids": ids.to(device),
-            "past_key_values": self._cache if self._cache is not None else self._new_cache(),
+            self._runtime.cache_name: self._new_cache() if self._cache is None else self._cache,
             "use_cache": True,
         }
         if not (mask == 1).all():
@@ -120,7 +126,7 @@ class TransformersSession:
             arguments["logits_to_keep"] = torch.as_tensor(ends, device=device)
         with torch.inference_mode():
             output = self._model(**arguments)
-            self._cache = output.past_key_values
+            self._cache = output[self._runtime.cache_name]
             self._lengths += counts
             if len(ends) > 1:
                 self._realign(filled, counts)
@@ -129,9 +135,9 @@ class TransformersSession:
             if logits.shape[1] == width and not self._runtime.takes_logits_to_keep:
                 at = counts - 1
             rows = torch.arange(len(tokens), device=device)
-            last = logits[rows, torch.as_tensor(at, device=device)]
-            result: NDArray[np.float32] = last.float().cpu().numpy()
-        return result
+            picked = logits[rows, torch.as_tensor(at, device=device)]
+            last = picked.float().cpu().numpy()
+        return last
 
     def keep(self, rows: Sequence[int]) -> None:
         """See `slm.decode.protocol.Session.keep`."""
@@ -248,13 +254,23 @@ def _load(
         ) from error
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     kind = dtype or ("float32" if chosen.startswith("cpu") else "auto")
-    auto_tokenizer: Any = transformers.AutoTokenizer
+    progress = transformers.utils.logging
+    shows_progress = progress.is_progress_bar_enabled()
+    progress.disable_progress_bar()
+    # Where there is a tokenizer.json it is the tokenizer; AutoTokenizer would rebuild some families
+    # (Qwen 2) from their vocabulary with a splitting rule of its own.
+    exact = (Path(source) / "tokenizer.json").is_file()
+    auto_tokenizer: Any = (
+        transformers.PreTrainedTokenizerFast if exact else transformers.AutoTokenizer
+    )
     auto_model: Any = transformers.AutoModelForCausalLM
     try:
         local_only = {"local_files_only": local, "trust_remote_code": False}
         tokenizer = auto_tokenizer.from_pretrained(source, **local_only)
-        model = auto_model.from_pretrained(source, dtype=kind, **local_only)
-    except (OSError, ValueError, KeyError, TypeError, ImportError, RuntimeError) as error:
+        model, report = auto_model.from_pretrained(
+            source, dtype=kind, output_loading_info=True, **local_only
+        )
+    except Exception as error:  # other people's files, read by other people's code
         first = str(error).strip().partition("\n")[0]
         folder = Path(source).is_dir()
         raise ModelNotFound(
@@ -267,6 +283,17 @@ def _load(
             if folder
             else "give a folder, or allow the download: slm.load(name, download=True)",
         ) from error
+    finally:
+        if shows_progress:
+            progress.enable_progress_bar()
+    if report["missing_keys"]:
+        missing = sorted(report["missing_keys"])
+        raise ModelNotFound(
+            f"the weights of `{name}` lack {len(missing)} tensors, among them `{missing[0]}`",
+            at=Place(source) if Path(source).is_dir() else None,
+            hint="the folder must hold the whole model; transformers would fill up with random "
+            "numbers",
+        )
     return TransformersModel(model.to(chosen), tokenizer)
 
 
