@@ -9,7 +9,8 @@ all of it. Two things need care, and both are exact.
   (Python's ``$``) on the right. Concatenation and repetition combine the variants.
 * **Lookahead** speaks about all of the rest. A sequence is therefore lowered from its end to its
   start, and an assertion intersects the rest with what it wants to see (or its complement). That
-  needs the rest as a whole, so an assertion inside an unbounded repetition is refused by name.
+  needs the rest as a whole, so an assertion inside an unbounded repetition is refused by name, but
+  for the usual ``((?!x).)*$``.
 """
 
 from __future__ import annotations
@@ -196,7 +197,7 @@ class _WithLookahead:
             case Anchor("end"):
                 return _if_empty(rest)
             case Anchor():
-                return r.intersection(rest, r.optional(_NEWLINE))
+                return rest if rest == EPSILON else r.intersection(rest, r.optional(_NEWLINE))
             case Look(body, ahead, negative):
                 if not ahead:
                     raise self.refuse("a lookbehind assertion", r"\(\?<[=!]")
@@ -206,6 +207,8 @@ class _WithLookahead:
                 return r.union(*(self.before(o, rest, at_start=at_start) for o in options))
             case Sequence(parts) if self.has_condition(node):
                 return self.sequence(parts, rest, at_start)
+            case Quantified(body, 0, None) if rest == EPSILON and _tempered(body) is not None:
+                return self.tempered(body)
             case Quantified(body, low, high) if self.has_condition(node):
                 if high is None or high > _MAX_UNROLLED:
                     raise self.refuse(
@@ -219,6 +222,21 @@ class _WithLookahead:
                 )
             case _:
                 return r.concat(self.plain(node), rest)
+
+    def tempered(self, body: Node) -> Regular:
+        """``((?!x)c)*`` up to the end of the text: no position of it may begin what is unwanted."""
+        found = _tempered(body)
+        assert found is not None
+        looks, charset = found
+        if self.depends_on_start(looks):
+            raise self.refuse("`^` in a lookahead in a loop", r"\(\?[=!]")
+        texts: list[Regular] = [r.repeat(r.Chars(charset))]
+        nonempty = r.repeat(r.ANY_CHAR, 1)
+        for look in looks:
+            seen = self.before(look.body, r.ANYTHING, at_start=False)
+            wrong = seen if look.negative else r.complement(seen)
+            texts.append(r.complement(r.concat(r.ANYTHING, r.intersection(nonempty, wrong))))
+        return r.intersection(*texts)
 
     def sequence(self, parts: tuple[Node, ...], rest: Regular, at_start: bool) -> Regular:
         """As `before`, for parts one after the other."""
@@ -254,6 +272,17 @@ class _WithLookahead:
 
     def plain(self, node: Node) -> Regular:
         return variants(node, self.refuse).get((0, 0), NOTHING)
+
+
+def _tempered(body: Node) -> tuple[tuple[Look, ...], CharSet] | None:
+    """Lookahead assertions and then one character, or None for any other loop body."""
+    if not isinstance(body, Sequence) or len(body.parts) < 2:
+        return None
+    *heads, last = body.parts
+    looks = tuple(head for head in heads if isinstance(head, Look) and head.ahead)
+    if len(looks) < len(heads) or not isinstance(last, Class):
+        return None
+    return looks, last.charset
 
 
 def charsets_of(node: Node) -> set[CharSet]:

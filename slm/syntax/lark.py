@@ -228,8 +228,14 @@ def _lark_message(error: Exception, places: Places) -> tuple[str, Place | None]:
         if pattern is not None:
             at = places.of(str(argument.name)) or places.of_text(pattern.raw or pattern.value)
             return f"{head} ({argument.name}: {pattern.value})", at
-    for name in re.findall(r"\w+", text.split("(in rule", 1)[-1] if "(in rule" in text else text):
-        at = places.of(name)
+    written = getattr(error, "pattern", None)  # of a `re.error`
+    if isinstance(written, str):
+        return f"{head} in {written}", places.of_text(written)
+    undefined = re.search(r"'(\w+)' used but not defined \(in rule (\w+)\)", text)
+    if undefined:
+        return head, places.use_of(undefined[1], undefined[2])
+    for name in re.findall(r"'(\w+)'", text):
+        at = places.of(name) or places.of_text(name)
         if at is not None:
             return head, at
     return head, None
@@ -345,12 +351,13 @@ class _Lowering:
             self.notes.append(f"terminal `{name}` can never match")
         return ir.Terminal(name, language, place=place)
 
-    def place_of_terminal(self, name: str) -> Place | None:
+    def place_of_terminal(self, name: str) -> Place:
         pattern = self.definitions[name].pattern
         return (
             self.places.of(name)
             or self.places.of_text(pattern.raw or "")
             or self.places.of_text(pattern.value)
+            or Place(self.places.source)
         )
 
     def place_of_rule(self, name: str) -> Place | None:

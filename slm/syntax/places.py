@@ -34,6 +34,12 @@ class Places:
         at = self._found.get(name)
         return None if at is None else self.at(*at)
 
+    def use_of(self, name: str, rule: str) -> Place | None:
+        """Where `name` is used in the definition of `rule`."""
+        start = self._found.get(rule, (0, 0))[0]
+        match = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)").search(self.text, start)
+        return self.of(rule) if match is None else self.at(match.start(), len(name))
+
     def of_text(self, written: str) -> Place | None:
         """Where this piece of the grammar first stands."""
         start = self.text.find(written) if written else -1

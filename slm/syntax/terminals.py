@@ -60,11 +60,9 @@ def terminal_language(
         return _language(pattern.to_regexp(), letters)
     except (UnsupportedPattern, PatternError) as error:
         what = error.what.removesuffix(" cannot be turned into an exact constraint")
+        why = "; Lark evaluates it partly on text that it cut off" if _cut_off(what) else ""
         raise refuse(
-            feature_of(what),
-            f"terminal `{definition.name}` uses {what}, which Lark evaluates on cut-off text here"
-            if isinstance(error, UnsupportedPattern)
-            else f"terminal `{definition.name}`: {what}",
+            feature_of(what), f"terminal `{definition.name}` uses {what}, not supported{why}"
         ) from error
     except GrammarTooComplex as error:
         raise GrammarTooComplex(
@@ -87,6 +85,10 @@ def flag_letters(flags: int) -> str | None:
         if flags & flag:
             letters += letter
     return None if flags & ~known else letters
+
+
+def _cut_off(what: str) -> bool:
+    return any(word in what for word in ("look", "anchor", "boundary"))
 
 
 def feature_of(what: str) -> str:
