@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Vocabulary:
     """Token id → bytes, and which ids end a text. Immutable; equal when the content is equal.
 
@@ -44,7 +44,7 @@ class Vocabulary:
     # SentencePiece writes a space before the text and takes it away when decoding from the start
     strips_first_space: bool = False
     # text → ids by the tokenizer this came from; None: greedy longest match
-    encode: Callable[[str], Sequence[int]] | None = field(default=None, repr=False)
+    encode: Callable[[str], Sequence[int]] | None = None
 
     def __post_init__(self) -> None:
         ends = tuple(dict.fromkeys(int(end) for end in self.eos_ids))
@@ -234,6 +234,11 @@ class Vocabulary:
 
     def __hash__(self) -> int:
         return hash(self.digest)
+
+    def __repr__(self) -> str:
+        name = f" {self.name!r}" if self.name else ""
+        sample = self.show([token for token, data in enumerate(self.tokens) if data][:6])
+        return f"<Vocabulary{name}: {len(self.tokens)} tokens {sample}…, ends {self.eos_ids}>"
 
     def show(self, ids: Iterable[int]) -> str:
         """Tokens for people: ``⟦to‧ken⟧``; special tokens as ``<id>``."""

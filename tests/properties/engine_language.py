@@ -170,9 +170,7 @@ def _dfas(draw: st.DrawFn) -> Dfa:
 
 
 regulars: st.SearchStrategy[Regular] = st.recursive(
-    st.one_of(
-        _charsets.map(Chars), st.text(LETTERS, min_size=1, max_size=3).map(literal), _dfas()
-    ),
+    st.one_of(_charsets.map(Chars), st.text(LETTERS, min_size=1, max_size=3).map(literal), _dfas()),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3).map(lambda parts: Concat(tuple(parts))),
         st.lists(inner, min_size=1, max_size=3).map(lambda parts: Union(tuple(parts))),
