@@ -112,7 +112,7 @@ def _finished_triples(spec: TripleSpec, error: BudgetTooSmall) -> tuple[Triple, 
     while (end := output.rfind("}}", 0, end)) >= 0:
         try:
             return spec.parse(output[: end + 2] + "]}")
-        except InvalidTriples:  # noqa: PERF203 - these braces stood inside a string
+        except InvalidTriples:
             end += 1
     return ()
 

@@ -46,7 +46,7 @@ def load_knowledge(
         name = str(source.name or "graph") if hasattr(source, "name") else "graph"
         return read_networkx(source, _builder(name, undefined_types, base), base)
     raise InvalidGraph(
-        f"a {type(source).__name__} is not a graph or ontology",
+        f"an object of type {type(source).__name__} is not a graph or ontology",
         hint="give a path, a dict, a networkx graph or an rdflib graph"
         + ("; an ontology can only be added to a node-link or networkx graph" if base else ""),
     )

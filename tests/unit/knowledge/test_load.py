@@ -1,4 +1,4 @@
-"""Reading ontologies and graphs: every form gives the same values, and bad input names its place."""
+"""Reading ontologies and graphs: every form gives equal values; bad input names its place."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ def test_what_is_no_graph_is_refused(tmp_path: Path) -> None:
     """Files that are absent, objects of other kinds, undirected graphs."""
     with pytest.raises(InputFileError):
         Knowledge.load(tmp_path / "absent.json")
-    with pytest.raises(InvalidGraph, match="a int is not"):
+    with pytest.raises(InvalidGraph, match="type int is not"):
         Knowledge.load(3)
     with pytest.raises(InvalidGraph, match="undirected"):
         Knowledge.load(nx.Graph())
