@@ -170,7 +170,9 @@ StateId EarleyRecogniser::compute_step(StateId state, std::uint8_t byte) {
     LexId lexer = lexer_.step(words[i + 1], byte);
     ObligationId obligation = lexer_.step_obligation(words[i + 2], byte);
     if (lexer == 0 || obligation == kBroken) continue;
-    next.push_back({row, lexer, obligation});
+    if (LexId going_on = lexer_.going_on(lexer); going_on != 0) {
+      next.push_back({row, going_on, obligation});
+    }
     AcceptId accepted = lexer_.accepts(lexer);
     if (accepted == 0) continue;
     std::span<const TerminalId> span = lexer_.terminals_of(accepted);

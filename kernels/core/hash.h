@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 namespace slm {
@@ -25,19 +24,19 @@ inline std::uint64_t mix(std::uint64_t seed, std::uint64_t value) noexcept {
 class SequencePool {
  public:
   std::uint32_t intern(std::span<const std::uint32_t> words) {
+    if (2 * (ends_.size() + 1) > slots_.size()) grow();
     std::uint64_t hash = words.size();
     for (std::uint32_t word : words) hash = mix(hash, word);
-    auto [first, last] = by_hash_.equal_range(hash);
-    for (; first != last; ++first) {
-      std::span<const std::uint32_t> known = this->words(first->second);
-      if (known.size() == words.size() && std::equal(known.begin(), known.end(), words.begin())) {
-        return first->second;
-      }
+    std::size_t at = hash & (slots_.size() - 1);
+    for (; slots_[at].id != kFree; at = (at + 1) & (slots_.size() - 1)) {
+      if (slots_[at].hash != hash) continue;
+      std::span<const std::uint32_t> known = this->words(slots_[at].id);
+      if (std::ranges::equal(known, words)) return slots_[at].id;
     }
     std::uint32_t id = static_cast<std::uint32_t>(ends_.size());
+    slots_[at] = {hash, id};
     store_.insert(store_.end(), words.begin(), words.end());
     ends_.push_back(store_.size());
-    by_hash_.emplace(hash, id);
     return id;
   }
 
@@ -48,12 +47,31 @@ class SequencePool {
   }
 
   std::size_t size() const noexcept { return ends_.size(); }
-  std::size_t bytes() const noexcept { return store_.size() * 4 + ends_.size() * 40; }
+  std::size_t bytes() const noexcept {
+    return store_.capacity() * 4 + ends_.capacity() * 8 + slots_.size() * sizeof(Slot);
+  }
 
  private:
+  static constexpr std::uint32_t kFree = 0xFFFFFFFFu;
+  struct Slot {
+    std::uint64_t hash = 0;
+    std::uint32_t id = kFree;
+  };
+
+  void grow() {
+    std::vector<Slot> old = std::move(slots_);
+    slots_.assign(old.empty() ? 64 : old.size() * 2, Slot{});
+    for (const Slot& slot : old) {
+      if (slot.id == kFree) continue;
+      std::size_t at = slot.hash & (slots_.size() - 1);
+      while (slots_[at].id != kFree) at = (at + 1) & (slots_.size() - 1);
+      slots_[at] = slot;
+    }
+  }
+
   std::vector<std::uint32_t> store_;
   std::vector<std::size_t> ends_;
-  std::unordered_multimap<std::uint64_t, std::uint32_t> by_hash_;
+  std::vector<Slot> slots_;
 };
 
 }  // namespace slm

@@ -49,8 +49,8 @@ LexId Lexer::step(LexId state, std::uint8_t byte) {
   std::uint64_t key = (std::uint64_t{state} << 8) | byte;
   if (std::uint32_t* row = states_[state].row.get()) {
     if (row[byte] != kUnknown) return row[byte];
-  } else if (auto found = sparse_.find(key); found != sparse_.end()) {
-    return found->second;
+  } else if (LexId known = sparse_.find(key); known != FlatMap::kAbsent) {
+    return known;
   }
   std::span<const std::uint32_t> shared = pairs_.words(state);
   std::vector<std::uint32_t> from(shared.begin(), shared.end()), to;
@@ -71,9 +71,21 @@ LexId Lexer::step(LexId state, std::uint8_t byte) {
   if (here.row) {
     here.row[byte] = next;
   } else {
-    sparse_.emplace(key, next);
+    sparse_.insert(key, next);
   }
   return next;
+}
+
+LexId Lexer::going_on(LexId state) {
+  if (states_[state].going_on != kUnknown) return states_[state].going_on;
+  std::span<const std::uint32_t> shared = pairs_.words(state);
+  std::vector<std::uint32_t> from(shared.begin(), shared.end()), kept;
+  for (std::size_t i = 0; i < from.size(); i += 2) {
+    if (regexes_.can_continue(from[i + 1])) kept.insert(kept.end(), {from[i], from[i + 1]});
+  }
+  LexId going_on = kept.size() == from.size() ? state : intern(kept);
+  states_[state].going_on = going_on;
+  return going_on;
 }
 
 ByteSet Lexer::first_bytes(LexId state) {
@@ -100,9 +112,7 @@ ObligationId Lexer::oblige(ObligationId before, LexId state, TerminalId ended) {
 ObligationId Lexer::step_obligation(ObligationId set, std::uint8_t byte) {
   if (set == 0) return 0;
   std::uint64_t key = (std::uint64_t{set} << 8) | byte;
-  if (auto found = obligation_steps_.find(key); found != obligation_steps_.end()) {
-    return found->second;
-  }
+  if (ObligationId known = obligation_steps_.find(key); known != FlatMap::kAbsent) return known;
   std::span<const std::uint32_t> shared = obligations_.words(set);
   std::vector<std::uint32_t> from(shared.begin(), shared.end()), to;
   bool broken = false;
@@ -114,25 +124,25 @@ ObligationId Lexer::step_obligation(ObligationId set, std::uint8_t byte) {
   std::sort(to.begin(), to.end());
   to.erase(std::unique(to.begin(), to.end()), to.end());
   ObligationId next = broken ? kBroken : obligations_.intern(to);
-  obligation_steps_.emplace(key, next);
+  obligation_steps_.insert(key, next);
   return next;
 }
 
 LexId Lexer::clamp(LexId state, std::int32_t length) {
   std::uint64_t key = (std::uint64_t{state} << 32) | static_cast<std::uint32_t>(length);
-  if (auto found = clamped_.find(key); found != clamped_.end()) return found->second;
+  if (LexId known = clamped_.find(key); known != FlatMap::kAbsent) return known;
   std::span<const std::uint32_t> shared = pairs_.words(state);
   std::vector<std::uint32_t> pairs(shared.begin(), shared.end());
   for (std::size_t i = 0; i < pairs.size(); i += 2) {
     pairs[i + 1] = regexes_.clamp(pairs[i + 1], length);
   }
   LexId result = intern(pairs);
-  clamped_.emplace(key, result);
+  clamped_.insert(key, result);
   return result;
 }
 
 std::size_t Lexer::bytes() const noexcept {
-  return states_.size() * sizeof(State) + rows_ * 1024 + pairs_.bytes() + sparse_.size() * 40;
+  return states_.size() * sizeof(State) + rows_ * 1024 + pairs_.bytes() + sparse_.bytes();
 }
 
 }  // namespace slm

@@ -6,9 +6,10 @@
 
 #include <memory>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
+#include "core/flat_map.h"
+#include "core/hash.h"
 #include "core/regex.h"
 
 namespace slm {
@@ -34,6 +35,9 @@ class Lexer {
   LexId start(std::span<const TerminalId> terminals);
 
   LexId step(LexId state, std::uint8_t byte);
+
+  /// The part of a state that can go on: without what has ended and can only end.
+  LexId going_on(LexId state);
 
   /// The terminals that a text just read to `state` completes. Meaningful only after a `step`: a
   /// terminal never matches the empty text.
@@ -71,6 +75,7 @@ class Lexer {
  private:
   struct State {
     AcceptId accepts = 0;
+    LexId going_on = kUnknown;
     std::uint32_t misses = 0;
     std::unique_ptr<std::uint32_t[]> row;  // 256 next states, once the state is seen to be busy
   };
@@ -83,9 +88,9 @@ class Lexer {
   SequencePool pairs_;        // (terminal, node), sorted
   SequencePool accept_sets_;  // terminals, sorted; 0 is the empty set
   SequencePool obligations_;  // nodes, sorted; 0 is the empty set
-  std::unordered_map<std::uint64_t, std::uint32_t> sparse_;
-  std::unordered_map<std::uint64_t, ObligationId> obligation_steps_;
-  std::unordered_map<std::uint64_t, LexId> clamped_;
+  FlatMap sparse_;
+  FlatMap obligation_steps_;
+  FlatMap clamped_;
   std::size_t rows_ = 0;
 };
 

@@ -7,11 +7,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "core/error.h"
+#include "core/flat_map.h"
 #include "core/loops.h"
 
 namespace slm {
@@ -40,8 +40,8 @@ class Recogniser {
       StateId known = memo.row[byte];
       return known != kUnknownState ? known : compute(state, byte);
     }
-    if (auto found = sparse_.find(key(state, byte)); found != sparse_.end()) return found->second;
-    return compute(state, byte);
+    StateId known = sparse_.find(key(state, byte));
+    return known != kUnknownState ? known : compute(state, byte);
   }
 
   /// The memoised transitions of a state: 256 entries, `kUnknownState` where not computed yet.
@@ -74,10 +74,10 @@ class Recogniser {
 
   std::size_t states() const noexcept { return memos_.size(); }
   std::size_t memo_bytes() const noexcept {
-    return memos_.size() * sizeof(Memo) + rows_ * 256 * sizeof(StateId) + sparse_.size() * 40;
+    return memos_.size() * sizeof(Memo) + rows_ * 256 * sizeof(StateId) + sparse_.bytes();
   }
 
-  static constexpr StateId kUnknownState = 0xFFFFFFFFu;
+  static constexpr StateId kUnknownState = FlatMap::kAbsent;
   static constexpr std::size_t kMaxStates = 20'000'000;
 
  protected:
@@ -118,13 +118,13 @@ class Recogniser {
     if (memo.row) {
       memo.row[byte] = next;
     } else {
-      sparse_.emplace(key(state, byte), next);
+      sparse_.insert(key(state, byte), next);
     }
     return next;
   }
 
   std::vector<Memo> memos_;
-  std::unordered_map<std::uint64_t, StateId> sparse_;
+  FlatMap sparse_;
   std::size_t rows_ = 0;
   StateId start_ = kDead;
 };

@@ -274,10 +274,10 @@ void RegexPool::set_dfa_state(std::uint32_t dfa, std::uint32_t state, bool accep
 NodeId RegexPool::step(NodeId node, std::uint8_t byte) {
   if (node <= kEpsilon) return kNothing;
   std::uint64_t key = (std::uint64_t{node} << 8) | byte;
-  if (auto found = derivatives_.find(key); found != derivatives_.end()) return found->second;
+  if (NodeId known = derivatives_.find(key); known != FlatMap::kAbsent) return known;
   DepthGuard guard(depth_);
   NodeId result = derive(node, byte);
-  derivatives_.emplace(key, result);
+  derivatives_.insert(key, result);
   return result;
 }
 
@@ -460,6 +460,7 @@ bool RegexPool::search_alive(NodeId root) {
 }
 
 bool RegexPool::can_continue(NodeId node) {
+  if (!nodes_[node].boolean) return node > kEpsilon;
   ByteSet first = first_bytes(node);
   for (std::size_t b = 0; b < 256; ++b) {
     if (first[b] && alive(step(node, static_cast<std::uint8_t>(b)))) return true;
@@ -473,7 +474,7 @@ NodeId RegexPool::clamp(NodeId id, std::int32_t length) {
     return id;
   }
   std::uint64_t key = (std::uint64_t{id} << 32) | static_cast<std::uint32_t>(length);
-  if (auto found = clamped_.find(key); found != clamped_.end()) return found->second;
+  if (NodeId known = clamped_.find(key); known != FlatMap::kAbsent) return known;
   DepthGuard guard(depth_);
   NodeId result = id;
   if (node.kind == Kind::kConcat) {
@@ -489,7 +490,7 @@ NodeId RegexPool::clamp(NodeId id, std::int32_t length) {
     std::int32_t high = node.high > length ? kNoBound : node.high;
     result = repeat(clamp(node.a, length), std::min(node.low, length + 1), high);
   }
-  clamped_.emplace(key, result);
+  clamped_.insert(key, result);
   return result;
 }
 
@@ -545,7 +546,7 @@ bool RegexPool::find_loop(NodeId id, Loop& loop) {
 
 std::size_t RegexPool::bytes() const noexcept {
   return nodes_.size() * (sizeof(Node) + 56) + lists_.bytes() + sets_.bytes() +
-         derivatives_.size() * 40 + first_.size() * 64;
+         derivatives_.bytes() + first_.size() * 64;
 }
 
 }  // namespace slm

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/flat_map.h"
 #include "core/hash.h"
 #include "core/loops.h"
 
@@ -152,10 +153,10 @@ class RegexPool {
   SequencePool lists_;  // children of unions and intersections
   SequencePool sets_;   // ranges, flattened
   std::vector<std::vector<DfaState>> dfas_;
-  std::unordered_map<std::uint64_t, NodeId> derivatives_;
+  FlatMap derivatives_;
   std::unordered_map<NodeId, bool> alive_;
   std::unordered_map<NodeId, ByteSet> first_;
-  std::unordered_map<std::uint64_t, NodeId> clamped_;
+  FlatMap clamped_;
   int depth_ = 0;
 };
 
