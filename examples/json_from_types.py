@@ -4,6 +4,7 @@
 
 The model that comes with slm only knows how to extract triples, so what it invents here makes no
 sense; that every value is valid is the point. With a folder of a chat model it makes sense too.
+`extra="forbid"` matters: a class without it allows further keys, and a weak model invents many.
 """
 
 import sys
@@ -14,17 +15,17 @@ from pydantic import BaseModel, Field
 import slm
 
 
-class Line(BaseModel):
+class Line(BaseModel, extra="forbid"):
     """What was bought."""
 
-    item: str = Field(min_length=1, max_length=20)
+    item: str = Field(pattern="^[a-z]{3,12}$")
     count: int = Field(ge=1, le=99)
 
 
-class Order(BaseModel):
+class Order(BaseModel, extra="forbid"):
     """An order, as a shop sees it."""
 
-    customer: str = Field(min_length=1, max_length=30)
+    customer: str = Field(pattern="^[A-Z][a-z]{1,12}$")
     state: Literal["open", "paid", "sent"]
     lines: list[Line] = Field(min_length=1, max_length=3)
 
