@@ -220,6 +220,18 @@ class UnknownToken(VocabularyError):
     code = "V003"
 
 
+class MissingEndToken(VocabularyError):
+    """A vocabulary without a token that ends a text, or with one that is not its own."""
+
+    code = "V004"
+
+
+class VocabularySizeMismatch(VocabularyError):
+    """A model with fewer logits than its tokenizer has tokens."""
+
+    code = "V005"
+
+
 # --- matching and decoding ------------------------------------------------------------------------
 
 

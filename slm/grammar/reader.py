@@ -118,6 +118,7 @@ class _Reader:
         rules: list[tuple[str, Expression, Place]] = []
         terminals: dict[str, Terminal] = {}
         start = None
+        self._accept("newline")
         while self.kind != "end":
             place, kind, name = self._place(), self.kind, self.value
             self._advance()

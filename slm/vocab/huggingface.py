@@ -13,7 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from slm.errors import MissingDependency, TokenizerMissing, UnsupportedTokenizer, VocabularyError
+from slm.errors import (
+    MissingDependency,
+    TokenizerMissing,
+    UnsupportedTokenizer,
+    VocabularySizeMismatch,
+)
 from slm.vocab.vocabulary import Vocabulary
 
 
@@ -94,7 +99,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise VocabularyError(f"{path} is not JSON: {error}", hint="correct the file") from error
+        raise UnsupportedTokenizer(
+            f"{path} is not JSON: {error}", hint="correct the file, or pass eos_ids=[…]"
+        ) from error
     return value if isinstance(value, dict) else {}
 
 
@@ -102,7 +109,7 @@ def _resized(tokens: list[bytes | None], size: int | None) -> list[bytes | None]
     if size is None:
         return tokens
     if any(token is not None for token in tokens[size:]):
-        raise VocabularyError(
+        raise VocabularySizeMismatch(
             f"the tokenizer has {len(tokens)} tokens, the model only {size}",
             hint="use the tokenizer that belongs to the model",
         )

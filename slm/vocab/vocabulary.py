@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from slm.errors import UnknownToken, VocabularyCannotSpell, VocabularyError
+from slm.errors import MissingEndToken, UnknownToken, VocabularyCannotSpell
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -31,7 +31,7 @@ class Vocabulary:
         name: for people; not part of the identity.
 
     Raises:
-        VocabularyError: no end id, or one that is not an id of the vocabulary.
+        MissingEndToken: no end id, or one that is not an id of the vocabulary.
 
     >>> vocab = Vocabulary((b"a", b"ab", None), eos_ids=(2,))
     >>> len(vocab), vocab.words, vocab.decode([0, 1, 2]), vocab.tokenize("aab")
@@ -49,12 +49,12 @@ class Vocabulary:
     def __post_init__(self) -> None:
         ends = tuple(dict.fromkeys(int(end) for end in self.eos_ids))
         if not ends:
-            raise VocabularyError(
-                "the vocabulary has no end-of-text token", hint="pass eos_ids=(id, …)"
+            raise MissingEndToken(
+                "the vocabulary has no end-of-text token", hint="pass its ids as eos_ids=[…]"
             )
         for end in ends:
             if not 0 <= end < len(self.tokens):
-                raise VocabularyError(
+                raise MissingEndToken(
                     f"end id {end} is outside the vocabulary of {len(self.tokens)} tokens",
                     hint="pass ids of this tokenizer as eos_ids",
                 )
@@ -92,7 +92,9 @@ class Vocabulary:
 
         Raises:
             UnsupportedTokenizer: its tokens do not have fixed bytes.
-            VocabularyError: no end id is known.
+            TokenizerMissing: no tokenizer.json at that path.
+            MissingEndToken: no end id is known.
+            VocabularySizeMismatch: `size` is smaller than the tokenizer.
         """
         from slm.vocab.huggingface import read_tokenizer
 
@@ -103,7 +105,7 @@ class Vocabulary:
         """From a `tiktoken.Encoding`; its ``<|endoftext|>`` ends a text unless `eos_ids` says so.
 
         Raises:
-            VocabularyError: no end id is known.
+            MissingEndToken: no end id is known.
         """
         tokens: list[bytes | None] = [None] * int(encoding.n_vocab)
         special = {encoding.encode_single_token(text) for text in encoding.special_tokens_set}
