@@ -1,0 +1,118 @@
+"""``slm train``: from a corpus folder to a model folder, with a progress bar."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+DEFAULT_CONFIG = "tools/embedded/train.toml"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the ``train`` command to a parser."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "train",
+        help="train a small extraction model from scratch",
+        description="Train a small Llama-style model that writes triples found in a sentence as "
+        "JSON. The same settings and data give the same model; a run that was killed goes on "
+        "where it was.",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file of settings")
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="FOLDER", help="the corpus and its ontologies"
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FOLDER", help="the run: log, curve, model"
+    )
+    parser.add_argument("--steps", type=int, metavar="N", help="instead of the settings' number")
+    parser.add_argument("--seed", type=int, metavar="N", help="instead of the settings' seed")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; returns the exit code.
+
+    Raises:
+        TrainingError: the settings, the data or the output folder cannot be used.
+        MissingDependency: torch, tokenizers or another package of ``slm[train]`` is missing.
+    """
+    from slm.errors import MissingDependency
+
+    try:
+        from slm.train.config import TrainConfig, read_config
+        from slm.train.run import train_from_folder
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            f"training needs the package {error.name}", hint="pip install 'slm[train]'"
+        ) from error
+    from dataclasses import replace
+
+    config = read_config(args.config) if args.config else TrainConfig()
+    changes = {name: getattr(args, name) for name in ("steps", "seed")}
+    config = replace(config, **{k: v for k, v in changes.items() if v is not None})
+    bar = None if args.quiet else _Bar(config.steps)
+    try:
+        result = train_from_folder(
+            config, args.data, args.output, progress=None if bar is None else bar.update
+        )
+    finally:
+        if bar is not None:
+            bar.close()
+    print(
+        f"trained {result.model.size:,} parameters for {result.steps} steps in "
+        f"{result.seconds:.0f} s; the model is in {args.output / 'model'}",
+        file=sys.stderr,
+    )
+    return 0
+
+
+class _Bar:
+    """A progress bar with losses, tokens per second and the time left."""
+
+    def __init__(self, steps: int) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self._bar = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._bar.add_task("", total=steps, figures="")
+        self._rate = 0.0
+        self._valid = ""
+        self._last: float | None = None
+        self._bar.start()
+
+    def update(self, step: int, figures: dict[str, float]) -> None:
+        import time
+
+        now = time.monotonic()
+        if self._last is not None:
+            rate = figures["tokens"] / max(1e-6, now - self._last)
+            self._rate = 0.9 * self._rate + 0.1 * rate if self._rate else rate
+        self._last = now
+        if "validation_loss" in figures:
+            self._valid = (
+                f" · validation {figures['validation_loss']:.3f}"
+                f" ({figures['validation_accuracy']:.1%} right)"
+            )
+        shown = f"loss {figures['loss']:.3f}{self._valid} · {self._rate:,.0f} tokens/s"
+        self._bar.update(self._task, completed=step, figures=shown)
+
+    def close(self) -> None:
+        self._bar.stop()

@@ -1,0 +1,28 @@
+"""Writing files so that a reader sees the old content or the new one, never half of either."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace a file's content atomically: write beside it, flush to disk, rename over it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with scratch.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
+    """Write a JSON value atomically, in UTF-8, with a newline at the end."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    write_bytes(path, (text + "\n").encode())
