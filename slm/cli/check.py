@@ -1,0 +1,122 @@
+"""`slm check`: what a schema or a grammar asks for, what is enforced, and what is refused."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from slm.cli.files import read_json
+from slm.cli.generate import add_lark_options, load_lark
+from slm.errors import SlmError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+HELP = """Show what a JSON Schema or a Lark grammar asks for, and what of it is enforced.
+
+Exit code 0 when it compiles, 2 when it is refused.
+
+examples:
+  slm check person.json
+  slm check query.lark --parser earley --lexer dynamic_complete
+"""
+_COLOURS = {"enforced": "green", "annotation": "dim", "relaxed": "yellow", "refused": "red"}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options."""
+    parser.add_argument("file", metavar="FILE", help="a JSON Schema, or a grammar named .lark")
+    add_lark_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it."""
+    if arguments.file.endswith(".lark"):
+        return _check_lark(arguments)
+    return _check_schema(arguments.file)
+
+
+def _check_schema(name: str) -> int:
+    import slm
+
+    schema = read_json(name)
+    refused: SlmError | None = None
+    try:
+        spec = slm.json_schema(schema)
+    except slm.errors.UnsupportedKeyword as error:
+        # Relaxed, the notes list every place that is refused, not only the first.
+        refused = error
+        try:
+            spec = slm.json_schema(schema, on_unsupported="relax")
+        except SlmError:
+            raise error from None
+    rows = [(f"#{note.pointer}", note.keyword, _status(note), note.why) for note in spec.notes]
+    _print_table("place", "keyword", rows)
+    if refused is not None:
+        raise refused
+    _compile(spec)
+    counts = {
+        status: sum(row[2] == status for row in rows) for status in ("enforced", "annotation")
+    }
+    print(
+        f"{name}: compiles. {counts['enforced']} keywords enforced, "
+        f"{counts['annotation']} that only describe."
+    )
+    return 0
+
+
+def _status(note: Any) -> str:
+    return "refused" if note.status == "relaxed" else str(note.status)
+
+
+def _check_lark(arguments: argparse.Namespace) -> int:
+    from slm.syntax import compile_lark
+
+    spec = load_lark(arguments, arguments.file)
+    compiled = compile_lark(
+        arguments.file, start=arguments.start, parser=arguments.parser, lexer=arguments.lexer
+    )
+    lark = compiled.lark
+    rows = []
+    by_rule: dict[str, list[str]] = {}
+    for rule in lark.rules:
+        expansion = " ".join(symbol.name for symbol in rule.expansion) or "(nothing)"
+        by_rule.setdefault(str(rule.origin.name), []).append(expansion)
+    for rule_name, expansions in by_rule.items():
+        rows.append((rule_name, "rule", "enforced", " | ".join(expansions)))
+    ignored = set(lark.ignore_tokens)
+    for terminal in lark.terminals:
+        kind = "ignored terminal" if terminal.name in ignored else "terminal"
+        rows.append((terminal.name, kind, "enforced", str(terminal.pattern)))
+    _print_table("name", "kind", rows)
+    for note in compiled.notes:
+        print(f"note: {note}")
+    _compile(spec)
+    print(f"{arguments.file}: compiles. {len(by_rule)} rules, {len(lark.terminals)} terminals.")
+    return 0
+
+
+def _compile(spec: Any) -> None:
+    """Compile over all bytes: whether any text is left is only known then."""
+    import slm
+    from slm.vocab import byte_vocabulary
+
+    slm.compile(spec, byte_vocabulary())
+
+
+def _print_table(first: str, second: str, rows: list[tuple[str, str, str, str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table: Table = Table(box=None, pad_edge=False)
+    for column in (first, second, "status", "what or why"):
+        table.add_column(column, overflow="fold")
+    for place, what, status, why in rows:
+        table.add_row(Text(place), Text(what), Text(status, style=_COLOURS[status]), Text(why))
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console.width = 200
+    if rows:
+        console.print(table)
