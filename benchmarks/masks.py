@@ -42,6 +42,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+import slm
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("SLM_SHARED_DATA") or ROOT.parent / "shared" / "data")
 OWN_CASES = Path(__file__).with_name("cases.jsonl")
@@ -122,7 +124,6 @@ class LlguidanceMatcher:
 
 def start_slm(tokenizer: Path | None) -> Start:
     """The vocabulary and its tables; then schema → matchers."""
-    import slm
     from slm.vocab import byte_vocabulary
 
     vocabulary = slm.Vocabulary.from_hf(tokenizer) if tokenizer else byte_vocabulary()
@@ -286,7 +287,9 @@ def print_comparison(console: Console, results: dict[str, list[Outcome]]) -> dic
     """One table over the cases that all these contestants compiled."""
     compiled = [{o.case for o in rows if not o.refused} for rows in results.values()]
     common = set.intersection(*compiled)
-    table = Table(title=f"µs, over the {len(common)} schemas that all of these compiled")
+    table = Table(
+        title=f"µs, over {len(common)} schemas that all of these compiled; ratio: native ÷ llguidance"
+    )
     table.add_column("")
     for name in ("engine", "mean", *(f"p{p:g}" for p in PERCENTILES), "worst", "samples"):
         table.add_column(name, justify="left" if name == "engine" else "right")
@@ -301,12 +304,12 @@ def print_comparison(console: Console, results: dict[str, list[Outcome]]) -> dic
                 else [step for o in chosen for step in o.steps]
             )
             rows[engine] = figures(values)
-            cells = [f"{value:,.1f}" for value in rows[engine]]
+            cells = [f"{value:,.0f}" if value >= 100 else f"{value:.1f}" for value in rows[engine]]
             table.add_row(what, engine, *cells, str(len(values)))
         if rows.get("native") and rows.get("llguidance"):
             pairs = zip(rows["native"], rows["llguidance"], strict=True)
             ratios = [mine / theirs for mine, theirs in pairs]
-            table.add_row(what, "native ÷ llguidance", *(f"{ratio:.2f}" for ratio in ratios))
+            table.add_row(what, "ratio", *(f"{ratio:.2f}" for ratio in ratios))
         table.add_section()
         summary[what] = rows
     console.print(table)
@@ -325,11 +328,11 @@ def report(results: dict[str, list[Outcome]], options: argparse.Namespace) -> No
     for name in ("engine", "version", "schemas", "refused", "instances", "accepted", "rejected"):
         counts.add_column(name, justify="left" if name in ("engine", "version") else "right")
     for engine, rows in results.items():
-        package = "llguidance" if engine == "llguidance" else "slm"
+        number = version("llguidance") if engine == "llguidance" else slm.__version__
         finished, rejected = sum(o.finished for o in rows), sum(o.rejected for o in rows)
         refused = sum(bool(o.refused) for o in rows)
         numbers = (len(rows), refused, finished + rejected, finished, rejected)
-        counts.add_row(engine, version(package), *map(str, numbers))
+        counts.add_row(engine, number, *map(str, numbers))
     console.print(counts)
     fast = {engine: rows for engine, rows in results.items() if engine != "reference"}
     comparisons = [names for names in (fast, results) if names]
