@@ -288,7 +288,7 @@ def print_comparison(console: Console, results: dict[str, list[Outcome]]) -> dic
     compiled = [{o.case for o in rows if not o.refused} for rows in results.values()]
     common = set.intersection(*compiled)
     table = Table(
-        title=f"µs, over {len(common)} schemas that all of these compiled; ratio: native ÷ llguidance"
+        title=f"µs, over {len(common)} schemas that all compiled; ratio: native ÷ llguidance"
     )
     table.add_column("")
     for name in ("engine", "mean", *(f"p{p:g}" for p in PERCENTILES), "worst", "samples"):
