@@ -18,7 +18,7 @@ cinema = slm.Knowledge.load(
             "director": ["film", "human"],
             "cast member": ["film", "human"],
             "country of origin": ["film", "country"],
-            "publication date": ["film", "date"],
+            "publication date": ["film", "text"],
         },
     }
 )

@@ -18,6 +18,7 @@ from slm.knowledge.model import (
     NUMBER,
     TEXT,
     THING,
+    THING_ID,
     Entity,
     EntityType,
     Fact,
@@ -78,16 +79,17 @@ class Builder:
     def add_ontology(self, base: Knowledge) -> None:
         """Start from what another graph declares: its types, relations and notes."""
         place = Place(base.name)
+        ids = {kind.name: kind.id for kind in base.types}
         for kind in base.types:
-            if not kind.datatype:
+            if not kind.datatype and kind.id != THING_ID:
                 self.add_type(kind.id, kind.name, place, above=kind.subclass_of)
         for relation in base.relations:
             self.add_relation(
                 relation.id,
                 relation.label,
                 place,
-                domain=[(name, place) for name in relation.domain],
-                range_=[(name, place) for name in relation.range],
+                domain=[(ids[name], place) for name in relation.domain],
+                range_=[(ids[name], place) for name in relation.range],
             )
         self.notes.extend(base.notes)
 
@@ -188,14 +190,17 @@ class Builder:
             for known in names.declared.values()
         ]
         types += [EntityType(name, name, (), True) for name in DATATYPES if name in names.used]
-        if THING in names.used and all(known.name != THING for known in types):
-            types.append(EntityType(THING, THING))
+        if THING in names.used:
+            types.append(EntityType(THING, THING_ID))
         return Knowledge(
             self.name, tuple(types), relations, entities, facts, tuple(dict.fromkeys(self.notes))
         )
 
     def _make_names_unique(self) -> None:
+        sides = (side for raw in self._relations for side in (raw.domain, raw.range) if side)
         taken = {TEXT}
+        if any(type_ref.ref == THING_ID for side in sides for type_ref in side):
+            taken.add(THING)
         for type_id, known in self._types.items():
             if known.name in taken:
                 name = f"{known.name} ({type_id})"
@@ -232,19 +237,19 @@ class Builder:
         self, names: _TypeNames, entities: tuple[Entity, ...], facts: tuple[Fact, ...]
     ) -> tuple[Relation, ...]:
         types_of = {entity.id: entity.types or (TEXT,) for entity in entities}
+        observed: dict[tuple[str, str], dict[str, None]] = {}
+        for fact in facts:
+            for side, end in (("domain", fact.subject), ("range", fact.object)):
+                types = (TEXT,) if fact.literal and side == "range" else types_of[end]
+                observed.setdefault((fact.relation, side), {}).update(dict.fromkeys(types))
         found: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Relation] = {}
         for raw in self._relations:
             sides: list[tuple[str, ...]] = []
             for side, refs in (("domain", raw.domain), ("range", raw.range)):
                 if refs is None:
-                    observed: dict[str, None] = {}
-                    for fact in facts:
-                        if fact.relation == raw.label:
-                            end = fact.subject if side == "domain" else fact.object
-                            observed.update(dict.fromkeys(types_of.get(end, (TEXT,))))
-                    for name in observed or (TEXT,):
-                        names.used.add(name)
-                    sides.append(tuple(observed) or (TEXT,))
+                    seen = tuple(observed.get((raw.label, side), (TEXT,)))
+                    names.used.update(seen)
+                    sides.append(seen)
                 else:
                     what = f"relation `{raw.label}` has the {side}"
                     resolved = dict.fromkeys(names.resolve(ref, what) for ref in refs)
@@ -276,7 +281,7 @@ class _TypeNames:
             return known.name
         # Some RDF files write <…concepts#string> and never declare it.
         last = ref.replace("#", "/").rpartition("/")[2]
-        name = _DATATYPE_NAMES.get(last.lower()) or (THING if ref == THING else None)
+        name = _DATATYPE_NAMES.get(last.lower()) or (THING if ref == THING_ID else None)
         if name is not None:
             self.used.add(name)
             return name

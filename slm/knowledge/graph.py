@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from slm.knowledge.builder import UndefinedTypes
-from slm.knowledge.model import THING, Entity, EntityType, Fact, Relation
+from slm.knowledge.model import THING_ID, Entity, EntityType, Fact, Relation
 
 if TYPE_CHECKING:
     from slm.knowledge.triples import TripleSpec
@@ -119,13 +119,11 @@ class Knowledge:
 
     def subtypes(self, name: str) -> tuple[str, ...]:
         """The type and everything below it, in source order."""
-        if name == THING:
-            return tuple(kind.name for kind in self.types if not kind.datatype)
-        return tuple(kind.name for kind in self.types if name in self._above[kind.name])
+        return self._below[name]
 
     def is_a(self, name: str, above: str) -> bool:
         """Whether the first type is the second or below it."""
-        return above in self._above[name] or (above == THING and not self._by_name[name].datatype)
+        return above in self._above[name]
 
     def fits(self, entity: Entity, name: str) -> bool:
         """Whether an entity may stand where this type is asked for.
@@ -147,14 +145,46 @@ class Knowledge:
         return {name: tuple(bearers) for name, bearers in found.items()}
 
     @cached_property
+    def longest_name(self) -> int:
+        """Characters of the longest label or alias; 0 without entities."""
+        return max(map(len, self.by_name), default=0)
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Entity id → label."""
+        return {entity.id: entity.label for entity in self.entities}
+
+    def facts_about(self, entity_ids: Iterable[str]) -> list[Fact]:
+        """Facts with one of these entities at either end, in source order."""
+        found = {number for one in entity_ids for number in self._fact_numbers.get(one, ())}
+        return [self.facts[number] for number in sorted(found)]
+
+    @cached_property
+    def _fact_numbers(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for number, fact in enumerate(self.facts):
+            for end in (fact.subject,) if fact.literal else (fact.subject, fact.object):
+                found.setdefault(end, []).append(number)
+        return found
+
+    @cached_property
+    def _below(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {kind.name: [] for kind in self.types}
+        for kind in self.types:
+            for name in self._above[kind.name]:
+                found[name].append(kind.name)
+        return {name: tuple(below) for name, below in found.items()}
+
+    @cached_property
     def _by_name(self) -> dict[str, EntityType]:
         return {kind.name: kind for kind in self.types}
 
     @cached_property
     def _above(self) -> dict[str, frozenset[str]]:
         closed: dict[str, frozenset[str]] = {}
+        top = {kind.name for kind in self.types if kind.id == THING_ID}
         for kind in self.types:
-            seen = {kind.name}
+            seen = {kind.name} | (set() if kind.datatype else top)
             todo = [kind.name]
             while todo:
                 for up in self._by_name[todo.pop()].subclass_of:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from slm.errors import InputFileError, InvalidGraph, Place
+from slm.errors import InputFileError, InvalidGraph, Place, UsageError
 from slm.knowledge.builder import Builder, UndefinedTypes
 from slm.knowledge.graph import Knowledge
 from slm.knowledge.ontology_json import read_ontology
@@ -28,6 +28,10 @@ def load_knowledge(
     source: Any, *, ontology: Any = None, undefined_types: UndefinedTypes = "error"
 ) -> Knowledge:
     """See `Knowledge.load`."""
+    if undefined_types not in ("error", "declare"):
+        raise UsageError(
+            f"undefined_types={undefined_types!r} is not known", hint='give "error" or "declare"'
+        )
     base = None
     if ontology is not None:
         base = load_knowledge(ontology, undefined_types=undefined_types)
@@ -62,9 +66,10 @@ def _builder(name: str, undefined_types: UndefinedTypes, base: Knowledge | None)
 def _load_path(path: Path, base: Knowledge | None, undefined_types: UndefinedTypes) -> Knowledge:
     try:
         data = path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise InputFileError(
-            f"the graph or ontology cannot be read: {error.strerror or error}",
+            f"the graph or ontology cannot be read: {reason}",
             at=Place(str(path)),
             hint="check the path",
         ) from error
@@ -90,11 +95,25 @@ def _load_path(path: Path, base: Knowledge | None, undefined_types: UndefinedTyp
 def _parse_json(data: bytes, name: str) -> Any:
     try:
         text = data.decode("utf-8-sig")
-        return json.loads(text)
     except UnicodeDecodeError as error:
         raise InvalidGraph(
             f"the file is not UTF-8: byte {error.start}", at=Place(name), hint="save it as UTF-8"
         ) from error
+
+    def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise InvalidGraph(
+                f"the key `{twice}` stands twice in one object",
+                at=Place(name),
+                hint="only one of them would be read; merge or rename them",
+            )
+        return found
+
+    try:
+        return json.loads(text, object_pairs_hook=without_repeats)
     except json.JSONDecodeError as error:
         lines = text.split("\n")
         excerpt = lines[error.lineno - 1] if error.lineno <= len(lines) else ""
@@ -102,6 +121,12 @@ def _parse_json(data: bytes, name: str) -> Any:
             f"the file is not JSON: {error.msg[:1].lower()}{error.msg[1:]}",
             at=Place(name, error.lineno, error.colno, excerpt=excerpt[:100]),
             hint="correct the file there",
+        ) from error
+    except (RecursionError, ValueError) as error:
+        raise InvalidGraph(
+            "the file's JSON is nested too deeply, or has a number that is too long",
+            at=Place(name),
+            hint="this is no graph or ontology",
         ) from error
 
 

@@ -29,9 +29,10 @@ class NamesInText:
         names = self.knowledge.by_name
         if not names:
             return {}
-        longest = max(map(len, names))
         return {
-            span.text: names[span.text] for span in self.index.spans(longest) if span.text in names
+            span.text: names[span.text]
+            for span in self.index.spans(self.knowledge.longest_name)
+            if span.text in names
         }
 
     def fitting(self, type_name: str) -> frozenset[str]:
@@ -49,8 +50,7 @@ class NamesInText:
     def facts(self) -> list[Fact]:
         """Facts about what the text names: first those with both ends named, then the others."""
         named = {entity.id for bearers in self.bearers.values() for entity in bearers}
-        touching = [fact for fact in self.knowledge.facts if _ends(fact) & named]
-        return sorted(touching, key=lambda fact: not _ends(fact) <= named)
+        return sorted(self.knowledge.facts_about(named), key=lambda fact: not _ends(fact) <= named)
 
 
 def _ends(fact: Fact) -> set[str]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 TEXT = "text"  # what an argument without a declared type is called
 NUMBER = "number"
 DATE = "date"
-THING = "thing"  # owl:Thing: every entity type is below it
+THING = "thing"  # what owl:Thing is called: every entity type is below it
+THING_ID = "owl:Thing"
 
 DATATYPES = (TEXT, NUMBER, DATE)
 

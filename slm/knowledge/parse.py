@@ -53,13 +53,15 @@ class Triple:
 def parse_triples(spec: TripleSpec, output: str) -> tuple[Triple, ...]:
     """See `TripleSpec.parse`."""
     try:
-        document = json.loads(output)
+        document = json.loads(output, object_pairs_hook=_without_repeats)
     except json.JSONDecodeError as error:
         raise InvalidTriples(
             f"the output is not JSON: {error.msg[:1].lower()}{error.msg[1:]}",
             at=Place("output", error.lineno, error.colno, excerpt=output[:100].partition("\n")[0]),
             hint="if the text was cut off, allow more tokens",
         ) from error
+    except (RecursionError, ValueError) as error:
+        raise _invalid("nested too deeply, or a number that is too long", "") from error
     items = _fields(document, ("triples",), "")["triples"]
     if not isinstance(items, list):
         raise _invalid("`triples` is not a list", "/triples")
@@ -128,6 +130,13 @@ def _nearest(
         return gap < 0, max(gap, 0), start, other
 
     return min(((start, other) for start in starts for other in others), key=rank)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _invalid("a key stands twice in one object", "")
+    return found
 
 
 def _fields(value: Any, names: tuple[str, ...], at: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from slm.errors import InvalidGraph, MissingDependency, Place
 from slm.knowledge.builder import Builder
 from slm.knowledge.graph import Knowledge
-from slm.knowledge.model import DATE, NUMBER, TEXT, THING
+from slm.knowledge.model import DATE, NUMBER, TEXT, THING_ID
 
 try:
     import rdflib
@@ -39,7 +39,7 @@ _SIDES = {
     "domain": (RDFS.domain, [rdflib.URIRef(base + "domainIncludes") for base in _SCHEMA]),
     "range": (RDFS.range, [rdflib.URIRef(base + "rangeIncludes") for base in _SCHEMA]),
 }
-_ANYTHING = {OWL.Thing: THING, RDFS.Resource: THING, RDFS.Literal: TEXT}
+_ANYTHING = {OWL.Thing: THING_ID, RDFS.Resource: THING_ID, RDFS.Literal: TEXT}
 _NUMBERS = {"integer", "int", "long", "short", "decimal", "float", "double", "nonNegativeInteger"}
 _DATES = {"date", "dateTime", "dateTimeStamp", "time", "gYear", "gYearMonth", "gMonthDay"}
 _NOT_ENFORCED = {
@@ -99,7 +99,9 @@ class _Reader:
     def __init__(self, graph: Any, builder: Builder) -> None:
         self.graph, self.builder = graph, builder
         self.classes = [
-            node for node in self._subjects(RDF.type, _CLASSES) if isinstance(node, rdflib.URIRef)
+            node
+            for node in self._subjects(RDF.type, _CLASSES)
+            if isinstance(node, rdflib.URIRef) and node not in _ANYTHING
         ]
         self.above: dict[Any, set[Any]] = {}
 
@@ -147,7 +149,7 @@ class _Reader:
             stated.append(included)
         if not stated:
             is_object = (node, RDF.type, OWL.ObjectProperty) in self.graph
-            return [(THING if is_object or name == "domain" else TEXT, place)]
+            return [(THING_ID if is_object or name == "domain" else TEXT, place)]
         refs = stated[0] if len(stated) == 1 else self._common(stated, node, name)
         return [(ref, place) for ref in sorted(refs)]
 
@@ -168,7 +170,7 @@ class _Reader:
         if ref not in self.above:
             node = rdflib.URIRef(ref)
             above = self.graph.transitive_objects(node, RDFS.subClassOf)
-            self.above[ref] = {str(up) for up in above} | {THING}
+            self.above[ref] = {str(up) for up in above} | {THING_ID}
         return self.above[ref]
 
     def _class_expression(self, value: Any, node: Any, name: str) -> set[str]:

@@ -75,8 +75,7 @@ class TripleSpec:
     @cached_property
     def facts(self) -> str:
         """What the graph already says of the entities that the text names, in one line."""
-        labels = {entity.id: entity.label for entity in self.knowledge.entities}
-        return linearise(self.names.facts(), labels)
+        return linearise(self.names.facts(), self.knowledge.labels)
 
     @property
     def prompt(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from slm.errors import InputFileError, InvalidGraph, UndefinedType
+from slm.errors import InputFileError, InvalidGraph, UndefinedType, UsageError
 from slm.knowledge import Entity, Fact, Knowledge, Relation, relations_context
 from tests.paths import find_shared_data, shared_data
 
@@ -148,6 +148,23 @@ def test_turtle(tmp_path: Path) -> None:
     assert films.notes == ("owl:FunctionalProperty is stated once and not enforced",)
 
 
+def test_a_property_without_a_domain_is_of_anything(tmp_path: Path) -> None:
+    """owl:Thing, said or left out, stands for every class; statements that clash are refused."""
+    pytest.importorskip("rdflib")
+    path = tmp_path / "films.ttl"
+    path.write_text(TURTLE + ":about a owl:ObjectProperty ; rdfs:range owl:Thing .")
+    films = Knowledge.load(path)
+    about = next(relation for relation in films.relations if relation.label == "about")
+    assert str(about) == "about(thing, thing)"
+    assert films.subtypes("thing") == ("Agent", "Book", "Film", "person", "thing")
+    assert Knowledge.load({"types": ["thing", "b"], "relations": {}}).subtypes("thing") == (
+        "thing",
+    )
+    path.write_text(TURTLE + ":both a owl:ObjectProperty ; rdfs:domain :Film, :Book .")
+    with pytest.raises(InvalidGraph, match="`both` has 2 statements of its domain"):
+        Knowledge.load(path)
+
+
 def test_rdflib_graph_and_file_agree(tmp_path: Path) -> None:
     """An rdflib graph in memory reads like the file it came from, in any syntax."""
     rdflib = pytest.importorskip("rdflib")
@@ -239,6 +256,38 @@ def test_not_json_names_the_line(tmp_path: Path) -> None:
     with pytest.raises(InvalidGraph) as caught:
         Knowledge.load(path)
     assert (caught.value.at.line, caught.value.at.column) == (2, 17)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"relations": {"r": ["a", "b"], "r": ["b", "a"]}}', "`r` stands twice"),
+        ("[" * 100_000, "nested too deeply"),
+        ("\ufeff[]", "is an object"),
+    ],
+)
+def test_odd_json(text: str, message: str, tmp_path: Path) -> None:
+    """Nothing is dropped for being said twice, and nothing breaks the reader."""
+    path = tmp_path / "graph.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidGraph, match=message):
+        Knowledge.load(path)
+
+
+def test_signatures_come_from_the_facts() -> None:
+    """What the edges show on either side, nodes without a type as text."""
+    graph = nx.MultiDiGraph()
+    graph.add_node("a", type="x")
+    graph.add_node("b", type=["y", "z"])
+    graph.add_node("c")
+    graph.add_edges_from([("a", "b", {"label": "r"}), ("c", "a", {"label": "r"})])
+    assert str(Knowledge.load(graph).relations[0]) == "r(x|text, y|z|x)"
+
+
+def test_options_are_checked() -> None:
+    """An unknown way to treat undefined types is refused."""
+    with pytest.raises(UsageError, match="undefined_types"):
+        Knowledge.load(MOVIES, undefined_types="ignore")  # type: ignore[arg-type]
 
 
 def test_not_turtle_names_the_line(tmp_path: Path) -> None:
