@@ -149,7 +149,11 @@ StateId EarleyRecogniser::intern_state(bool complete, std::vector<Config>& confi
     words.insert(words.end(), {config.row, config.lexer, config.obligation});
   }
   StateId id = configs_.intern(words);
-  if (id == states()) add_state();
+  if (id == states()) {
+    ByteSet first;
+    for (const Config& config : configs) first |= lexer_.first_bytes(config.lexer);
+    add_state(first);
+  }
   return id;
 }
 

@@ -7,7 +7,7 @@ namespace {
 
 // A state is given its own row of 256 once it has been asked this often: states on the path of a
 // text are passed once, states under a mask are asked for every byte.
-constexpr std::uint32_t kBusy = 4;
+constexpr std::uint32_t kBusy = 12;
 
 }  // namespace
 
@@ -25,6 +25,7 @@ LexId Lexer::intern(std::vector<std::uint32_t>& pairs) {
     State state;
     std::vector<TerminalId> ended;
     for (std::size_t i = 0; i < pairs.size(); i += 2) {
+      state.first |= regexes_.first_bytes(pairs[i + 1]);
       if (!regexes_.nullable(pairs[i + 1])) continue;
       if (ended.empty() || ended.back() != pairs[i]) ended.push_back(pairs[i]);
     }
@@ -45,7 +46,7 @@ LexId Lexer::start(std::span<const TerminalId> terminals) {
 }
 
 LexId Lexer::step(LexId state, std::uint8_t byte) {
-  if (state == 0) return 0;
+  if (!states_[state].first[byte]) return 0;
   std::uint64_t key = (std::uint64_t{state} << 8) | byte;
   if (std::uint32_t* row = states_[state].row.get()) {
     if (row[byte] != kUnknown) return row[byte];
@@ -65,7 +66,9 @@ LexId Lexer::step(LexId state, std::uint8_t byte) {
   State& here = states_[state];
   if (!here.row && ++here.misses > kBusy) {
     here.row = std::make_unique<std::uint32_t[]>(256);
-    std::fill_n(here.row.get(), 256, kUnknown);
+    for (std::size_t b = 0; b < 256; ++b) {
+      here.row[b] = sparse_.find((std::uint64_t{state} << 8) | b);
+    }
     ++rows_;
   }
   if (here.row) {
@@ -86,13 +89,6 @@ LexId Lexer::going_on(LexId state) {
   LexId going_on = kept.size() == from.size() ? state : intern(kept);
   states_[state].going_on = going_on;
   return going_on;
-}
-
-ByteSet Lexer::first_bytes(LexId state) {
-  ByteSet bytes;
-  std::span<const std::uint32_t> pairs = pairs_.words(state);
-  for (std::size_t i = 0; i < pairs.size(); i += 2) bytes |= regexes_.first_bytes(pairs[i + 1]);
-  return bytes;
 }
 
 ObligationId Lexer::oblige(ObligationId before, LexId state, TerminalId ended) {

@@ -56,7 +56,7 @@ class Lexer {
   LexId state_of(std::vector<std::uint32_t> pairs) { return intern(pairs); }
 
   /// A superset of the bytes that can follow.
-  ByteSet first_bytes(LexId state);
+  const ByteSet& first_bytes(LexId state) const noexcept { return states_[state].first; }
 
   /// Obligations after `ended` of the terminals ended in `state`: a terminal that must be longest
   /// leaves behind what would have made it longer. `before` are older, unresolved ones.
@@ -74,6 +74,7 @@ class Lexer {
 
  private:
   struct State {
+    ByteSet first;
     AcceptId accepts = 0;
     LexId going_on = kUnknown;
     std::uint32_t misses = 0;

@@ -22,6 +22,8 @@
 
 namespace slm {
 
+using ByteSet = std::bitset<256>;
+
 /// Some ASCII characters, and either all others or none of them.
 struct CharClass {
   std::array<std::uint64_t, 2> ascii{};
@@ -33,7 +35,7 @@ struct CharClass {
   void add(std::uint8_t byte) noexcept { ascii[byte >> 6] |= std::uint64_t{1} << (byte & 63); }
   void remove(std::uint8_t byte) noexcept { ascii[byte >> 6] &= ~(std::uint64_t{1} << (byte & 63)); }
   /// Removes the characters that start with one of these bytes.
-  void take_out(const std::bitset<256>& bytes) noexcept {
+  void take_out(const ByteSet& bytes) noexcept {
     for (std::size_t b = 0; b < 128; ++b) {
       if (bytes[b]) remove(static_cast<std::uint8_t>(b));
     }

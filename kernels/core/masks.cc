@@ -5,26 +5,21 @@
 namespace slm {
 namespace {
 
-/// A path of states along a preorder walk: one for each depth, with its memoised transitions.
+/// A path of states along a preorder walk, one for each depth.
 class Path {
  public:
   Path(Recogniser& recogniser, StateId state, std::size_t longest)
-      : recogniser_(recogniser), states_(longest + 1, kDead), rows_(longest + 1, nullptr) {
-    put(0, state);
+      : recogniser_(recogniser), states_(longest + 1, kDead) {
+    states_[0] = state;
   }
   StateId after(std::size_t depth, std::uint8_t byte) {
-    StateId next = rows_[depth][byte];
-    return next != Recogniser::kUnknownState ? next : recogniser_.step(states_[depth], byte);
+    return recogniser_.step(states_[depth], byte);
   }
-  void put(std::size_t depth, StateId state) {
-    states_[depth] = state;
-    rows_[depth] = recogniser_.row(state);
-  }
+  void put(std::size_t depth, StateId state) { states_[depth] = state; }
 
  private:
   Recogniser& recogniser_;
   std::vector<StateId> states_;
-  std::vector<const StateId*> rows_;
 };
 
 /// Walks nodes [first, last), whose depths start at 1, from the path's depth 0.

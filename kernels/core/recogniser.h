@@ -35,18 +35,11 @@ class Recogniser {
 
   /// The state after one more byte. Memoised; a busy state gets a row of its own.
   StateId step(StateId state, std::uint8_t byte) {
-    Memo& memo = memos_[state];
-    if (memo.row) {
-      StateId known = memo.row[byte];
-      return known != kUnknownState ? known : compute(state, byte);
-    }
-    StateId known = sparse_.find(key(state, byte));
+    const Memo& memo = memos_[state];
+    if (!memo.first[byte]) return kDead;
+    StateId known = memo.row ? memo.row[byte] : sparse_.find(key(state, byte));
     return known != kUnknownState ? known : compute(state, byte);
   }
-
-  /// The memoised transitions of a state: 256 entries, `kUnknownState` where not computed yet.
-  /// Valid until the recogniser is destroyed.
-  const StateId* row(StateId state) { return give_row(state); }
 
   virtual bool can_end(StateId state) const = 0;
 
@@ -84,37 +77,36 @@ class Recogniser {
   virtual StateId compute_step(StateId state, std::uint8_t byte) = 0;
 
   /// Registers the next state number; a recogniser calls it once for every state it makes.
-  void add_state() {
+  /// `first` is a superset of the bytes that do not kill it: most transitions need no work then.
+  void add_state(const ByteSet& first) {
     if (memos_.size() >= kMaxStates) throw TooComplex("the grammar needs too many states");
-    memos_.emplace_back();
+    memos_.push_back({.first = first});
   }
   void set_start(StateId start) noexcept { start_ = start; }
 
  private:
   struct Memo {
-    std::unique_ptr<StateId[]> row;
+    ByteSet first;
+    std::unique_ptr<StateId[]> row{};
     std::uint32_t misses = 0;
   };
-  static constexpr std::uint32_t kBusy = 4;
+  // A row costs a kilobyte: states on the path of one text are asked once and need none.
+  static constexpr std::uint32_t kBusy = 12;
 
   static std::uint64_t key(StateId state, std::uint8_t byte) noexcept {
     return (std::uint64_t{state} << 8) | byte;
   }
 
-  StateId* give_row(StateId state) {
-    Memo& memo = memos_[state];
-    if (!memo.row) {
-      memo.row = std::make_unique<StateId[]>(256);
-      for (int b = 0; b < 256; ++b) memo.row[b] = state == kDead ? kDead : kUnknownState;
-      ++rows_;
-    }
-    return memo.row.get();
-  }
-
   StateId compute(StateId state, std::uint8_t byte) {
-    StateId next = state == kDead ? kDead : compute_step(state, byte);
-    Memo& memo = memos_[state];  // looked up again: compute_step makes states
-    if (!memo.row && ++memo.misses > kBusy) give_row(state);
+    StateId next = compute_step(state, byte);
+    Memo& memo = memos_[state];  // looked up now: compute_step makes states
+    if (!memo.row && ++memo.misses > kBusy) {
+      memo.row = std::make_unique<StateId[]>(256);
+      ++rows_;
+      for (std::size_t b = 0; b < 256; ++b) {
+        memo.row[b] = sparse_.find(key(state, static_cast<std::uint8_t>(b)));
+      }
+    }
     if (memo.row) {
       memo.row[byte] = next;
     } else {

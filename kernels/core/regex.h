@@ -9,7 +9,6 @@
 #pragma once
 
 #include <array>
-#include <bitset>
 #include <cstdint>
 #include <span>
 #include <unordered_map>
@@ -23,7 +22,6 @@
 namespace slm {
 
 using NodeId = std::uint32_t;
-using ByteSet = std::bitset<256>;
 
 inline constexpr NodeId kNothing = 0;  // no text
 inline constexpr NodeId kEpsilon = 1;  // only the empty text
