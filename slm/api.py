@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from slm.decode.generator import Generator, StreamEvent
 from slm.decode.protocol import LanguageModel
 from slm.decode.spec import AnySpec, Spec, Specification, compile_spec
-from slm.errors import ModelNotFound, Place
+from slm.errors import ModelNotFound, Place, UsageError
 from slm.mask import CompiledGrammar
 from slm.vocab import Vocabulary
 
 if TYPE_CHECKING:
+    from slm.extract.record import Record
     from slm.knowledge import Knowledge
 
 __all__ = [
@@ -184,7 +185,14 @@ def load(
         ModelNotFound: nothing there that can be loaded.
         TokenizerMissing: a model without its tokenizer.
         MissingDependency: torch and transformers are not installed.
+        UsageError: neither a path nor a name.
     """
+    if x is not None and not isinstance(x, (str, PathLike)):
+        raise UsageError(
+            f"a model is loaded from a folder or a name, and this is of type {type(x).__name__}",
+            hint="for a model in memory: slm.models.transformers.TransformersModel(model, "
+            "tokenizer)",
+        )
     if x is None:
         from slm.models.embedded import folder
 
@@ -214,8 +222,25 @@ def load(
 
 def extract(
     texts: Any, knowledge: Knowledge, *, model: LanguageModel | None = None, **options: Any
-) -> Iterator[Any]:
-    """Extract the triples that each text states, typed by the knowledge and found in the text."""
+) -> Iterator[Record]:
+    """Extract the triples that each text states: typed by the knowledge, found in the text.
+
+    Args:
+        texts: strings, `slm.extract.Document`s, or mappings with "text" and perhaps "id"; one
+            string alone is one document.
+        knowledge: the ontology or graph.
+        model: from `load`; None for the model that comes with slm.
+        options: those of `slm.extract.run.extract`: max_tokens, temperature, seed, max_triples,
+            relations, grounding, max_span_chars, chunk_chars, progress.
+
+    Returns:
+        One record a text, in order, made as they are asked for. A text that fails gives a record
+        with `error` set.
+
+    Raises:
+        UsageError: an option that no text could be read with.
+        ModelNotFound: see `load`.
+    """
     from slm.extract.run import extract as run
 
-    return run(texts, knowledge, model=model or load(), **options)
+    return run(texts, knowledge, model=load() if model is None else model, **options)

@@ -76,6 +76,11 @@ class Generator:
             raise UsageError(
                 f"on_incomplete={on_incomplete!r} is not known", hint='use "error" or "return"'
             )
+        if not hasattr(model, "session"):
+            raise UsageError(
+                f"a {type(model).__name__} is not a language model",
+                hint="load one: slm.Generator(slm.load(folder), spec)",
+            )
         self.model = model
         self.spec = spec
         self.on_incomplete = on_incomplete
@@ -293,7 +298,7 @@ def _prompt(x: Any) -> str:
     raise UsageError(
         "no prompt was given, and the specification brings none"
         if x is None
-        else f"a prompt is a text, not a {type(x).__name__}",
+        else f"a prompt is a text, and this is of type {type(x).__name__}",
         hint="pass a prompt, or a list of prompts",
     )
 

@@ -77,10 +77,16 @@ def compile_spec(
         engine: "native" or "reference"; None for ``SLM_ENGINE``, else the best there is.
 
     Raises:
+        UsageError: not a specification, or not a vocabulary.
         EmptyLanguage: no text matches.
         VocabularyCannotSpell: no token sequence makes a text that matches.
         EngineUnavailable: the engine is not there.
     """
+    if not isinstance(vocabulary, Vocabulary):
+        raise UsageError(
+            f"a {type(vocabulary).__name__} is not a vocabulary",
+            hint="make one: slm.Vocabulary.from_hf(tokenizer), or take model.vocabulary",
+        )
     if not isinstance(spec, Spec):
         grammar = spec if isinstance(spec, Grammar) else _checked(spec).grammar
         return compile_grammar(grammar, vocabulary, engine=engine)

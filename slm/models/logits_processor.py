@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slm.decode.sampling import unpack_mask
-from slm.errors import BitmaskMismatch, DecodingError, TokenRejected, UsageError
+from slm.errors import BitmaskMismatch, TokenRejected, UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -66,8 +66,8 @@ class GrammarLogitsProcessor:
             New scores. Rows that have ended come back as they were: what follows there is padding.
 
         Raises:
-            UsageError: more or fewer rows than grammars, or a processor used for a second
-                ``generate`` without `reset`.
+            UsageError: more or fewer rows than grammars, rows that changed places without
+                `num_beams`, or a processor used for a second ``generate`` without `reset`.
             TokenRejected: an output has a token that was not allowed (another processor, or a
                 forced token, overruled the mask).
             BitmaskMismatch: fewer scores than the vocabulary has tokens.
@@ -117,7 +117,7 @@ class GrammarLogitsProcessor:
         else:
             before = (which, tokens[:-1])
             if before not in self._states:
-                raise DecodingError(
+                raise UsageError(
                     f"row {row} does not continue what it was in the call before",
                     hint="with beam search pass num_beams=…; for a new generate call reset()",
                 )

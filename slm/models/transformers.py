@@ -254,7 +254,7 @@ def _load(
         ) from error
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     kind = dtype or ("float32" if chosen.startswith("cpu") else "auto")
-    progress = transformers.utils.logging
+    progress: Any = transformers.utils.logging
     shows_progress = progress.is_progress_bar_enabled()
     progress.disable_progress_bar()
     # Where there is a tokenizer.json it is the tokenizer; AutoTokenizer would rebuild some families

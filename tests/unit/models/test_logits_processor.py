@@ -7,7 +7,7 @@ import json
 import pytest
 
 from slm.decode import Generator, compile_spec
-from slm.errors import BitmaskMismatch, DecodingError, TokenRejected, UsageError
+from slm.errors import BitmaskMismatch, TokenRejected, UsageError
 from slm.models.transformers import GrammarLogitsProcessor
 from slm.vocab import byte_vocabulary
 from tests.unit.decode.grammars import DIGITS, PERSON, YES_NO
@@ -73,7 +73,7 @@ def test_beam_search_finds_its_state_again(model, several):
 def test_beams_without_saying_so_are_refused(model):
     """Rows that change places raise, instead of being masked by another row's state."""
     processor = GrammarLogitsProcessor(compile_spec(PERSON, model.vocabulary))
-    with pytest.raises((DecodingError, TokenRejected)):
+    with pytest.raises((UsageError, TokenRejected)):
         generate(model, processor, ["a"], num_beams=3, do_sample=False)
 
 
