@@ -16,6 +16,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable
 from typing import Literal, TypeAlias
 
+from slm.errors import GrammarTooComplex
 from slm.grammar.charset import CharSet
 from slm.grammar.regular import (
     Chars,
@@ -49,6 +50,11 @@ ANY: State = 2  # every text
 class Languages:
     """A pool of states with what can be asked about them; grows as it is asked.
 
+    Args:
+        limit: the most states it may hold.
+
+    Every question may raise `GrammarTooComplex`: the limit was hit.
+
     >>> from slm.grammar.regular import literal, union
     >>> pool = Languages()
     >>> state = pool.state(union(literal("no"), literal("not")))
@@ -58,7 +64,8 @@ class Languages:
     (True, True)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = 1_000_000) -> None:
+        self._limit = limit
         self._terms: list[_Term] = []
         self._numbers: dict[_Term, State] = {}
         self._nullable: list[bool] = []
@@ -280,7 +287,13 @@ class Languages:
     def _number(self, term: _Term, *, nullable: bool, plain: bool) -> State:
         number = self._numbers.get(term)
         if number is None:
-            number = self._numbers[term] = len(self._terms)
+            number = len(self._terms)
+            if number >= self._limit:
+                raise GrammarTooComplex(
+                    f"the grammar's terminals need more than {self._limit} states",
+                    hint="simplify the patterns that are combined or counted",
+                )
+            self._numbers[term] = number
             self._terms.append(term)
             self._nullable.append(nullable)
             self._plain.append(plain)

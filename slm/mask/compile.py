@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable
 from importlib import import_module
 
-from slm.errors import EngineUnavailable
+from slm.errors import EmptyLanguage, EngineUnavailable, GrammarTooComplex
+from slm.grammar.analysis import prune
 from slm.grammar.ir import Grammar
 from slm.mask.matcher import CompiledGrammar
 from slm.mask.reference import ReferenceEngine
 from slm.mask.session import Engine
+from slm.mask.spelling import spellable, writes_anything
 from slm.vocab import Vocabulary
 
 ENGINES = ("native", "reference")
@@ -30,6 +32,7 @@ def compile_grammar(
     Raises:
         EmptyLanguage: the grammar derives nothing.
         VocabularyCannotSpell: the vocabulary can write none of its texts.
+        GrammarTooComplex: a bound on nesting, states or work was hit.
         EngineUnavailable: the engine is not built here, or its name is unknown.
     """
     wanted = engine or os.environ.get("SLM_ENGINE") or None
@@ -39,13 +42,19 @@ def compile_grammar(
         )
     native = None if wanted == "reference" else _native_engine()
     if native is not None:
-        return CompiledGrammar(grammar, vocabulary, native(grammar, vocabulary), "native")
+        return CompiledGrammar(grammar, vocabulary, _built(native, grammar, vocabulary), "native")
     if wanted == "native":
         raise EngineUnavailable(
             "the native engine is not built here",
             hint="install slm with a C++ compiler at hand, or use engine='reference'",
         )
-    return CompiledGrammar(grammar, vocabulary, ReferenceEngine(grammar, vocabulary), "reference")
+    try:
+        made = ReferenceEngine(grammar, vocabulary)
+    except RecursionError:
+        raise GrammarTooComplex(
+            "the grammar is nested too deeply", hint="simplify the grammar, or lower its bounds"
+        ) from None
+    return CompiledGrammar(grammar, vocabulary, made, "reference")
 
 
 def native_available() -> bool:
@@ -60,3 +69,19 @@ def _native_engine() -> Callable[[Grammar, Vocabulary], Engine] | None:
         return None
     made: Callable[[Grammar, Vocabulary], Engine] = module.NativeEngine
     return made
+
+
+def _built(
+    native: Callable[[Grammar, Vocabulary], Engine], grammar: Grammar, vocabulary: Vocabulary
+) -> Engine:
+    """The native engine; it prunes by itself, but its vocabulary has to be able to write."""
+    try:
+        return native(
+            grammar
+            if writes_anything(vocabulary.alphabet)
+            else spellable(grammar, vocabulary.alphabet),
+            vocabulary,
+        )
+    except EmptyLanguage:
+        prune(grammar)  # says which rule or terminal is to blame
+        raise

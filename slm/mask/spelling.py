@@ -31,6 +31,11 @@ from slm.grammar.regular import (
 UTF8_BYTES = frozenset(range(0x80)) | frozenset(range(0x80, 0xC0)) | frozenset(range(0xC2, 0xF5))
 
 
+def writes_anything(alphabet: frozenset[int]) -> bool:
+    """Whether every UTF-8 text can be written with these bytes."""
+    return alphabet >= UTF8_BYTES
+
+
 def spellable(grammar: Grammar, alphabet: frozenset[int]) -> Grammar:
     """The texts of the grammar whose UTF-8 bytes are all in `alphabet`, pruned.
 
@@ -39,7 +44,7 @@ def spellable(grammar: Grammar, alphabet: frozenset[int]) -> Grammar:
         VocabularyCannotSpell: it derives something, but nothing over this alphabet.
     """
     pruned = prune(grammar)
-    if alphabet >= UTF8_BYTES:
+    if writes_anything(alphabet):
         return pruned
     allowed = spellable_characters(alphabet)
     cut = Grammar(

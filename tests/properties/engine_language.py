@@ -219,8 +219,9 @@ def _grammars(draw: st.DrawFn, longest: bool) -> Grammar:
 
 @st.composite
 def vocabularies(draw: st.DrawFn) -> Vocabulary:
-    """Every byte of UTF-8 that the letters need (or all), and pieces of text cut anywhere."""
-    singles = sorted(set(LETTERS.encode()))
+    """Single bytes (all, those of the letters, or of some), and pieces of text cut anywhere."""
+    known = draw(st.sampled_from([LETTERS, LETTERS, "ab", "aé", "b😀"]))
+    singles = sorted(set(known.encode()))
     if draw(st.booleans()):
         singles = list(range(256))
     pieces = []
