@@ -139,13 +139,26 @@ def test_free_text_ends_at_the_end_token_or_the_budget():
     assert (out.text, out.finish_reason, out.complete) == ("h\ufffd", "length", False)
 
 
+class Unforced:
+    """A matcher that does not say what is forced."""
+
+    def __init__(self, matcher):
+        self.matcher = matcher
+
+    def forced_tokens(self):
+        return []
+
+    def __getattr__(self, name):
+        return getattr(self.matcher, name)
+
+
 def test_single_legal_token_needs_no_model():
-    """Where the vocabulary leaves one token, it is taken without a forward pass."""
-    vocabulary = Vocabulary.from_bytes([b"y", b"es", b"no", b"x", None], eos_ids=[4])
-    model = Watched(scripted(vocabulary, "yes"))
-    out = Generator(model, YES_NO)("x")
-    assert out.text == "yes"
-    assert [step.forced for step in out.trace] == [False, True]
+    """Where the mask leaves one token, it is taken without a forward pass."""
+    matcher = Unforced(compile_spec(YES_NO, BYTES).matcher())
+    model = Watched(scripted(BYTES, "yes"))
+    reports = list(decode(model, [Request((65,), matcher, 9)]))
+    assert reports[-1].text == b"yes"
+    assert [step.forced for report in reports for step in report.steps] == [False, True, True]
     assert len(model.sessions[0].fed) == 1
 
 
