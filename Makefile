@@ -55,7 +55,7 @@ help:
 
 # --- what each target does -------------------------------------------------------------------------
 
-demo: $(VENV)/.slm-all
+demo: $(VENV)/.slm-demo
 	@$(PY) -m slm.cli.main demo
 
 test: $(VENV)/.slm-test

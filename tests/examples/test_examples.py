@@ -15,23 +15,20 @@ from tests.paths import ROOT
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 PAGES = [
-    page
-    for page in (
-        ROOT / "README.md",
-        ROOT / "docs" / "tutorial.md",
-        *(ROOT / "docs").glob("how-to/*"),
-    )
-    if page.exists()
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "how-to").glob("*.md")),
 ]
 SECONDS = 240
 
 
 def run(script: Path, folder: Path) -> str:
     """Run a script in ``folder`` and give what it printed; it must end well."""
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     result = subprocess.run(
         [sys.executable, str(script)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        env={**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         encoding="utf-8",
         timeout=SECONDS,
