@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-class TooComplex(Exception): ...
 class NoText(Exception): ...
 
 class VocabularyTables:

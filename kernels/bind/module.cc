@@ -83,12 +83,21 @@ nb::dict stats(Engine& engine) {
 
 NB_MODULE(_native, m) {
   m.doc() = "The native mask engine. Use it through slm.mask.";
-  nb::exception<TooComplex>(m, "TooComplex");
+  nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
+    try {
+      std::rethrow_exception(thrown);
+    } catch (const TooComplex& error) {
+      nb::object type = nb::module_::import_("slm.errors").attr("GrammarTooComplex");
+      nb::object value = type(error.what(), "hint"_a = "simplify the grammar, or lower its bounds");
+      PyErr_SetObject(type.ptr(), value.ptr());
+    }
+  });
   nb::exception<NoText>(m, "NoText");
 
   nb::class_<VocabularyTables>(m, "VocabularyTables", "What a vocabulary brings to every grammar.")
       .def(nb::new_(&make_tables), "tokens"_a)
-      .def_prop_ro("nodes", [](const VocabularyTables& tables) { return tables.trie.nodes().size(); });
+      .def_prop_ro("nodes",
+                   [](const VocabularyTables& tables) { return tables.trie.nodes().size(); });
 
   nb::class_<Engine>(m, "Engine", "A grammar compiled for a vocabulary.")
       .def(nb::new_(&make_engine), "program"_a, "vocabulary"_a, "end_tokens"_a)

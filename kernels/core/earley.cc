@@ -1,7 +1,6 @@
 #include "core/earley.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 namespace slm {
 
@@ -9,7 +8,8 @@ EarleyRecogniser::EarleyRecogniser(const Program& program)
     : tables_(build_tables(program, regexes_)), lexer_(regexes_, tables_.terminals) {
   std::vector<Config> none;
   intern_state(false, none);  // the dead state
-  RowId first = make_row({{tables_.rules[tables_.start].first, 0, 0}});
+  todo_.push_back({tables_.rules[tables_.start].first, 0, 0});
+  RowId first = make_row();
   std::vector<Config> configs;
   if (rows_[first].lexer != 0) configs.push_back({first, rows_[first].lexer, 0});
   set_start(intern_state(rows_[first].accepting, configs));
@@ -59,18 +59,18 @@ void EarleyRecogniser::complete(RuleId rule, RowId origin, std::vector<Item>& to
 ///
 /// A rule that is empty here completes in the row it started in; instead of iterating, an item
 /// that waits for a nullable rule also moves past it at once (Aycock and Horspool).
-RowId EarleyRecogniser::make_row(std::vector<Item> todo) {
+RowId EarleyRecogniser::make_row() {
+  std::vector<Item>& todo = todo_;
   const RowId self = static_cast<RowId>(rows_.size());
   const bool first_row = rows_.empty();
   Row row;
-  std::unordered_set<Item, ItemHash> seen;
   std::vector<Item> kernel;
-  std::unordered_set<RuleId> predicted;
+  seen_.clear();
   while (!todo.empty()) {
     Item item = todo.back();
     todo.pop_back();
-    if (!seen.insert(item).second) continue;
-    if (seen.size() > kMaxRowItems) {
+    if (!seen_.insert(item)) continue;
+    if (seen_.size() > kMaxRowItems) {
       throw TooComplex("too many readings of the text are open at once");
     }
     const Position& position = tables_.positions[item.position];
@@ -105,14 +105,14 @@ RowId EarleyRecogniser::make_row(std::vector<Item> todo) {
     row.rules.push_back({position.symbol, after});
     const RuleInfo& called = tables_.rules[position.symbol];
     if (called.nullable && !position.counted) todo.push_back(after);
-    if (predicted.insert(position.symbol).second) todo.push_back({called.first, 0, self});
+    todo.push_back({called.first, 0, self});
   }
   std::sort(kernel.begin(), kernel.end());
-  std::vector<std::uint32_t> words{row.accepting ? 1u : 0u};
+  key_.assign({row.accepting ? 1u : 0u});
   for (const Item& item : kernel) {
-    words.insert(words.end(), {item.position, item.count, item.origin});
+    key_.insert(key_.end(), {item.position, item.count, item.origin});
   }
-  RowId id = kernels_.intern(words);
+  RowId id = kernels_.intern(key_);
   if (id != self) return id;
   std::sort(row.terminals.begin(), row.terminals.end());
   std::sort(row.rules.begin(), row.rules.end());
@@ -127,28 +127,28 @@ RowId EarleyRecogniser::make_row(std::vector<Item> todo) {
 }
 
 RowId EarleyRecogniser::advance(std::span<const std::pair<RowId, AcceptId>> ended) {
-  std::vector<std::uint32_t> words;
-  for (auto [row, set] : ended) words.insert(words.end(), {row, set});
-  std::uint32_t number = advances_.intern(words);
+  key_.clear();
+  todo_.clear();
+  for (auto [row, set] : ended) key_.insert(key_.end(), {row, set});
+  std::uint32_t number = advances_.intern(key_);
   if (number < advanced_.size()) return advanced_[number];
-  std::vector<Item> items;
   for (auto [row, set] : ended) {
     for (TerminalId terminal : lexer_.terminals_of(set)) {
-      for (const Wait& wait : waiting(rows_[row].terminals, terminal)) items.push_back(wait.after);
+      for (const Wait& wait : waiting(rows_[row].terminals, terminal)) todo_.push_back(wait.after);
     }
   }
-  advanced_.push_back(make_row(std::move(items)));
+  advanced_.push_back(make_row());
   return advanced_.back();
 }
 
 StateId EarleyRecogniser::intern_state(bool complete, std::vector<Config>& configs) {
   std::sort(configs.begin(), configs.end());
   configs.erase(std::unique(configs.begin(), configs.end()), configs.end());
-  std::vector<std::uint32_t> words{complete ? 1u : 0u};
+  key_.assign({complete ? 1u : 0u});
   for (const Config& config : configs) {
-    words.insert(words.end(), {config.row, config.lexer, config.obligation});
+    key_.insert(key_.end(), {config.row, config.lexer, config.obligation});
   }
-  StateId id = configs_.intern(words);
+  StateId id = configs_.intern(key_);
   if (id == states()) {
     ByteSet first;
     for (const Config& config : configs) first |= lexer_.first_bytes(config.lexer);
@@ -159,52 +159,42 @@ StateId EarleyRecogniser::intern_state(bool complete, std::vector<Config>& confi
 
 StateId EarleyRecogniser::compute_step(StateId state, std::uint8_t byte) {
   std::span<const std::uint32_t> shared = configs_.words(state);
-  std::vector<std::uint32_t> words(shared.begin() + 1, shared.end());
-  std::vector<Config> next;
-  // Terminals that end with this byte, by the obligation they leave behind (almost always none).
-  struct Ended {
-    ObligationId obligation;
-    RowId row;
-    AcceptId set;
-    auto operator<=>(const Ended&) const = default;
-  };
-  std::vector<Ended> ended;
-  for (std::size_t i = 0; i < words.size(); i += 3) {
-    RowId row = words[i];
-    LexId lexer = lexer_.step(words[i + 1], byte);
-    ObligationId obligation = lexer_.step_obligation(words[i + 2], byte);
+  words_.assign(shared.begin() + 1, shared.end());
+  next_.clear();
+  ended_.clear();
+  for (std::size_t i = 0; i < words_.size(); i += 3) {
+    RowId row = words_[i];
+    LexId lexer = lexer_.step(words_[i + 1], byte);
+    ObligationId obligation = lexer_.step_obligation(words_[i + 2], byte);
     if (lexer == 0 || obligation == kBroken) continue;
     if (LexId going_on = lexer_.going_on(lexer); going_on != 0) {
-      next.push_back({row, going_on, obligation});
+      next_.push_back({row, going_on, obligation});
     }
     AcceptId accepted = lexer_.accepts(lexer);
     if (accepted == 0) continue;
     std::span<const TerminalId> span = lexer_.terminals_of(accepted);
-    std::vector<TerminalId> terminals(span.begin(), span.end());
-    bool plain = std::none_of(terminals.begin(), terminals.end(),
-                              [&](TerminalId t) { return lexer_.is_longest(t); });
-    if (plain) {
-      ended.push_back({obligation, row, accepted});
+    if (std::ranges::none_of(span, [&](TerminalId t) { return lexer_.is_longest(t); })) {
+      ended_.push_back({obligation, row, accepted});
     } else {
-      for (TerminalId terminal : terminals) {
+      for (TerminalId terminal : std::vector<TerminalId>(span.begin(), span.end())) {
         ObligationId left = lexer_.oblige(obligation, lexer, terminal);
-        ended.push_back({left, row, lexer_.accept_only(terminal)});
+        ended_.push_back({left, row, lexer_.accept_only(terminal)});
       }
     }
   }
-  std::sort(ended.begin(), ended.end());
+  std::sort(ended_.begin(), ended_.end());
   bool complete = false;
-  for (std::size_t i = 0; i < ended.size();) {
-    std::vector<std::pair<RowId, AcceptId>> together;
-    ObligationId obligation = ended[i].obligation;
-    for (; i < ended.size() && ended[i].obligation == obligation; ++i) {
-      together.emplace_back(ended[i].row, ended[i].set);
+  for (std::size_t i = 0; i < ended_.size();) {
+    together_.clear();
+    ObligationId obligation = ended_[i].obligation;
+    for (; i < ended_.size() && ended_[i].obligation == obligation; ++i) {
+      together_.emplace_back(ended_[i].row, ended_[i].set);
     }
-    RowId row = advance(together);
+    RowId row = advance(together_);
     complete = complete || rows_[row].accepting;
-    if (rows_[row].lexer != 0) next.push_back({row, rows_[row].lexer, obligation});
+    if (rows_[row].lexer != 0) next_.push_back({row, rows_[row].lexer, obligation});
   }
-  return intern_state(complete, next);
+  return intern_state(complete, next_);
 }
 
 StateId EarleyRecogniser::canonical(StateId state, std::int32_t length) {

@@ -46,6 +46,43 @@ class EarleyRecogniser final : public Recogniser {
     RowId origin;
     auto operator<=>(const Item&) const = default;
   };
+  /// A set of items that is emptied in O(1).
+  class ItemSet {
+   public:
+    void clear() noexcept { ++round_, size_ = 0; }
+    bool insert(const Item& item) {
+      if (2 * (size_ + 1) > slots_.size()) grow();
+      std::size_t mask = slots_.size() - 1;
+      std::uint64_t words = (std::uint64_t{item.position} << 32) | item.count;
+      for (std::size_t at = mix(words, item.origin) & mask;; at = (at + 1) & mask) {
+        if (slots_[at].round != round_) {
+          slots_[at] = {item, round_};
+          ++size_;
+          return true;
+        }
+        if (slots_[at].item == item) return false;
+      }
+    }
+    std::size_t size() const noexcept { return size_; }
+
+   private:
+    struct Slot {
+      Item item{};
+      std::uint64_t round = 0;
+    };
+    void grow() {
+      std::vector<Slot> old = std::move(slots_);
+      slots_.assign(old.empty() ? 64 : old.size() * 2, Slot{});
+      std::uint64_t round = round_++;
+      size_ = 0;
+      for (const Slot& slot : old) {
+        if (slot.round == round) insert(slot.item);
+      }
+    }
+    std::vector<Slot> slots_;
+    std::uint64_t round_ = 1;
+    std::size_t size_ = 0;
+  };
   /// An item that waits for a symbol, already moved past it.
   struct Wait {
     std::uint32_t symbol;
@@ -70,7 +107,7 @@ class EarleyRecogniser final : public Recogniser {
 
   /// The row after the given (row, terminals ended) pairs, all at one place of the text.
   RowId advance(std::span<const std::pair<RowId, AcceptId>> ended);
-  RowId make_row(std::vector<Item> items);
+  RowId make_row();  // from the items in todo_
   bool loop_of(RowId row, TerminalId terminal, NodeId node, RegexPool::Loop& loop);
   void complete(RuleId rule, RowId origin, std::vector<Item>& todo);
   std::pair<RuleId, RowId> topmost(RuleId rule, RowId origin);
@@ -88,12 +125,19 @@ class EarleyRecogniser final : public Recogniser {
   std::unordered_map<std::uint64_t, std::pair<RuleId, RowId>> topmost_;
   std::size_t row_bytes_ = 0;
 
-  // Scratch of make_row, kept to save allocations.
-  struct ItemHash {
-    std::size_t operator()(const Item& item) const noexcept {
-      return mix((std::uint64_t{item.position} << 32) | item.count, item.origin);
-    }
+  // Scratch space, kept between calls to save allocations; holds nothing of meaning.
+  struct Ended {  // a terminal ends here, leaving this obligation
+    ObligationId obligation;
+    RowId row;
+    AcceptId set;
+    auto operator<=>(const Ended&) const = default;
   };
+  std::vector<std::uint32_t> words_, key_;
+  std::vector<Config> next_;
+  std::vector<Ended> ended_;
+  std::vector<std::pair<RowId, AcceptId>> together_;
+  std::vector<Item> todo_;
+  ItemSet seen_;
 };
 
 }  // namespace slm

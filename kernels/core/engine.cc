@@ -21,27 +21,32 @@ StateId Engine::walk(StateId state, std::string_view bytes) {
   return state;
 }
 
-StateId Engine::step(StateId state, std::string_view bytes) {
+/// Runs `work` under the lock. A grammar that hit a bound has half-made tables: it says the same
+/// again from then on, to everyone.
+template <class Work>
+auto Engine::locked(Work work) -> decltype(work()) {
   std::lock_guard lock(mutex_);
-  return walk(state, bytes);
+  if (!broken_.empty()) throw TooComplex(broken_);
+  try {
+    return work();
+  } catch (const TooComplex& error) {
+    broken_ = error.what();
+    throw;
+  }
+}
+
+StateId Engine::step(StateId state, std::string_view bytes) {
+  return locked([&] { return walk(state, bytes); });
 }
 
 bool Engine::can_end(StateId state) {
-  std::lock_guard lock(mutex_);
-  return recogniser_->can_end(state);
+  return locked([&] { return recogniser_->can_end(state); });
 }
 
 void Engine::copy_mask(StateId state, std::span<std::uint32_t> row) {
   std::span<const std::uint32_t> mask = masks_.mask(state);
   std::copy(mask.begin(), mask.end(), row.begin());
   std::fill(row.begin() + static_cast<std::ptrdiff_t>(mask.size()), row.end(), 0u);
-  add_ends(state, row);
-}
-
-void Engine::walk_mask(StateId state, std::span<std::uint32_t> row) {
-  std::lock_guard lock(mutex_);
-  std::fill(row.begin(), row.end(), 0u);
-  walk_trie(vocabulary_->trie, *recogniser_, state, row);
   add_ends(state, row);
 }
 
@@ -52,8 +57,7 @@ void Engine::add_ends(StateId state, std::span<std::uint32_t> row) const {
 }
 
 void Engine::fill_mask(StateId state, std::span<std::uint32_t> row) {
-  std::lock_guard lock(mutex_);
-  copy_mask(state, row);
+  locked([&] { copy_mask(state, row); });
 }
 
 bool Engine::try_fill_mask(StateId state, std::span<std::uint32_t> row) {
@@ -63,38 +67,47 @@ bool Engine::try_fill_mask(StateId state, std::span<std::uint32_t> row) {
   return true;
 }
 
+void Engine::walk_mask(StateId state, std::span<std::uint32_t> row) {
+  locked([&] {
+    std::fill(row.begin(), row.end(), 0u);
+    walk_trie(vocabulary_->trie, *recogniser_, state, row);
+    add_ends(state, row);
+  });
+}
+
 std::size_t Engine::viable_length(StateId state, std::string_view bytes) {
-  std::lock_guard lock(mutex_);
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    state = recogniser_->step(state, static_cast<std::uint8_t>(bytes[i]));
-    if (state == kDead) return i;
-  }
-  return bytes.size();
+  return locked([&] {
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      state = recogniser_->step(state, static_cast<std::uint8_t>(bytes[i]));
+      if (state == kDead) return i;
+    }
+    return bytes.size();
+  });
 }
 
 std::string Engine::forced_bytes(StateId state, std::size_t limit) {
-  std::lock_guard lock(mutex_);
-  std::string forced;
-  while (forced.size() < limit && !recogniser_->can_end(state)) {
-    int only = -1;
-    StateId next = kDead;
-    for (int byte = 0; byte < 256; ++byte) {
-      StateId after = recogniser_->step(state, static_cast<std::uint8_t>(byte));
-      if (after == kDead) continue;
-      if (only >= 0) return forced;
-      only = byte;
-      next = after;
+  return locked([&] {
+    std::string forced;
+    while (forced.size() < limit && !recogniser_->can_end(state)) {
+      int only = -1;
+      StateId next = kDead;
+      for (int byte = 0; byte < 256; ++byte) {
+        StateId after = recogniser_->step(state, static_cast<std::uint8_t>(byte));
+        if (after == kDead) continue;
+        if (only >= 0) return forced;
+        only = byte;
+        next = after;
+      }
+      if (only < 0) break;
+      forced.push_back(static_cast<char>(only));
+      state = next;
     }
-    if (only < 0) break;
-    forced.push_back(static_cast<char>(only));
-    state = next;
-  }
-  return forced;
+    return forced;
+  });
 }
 
 std::vector<Expectation> Engine::expected(StateId state, std::string_view after) {
-  std::lock_guard lock(mutex_);
-  return recogniser_->expected(walk(state, after));
+  return locked([&] { return recogniser_->expected(walk(state, after)); });
 }
 
 EngineStats Engine::stats() {

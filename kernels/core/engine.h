@@ -58,6 +58,8 @@ class Engine {
   static constexpr std::size_t kMaskMemory = 64u << 20;
 
  private:
+  template <class Work>
+  auto locked(Work work) -> decltype(work());
   void copy_mask(StateId state, std::span<std::uint32_t> row);
   void add_ends(StateId state, std::span<std::uint32_t> row) const;
   StateId walk(StateId state, std::string_view bytes);
@@ -67,6 +69,7 @@ class Engine {
   std::vector<TokenId> end_tokens_;
   MaskMemo masks_;
   std::mutex mutex_;
+  std::string broken_;  // why the tables cannot grow any more, if so
 };
 
 /// A position in one text: the only mutable thing. Not shared between threads.

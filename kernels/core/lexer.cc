@@ -54,15 +54,16 @@ LexId Lexer::step(LexId state, std::uint8_t byte) {
     return known;
   }
   std::span<const std::uint32_t> shared = pairs_.words(state);
-  std::vector<std::uint32_t> from(shared.begin(), shared.end()), to;
-  for (std::size_t i = 0; i < from.size(); i += 2) {
-    NodeId next = regexes_.step(from[i + 1], byte);
+  from_.assign(shared.begin(), shared.end());
+  to_.clear();
+  for (std::size_t i = 0; i < from_.size(); i += 2) {
+    NodeId next = regexes_.step(from_[i + 1], byte);
     if (next != kNothing && regexes_.alive(next)) {
-      to.push_back(from[i]);
-      to.push_back(next);
+      to_.push_back(from_[i]);
+      to_.push_back(next);
     }
   }
-  LexId next = intern(to);
+  LexId next = intern(to_);
   State& here = states_[state];
   if (!here.row && ++here.misses > kBusy) {
     here.row = std::make_unique<std::uint32_t[]>(256);

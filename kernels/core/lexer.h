@@ -92,6 +92,7 @@ class Lexer {
   FlatMap sparse_;
   FlatMap obligation_steps_;
   FlatMap clamped_;
+  std::vector<std::uint32_t> from_, to_;  // scratch of step
   std::size_t rows_ = 0;
 };
 

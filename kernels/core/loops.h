@@ -33,7 +33,9 @@ struct CharClass {
     return byte < 128 ? (ascii[byte >> 6] >> (byte & 63) & 1) != 0 : beyond_ascii;
   }
   void add(std::uint8_t byte) noexcept { ascii[byte >> 6] |= std::uint64_t{1} << (byte & 63); }
-  void remove(std::uint8_t byte) noexcept { ascii[byte >> 6] &= ~(std::uint64_t{1} << (byte & 63)); }
+  void remove(std::uint8_t byte) noexcept {
+    ascii[byte >> 6] &= ~(std::uint64_t{1} << (byte & 63));
+  }
   /// Removes the characters that start with one of these bytes.
   void take_out(const ByteSet& bytes) noexcept {
     for (std::size_t b = 0; b < 128; ++b) {
@@ -66,8 +68,8 @@ struct RemainderTrie {
 
 /// What one class of characters makes of a vocabulary. Immutable.
 struct LoopTable {
-  std::vector<std::uint32_t> stay;       // mask: tokens of whole characters of the class
-  RemainderTrie crossing;                // remainders after one or more characters of the class
+  std::vector<std::uint32_t> stay;  // mask: tokens of whole characters of the class
+  RemainderTrie crossing;           // remainders after one or more characters of the class
   std::vector<std::pair<std::uint32_t, RemainderTrie>> crossing_after;  // the same by how many
 };
 
@@ -92,7 +94,7 @@ class LoopIndex {
 
   const TokenTrie& trie_;
   RemainderTrie pieces_;
-  std::vector<std::vector<std::uint32_t>> short_;              // [k]: mask, at most k characters
+  std::vector<std::vector<std::uint32_t>> short_;             // [k]: mask, at most k characters
   std::vector<std::pair<std::uint32_t, TokenId>> by_length_;  // (characters, token), longest first
   std::mutex mutex_;
   std::map<CharClass, std::unique_ptr<LoopTable>> tables_;

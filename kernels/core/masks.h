@@ -14,9 +14,7 @@ namespace slm {
 
 using Mask = std::span<std::uint32_t>;
 
-inline void set_bit(Mask mask, TokenId token) noexcept {
-  mask[token >> 5] |= 1u << (token & 31);
-}
+inline void set_bit(Mask mask, TokenId token) noexcept { mask[token >> 5] |= 1u << (token & 31); }
 inline void clear_bit(Mask mask, TokenId token) noexcept {
   mask[token >> 5] &= ~(1u << (token & 31));
 }

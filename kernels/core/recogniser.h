@@ -54,9 +54,9 @@ class Recogniser {
     enum class Kind : std::uint8_t { kPlain, kLoop, kDifference };
     Kind kind;
     StateId state;
-    CharClass loop{};         // kLoop: under each of these characters `state` goes the same way,
-    std::int32_t most = -1;   //   and survives `most` of them (-1: any number)
-    StateId base = kDead;     // kDifference: a state whose future is the same off a few paths
+    CharClass loop{};        // kLoop: under each of these characters `state` goes the same way,
+    std::int32_t most = -1;  //   and survives `most` of them (-1: any number)
+    StateId base = kDead;    // kDifference: a state whose future is the same off a few paths
   };
   /// Cuts a state into parts whose masks are cheap to make or shared with other states.
   virtual std::vector<Part> parts(StateId state) {

@@ -83,8 +83,8 @@ class RegexPool {
 
   /// What `node` does under a class of characters, when it is `X{low,high}` then a tail.
   struct Loop {
-    CharClass chars;     // each of these is one X, and begins neither the tail nor a longer X
-    std::int32_t high;   // so many of them can follow, or kNoBound
+    CharClass chars;       // each of these is one X, and begins neither the tail nor a longer X
+    std::int32_t high;     // so many of them can follow, or kNoBound
     bool may_end = false;  // the tail can be empty
   };
   /// Whether `node` is such a loop. After p <= high characters of the class, whichever they are, it

@@ -1,8 +1,8 @@
 """The C++ engine behind the interface of `slm.mask.session`.
 
 The grammar crosses the boundary once, as one array of integers: character sets, then regular
-expressions, terminals, expressions and rules, children always before their parents. `kernels/core/program.h`
-is the other end. Everything that is compiled from it lives in C++.
+expressions, terminals, expressions and rules, children always before their parents;
+`kernels/core/program.h` is the other end. All that is compiled from it lives in C++.
 """
 
 from __future__ import annotations
@@ -165,9 +165,14 @@ class NativeEngine:
         flattener = _Flattener(grammar)
         try:
             words = flattener.words()
-            self._engine = _native.Engine(words, vocabulary_tables(vocabulary), list(vocabulary.eos_ids))
-        except (RecursionError, _native.TooComplex) as error:
-            raise too_complex(error) from None
+            self._engine = _native.Engine(
+                words, vocabulary_tables(vocabulary), list(vocabulary.eos_ids)
+            )
+        except RecursionError:
+            raise GrammarTooComplex(
+                "the grammar is nested too deeply",
+                hint="give deeply nested parts rules of their own",
+            ) from None
         except _native.NoText:
             raise EmptyLanguage(
                 f"no text at all matches the rule `{grammar.start}`",
@@ -223,11 +228,3 @@ class NativeSession:
         """Sorted (terminal, rule) names that may go on after these viable bytes."""
         pairs = self._session.expected(after)
         return sorted({(self._terminals[term], self._rules[rule]) for term, rule in pairs})
-
-
-def too_complex(error: Exception) -> GrammarTooComplex:
-    """The library's error for a bound that the core hit."""
-    what = (
-        str(error) if isinstance(error, _native.TooComplex) else "the grammar is nested too deeply"
-    )
-    return GrammarTooComplex(what, hint="simplify the grammar, or lower its bounds")
