@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import jsonschema_rs
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from slm.errors import InvalidTriples, TokenRejected
@@ -134,7 +134,6 @@ VOCABULARY = Vocabulary.from_bytes(
 )
 
 
-@settings(max_examples=60)
 @given(TEXTS, graphs(), st.sampled_from(["text", "types"]), st.randoms(use_true_random=False))
 def test_random_walks_end_in_legal_sets(
     text: str, graph: Knowledge, grounding: Any, random: Any
