@@ -117,6 +117,8 @@ class Matcher:
 
     def expected(self) -> tuple[str, ...]:
         """Names of the terminals that may begin, or go on, here."""
+        if self._session.is_finished():
+            return ()
         return tuple(dict.fromkeys(name for name, _ in self._session.expected(b"")))
 
     def __repr__(self) -> str:
@@ -249,10 +251,13 @@ class Matcher:
             UnknownToken: no such id.
         """
         data = self._compiled.vocabulary.bytes_of(token_id)
+        finished = self._session.is_finished()
         if token_id in self._compiled.vocabulary.eos_ids:
-            allowed = self._session.is_finished() or self._session.is_complete()
+            allowed = finished or self._session.is_complete()
         else:
-            allowed = data is not None and self._session.viable_length(data) == len(data)
+            allowed = (
+                not finished and data is not None and self._session.viable_length(data) == len(data)
+            )
         return None if allowed else self._refuse(token_id)
 
     def _refuse(self, token_id: int) -> Refusal:
@@ -262,7 +267,7 @@ class Matcher:
         if data is not None:
             name += f" {vocabulary.show([token_id])}"
         offset = 0
-        pairs = session.expected(b"")
+        pairs = [] if session.is_finished() else session.expected(b"")
         if session.is_finished():
             why = f"{name} is not allowed: the text has ended"
         elif token_id in vocabulary.eos_ids:
