@@ -166,7 +166,8 @@ class Matcher:
             TokenRejected: not allowed here; the matcher is as it was before.
         """
         self._compiled.vocabulary.bytes_of(token_id)
-        finished = self._session.is_finished()
+        if self._session.is_finished() and token_id in self._compiled.vocabulary.eos_ids:
+            return
         if not self._session.accept(token_id):
             refusal = self._refuse(token_id)
             raise TokenRejected(
@@ -175,8 +176,7 @@ class Matcher:
                 at=refusal.place,
                 hint="accept only tokens that `mask` allows",
             )
-        if not finished:
-            self._ids.append(token_id)
+        self._ids.append(token_id)
 
     def rollback(self, n: int) -> None:
         """Take back the last `n` tokens.
