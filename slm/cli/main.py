@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from slm import __version__
-from slm.cli import check, demo, extract, generate
+from slm.cli import check, demo, extract, generate, train
 from slm.errors import SlmError
 
 _EPILOG = """\
@@ -19,6 +19,7 @@ examples:
   slm generate --schema person.json --model ./my-model --prompt 'Ada, 36' --stream
   slm extract --ontology films.json reviews.txt --out triples.jsonl --html triples.html
   slm check person.json
+  slm train --data corpus --output run
 
 Every command has its own --help. Errors give exit code 2.
 """
@@ -55,6 +56,7 @@ def make_parser() -> Parser:
         )
         command.configure(sub)
         sub.set_defaults(run=command.run)
+    train.add_parser(commands)
     return parser
 
 

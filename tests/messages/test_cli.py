@@ -150,6 +150,11 @@ def test_budget_that_is_too_small(capsys) -> None:
             "slm extract: the following arguments are required: --ontology\n"
             "  hint: slm extract --help\n",
         ),
+        (
+            "train --data d",
+            "slm train: the following arguments are required: --output\n"
+            "  hint: slm train --help\n",
+        ),
     ],
 )
 def test_wrong_options(capsys, command, text) -> None:
