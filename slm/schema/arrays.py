@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slm.grammar.ir import EMPTY, NEVER, Expression, choice, many, optional, seq
+from slm.grammar.ir import EMPTY, NEVER, Expression, many, optional, seq
 from slm.schema.algebra import FALSE, ArrayShape, Goal
+from slm.schema.expressions import alternatives
 
 if TYPE_CHECKING:
     from slm.schema.lower import Lowering
@@ -72,4 +73,4 @@ def array_expression(
         if at % 8 == 7:  # expressions stay flat: a rule for every eight items
             tail = to.add_rule(f"{rule}_from_{at}", tail, place)
     full = seq(layout.structural("[", depth), tail, layout.structural("]", depth))
-    return full if empty == NEVER else choice(empty, full)
+    return full if empty == NEVER else alternatives(empty, full)

@@ -8,12 +8,13 @@ character: a document is complete the moment it can be.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from slm.grammar.charset import CharSet
 from slm.grammar.ir import Terminal
 from slm.grammar.regular import EPSILON, Chars, Regular, concat, literal, repeat
-from slm.schema.strings import canonical
+from slm.schema.strings import canonical, quick_literal
 
 MAX_WHITESPACE = 40  # code points in one run with whitespace="any"
 MAX_INDENTED_DEPTH = 24  # how deep values nest with an indent; deeper only `{}` and `[]`
@@ -70,7 +71,7 @@ class Layout:
             return literal("\n" + " " * (self.mode * depth) + char)
         return literal(char)
 
-    @property
+    @cached_property
     def colon(self) -> Regular:
         """What stands between a name and its value."""
         if self.mode == "any":
@@ -79,7 +80,7 @@ class Layout:
 
     def key(self, name: str) -> Regular:
         """A name, spelled canonically, with the colon."""
-        return concat(literal(canonical(name)), self.colon)
+        return concat(quick_literal(canonical(name)), self.colon)
 
     def free_key(self, names: Regular) -> Regular:
         """A name out of a language of spelled names, with the colon."""

@@ -7,21 +7,21 @@ depth of a schema never becomes the depth of a Python stack; recursion is a `Cal
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from slm.errors import Place
-from slm.grammar.ir import NEVER, Call, Expression, Rule, Terminal, choice
+from slm.grammar.ir import NEVER, Call, Expression, Rule, Terminal
 from slm.grammar.regular import NOTHING, Regular, choice_of, literal, union
-from slm.schema.algebra import Goal, Kinds, StringShape
+from slm.schema.algebra import ANY_STRING, Goal, Kinds, NumberShape, StringShape
 from slm.schema.arrays import array_expression
+from slm.schema.expressions import alternatives
 from slm.schema.layout import MAX_INDENTED_DEPTH, Layout
 from slm.schema.normalise import Normaliser
 from slm.schema.numbers import number_text, too_fine
 from slm.schema.objects import object_expression
-from slm.schema.strings import ANY_STRING_TEXT, is_void, string_text
+from slm.schema.strings import ANY_STRING_TEXT, is_void, may_be_empty, string_text
 
-_NULL = literal("null")
-_BOOLEAN = choice_of(["true", "false"])
 _UNSAFE = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -47,7 +47,7 @@ class Lowering:
         self.goals: dict[str, Goal] = {}
         self._names: dict[str, int] = {}
         self._calls: dict[tuple[Goal, int], Expression] = {}
-        self._terminals: dict[Regular, Terminal] = {}
+        self._terminals: dict[Hashable, tuple[Expression, object]] = {}
         self._todo: list[_Pending] = []
 
     def lower(self, start: Goal) -> str:
@@ -86,15 +86,28 @@ class Lowering:
         self.rules[name] = Rule(name, body, place)
         return Call(name)
 
-    def terminal(self, label: str, language: Regular) -> Expression:
-        """The terminal of a language; one object for each language, with a name of its own."""
-        if language == NOTHING:
-            return NEVER
-        found = self._terminals.get(language)
+    def terminal(
+        self, label: str, key: Hashable, make: Callable[[], Regular], keep: object = None
+    ) -> Expression:
+        """The terminal of a key: made once, with a name of its own; nothing for no text at all.
+
+        Args:
+            label: what to call it.
+            key: stands for the language; cheap to hash, which languages are not.
+            make: its language.
+            keep: objects whose `id` is in the key, so that they live as long as it.
+        """
+        found = self._terminals.get(key)
         if found is None:
-            found = Terminal(self.fresh_name(label), language)
-            self._terminals[language] = found
-        return found
+            language = make()
+            made = NEVER if language == NOTHING else Terminal(self.fresh_name(label), language)
+            found = self._terminals[key] = (made, keep)
+        return found[0]
+
+    def key(self, name: str) -> Expression:
+        """The terminal of a declared member's name, with its colon."""
+        label = "KEY_" + (_UNSAFE.sub("_", name).strip("_").upper()[:40] or "NAME")
+        return self.terminal(label, ("key", name), lambda: self.layout.key(name))
 
     def fresh_name(self, label: str) -> str:
         """A name that is not taken: the label, with a number where it was used before."""
@@ -139,43 +152,54 @@ class Lowering:
             object_expression(self, shape, item.goal, item.rule, item.depth, too_deep)
             for shape in item.kinds.objects
         )
-        return choice(*options)
+        return alternatives(*options)
 
     def _scalars(self, kinds: Kinds, goal: Goal) -> Expression:
         options: list[Expression] = []
         if kinds.strings:
             options.append(self._strings(kinds.strings))
         if kinds.numbers:
-            for shape in kinds.numbers:
-                step = too_fine(shape)
-                if step is not None:
-                    node = self.of.reader.node(min(goal, key=abs))
-                    raise self.of.unsupported(
-                        node, "multipleOf", f"the multiples of {step} need too many states"
-                    )
-            language = union(*(number_text(shape, self.integer_point) for shape in kinds.numbers))
-            whole = all(shape.integer for shape in kinds.numbers)
-            options.append(self.terminal("INTEGER" if whole else "NUMBER", language))
+            options.append(self._numbers(kinds.numbers, goal))
         if kinds.booleans:
             words = ["true" if value else "false" for value in kinds.booleans]
-            language = _BOOLEAN if len(words) == 2 else literal(words[0])
-            options.append(self.terminal("BOOLEAN", language))
+            key = ("boolean", kinds.booleans)
+            options.append(self.terminal("BOOLEAN", key, lambda: choice_of(words)))
         if kinds.null:
-            options.append(self.terminal("NULL", _NULL))
-        return choice(*options)
+            options.append(self.terminal("NULL", "null", lambda: literal("null")))
+        return alternatives(*options)
+
+    def _numbers(self, shapes: tuple[NumberShape, ...], goal: Goal) -> Expression:
+        for shape in shapes:
+            step = too_fine(shape)
+            if step is not None:
+                node = self.of.reader.node(min(goal, key=abs))
+                raise self.of.unsupported(
+                    node, "multipleOf", f"the multiples of {step} need too many states"
+                )
+
+        def make() -> Regular:
+            language = union(*(number_text(shape, self.integer_point) for shape in shapes))
+            pool = self.of.pool
+            if may_be_empty(language) and not pool.alive(pool.state(language)):
+                return NOTHING
+            return language
+
+        label = "INTEGER" if all(shape.integer for shape in shapes) else "NUMBER"
+        return self.terminal(label, ("number", shapes), make)
 
     def _strings(self, shapes: tuple[StringShape, ...]) -> Expression:
-        languages = []
-        for shape in shapes:
-            doubtful = shape.values is None and len(shape.parts) + (shape.high is not None) > 1
-            if doubtful and is_void(shape, self.of.pool):
-                continue
-            languages.append(string_text(shape))
-        language = union(*languages)
-        if language is ANY_STRING_TEXT:
-            return self.terminal("STRING", language)
-        finite = all(shape.values is not None for shape in shapes)
-        return self.terminal("ENUM" if finite else "TEXT", language)
+        if shapes[0] is ANY_STRING:
+            return self.terminal("STRING", "string", lambda: ANY_STRING_TEXT)
+        key = tuple(
+            (shape.low, shape.high, tuple(map(id, shape.parts)), shape.values) for shape in shapes
+        )
+        label = "ENUM" if all(shape.values is not None for shape in shapes) else "TEXT"
+
+        def make() -> Regular:
+            alive = (shape for shape in shapes if not is_void(shape, self.of.pool))
+            return union(*map(string_text, alive))
+
+        return self.terminal(label, ("strings", key), make, keep=shapes)
 
 
 _DULL = frozenset(("properties", "items", "$defs", "definitions", ""))

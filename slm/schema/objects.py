@@ -8,15 +8,13 @@ chain of rules over (next member, members so far).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
-from slm.grammar.ir import EMPTY, NEVER, Expression, choice, many, optional, seq
+from slm.grammar.ir import EMPTY, NEVER, Expression, many, optional, seq
 from slm.grammar.regular import (
     ANYTHING,
-    NOTHING,
     Regular,
     choice_of,
     complement,
@@ -24,14 +22,14 @@ from slm.grammar.regular import (
     intersection,
 )
 from slm.schema.algebra import FALSE, TRUE, Goal, ObjectShape, conjoin
-from slm.schema.strings import spell
+from slm.schema.expressions import alternatives
+from slm.schema.strings import spell, spell_other_names
 
 if TYPE_CHECKING:
     from slm.schema.lower import Lowering
 
 MAX_NAME_CLASSES = 64
 MAX_COUNT_RULES = 4_000
-_UNSAFE = re.compile(r"[^A-Za-z0-9]+")
 
 
 @dataclass(slots=True)
@@ -67,7 +65,7 @@ def object_expression(
             if name in shape.required:
                 return NEVER
             continue
-        key = to.terminal("KEY_" + _label(name), to.layout.key(name))
+        key = to.key(name)
         members.append(_Member(seq(key, to.value(value_goal, depth + 1)), name in shape.required))
     free = _free_members(to, shape, goal, list(names), depth)
     if not members and free is None:
@@ -84,11 +82,7 @@ def object_expression(
     if inner == NEVER:
         return empty
     full = seq(to.layout.structural("{", depth), inner, to.layout.structural("}", depth))
-    return full if empty == NEVER else choice(empty, full)
-
-
-def _label(name: str) -> str:
-    return _UNSAFE.sub("_", name).strip("_").upper()[:40] or "NAME"
+    return full if empty == NEVER else alternatives(empty, full)
 
 
 def _free_members(
@@ -119,17 +113,26 @@ def _free_members(
         by_goal.setdefault(value_goal, []).append(region)
     options: list[Expression] = []
     for value_goal, regions in by_goal.items():
-        value = None
-        for region in regions:
-            language = difference(region, choice_of(names)) if names else region
-            if region != ANYTHING and not to.of.pool.alive(to.of.pool.state(language)):
-                continue
-            spelled = spell(language)
-            if spelled == NOTHING:
-                continue
-            value = to.value(value_goal, depth + 1) if value is None else value
-            options.append(seq(to.terminal("NAME", to.layout.free_key(spelled)), value))
-    return choice(*options) if options else None
+        keys = [key for region in regions if (key := _free_key(to, region, names)) != NEVER]
+        if keys:
+            options.append(seq(alternatives(*keys), to.value(value_goal, depth + 1)))
+    return alternatives(*options) if options else None
+
+
+def _free_key(to: Lowering, region: Regular, names: list[str]) -> Expression:
+    """The terminal for the names of a region that are not declared."""
+    if region == ANYTHING:
+        whole = spell_other_names
+        key = ("name", frozenset(names))
+        return to.terminal("NAME", key, lambda: to.layout.free_key(whole(names)))
+    language = difference(region, choice_of(names)) if names else region
+    if not to.of.pool.alive(to.of.pool.state(language)):
+        return NEVER
+
+    def make() -> Regular:
+        return to.layout.free_key(intersection(spell(region), spell_other_names(names)))
+
+    return to.terminal("NAME", ("name", frozenset(names), region), make)
 
 
 class _Chain:
@@ -200,7 +203,7 @@ class _Chain:
             rest = self._shared(at + 1, count, self.made[at + 1, count])
             if rest != NEVER:
                 options.append(rest)
-        return choice(*options)
+        return alternatives(*options)
 
     def _with_comma(self, member: _Member) -> Expression:
         with_comma = seq(self.comma, member.expression)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from slm.errors import UnsatisfiableSchema
 from slm.grammar.ir import Call, Choice, Expression, Many, Seq, Terminal, walk
-from slm.grammar.regular import Complement, Dfa, Intersection, Regular
 
 if TYPE_CHECKING:
     from slm.schema.lower import Lowering
@@ -21,10 +19,6 @@ def check_satisfiable(made: Lowering, start: str) -> None:
 
     Cost: linear in the grammar, but for rules that call each other in circles.
     """
-    barren = frozenset(
-        terminal for terminal in _terminals(made) if _suspect(terminal.language)
-        and not made.of.pool.alive(made.of.pool.state(terminal.language))
-    )  # fmt: skip
     users: dict[str, list[str]] = {}
     for rule in made.rules.values():
         for node in walk(rule.body):
@@ -34,7 +28,7 @@ def check_satisfiable(made: Lowering, start: str) -> None:
     todo = list(made.rules)  # helpers and children were made last: they are looked at first
     while todo:
         name = todo.pop()
-        if name not in productive and _derives(made.rules[name].body, productive, barren):
+        if name not in productive and _derives(made.rules[name].body, productive):
             productive.add(name)
             todo.extend(user for user in users.get(name, ()) if user not in productive)
     if start in productive:
@@ -48,41 +42,18 @@ def check_satisfiable(made: Lowering, start: str) -> None:
     )
 
 
-def _terminals(made: Lowering) -> Iterator[Terminal]:
-    for rule in made.rules.values():
-        for node in walk(rule.body):
-            if isinstance(node, Terminal):
-                yield node
-
-
-def _suspect(language: Regular) -> bool:
-    """Whether a language may be empty: without these nodes it never is."""
-    stack: list[Regular] = [language]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, (Intersection, Complement, Dfa)):
-            return True
-        if hasattr(node, "parts"):
-            stack.extend(node.parts)
-        elif hasattr(node, "options"):
-            stack.extend(node.options)
-        elif hasattr(node, "body"):
-            stack.append(node.body)
-    return False
-
-
-def _derives(body: Expression, productive: set[str], barren: frozenset[Terminal]) -> bool:
+def _derives(body: Expression, productive: set[str]) -> bool:
     match body:
         case Terminal():
-            return body not in barren
+            return True  # the empty ones were left out when they were made
         case Call(rule):
             return rule in productive
         case Seq(parts):
-            return all(_derives(part, productive, barren) for part in parts)
+            return all(_derives(part, productive) for part in parts)
         case Choice(options):
-            return any(_derives(option, productive, barren) for option in options)
+            return any(_derives(option, productive) for option in options)
         case Many(inner, low, _):
-            return low == 0 or _derives(inner, productive, barren)
+            return low == 0 or _derives(inner, productive)
 
 
 def _culprit(made: Lowering, start: str, productive: set[str]) -> str:

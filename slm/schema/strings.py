@@ -9,6 +9,7 @@ keeps length bounds counters over *decoded* code points, as the specification co
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import pairwise
 
@@ -210,6 +211,32 @@ def _grouped(ways: list[tuple[CharSet, int]]) -> tuple[tuple[CharSet, int], ...]
     return tuple((CharSet.from_ranges(ranges), target) for target, ranges in targets.items())
 
 
+@lru_cache(maxsize=4096)
+def _spelled_char(char: str) -> Regular:
+    return spell_charset(CharSet.of(char))
+
+
+def spell_other_names(names: Iterable[str]) -> Regular:
+    """Every spelling of every string but these."""
+    spelled = tuple(concat(*map(_spelled_char, name)) for name in names)
+    if not spelled:
+        return SPELLED_ANYTHING
+    return Intersection((SPELLED_ANYTHING, Complement(Union(spelled))))
+
+
+_CHARS = {chr(point): Chars(CharSet.of(chr(point))) for point in range(128)}
+
+
+def quick_literal(text: str) -> Regular:
+    """As `literal`, for the many short ASCII texts of a schema.
+
+    >>> quick_literal("ab") == literal("ab")
+    True
+    """
+    parts = tuple(_CHARS.get(char) or Chars(CharSet.of(char)) for char in text)
+    return parts[0] if len(parts) == 1 else Concat(parts)
+
+
 def canonical(text: str) -> str:
     """The one spelling that names and constants get, with the quotes."""
     return json.dumps(text, ensure_ascii=False)
@@ -226,7 +253,8 @@ def decoded_language(shape: StringShape) -> Regular:
 def string_text(shape: StringShape) -> Regular:
     """The JSON texts of a shape's strings; constants are spelled canonically."""
     if shape.values is not None:
-        return union(*(literal(canonical(value)) for value in shape.values))
+        texts = tuple(quick_literal(canonical(value)) for value in shape.values)
+        return texts[0] if len(texts) == 1 else Union(texts)
     if not shape.parts and shape.low == 0 and shape.high is None:
         return ANY_STRING_TEXT
     inner = spell(decoded_language(shape))
@@ -237,4 +265,26 @@ def is_void(shape: StringShape, pool: Languages) -> bool:
     """Whether no string has the shape."""
     if shape.values is not None:
         return not shape.values
-    return bool(shape.parts) and not pool.alive(pool.state(decoded_language(shape)))
+    doubtful = len(shape.parts) > 1 or (shape.parts and (shape.low > 0 or shape.high is not None))
+    if doubtful or any(map(may_be_empty, shape.parts)):
+        return not pool.alive(pool.state(decoded_language(shape)))
+    return False
+
+
+def may_be_empty(language: Regular) -> bool:
+    """Whether a language has parts that can make it empty; without them it never is."""
+    stack: list[Regular] = [language]
+    while stack:
+        node = stack.pop()
+        match node:
+            case Intersection() | Complement() | Dfa():
+                return True
+            case Concat(parts):
+                stack.extend(parts)
+            case Union(options):
+                stack.extend(options)
+            case Repeat(body, _, _):
+                stack.append(body)
+            case Chars():
+                pass
+    return False
