@@ -14,8 +14,6 @@ import pytest
 
 from tests.paths import ROOT
 
-pytest.importorskip("importlinter")
-
 LONGEST = 500
 PYTHON = sorted(
     path
