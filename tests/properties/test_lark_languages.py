@@ -1,0 +1,227 @@
+"""Lark's language, exactly: small grammars with every trap, judged by Lark itself.
+
+Two properties, and both need all the machinery: a text is accepted if and only if Lark parses it,
+and a byte is allowed if and only if some continuation is a text that Lark parses.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import random
+import signal
+
+import lark
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slm.errors import EmptyLanguage, TokenRejected, UnsupportedLarkFeature
+from slm.mask import CompiledGrammar, compile_grammar
+from slm.syntax import compile_lark
+from slm.vocab import byte_vocabulary
+
+SEMANTICS = {"parser": "earley", "lexer": "dynamic_complete"}
+BYTES = byte_vocabulary()
+
+# name: (grammar, alphabet of the random texts)
+GRAMMARS: dict[str, tuple[str, str]] = {
+    "ambiguous": ('start: e\ne: e "+" e | "a"', "a+"),
+    "dangling_else": ('start: s\ns: "i" s | "i" s "e" s | "x"', "iex"),
+    "left_recursion": ('start: start "," "a" | "a"', "a,"),
+    "right_recursion": ('start: "a" "," start | "a"', "a,"),
+    "hidden_left_recursion": ('start: x start "b" | "a"\nx: "c"?', "abc"),
+    "mutual_recursion": ('start: x | "a"\nx: y "b" | y\ny: start | "c" x', "abc"),
+    "empty_rules": ('start: a b a\na: "x"?\nb: "y"*', "xy"),
+    "nothing_at_all": ("start:", "a"),
+    "greedy_names": ('start: NAME "s"\nNAME: /[a-s]+/', "as"),
+    "keyword_or_name": ('start: "if" N | N "=" N\nN: /[ifx]+/\n%ignore " "', "ifx= "),
+    "priorities_do_not_matter": ('start: (A | B)+ "!"\nA.2: /a/\nB: /ab+/', "ab!"),
+    "first_alternative_wins": ('start: T "c"\nT: /a|ab/', "abc"),
+    "lazy_string": ('start: S+\nS: /".*?"/', '"a'),
+    "escaped_string": ("%import common.ESCAPED_STRING\nstart: ESCAPED_STRING+", '"a\\'),
+    "lazy_comment": ('start: "a"+\nC: "/*" /(.|\\n)*?/ "*/"\n%ignore C', "a/*"),
+    "line_comment": ('start: ("a" | "b")+\n%ignore /#[^\\n]*/\n%ignore /\\s+/', "ab#\n "),
+    "comment_needs_a_line_end": ('start: "a" "b" "\\n"\n%ignore /#[^\\n]*/', "ab#\n"),
+    "comment_after_the_end": ('start: "a"+\n%ignore /#[^\\n]*/', "a#"),
+    "greedy_blanks": ('start: "a" " b" | "a" "b"\n%ignore / +/', "ab "),
+    "single_blanks": ('start: "a" " b" | "a" "b"\n%ignore " "', "ab "),
+    "ignored_words": ('start: N+\nN: /[a-z]+/\n%ignore "s"\n%ignore " "', "as "),
+    "ignored_beginning": ('start: A\nA: /ab/\n%ignore /(ab)+/', "ab"),
+    "ignored_two_ways": ('start: ("a" | "-")+\n%ignore /-( -)*/\n%ignore " "', "a- "),
+    "line_ends_matter": ('start: ("a" NL)+\nNL: /(\\r?\\n[\\t ]*)+/\n%ignore /[ \\t]+/', "a\n \t"),
+    "literal_like_ignored": ('start: "a" ["\\n"] "b"\n%ignore /[ \\n]+/', "ab \n"),
+    "flag_i": ('start: "if"i N | N "!"\nN: /[if]+/', "ifIF!"),
+    "unicode": ('start: (W | "à")+\nW: /[é-ü]+/', "éüà"),
+    "astral": ('start: ("😀" "a" | "😁")+', "😀😁a"),
+    "templates": ('start: l{x, ","}\nl{i, s}: i (s i)*\nx: "a" | "(" l{x, ";"} ")"', "a,;()"),
+    "ranges": ('start: "a"~2..3 ("b" "c")~1..2 "d"~0..1', "abcd"),
+    "long_ranges": ('start: A~60..62\nA: "a" | "bb"', "ab"),
+    "range_in_terminal": ('start: A "a"\nA: ("a" | "b")~2..3', "ab"),
+    "optional_brackets": ('start: ["a"] ["b"] ["c"] "d"', "abcd"),
+    "extend": ('%import common.DIGIT\n%extend DIGIT: "x"\nstart: DIGIT+', "1x9"),
+    "override": ('%import common (DIGIT, INT)\n%override DIGIT: "7"\nstart: INT "0"', "701"),
+    "aliases_and_inlining": ('?start: _x -> y | "a"\n_x: "b" start', "ab"),
+    "start_inside": ('start: "(" start ")" | "a"\n%ignore /b+/', "(ab)"),
+    "same_text_twice": ('start: A B | B A "!"\nA: "x"\nB: "x"', "x!"),
+}  # fmt: skip
+
+
+@functools.cache
+def judge(name: str) -> lark.Lark:
+    return lark.Lark(GRAMMARS[name][0], **SEMANTICS)
+
+
+@functools.cache
+def compiled(name: str) -> CompiledGrammar | None:
+    """The grammar over bytes; None when its language is empty."""
+    try:
+        return compile_grammar(compile_lark(GRAMMARS[name][0], **SEMANTICS).grammar, BYTES)
+    except EmptyLanguage:
+        return None
+
+
+def parses(parser: lark.Lark, text: str) -> bool:
+    try:
+        parser.parse(text)
+    except lark.exceptions.UnexpectedInput:
+        return False
+    return True
+
+
+class OutOfTime(BaseException):
+    """Lark took too long; not an Exception, so that nothing on the way catches it."""
+
+
+def verdict(parser: lark.Lark, text: str) -> bool | None:
+    """Whether Lark parses the text; None where Lark itself fails.
+
+    On heavily ambiguous grammars Lark 1.3 may say "please report this bug" or build a tree for
+    ever, after it has recognised the text.
+    """
+
+    def stop(*_: object) -> None:
+        raise OutOfTime
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    try:
+        return parses(parser, text)
+    except (RuntimeError, OutOfTime):
+        return None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def accepts(grammar: CompiledGrammar | None, text: str) -> bool:
+    if grammar is None:
+        return False
+    matcher = grammar.matcher()
+    try:
+        for byte in text.encode():
+            matcher.accept(byte)
+    except TokenRejected:
+        return False
+    return matcher.is_complete()
+
+
+def allowed(mask: object, byte: int) -> bool:
+    return bool(mask[byte >> 5] >> (byte & 31) & 1)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", GRAMMARS)
+def test_every_short_text(name: str) -> None:
+    """Exhaustive: over all short texts, accepted means parsed by Lark."""
+    alphabet = GRAMMARS[name][1]
+    size = 6 if len(alphabet) < 4 else 4
+    for length in range(size + 1):
+        for text in map("".join, itertools.product(alphabet, repeat=length)):
+            assert accepts(compiled(name), text) == parses(judge(name), text), text
+
+
+@given(name=st.sampled_from(sorted(GRAMMARS)), data=st.data())
+def test_longer_texts(name: str, data: st.DataObject) -> None:
+    """Sampled: accepted means parsed by Lark."""
+    text = data.draw(st.text(GRAMMARS[name][1], max_size=14))
+    assert accepts(compiled(name), text) == parses(judge(name), text)
+
+
+@pytest.mark.parametrize("name", GRAMMARS)
+def test_random_walks_end_in_texts_that_lark_parses(name: str) -> None:
+    """Soundness, and no dead end: a walk under the mask always finishes, and Lark parses it."""
+    grammar = compiled(name)
+    if grammar is None:
+        return
+    for seed in range(12):
+        rng, matcher, walked = random.Random(seed), grammar.matcher(), bytearray()
+        while len(walked) < 40:
+            mask = matcher.mask()
+            choices = [byte for byte in range(256) if allowed(mask, byte)]
+            assert choices or matcher.is_complete(), (name, bytes(walked))
+            if not choices or (matcher.is_complete() and rng.random() < 0.3):
+                break
+            preferred = [byte for byte in choices if chr(byte) in GRAMMARS[name][1]]
+            byte = rng.choice(preferred or choices)
+            matcher.accept(byte)
+            walked.append(byte)
+        if matcher.is_complete():
+            text = walked.decode()
+            assert parses(judge(name), text), text
+
+
+# --- random grammars ------------------------------------------------------------------------------
+
+TERMINALS = [
+    '"a"', '"b"', '" "', '"ab"', '"a b"', "/a+/", "/[ab]+/", "/a|ab/", "/a+?/", '/".*?"/', "/b*a/",
+    "/ +a/", "/a(?:b|bc)?/", '"c"', "/[^ ]/", "/c#?/", "/#a/", '"#"', "/(?:ab)+/", "/a? b/",
+    "/(a|b)*?c/", r"/\S+/", r'"\n"', r"/b\n?/", "/a(?<!c)b?/",
+]  # fmt: skip
+IGNORED = [
+    '" "', "/ +/", r"/#[^\n]*/", r"/\s+/", "/( |#a)+/", '"#" /a*/', "/ +b?/", "/#.*?#/",
+    "/ (?: c)?/", "/(#|##c)/", "/ab?/", r"/\n/",
+]  # fmt: skip
+
+
+def random_grammar(rng: random.Random) -> str:
+    """A grammar of up to three rules, three terminals and two ignored patterns."""
+    names = ["start", "x", "y"][: rng.randint(1, 3)]
+
+    def body(depth: int) -> str:
+        alternatives = []
+        for _ in range(rng.choice([1, 1, 2, 3])):
+            items = []
+            for _ in range(rng.randint(0, 3)):
+                item = rng.choice([*names, "A", "B", "C", rng.choice(TERMINALS)])
+                if depth == 0 and rng.random() < 0.1:
+                    item = f"({body(1)})"
+                items.append(item + rng.choice(["", "", "", "", "?", "*", "+", "~2", "~1..3"]))
+            alternatives.append(" ".join(items))
+        return " | ".join(alternatives)
+
+    lines = [f"{name}: {body(0)}" for name in names]
+    lines += [f"{name}: {rng.choice(TERMINALS)}" for name in "ABC"]
+    lines += [f"%ignore {rng.choice(IGNORED)}" for _ in range(rng.choice([0, 1, 1, 2]))]
+    return "\n".join(lines)
+
+
+@given(seed=st.integers(0, 10**9))
+def test_random_grammars(seed: int) -> None:
+    """Any grammar Lark builds is compiled to the same language, or refused by name."""
+    rng = random.Random(seed)
+    text = random_grammar(rng)
+    try:
+        parser = lark.Lark(text, **SEMANTICS)
+    except lark.exceptions.LarkError:
+        return
+    try:
+        grammar = compile_grammar(compile_lark(parser).grammar, BYTES)
+    except EmptyLanguage:
+        grammar = None
+    except UnsupportedLarkFeature as error:
+        assert error.feature in ("greedy %ignore", "lookbehind"), text
+        return
+    for _ in range(12):
+        sample = "".join(rng.choice('ab #c"\n') for _ in range(rng.randint(0, 6)))
+        judged = verdict(parser, sample)
+        assert judged is None or accepts(grammar, sample) == judged, (text, sample)
