@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from slm.errors import InvalidSchema, Place
@@ -139,6 +139,31 @@ _INTRODUCED: dict[str, str] = {  # keywords that older drafts do not know
 }
 _ORDER = {"4": 0, "6": 1, "7": 2, "2019-09": 3, "2020-12": 4}
 KNOWN = frozenset(_CHECKS) | frozenset(UNSUPPORTED) | {"const"}
+
+
+_ONE_INSIDE = frozenset(
+    "items additionalItems contains additionalProperties propertyNames unevaluatedItems "
+    "unevaluatedProperties not if then else contentSchema".split()
+)
+_SOME_INSIDE = frozenset(["allOf", "anyOf", "oneOf", "prefixItems", "items"])
+_NAMED_INSIDE = frozenset(
+    "properties patternProperties $defs definitions dependentSchemas dependencies".split()
+)
+
+
+def subschemas(raw: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """The values right inside a schema that are schemas themselves, with their tokens.
+
+    >>> list(subschemas({"not": {}, "default": {}, "$defs": {"a": True}}))
+    [(('not',), {}), (('$defs', 'a'), True)]
+    """
+    for keyword, value in raw.items():
+        if keyword in _SOME_INSIDE and isinstance(value, list):
+            yield from (((keyword, at), item) for at, item in enumerate(value))
+        elif keyword in _ONE_INSIDE:
+            yield (keyword,), value
+        elif keyword in _NAMED_INSIDE and isinstance(value, dict):
+            yield from (((keyword, name), item) for name, item in value.items())
 
 
 def is_known(keyword: str, draft: str) -> bool:

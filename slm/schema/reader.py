@@ -16,7 +16,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 
 from slm.errors import InvalidSchema, Place, UnresolvableReference, UnsupportedKeyword
 from slm.schema.algebra import FALSE, TRUE, Goal
-from slm.schema.keywords import check_keywords
+from slm.schema.keywords import check_keywords, subschemas
 
 Draft: TypeAlias = Literal["4", "6", "7", "2019-09", "2020-12"]
 
@@ -29,7 +29,6 @@ _DIALECTS: dict[str, Draft] = {
     "json-schema.org/schema": "2020-12",
 }
 DRAFTS: tuple[Draft, ...] = ("4", "6", "7", "2019-09", "2020-12")
-_DATA_KEYWORDS = ("enum", "const", "default", "examples", "example")
 
 
 @dataclass(slots=True, eq=False)
@@ -274,13 +273,11 @@ class Reader:
         return urldefrag(urljoin(base, own))[0]
 
     def _resource(self, uri: str, raw: Any, pointer: str, source: str) -> Resource:
-        if self._resources is None:
-            self._resources = {self.root.uri: self.root}
-            self._index(self.root)
-        found = self._resources.get(uri)
+        resources = self._all_resources()
+        found = resources.get(uri)
         if found is None or found.root is not raw:
             found = Resource(uri, raw, pointer, source)
-            self._resources.setdefault(uri, found)
+            resources.setdefault(uri, found)
         return found
 
     def _all_resources(self) -> dict[str, Resource]:
@@ -313,14 +310,13 @@ class Reader:
 
     def _index(self, start: Resource) -> None:
         """Find every resource and anchor at or below the start, without recursion."""
-        assert self._resources is not None
+        if self._resources is None:
+            self._resources = {self.root.uri: self.root}
         if start.anchors is None:
             start.anchors = {}
         stack: list[tuple[Any, str, Resource]] = [(start.root, start.pointer, start)]
         while stack:
             raw, pointer, resource = stack.pop()
-            if isinstance(raw, list):
-                stack.extend((item, f"{pointer}/{at}", resource) for at, item in enumerate(raw))
             if not isinstance(raw, dict):
                 continue
             uri = self._own_uri(raw, resource.uri)
@@ -335,9 +331,8 @@ class Reader:
             for name in named:
                 if isinstance(name, str):
                     resource.anchors.setdefault(name, (raw, pointer, resource))
-            for key, value in raw.items():
-                if key not in _DATA_KEYWORDS and isinstance(value, (dict, list)):
-                    stack.append((value, pointer + join_pointer(key), resource))
+            for tokens, inner in subschemas(raw):
+                stack.append((inner, pointer + join_pointer(*tokens), resource))
 
 
 def _dialect(declared: Any) -> Draft:

@@ -1,0 +1,99 @@
+"""Put the members of a JSON value in an order that a compiled schema admits.
+
+Grammars follow the declared order (docs/json-schema.md); test data does not. `Arranger` decides
+validity by the compiler's own algebra while it is at it, which tests that algebra on its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slm.schema.algebra import ArrayShape, Goal, Kinds, ObjectShape
+from slm.schema.normalise import Normaliser, exact
+from slm.schema.reader import Reader
+
+
+class Arranger:
+    """Arranges values for one schema; options as for `compile_schema`."""
+
+    def __init__(self, schema: Any, formats: str = "assert", registry: Any = None) -> None:
+        reader = Reader.open(schema, None, registry)
+        self.of = Normaliser(reader, assert_formats=formats == "assert", dropped={})
+        self.start = reader.start()
+
+    def arrange(self, value: Any) -> tuple[Any, bool]:
+        """The value in a declared order, and whether the algebra admits it.
+
+        A value that it does not admit is arranged as far as that makes sense.
+        """
+        found = self._admitted(self.start, value)
+        if found is not None:
+            return found[0], True
+        return self._roughly(self.start, value), False
+
+    def _admitted(self, goal: Goal, value: Any) -> tuple[Any] | None:
+        kinds = self.of.kinds(goal)
+        match value:
+            case None:
+                return (value,) if kinds.null else None
+            case bool():
+                return (value,) if value in kinds.booleans else None
+            case int() | float():
+                number = exact(value)
+                return (value,) if any(one.admits(number) for one in kinds.numbers) else None
+            case str():
+                pool = self.of.pool
+                return (value,) if any(one.admits(value, pool) for one in kinds.strings) else None
+            case list():
+                return self._first(self._array, kinds.arrays, value)
+            case _:
+                return self._first(self._object, kinds.objects, value)
+
+    @staticmethod
+    def _first(attempt: Any, shapes: Any, value: Any) -> tuple[Any] | None:
+        for shape in shapes:
+            found: tuple[Any] | None = attempt(shape, value)
+            if found is not None:
+                return found
+        return None
+
+    def _array(self, shape: ArrayShape, value: list[Any]) -> tuple[Any] | None:
+        if len(value) < shape.low or (shape.high is not None and len(value) > shape.high):
+            return None
+        found = [self._admitted(shape.item(at), item) for at, item in enumerate(value)]
+        return None if None in found else ([item[0] for item in found if item is not None],)
+
+    def _object(self, shape: ObjectShape, value: dict[str, Any]) -> tuple[Any] | None:
+        if len(value) < shape.low or (shape.high is not None and len(value) > shape.high):
+            return None
+        if not set(shape.required) <= set(value):
+            return None
+        found: dict[str, Any] = {}
+        for name in _order(shape, value):
+            part = self._admitted(shape.goal_of(name, self.of.pool), value[name])
+            if part is None:
+                return None
+            found[name] = part[0]
+        return (found,)
+
+    def _roughly(self, goal: Goal, value: Any) -> Any:
+        kinds: Kinds = self.of.kinds(goal)
+        if isinstance(value, list) and kinds.arrays:
+            shape = kinds.arrays[0]
+            return [self._any(shape.item(at), item) for at, item in enumerate(value)]
+        if isinstance(value, dict) and kinds.objects:
+            thing = kinds.objects[0]
+            return {
+                name: self._any(thing.goal_of(name, self.of.pool), value[name])
+                for name in _order(thing, value)
+            }
+        return value
+
+    def _any(self, goal: Goal, value: Any) -> Any:
+        found = self._admitted(goal, value)
+        return found[0] if found is not None else self._roughly(goal, value)
+
+
+def _order(shape: ObjectShape, value: dict[str, Any]) -> list[str]:
+    declared = [name for name in {**shape.members, **shape.required} if name in value]
+    return declared + [name for name in value if name not in declared]
