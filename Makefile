@@ -62,14 +62,15 @@ test: $(VENV)/.slm-test
 	$(PY) -m pytest -n $(WORKERS) --dist worksteal -q --durations=10 $(PYTEST_FLAGS)
 
 check: $(VENV)/.slm-check
-	$(PY) -m ruff check
-	$(PY) -m ruff format --check
-	$(PY) -m mypy
-	$(VENV)/bin/lint-imports
-	$(if $(CPP_FILES),$(VENV)/bin/clang-format --dry-run -Werror $(CPP_FILES))
-	@if $(PY) -c 'import slm._native' 2>/dev/null; then \
-	  echo '$(PY) -m mypy.stubtest slm._native'; $(PY) -m mypy.stubtest slm._native; \
-	else echo 'stubtest: left out, the native engine is not built here'; fi
+	@failed=; try() { echo "$$*"; "$$@" || failed=yes; }; \
+	try $(PY) -m ruff check; \
+	try $(PY) -m ruff format --check; \
+	try $(PY) -m mypy; \
+	try $(VENV)/bin/lint-imports --no-logo; \
+	try $(VENV)/bin/clang-format --dry-run -Werror $(CPP_FILES); \
+	if $(PY) -c 'import slm._native' 2>/dev/null; then try $(PY) -m mypy.stubtest slm._native; \
+	else echo 'stubtest: left out, the native engine is not built here'; fi; \
+	test -z "$$failed"
 
 fmt: $(VENV)/.slm-check
 	$(PY) -m ruff check --fix-only

@@ -150,7 +150,8 @@ class UnsupportedLarkFeature(GrammarError):
         at: Place | None = None,
         hint: str = "",
     ) -> None:
-        self.feature, self.symbol, self.pattern, self.semantics = feature, symbol, pattern, semantics
+        self.feature, self.symbol = feature, symbol
+        self.pattern, self.semantics = pattern, semantics
         super().__init__(what, at=at, hint=hint)
 
 
