@@ -54,6 +54,8 @@ class Generator:
             many prompts; None for free text.
         on_incomplete: what happens when the budget ends before the output is complete: "error"
             raises BudgetTooSmall, "return" gives the unfinished text with value None.
+        batch_size: of a longer list of prompts, so many go through the model at a time; it bounds
+            memory and changes no output.
 
     Immutable, and safe to share between threads if the model is.
 
@@ -71,10 +73,15 @@ class Generator:
         spec: AnySpec | Sequence[AnySpec | None] | None = None,
         *,
         on_incomplete: Literal["error", "return"] = "error",
+        batch_size: int = 32,
     ) -> None:
         if on_incomplete not in ("error", "return"):
             raise UsageError(
                 f"on_incomplete={on_incomplete!r} is not known", hint='use "error" or "return"'
+            )
+        if batch_size < 1:
+            raise UsageError(
+                f"batch_size={batch_size!r} is out of range", hint="batch_size must be 1 or above"
             )
         if not hasattr(model, "session"):
             raise UsageError(
@@ -84,6 +91,7 @@ class Generator:
         self.model = model
         self.spec = spec
         self.on_incomplete = on_incomplete
+        self.batch_size = batch_size
         self._specs: list[AnySpec | None] = list(spec) if _is_list(spec) else [spec]
         self._compiled = [
             None if one is None else compile_spec(one, model.vocabulary) for one in self._specs
@@ -220,7 +228,8 @@ class Generator:
         ]
 
     def _events(self, jobs: list[_Job]) -> Iterator[tuple[int, StreamEvent]]:
-        for progress in decode(self.model, [job.request for job in jobs]):
+        requests = [job.request for job in jobs]
+        for progress in decode(self.model, requests, batch_size=self.batch_size):
             job = jobs[progress.row]
             job.steps.extend(progress.steps)
             done = progress.finish_reason is not None

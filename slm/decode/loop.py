@@ -65,10 +65,18 @@ class Progress:
     stats: GenerationStats
 
 
-def decode(model: LanguageModel, requests: Sequence[Request]) -> Iterator[Progress]:
+def decode(
+    model: LanguageModel, requests: Sequence[Request], *, batch_size: int | None = None
+) -> Iterator[Progress]:
     """Generate for all requests together, and report each row's tokens as they come.
 
     A row's output depends on its own request only, not on the batch.
+
+    Args:
+        model: what gives the logits.
+        requests: the rows; all are checked before the first one runs.
+        batch_size: at most so many rows go through the model together, the others wait; None for
+            all at once.
 
     Raises:
         PromptTooLong: a prompt leaves no room in the model's context. Nothing was generated then.
@@ -80,10 +88,15 @@ def decode(model: LanguageModel, requests: Sequence[Request]) -> Iterator[Progre
     Cost: per token one mask and one pass over the vocabulary, besides the model.
     """
     rows = [_Row(index, request, model) for index, request in enumerate(requests)]
-    for row in rows:
-        row.start()
+    size = batch_size or max(1, len(rows))
+    for begin in range(0, len(rows), size):
+        yield from _decode_batch(model, rows[begin : begin + size])
+
+
+def _decode_batch(model: LanguageModel, rows: list[_Row]) -> Iterator[Progress]:
     active = []
     for row in rows:
+        row.start()
         if row.finish_reason is None:
             active.append(row)
         if row.fresh or row.finish_reason is not None:
@@ -158,6 +171,7 @@ class _Row:
 
     def start(self) -> None:
         """Take what is certain before the model is asked."""
+        self.started = time.perf_counter()
         if self.matcher is not None:
             self._follow()
 

@@ -70,12 +70,20 @@ class TransformersModel:
         self.is_recurrent = bool(getattr(model, "_is_stateful", False))
 
     def encode(self, text: str) -> list[int]:
-        """The tokenizer's own encoding, with the tokens that it puts around a text."""
-        ids = self.tokenizer(text, add_special_tokens=True)["input_ids"]
-        ends = self.tokenizer.eos_token_id
-        if len(ids) > 1 and ids[-1] == ends:
-            ids = ids[:-1]  # the output follows: the text has not ended
-        return [int(token) for token in ids]
+        """The tokenizer's own encoding, begun as the model wants it and not ended.
+
+        A text that a chat template made brings its beginning itself; it is not doubled.
+        """
+        ids = [int(i) for i in self.tokenizer(text, add_special_tokens=True)["input_ids"]]
+        if len(ids) > 1 and ids[0] == ids[1] == self.tokenizer.bos_token_id:
+            ids = ids[1:]
+        if (
+            len(ids) > 1
+            and ids[-1] == self.tokenizer.eos_token_id
+            and not text.endswith(str(self.tokenizer.eos_token))
+        ):
+            ids = ids[:-1]  # the tokenizer closed the text, but the output follows
+        return ids
 
     def session(self, rows: int) -> TransformersSession | SeparateRows:
         """A fresh batch of so many rows."""

@@ -153,6 +153,10 @@ def test_value_that_the_type_refuses() -> None:
             'on_incomplete=\'x\' is not known\n  hint: use "error" or "return"',
         ),
         (
+            lambda: Generator(uniform(BYTES), DIGITS, batch_size=0),
+            "batch_size=0 is out of range\n  hint: batch_size must be 1 or above",
+        ),
+        (
             lambda: Generator(uniform(BYTES), DIGITS).stream(["p"]),  # type: ignore[arg-type]
             "a stream has one prompt and one specification\n"
             "  hint: call the generator for batches, or stream from several generators",

@@ -131,6 +131,21 @@ def test_output_does_not_depend_on_the_batch(temperature):
     assert temperature == 0 or together[0].text != together[1].text
 
 
+def test_long_lists_go_through_in_batches():
+    """batch_size bounds the rows of a session and changes no output; prompts are checked first."""
+    model = Watched(uniform(BYTES))
+    prompts = [f"prompt {n}" for n in range(7)]
+    options = {"temperature": 1.0, "seed": range(7)}
+    by_three = Generator(model, PERSON, batch_size=3)(prompts, **options)
+    assert [len(session.fed[0]) for session in model.sessions] == [3, 3, 1]
+    at_once = Generator(model, PERSON)(prompts, **options)
+    assert [out.tokens for out in by_three] == [out.tokens for out in at_once]
+    short = Watched(uniform(BYTES, context_length=9))
+    with pytest.raises(PromptTooLong, match="prompt 2"):
+        Generator(short, DIGITS, batch_size=1)(["a", "b", "c" * 9])
+    assert short.sessions == []
+
+
 def test_free_text_ends_at_the_end_token_or_the_budget():
     """Without a specification the model decides, and the value is the text."""
     out = Generator(scripted(BYTES, "héllo"))("p")

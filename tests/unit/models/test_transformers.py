@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import numpy as np
@@ -125,6 +126,20 @@ def test_logits_of_free_text_equal_generate(model):
     assert list(out.tokens) == [token for token in theirs if token not in model.vocabulary.eos_ids]
 
 
+def test_prompts_begin_once_and_do_not_end(model):
+    """Tokenizers that add a beginning or an end: the beginning stays single, the end goes."""
+    from tokenizers import processors
+
+    tokenizer = copy.deepcopy(model.tokenizer)
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<|begin|> $A <|end|>", special_tokens=[("<|begin|>", 0), ("<|end|>", 1)]
+    )
+    closing = TransformersModel(model.model, tokenizer)
+    plain = model.encode("name")
+    assert closing.encode("name") == [0, *plain]
+    assert closing.encode("<|begin|>name") == [0, *plain]
+
+
 def test_the_model_says_what_it_is(model):
     """Context and end tokens come from the folder's files."""
     assert model.context_length == ATTENTION["max_position_embeddings"]
@@ -135,9 +150,9 @@ def test_several_end_tokens_are_read(folder, tmp_path):
     """The generation settings' end tokens count besides the tokenizer's."""
     import shutil
 
-    copy = shutil.copytree(folder, tmp_path / "copy")
-    (copy / "generation_config.json").write_text('{"eos_token_id": [1, 7]}')
-    assert set(load_folder(copy).vocabulary.eos_ids) == {1, 7}
+    other = shutil.copytree(folder, tmp_path / "copy")
+    (other / "generation_config.json").write_text('{"eos_token_id": [1, 7]}')
+    assert set(load_folder(other).vocabulary.eos_ids) == {1, 7}
 
 
 def test_the_tokenizer_file_counts(tmp_path):
@@ -180,35 +195,35 @@ def test_incomplete_folders_are_refused(folder, tmp_path, without, error):
     """Each missing part has its error."""
     import shutil
 
-    copy = shutil.copytree(folder, tmp_path / "copy")
+    other = shutil.copytree(folder, tmp_path / "copy")
     for name in without:
-        (copy / name).unlink()
+        (other / name).unlink()
     with pytest.raises(error):
-        load_folder(copy)
+        load_folder(other)
 
 
 def test_unreadable_folders_are_refused(folder, tmp_path):
     """A broken file gives ModelNotFound with what transformers said."""
     import shutil
 
-    copy = shutil.copytree(folder, tmp_path / "copy")
-    (copy / "config.json").write_text('{"model_type": "no such thing"}')
+    other = shutil.copytree(folder, tmp_path / "copy")
+    (other / "config.json").write_text('{"model_type": "no such thing"}')
     with pytest.raises(ModelNotFound):
-        load_folder(copy)
-    (copy / "config.json").write_text("not json")
+        load_folder(other)
+    (other / "config.json").write_text("not json")
     with pytest.raises(ModelNotFound):
-        load_folder(copy)
+        load_folder(other)
 
 
 def test_truncated_weights_are_refused(folder, tmp_path):
     """A weights file that was cut off gives ModelNotFound."""
     import shutil
 
-    copy = shutil.copytree(folder, tmp_path / "copy")
-    weights = copy / "model.safetensors"
+    other = shutil.copytree(folder, tmp_path / "copy")
+    weights = other / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(ModelNotFound):
-        load_folder(copy)
+        load_folder(other)
 
 
 def test_names_are_looked_up_in_the_cache_only(monkeypatch, tmp_path):
