@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +52,11 @@ def _check_schema(name: str) -> int:
             spec = slm.json_schema(schema, on_unsupported="relax")
         except SlmError:
             raise error from None
-    rows = [(f"#{note.pointer}", note.keyword, _status(note), note.why) for note in spec.notes]
-    _print_table("place", "keyword", rows)
+    rows = [
+        (f"#{note.pointer}", _asked(schema, note.pointer, note.keyword), _status(note), note.why)
+        for note in spec.notes
+    ]
+    _print_table("place", "asks for", rows)
     if refused is not None:
         raise refused
     _compile(spec)
@@ -64,6 +68,19 @@ def _check_schema(name: str) -> int:
         f"{counts['annotation']} that only describe."
     )
     return 0
+
+
+def _asked(schema: Any, pointer: str, keyword: str) -> str:
+    """The keyword with its value, where that is short; of objects, with its keys."""
+    value = schema
+    for part in [*pointer.split("/")[1:], keyword]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        try:
+            value = value[int(key)] if isinstance(value, list) else value[key]
+        except (KeyError, IndexError, ValueError, TypeError):
+            return keyword  # in another document
+    shown = ", ".join(value) if isinstance(value, dict) else json.dumps(value, ensure_ascii=False)
+    return f"{keyword} {shown if len(shown) <= 50 else shown[:49] + '…'}"
 
 
 def _status(note: Any) -> str:
