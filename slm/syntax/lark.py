@@ -9,6 +9,7 @@ is refused by name, because under it the same grammar text denotes another langu
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Iterable
@@ -157,9 +158,11 @@ def _check_options(options: dict[str, Any]) -> None:
         if name in ("postlex", "lexer_callbacks", "use_bytes", "transformer", "cache", "_plugins"):
             raise _unsupported_option(name)
         if name not in ("regex",) and name not in lark.lark.LarkOptions._defaults:
+            known = [each for each in lark.lark.LarkOptions._defaults if each[0] != "_"]
+            near = difflib.get_close_matches(name, known, 1)
             raise LarkError(
                 f"Lark has no option `{name}`",
-                hint=f"its options are {', '.join(sorted(lark.lark.LarkOptions._defaults))}",
+                hint=f"did you mean `{near[0]}`?" if near else "see the options of lark.Lark",
             )
 
 
@@ -216,7 +219,7 @@ def _lark_message(error: Exception, places: Places) -> tuple[str, Place | None]:
     text = str(error.args[0]) if error.args else str(error)
     if isinstance(error, OSError):
         text = f"{error.strerror or error}: {error.filename}"
-    head = text.strip().split("\n", 1)[0].rstrip(": ")
+    head = re.sub(r",? at line \d+,? column \d+.*", "", text.strip().split("\n", 1)[0]).rstrip(": ")
     line, column = getattr(error, "line", None), getattr(error, "column", None)
     if isinstance(line, int) and isinstance(column, int):
         return head, places.of_line(line, column)
