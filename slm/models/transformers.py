@@ -50,7 +50,9 @@ class TransformersModel:
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
-        width = int(model.get_output_embeddings().weight.shape[0])
+        config = model.config.get_text_config(decoder=True)
+        head = model.get_output_embeddings()
+        width = int(config.vocab_size if head is None else head.weight.shape[0])
         self.vocabulary = Vocabulary.from_hf(tokenizer, eos_ids=_end_ids(model, tokenizer))
         if width < len(self.vocabulary):
             raise LogitsMismatch(
@@ -59,7 +61,6 @@ class TransformersModel:
                 hint="use the tokenizer that the model was trained with, or resize the model's "
                 "embeddings",
             )
-        config = model.config.get_text_config(decoder=True)
         length = getattr(config, "max_position_embeddings", None)
         self.context_length: int | None = int(length) if length else None
         parameters = inspect.signature(model.forward).parameters
@@ -278,6 +279,7 @@ def _load(
         model, report = auto_model.from_pretrained(
             source, dtype=kind, output_loading_info=True, **local_only
         )
+        model = model.to(chosen)
     except Exception as error:  # other people's files, read by other people's code
         first = str(error).strip().partition("\n")[0]
         folder = Path(source).is_dir()
@@ -302,7 +304,7 @@ def _load(
             hint="the folder must hold the whole model; transformers would fill up with random "
             "numbers",
         )
-    return TransformersModel(model.to(chosen), tokenizer)
+    return TransformersModel(model, tokenizer)
 
 
 def _end_ids(model: Any, tokenizer: Any) -> list[int] | None:

@@ -215,6 +215,14 @@ def test_unreadable_folders_are_refused(folder, tmp_path):
         load_folder(other)
 
 
+def test_unknown_devices_and_types_are_refused(folder):
+    """A device or an arithmetic that torch does not know is a named error."""
+    with pytest.raises(ModelNotFound, match="nowhere"):
+        load_folder(folder, device="nowhere")
+    with pytest.raises(ModelNotFound):
+        load_folder(folder, dtype="float99")
+
+
 def test_truncated_weights_are_refused(folder, tmp_path):
     """A weights file that was cut off gives ModelNotFound."""
     import shutil
