@@ -215,6 +215,8 @@ class Matcher:
         if session.is_finished():
             return []
         data = session.forced_bytes(limit)
+        if not data and not session.is_complete():
+            return []
         ids = vocabulary.tokenize(data)
         at = 0
         for index, token in enumerate(ids):
