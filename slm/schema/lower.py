@@ -38,13 +38,15 @@ class Lowering:
 
     Attributes:
         rules: name → rule, in the order they were asked for.
-        goals: rule name → the goal and its depth, for rules that stand for a goal.
+        goals: rule name → the goal, for rules that stand for one.
+        dead: rule name → the goal of a required member that no value reaches.
     """
 
     def __init__(self, of: Normaliser, layout: Layout, integer_point: bool) -> None:
         self.of, self.layout, self.integer_point = of, layout, integer_point
         self.rules: dict[str, Rule] = {}
         self.goals: dict[str, Goal] = {}
+        self.dead: dict[str, Goal] = {}
         self._names: dict[str, int] = {}
         self._calls: dict[tuple[Goal, int], Expression] = {}
         self._terminals: dict[Hashable, tuple[Expression, object]] = {}
@@ -52,6 +54,7 @@ class Lowering:
 
     def lower(self, start: Goal) -> str:
         """Make the rules of the goal and of all it needs; the name of its rule."""
+        start = self.of.unaliased(start)
         kinds = self.of.kinds(start)
         first = _Pending(start, kinds, 0, self.fresh_name("root"))
         if self._is_container(kinds):
@@ -67,6 +70,7 @@ class Lowering:
         """What a value under the goal looks like: terminals in place, or a call to its rule."""
         if not self.layout.indented:
             depth = 0
+        goal = self.of.unaliased(goal)
         found = self._calls.get((goal, depth))
         if found is None:
             kinds = self.of.kinds(goal)

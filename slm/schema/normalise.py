@@ -194,6 +194,19 @@ class Normaliser:
             found = self._void[goal] = self.is_void(self.kinds(goal), depth - 1)
         return found
 
+    def unaliased(self, goal: Goal) -> Goal:
+        """The goal that a schema of nothing but a reference stands for, so that it is shared."""
+        for _ in range(MAX_DEPTH):
+            if len(goal) != 1 or min(goal) <= FALSE_ID:
+                return goal
+            node = self.reader.node(min(goal))
+            if "$ref" not in node.raw or not all(
+                keyword == "$ref" or not self.has(node, keyword) for keyword in node.raw
+            ):
+                return goal
+            goal = self.reader.resolve(node)
+        return goal
+
     # --- one schema -------------------------------------------------------------------------------
 
     def has(self, node: SchemaNode, keyword: str) -> bool:
@@ -336,7 +349,7 @@ class Normaliser:
                 raise self.unsupported(node, keyword, f"in {text!r}, {error.what}") from None
             except PatternError as error:
                 raise InvalidSchema(
-                    f"{keyword} {text!r} is not an ECMA-262 regular expression: {error.what}",
+                    f"{keyword} {text!r} is a {error.what}",
                     at=node.at(keyword) if keyword == "pattern" else node.at(keyword, text),
                     hint=error.hint,
                 ) from None
@@ -526,7 +539,7 @@ class Normaliser:
                     continue
                 then = {"required": needs} if isinstance(needs, list) else needs
                 absent = {"properties": {name: False}}
-                present = {"required": [name], "type": "object"}
+                present = {"type": "object", "properties": {name: True}, "required": [name]}
                 both = {"anyOf": [absent, {"allOf": [present, then]}]}
                 goals.append(self.reader.derive(both, node, keyword, name))
         return goals

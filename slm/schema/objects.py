@@ -65,8 +65,11 @@ def object_expression(
             if name in shape.required:
                 return NEVER
             continue
-        key = to.key(name)
-        members.append(_Member(seq(key, to.value(value_goal, depth + 1)), name in shape.required))
+        value = to.value(value_goal, depth + 1)
+        if value == NEVER and name in shape.required:
+            to.dead[rule] = value_goal
+            return NEVER
+        members.append(_Member(seq(to.key(name), value), name in shape.required))
     free = _free_members(to, shape, goal, list(names), depth)
     if not members and free is None:
         return empty

@@ -34,7 +34,7 @@ def check_satisfiable(made: Lowering, start: str) -> None:
     if start in productive:
         return
     name = _culprit(made, start, productive)
-    goal = made.goals.get(name, made.goals[start])
+    goal = made.dead.get(name) or made.goals.get(name, made.goals[start])
     raise UnsatisfiableSchema(
         "no JSON value is valid under this schema",
         at=made.place(goal) or made.place(made.goals[start]) or made.root_place(),

@@ -61,6 +61,10 @@ def main() -> None:
             refused["(took too long)"] += 1
             wrong.append(f"{case['id']}: took too long")
             continue
+        except Exception as error:  # a defect: anything else than an SlmError
+            refused[f"(defect) {type(error).__name__}"] += 1
+            wrong.append(f"{case['id']}: {error!r}")
+            continue
         finally:
             signal.alarm(0)
         right += verdict.right

@@ -1,0 +1,266 @@
+"""Lark's own tests, real grammars and exhaustive small languages, with Lark as the judge.
+
+The counts are a baseline: more may compile and fewer may be refused, never the other way round.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import lark
+import pytest
+
+from slm.errors import EmptyLanguage, TokenRejected, UnsupportedLarkFeature
+from slm.mask import CompiledGrammar, Matcher, compile_grammar
+from slm.syntax import compile_lark
+from slm.vocab import byte_vocabulary
+from tests.paths import find_shared_data, shared_data
+
+SEMANTICS = {"parser": "earley", "lexer": "dynamic_complete"}
+BYTES = byte_vocabulary()
+
+# Refused by name, and only these.
+VIABILITY_REFUSED = {
+    "backreference": "backreference",
+    "caret_multiline": "anchor",
+    "lookahead_ignored_ws": "lookahead",
+    "neg_lookahead_number": "lookahead",
+}
+CORPUS_REFUSED = {
+    "cel": "lookahead",
+    "colang2": "%declare",
+    "decfile": "word boundary",
+    "docstub_doctype": "lookbehind",
+    "formulate_numexpr": "lookahead",
+    "lark_lark": "lookahead",
+    "lark_python": "%declare",
+    "lark_python2": "%declare",
+    "logic_ltl": "lookahead",
+    "logic_pltl": "lookahead",
+    "quil": "anchor",
+    "sympy_latex": "lookahead",
+    "syncode_python": "%declare",
+    "timefhuman": "lookahead",
+    "undate_combined": "word boundary",
+    "vyper": "%declare",
+    "wdl_1_0": "lookahead",
+}
+LARK_TESTS_COMPILED = 227
+LARK_TESTS_REFUSED = 11
+
+
+class OutOfTime(BaseException):
+    """Not an Exception, so that nothing on the way catches it."""
+
+
+def verdict(parser: lark.Lark, text: str, start: str, seconds: float = 1.0) -> bool | None:
+    """Whether Lark parses the text; None where it takes too long or fails itself."""
+
+    def stop(*_: object) -> None:
+        raise OutOfTime
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        parser.parse(text, start=start)
+    except lark.exceptions.UnexpectedInput:
+        return False
+    except (RuntimeError, OutOfTime):
+        return None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    return True
+
+
+def accepts(grammar: CompiledGrammar | None, text: str) -> bool:
+    if grammar is None:
+        return False
+    matcher = grammar.matcher()
+    try:
+        for byte in text.encode():
+            matcher.accept(byte)
+    except TokenRejected:
+        return False
+    return matcher.is_complete()
+
+
+def compiled(built: lark.Lark, start: str) -> CompiledGrammar | None:
+    """The grammar over bytes; None when its language is empty."""
+    try:
+        return compile_grammar(compile_lark(built, start=start).grammar, BYTES)
+    except EmptyLanguage:
+        return None
+
+
+# --- every prefix, every byte ---------------------------------------------------------------------
+
+
+def viability_cases() -> list[Path]:
+    folder = find_shared_data("lark/_viability")
+    return sorted(folder.glob("*earley_dynamic_complete.json")) if folder else []
+
+
+@pytest.mark.parametrize("path", viability_cases(), ids=lambda path: path.name.split("__")[0])
+def test_viability(path: Path) -> None:
+    """At every prefix: a character is allowed iff some accepted text goes on with it.
+
+    The accepted texts are known up to a length only; a character allowed near that bound without
+    one of them is proved by completing it under the mask and letting Lark parse the result.
+    """
+    case = json.loads(path.read_text())
+    if case["case"] in VIABILITY_REFUSED:
+        with pytest.raises(UnsupportedLarkFeature) as caught:
+            compile_lark(case["grammar"], **case["options"])
+        assert caught.value.feature == VIABILITY_REFUSED[case["case"]]
+        return
+    built = lark.Lark(case["grammar"], **case["options"])
+    grammar = compiled(built, "start")
+    accepted = set(case["accepted"])
+    viable = {text[:size] for text in accepted for size in range(len(text) + 1)}
+    if grammar is None:
+        assert not accepted
+        return
+    alphabet, bound = case["alphabet"], case["exhaustive_to_length"]
+    letters = {ord(char) for char in alphabet}
+    unproved: list[tuple[Matcher, str]] = []
+    stack = [(grammar.matcher(), "")]
+    while stack:
+        matcher, prefix = stack.pop()
+        assert matcher.is_complete() == (prefix in accepted), prefix
+        if len(prefix) == bound:
+            continue
+        mask = matcher.mask()
+        allowed = {byte for byte in range(256) if mask[byte >> 5] >> (byte & 31) & 1}
+        for char in alphabet:
+            longer = prefix + char
+            if ord(char) not in allowed:
+                assert longer not in viable, longer
+                continue
+            after = matcher.fork()
+            after.accept(ord(char))
+            if longer in viable:
+                stack.append((after, longer))
+            else:
+                unproved.append((after, longer))
+        if len(prefix) < 2:  # bytes outside the alphabet: each begins or goes on in some text
+            for byte in sorted(allowed - letters)[:8]:
+                after = matcher.fork()
+                after.accept(byte)
+                assert after.is_complete() or after.mask().any(), (prefix, byte)
+    for matcher, prefix in unproved[:: max(1, len(unproved) // 50)]:
+        text = completion(matcher, prefix, alphabet)
+        assert text is not None, f"{prefix!r} is allowed, but nothing completes it"
+        assert verdict(built, text, "start") is True, text
+
+
+def completion(matcher: Matcher, prefix: str, alphabet: str) -> str | None:
+    """A short text that the mask allows to end, by breadth-first search."""
+    level = [(matcher, prefix)]
+    for _ in range(10):
+        following = []
+        for here, text in level:
+            if here.is_complete():
+                return text
+            mask = here.mask()
+            for char in alphabet:
+                if mask[ord(char) >> 5] >> (ord(char) & 31) & 1:
+                    after = here.fork()
+                    after.accept(ord(char))
+                    following.append((after, text + char))
+        level = following[:60]
+    return None
+
+
+# --- Lark's own test suite ------------------------------------------------------------------------
+
+
+def test_larks_own_tests() -> None:
+    """Every grammar of Lark's test suite that builds here, with every text it was tried on."""
+    path = shared_data("lark/_lark_tests/lark_1.3.1_tests.jsonl")
+    builds: dict[tuple[str, str], set[str]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        if not isinstance(record["grammar"], str):
+            continue
+        options = dict(record["options"] or {})
+        options.pop("parser", None)
+        options.pop("lexer", None)
+        texts = builds.setdefault((record["grammar"], json.dumps(options, sort_keys=True)), set())
+        texts.update(
+            parse["text"]
+            for parse in record["parses"]
+            if isinstance(parse["text"], str) and parse["texttype"] == "str"
+        )
+    compiled_count, refused, judged = 0, 0, [0, 0]
+    for (text, written), texts in builds.items():
+        options = {**json.loads(written), **SEMANTICS}
+        try:
+            built = lark.Lark(text, **options)
+        except Exception:  # not a grammar under these semantics, whatever Lark says
+            continue
+        start = str(built.options.start[0])
+        try:
+            grammar = compiled(built, start)
+        except UnsupportedLarkFeature:
+            refused += 1
+            continue
+        compiled_count += 1
+        for sample in texts:
+            if any("\ud800" <= char <= "\udfff" for char in sample):
+                continue
+            judgement = verdict(built, sample, start)
+            if judgement is not None:
+                judged[judgement] += 1
+                assert accepts(grammar, sample) == judgement, (text, sample)
+    print(f"compiled {compiled_count}, refused {refused}, verdicts {judged}")
+    assert compiled_count >= LARK_TESTS_COMPILED
+    assert refused <= LARK_TESTS_REFUSED
+    assert sum(judged) > 500
+
+
+# --- grammars of public projects ------------------------------------------------------------------
+
+
+def corpus() -> list[dict[str, Any]]:
+    manifest = find_shared_data("lark/MANIFEST.json")
+    return json.loads(manifest.read_text())["grammars"] if manifest else []
+
+
+@pytest.mark.parametrize("entry", corpus(), ids=lambda entry: str(entry["name"]))
+def test_corpus(entry: dict[str, Any]) -> None:
+    """A real grammar compiles and agrees with Lark on its samples, or is refused as expected."""
+    folder = shared_data(f"lark/{entry['name']}")
+    path = folder / entry["grammar"]
+    options = {**entry["options"], "source_path": str(path), **SEMANTICS}
+    if isinstance(options.get("g_regex_flags"), str):
+        options["g_regex_flags"] = re.RegexFlag[options["g_regex_flags"].rsplit(".", 1)[-1]]
+    start = entry["start"] if isinstance(entry["start"], str) else "start"
+    built = lark.Lark(path.read_text(encoding="utf-8"), start=start, **options)
+    if entry["name"] in CORPUS_REFUSED:
+        with pytest.raises(UnsupportedLarkFeature) as caught:
+            compile_lark(built, start=start)
+        assert caught.value.feature == CORPUS_REFUSED[entry["name"]]
+        assert caught.value.at is not None
+        return
+    grammar = compiled(built, start)
+    for sample in samples_of(folder, entry):
+        judgement = verdict(built, sample, start, seconds=1.5)
+        assert judgement is None or accepts(grammar, sample) == judgement, sample
+
+
+def samples_of(folder: Path, entry: dict[str, Any]) -> list[str]:
+    """The shortest samples: Lark's dynamic lexers slow down steeply on longer texts."""
+    texts = []
+    strings = folder / "samples.jsonl"
+    if strings.exists():
+        lines = strings.read_text(encoding="utf-8").splitlines()
+        texts += [json.loads(line)["text"] for line in lines]
+    texts = sorted((text for text in texts if isinstance(text, str)), key=len)[:40]
+    for file in sorted(entry["sample_files"], key=lambda file: int(file["bytes"]))[:2]:
+        texts.append((folder / file["file"]).read_text(encoding="utf-8", errors="ignore"))
+    return [text for text in texts if len(text) < 400]

@@ -1,0 +1,204 @@
+"""The whole message of every way a schema, or a type, can be refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slm.errors import SlmError
+from slm.schema import compile_schema, from_type
+
+CASES: list[tuple[Any, dict[str, Any], str]] = [
+    (
+        "[1,",
+        {},
+        """\
+[S001] the schema is not JSON: Expecting value
+  at <schema>:1:4
+  [1,
+     ^
+  hint: pass JSON text, a dict or a bool""",
+    ),
+    (
+        '{"type": "null", "type": "string"}',
+        {},
+        """\
+[S001] the member "type" appears twice in one object
+  at <schema>
+  hint: JSON parsers keep only the last one: remove or rename the others""",
+    ),
+    (
+        [],
+        {},
+        """\
+[S001] a schema is an object or a boolean, not an array
+  at #
+  hint: pass a dict, a bool or JSON text""",
+    ),
+    (
+        {"properties": {"age": {"type": "int"}}},
+        {},
+        """\
+[S001] type must be one of null, boolean, integer, number, string, array, object, or a non-empty \
+array of them, not "int"
+  at #/properties/age/type
+  hint: correct the value, or pass draft=… if it belongs to another draft""",
+    ),
+    (
+        {"$schema": "http://json-schema.org/draft-07/schema#", "exclusiveMinimum": True},
+        {},
+        """\
+[S001] exclusiveMinimum must be a finite number, not true
+  at #/exclusiveMinimum
+  hint: correct the value, or pass draft=… if it belongs to another draft""",
+    ),
+    (
+        {"pattern": "a("},
+        {},
+        """\
+[S001] pattern 'a(' is a malformed regular expression: missing `)`
+  at #/pattern
+  hint: this is ECMA-262 (JavaScript) syntax, as JSON Schema wants it""",
+    ),
+    (
+        {"type": "array", "uniqueItems": True},
+        {},
+        """\
+[S002] uniqueItems cannot be enforced exactly here: equal items are not tracked yet
+  at #/uniqueItems
+  hint: simplify the schema, or pass on_unsupported="relax" to drop the keyword""",
+    ),
+    (
+        {"properties": {"a/b": {"unevaluatedProperties": False}}},
+        {},
+        """\
+[S002] unevaluatedProperties cannot be enforced exactly here: which members a schema has evaluated \
+is not tracked yet
+  at #/properties/a~1b/unevaluatedProperties
+  hint: simplify the schema, or pass on_unsupported="relax" to drop the keyword""",
+    ),
+    (
+        {"format": "regex"},
+        {},
+        """\
+[S002] format cannot be enforced exactly here: the format "regex" is known but not implemented
+  at #/format
+  hint: pass formats="annotate" to leave formats unchecked""",
+    ),
+    (
+        {"$schema": "http://x.test/s"},
+        {},
+        """\
+[S002] $schema names a dialect that is not known: http://x.test/s
+  at #/$schema
+  hint: pass draft=…, one of 4, 6, 7, 2019-09, 2020-12, to read it as that""",
+    ),
+    (
+        {"type": "string"},
+        {"order": "any"},
+        """\
+[S002] order="any" is not supported yet
+  hint: use order="declared", the default""",
+    ),
+    (
+        {"$ref": "#/$defs/nope"},
+        {},
+        """\
+[S003] $ref "#/$defs/nope" points to nothing
+  at #/$ref
+  hint: correct the reference, or define its target""",
+    ),
+    (
+        {"$ref": "http://x.test/other"},
+        {},
+        """\
+[S003] $ref "http://x.test/other" points outside this schema
+  at #/$ref
+  hint: pass registry={"http://x.test/other": …}; the network is never asked""",
+    ),
+    (
+        {"$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}, {}]}}, "$ref": "#/$defs/a"},
+        {},
+        """\
+[S003] the schema refers only to itself
+  at #/$defs/a
+  hint: put something between the schema and its reference, such as properties""",
+    ),
+    (
+        {
+            "type": "object",
+            "required": ["a"],
+            "properties": {"a": {"type": "string", "pattern": "^a+$", "minLength": 2, "enum": []}},
+        },
+        {},
+        """\
+[S004] no JSON value is valid under this schema
+  at #/properties/a
+  hint: its keywords contradict each other, or it needs itself without end""",
+    ),
+    (
+        {"type": "object", "required": ["a"], "properties": {"a": {"$ref": "#"}}},
+        {},
+        """\
+[S004] no JSON value is valid under this schema
+  at #
+  hint: its keywords contradict each other, or it needs itself without end""",
+    ),
+    (
+        {"type": "string"},
+        {"whitespace": "some"},
+        """\
+[C001] whitespace cannot be 'some'
+  hint: use 'any' or 'compact', or an indent from 0 to 16""",
+    ),
+    (
+        {"type": "string"},
+        {"draft": "5"},
+        """\
+[S001] unknown draft '5'
+  hint: the drafts are 4, 6, 7, 2019-09, 2020-12""",
+    ),
+]
+
+
+@pytest.mark.parametrize(("schema", "options", "message"), CASES, ids=lambda case: str(case)[:40])
+def test_a_refused_schema_says_what_where_and_what_next(
+    schema: Any, options: dict[str, Any], message: str
+) -> None:
+    """The error's text is exactly this: code, cause, JSON Pointer, hint."""
+    with pytest.raises(SlmError) as caught:
+        compile_schema(schema, **options)
+    assert str(caught.value) == message
+
+
+def test_a_type_without_a_schema_is_named() -> None:
+    """A type that JSON cannot hold is refused by its name."""
+    with pytest.raises(SlmError) as caught:
+        from_type(complex | range)
+    assert str(caught.value).startswith("[S005] ")
+    assert str(caught.value).endswith("hint: use JSON types, or pass the schema as a dict")
+
+
+def test_too_many_schemas_on_one_value_is_refused() -> None:
+    """Applicators nested beyond the limit are refused, not a stack overflow."""
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(1_000):
+        schema = {"allOf": [schema]}
+    with pytest.raises(SlmError) as caught:
+        compile_schema(schema)
+    where = "/allOf/0" * 151
+    assert str(caught.value) == (
+        f"[G004] more than 150 schemas apply to the same value\n  at #{where}\n"
+        "  hint: flatten nested allOf, anyOf, oneOf, not and $ref"
+    )
+
+
+def test_text_that_is_nested_too_deep_is_refused() -> None:
+    """JSON text 100,000 levels deep is a clear error."""
+    with pytest.raises(SlmError) as caught:
+        compile_schema('{"not":' * 100_000)
+    assert str(caught.value) == (
+        "[S001] the schema's JSON text is nested too deep to be read\n  at <schema>\n"
+        "  hint: use $defs and $ref instead of nesting"
+    )
