@@ -123,6 +123,12 @@ $(VENV)/.slm-built-reference: pyproject.toml $(VENV)/.slm-tools
 	@$(PIP) --no-build-isolation --no-deps -e . | $(TERSE)
 	@rm -f $(VENV)/.slm-built-native; touch $@
 
+# The documentation is read from the sources: slm need not be built for it.
+$(VENV)/.slm-docs: constraints.txt pyproject.toml | $(VENV)/.slm-venv
+	@echo '· packages for the documentation'
+	@$(PIP) mkdocs 'mkdocstrings[python]' | $(TERSE)
+	@touch $@
+
 # .slm-test stands for `pip install slm[test]`, and so on: slm itself is there, its extras are added.
 $(VENV)/.slm-%: constraints.txt $(BUILT) $(VENV)/.slm-torch
 	@echo '· packages for slm[$*]'
