@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("transformers")
-
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     """The folder of a tiny Llama."""
+    pytest.importorskip("transformers")
     from tests.unit.models.tiny import make_folder
 
     return make_folder(tmp_path_factory.mktemp("tiny"))

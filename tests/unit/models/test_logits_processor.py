@@ -12,6 +12,8 @@ from slm.models.transformers import GrammarLogitsProcessor
 from slm.vocab import byte_vocabulary
 from tests.unit.decode.grammars import DIGITS, PERSON, YES_NO
 
+pytest.importorskip("transformers")
+
 
 def generate(model, processor, prompts, **options):
     import torch

@@ -15,6 +15,8 @@ from slm.models.transformers import TransformersModel, load_folder, load_hub
 from tests.unit.decode.grammars import DIGITS, PERSON, YES_NO
 from tests.unit.models.tiny import ATTENTION, make_folder
 
+pytest.importorskip("transformers")
+
 # One family for each way that attention or positions can go wrong with rows of unequal length.
 FAMILIES = {
     "rotary": ("LlamaConfig", ATTENTION),
