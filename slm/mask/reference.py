@@ -4,7 +4,8 @@ A token is allowed if and only if the text, continued by its bytes, can still be
 of the grammar. Three layers say that, each the simplest exact way:
 
 1. *Code points.* An Earley parser whose leaves are regular languages (`slm.mask.earley`). Whatever
-   derives nothing was removed before, so a column with any item is a viable text.
+   derives nothing was removed before, so a column with any item is a viable text. (Where a terminal
+   has to be the longest, whoever made the grammar answers for that; see `Terminal`.)
 2. *Bytes.* A state is a column of items and the bytes of an unfinished UTF-8 sequence; it is viable
    when some code point with that prefix leads to a non-empty column.
 3. *Tokens.* Every token of the vocabulary is tried. Sorted, so that a shared prefix is walked once.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 from threading import RLock
 from typing import TypeAlias
 
@@ -253,6 +255,7 @@ def code_points(prefix: bytes) -> tuple[int, int, bool] | None:
     return None
 
 
+@lru_cache(maxsize=4)
 def _sorted_tokens(vocabulary: Vocabulary) -> list[tuple[bytes, int, int]]:
     """(bytes, id, length of the prefix shared with the one before), sorted by bytes."""
     table = []

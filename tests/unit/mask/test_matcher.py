@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,13 @@ from tests.properties.engine_language import ENGINES
 
 GRAMMAR = read_grammar('start: "[" NUMBER ("," NUMBER)* "]"\nNUMBER: "0" | [1-9] [0-9]*', "list")
 BYTES = byte_vocabulary()
+
+
+@lru_cache
+def qwen() -> Vocabulary:
+    """A real vocabulary."""
+    return Vocabulary.from_hf(shared_data("tokenizers/qwen2"))
+
 
 engines = pytest.mark.parametrize("engine", ENGINES)
 
@@ -222,7 +230,7 @@ def test_forcing_looks_no_further_than_its_limit(engine: str) -> None:
 @engines
 def test_forced_text_is_tokenised_as_the_tokenizer_would(engine: str) -> None:
     """With a real tokenizer: canonical tokens up to where the model has a say."""
-    vocabulary = Vocabulary.from_hf(shared_data("tokenizers/qwen2"))
+    vocabulary = qwen()
     grammar = read_grammar(
         'start: "{\\"first name\\": \\"" NAME "\\", \\"age\\": 7}"\nNAME: [A-Za-z]+'
     )

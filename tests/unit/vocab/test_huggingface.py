@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from slm.errors import UnsupportedTokenizer
@@ -50,7 +50,6 @@ texts = st.text(
 
 
 @pytest.mark.parametrize("name", REAL)
-@settings(max_examples=200)
 @given(text=texts)
 @example(text=" a")
 @example(text="  ▁ <0x41> </s><|endoftext|>")
@@ -67,7 +66,6 @@ def test_the_bytes_of_the_tokens_are_the_bytes_of_the_text(name: str, text: str)
 
 
 @pytest.mark.parametrize("name", REAL)
-@settings(max_examples=200)
 @given(text=texts)
 @example(text=" a")
 @example(text="hello  world")
@@ -106,9 +104,9 @@ def test_the_same_vocabulary_from_a_path_a_folder_and_an_object(name: str) -> No
 def test_transformers_tokenizers_bring_their_end_token() -> None:
     """A transformers fast tokenizer is asked for its end id."""
     transformers = pytest.importorskip("transformers")
-    folder = shared_data("tokenizers/qwen2")
+    folder = shared_data("tokenizers/phi3")
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder))
-    vocabulary, _ = real("qwen2")
+    vocabulary, _ = real("phi3")
     assert Vocabulary.from_hf(tokenizer) == vocabulary
 
 
