@@ -13,7 +13,9 @@ from slm.grammar.ir import Call, Expression, Grammar, Rule, Terminal, choice, ma
 from slm.vocab import Vocabulary
 from tests.paths import shared_data
 
-native = pytest.importorskip("slm.mask.native", reason="the native engine is not built")
+native = pytest.importorskip(
+    "slm.mask.native", reason="the native engine is not built", exc_type=ImportError
+)
 
 LETTERS = CharSet.from_ranges([(65, 90), (97, 122)])
 WORD = LETTERS | CharSet.from_ranges([(48, 57), (95, 95)])
