@@ -1,7 +1,8 @@
 """The formats of the specification that are asserted, as regular languages of decoded strings.
 
-Each is written as the pieces its RFC names. A format the specification does not know is an
-annotation, as the specification says; one that it knows and that is missing here is refused.
+Each is written as the pieces its RFC names, and asserted in every draft, also in one older than
+the format. A format the specification does not know is an annotation, as the specification says;
+one that it knows and that is missing here is refused.
 """
 
 from __future__ import annotations
@@ -56,19 +57,33 @@ _QUOTED_EMAIL = rf'"(?:[ !#-\[\]-~]|\\[ -~])+"@(?:{_HOSTNAME}|\[{_IPV4}\]|\[IPv6
 _PERCENT = r"%[0-9a-fA-F]{2}"
 _UNRESERVED = r"a-zA-Z0-9\-._~"
 _SUB = r"!$&'()*+,;="
-_PCHAR = rf"(?:[{_UNRESERVED}{_SUB}:@]|{_PERCENT})"
-_USERINFO = rf"(?:[{_UNRESERVED}{_SUB}:]|{_PERCENT})*"
-_REG_NAME = rf"(?:[{_UNRESERVED}{_SUB}]|{_PERCENT})*"
-_IP_LITERAL = rf"\[(?:{_IPV6}|[vV][0-9a-fA-F]+\.[{_UNRESERVED}{_SUB}:]+)\]"
-_AUTHORITY = rf"(?:{_USERINFO}@)?(?:{_IP_LITERAL}|{_REG_NAME})(?::[0-9]*)?"
-_ABEMPTY = rf"(?:/{_PCHAR}*)*"
-_ABSOLUTE = rf"/(?:{_PCHAR}+(?:/{_PCHAR}*)*)?"
-_ROOTLESS = rf"{_PCHAR}+(?:/{_PCHAR}*)*"
-_NOSCHEME = rf"(?:[{_UNRESERVED}{_SUB}@]|{_PERCENT})+(?:/{_PCHAR}*)*"
-_TAIL = rf"(?:\?(?:{_PCHAR}|[/?])*)?(?:#(?:{_PCHAR}|[/?])*)?"
-_SCHEME = r"[a-zA-Z][a-zA-Z0-9+.\-]*"
-_URI = rf"{_SCHEME}:(?://{_AUTHORITY}{_ABEMPTY}|{_ABSOLUTE}|{_ROOTLESS}|){_TAIL}"
-_RELATIVE = rf"(?://{_AUTHORITY}{_ABEMPTY}|{_ABSOLUTE}|{_NOSCHEME}|){_TAIL}"
+_UCSCHAR = r"\u{a0}-\u{d7ff}\u{f900}-\u{fdcf}\u{fdf0}-\u{ffef}" + "".join(
+    rf"\u{{{plane:x}0000}}-\u{{{plane:x}fffd}}" for plane in range(1, 14)
+).replace(r"\u{e0000}", r"\u{e1000}")
+_PRIVATE = r"\u{e000}-\u{f8ff}\u{f0000}-\u{ffffd}\u{100000}-\u{10fffd}"
+
+
+def _references(unreserved: str, private: str) -> tuple[str, str]:
+    """Absolute and relative references, of URIs or with more characters of IRIs."""
+    pchar = rf"(?:[{unreserved}{_SUB}:@]|{_PERCENT})"
+    userinfo = rf"(?:[{unreserved}{_SUB}:]|{_PERCENT})*"
+    reg_name = rf"(?:[{unreserved}{_SUB}]|{_PERCENT})*"
+    ip_literal = rf"\[(?:{_IPV6}|[vV][0-9a-fA-F]+\.[{_UNRESERVED}{_SUB}:]+)\]"
+    authority = rf"(?:{userinfo}@)?(?:{ip_literal}|{reg_name})(?::[0-9]*)?"
+    path = rf"(?:/{pchar}*)*"
+    absolute = rf"/(?:{pchar}+{path})?"
+    rootless = rf"{pchar}+{path}"
+    no_scheme = rf"(?:[{unreserved}{_SUB}@]|{_PERCENT})+{path}"
+    query = rf"(?:\?(?:{pchar}|[/?{private}])*)?"
+    tail = rf"{query}(?:#(?:{pchar}|[/?])*)?"
+    scheme = r"[a-zA-Z][a-zA-Z0-9+.\-]*"
+    full = rf"{scheme}:(?://{authority}{path}|{absolute}|{rootless}|){tail}"
+    relative = rf"(?://{authority}{path}|{absolute}|{no_scheme}|){tail}"
+    return full, rf"(?:{full}|{relative})"
+
+
+_URI, _URI_REFERENCE = _references(_UNRESERVED, "")
+_IRI, _IRI_REFERENCE = _references(_UNRESERVED + _UCSCHAR, _PRIVATE)
 _POINTER = r"(?:/(?:[^/~]|~[01])*)*"
 
 _PATTERNS: dict[str, str] = {
@@ -82,25 +97,19 @@ _PATTERNS: dict[str, str] = {
     "ipv6": _IPV6,
     "hostname": _HOSTNAME,
     "uri": _URI,
-    "uri-reference": rf"(?:{_URI}|{_RELATIVE})",
+    "uri-reference": _URI_REFERENCE,
+    "iri": _IRI,
+    "iri-reference": _IRI_REFERENCE,
     "json-pointer": _POINTER,
     "relative-json-pointer": rf"(?:0|[1-9][0-9]*)(?:#|{_POINTER})",
 }
 _LENGTHS = {"hostname": r"[^]{0,253}"}
-_SINCE: dict[str, int] = {  # the first draft that defines the format
-    "date": 4,
-    "time": 4,
-    "uri-reference": 6,
-    "json-pointer": 6,
-    "relative-json-pointer": 7,
-    "duration": 2019,
-    "uuid": 2019,
+_MISSING: dict[str, int] = {  # not implemented, and the first draft that defines it
     "uri-template": 6,
-    "iri": 7,
-    "iri-reference": 7,
+    "regex": 4,
+    "idn-email": 7,
     "idn-hostname": 7,
 }
-_MISSING = frozenset("uri-template iri iri-reference idn-email idn-hostname regex".split())
 
 
 @lru_cache(maxsize=64)
@@ -117,10 +126,8 @@ def format_language(name: str, draft: str) -> tuple[Regular | None, str]:
     >>> format_language("color", "2020-12")
     (None, '')
     """
-    if _SINCE.get(name, 0) > int(draft[:4]) and not (int(draft[:4]) < 10 and _SINCE[name] < 5):
-        return None, ""
     if name in _PATTERNS:
         return _language(name), ""
-    if name in _MISSING:
+    if name in _MISSING and int(draft[:4]) >= _MISSING[name]:
         return None, f'the format "{name}" is known but not implemented'
     return None, ""

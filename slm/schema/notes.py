@@ -69,6 +69,6 @@ def _known(of: Normaliser, pointer: str, keyword: str, value: object) -> Note:
         if not of.assert_formats:
             return Note(pointer, keyword, "annotation", 'formats="annotate"')
         if format_language(value, of.reader.draft)[0] is None:
-            why = f'draft {of.reader.draft} does not define the format "{value}"'
+            why = f'the specification does not define the format "{value}"'
             return Note(pointer, keyword, "annotation", why)
     return Note(pointer, keyword, "enforced")

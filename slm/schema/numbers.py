@@ -151,8 +151,8 @@ def _signed(shape: NumberShape, magnitudes: _Magnitudes) -> Regular:
         options.append(magnitudes(start, above_zero and shape.low_open, high, shape.high_open))
     if low is None or low < 0 or (low == 0 and not shape.low_open):
         below_zero = high is not None and (high < 0 or (high == 0 and shape.high_open))
-        start = high.copy_negate() if below_zero and high is not None else Decimal(0)
-        end = low.copy_negate() if low is not None else None
+        start = high.copy_abs() if below_zero and high is not None else Decimal(0)
+        end = low.copy_abs() if low is not None else None
         negative = magnitudes(start, below_zero and shape.high_open, end, shape.low_open)
         options.append(concat(_MINUS, negative))
     return union(*options)
@@ -389,7 +389,7 @@ def number_text(shape: NumberShape, integer_point: bool = True) -> Regular:
 
 
 def _plain_spellings(value: Decimal) -> Regular:
-    whole, fraction = _split(abs(value))
+    whole, fraction = _split(value.copy_abs())
     zeros = repeat(_ZERO)
     if fraction:
         tail = concat(_POINT, literal(fraction), zeros)

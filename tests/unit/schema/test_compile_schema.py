@@ -30,7 +30,11 @@ KEYWORDS: list[tuple[Any, list[str], list[str]]] = [
     ({"type": "number", "exclusiveMinimum": 0.5}, ["0.51", "1", "2e5"], ["0.5", "0", "-1", "0.50"]),
     ({"type": "integer", "multipleOf": 3}, ["0", "-9", "12", "3.0"], ["1", "10", "-2"]),
     ({"type": "number", "multipleOf": 0.01}, ["0.25", "3", "-1.50"], ["0.255", "1.001"]),
-    ({"type": "string", "minLength": 2, "maxLength": 3}, ['"ab"', r'"\u00e9\ud83d\ude00"'], ['"a"']),
+    (
+        {"type": "string", "minLength": 2, "maxLength": 3},
+        ['"ab"', r'"\u00e9\ud83d\ude00"'],
+        ['"a"'],
+    ),
     ({"type": "string", "maxLength": 2}, ['"éß"', r'"\n\t"', '""'], ['"abc"', r'"\ud83d"']),
     ({"type": "string", "pattern": "b+"}, ['"abc"', '"b"', r'"\u0062"'], ['"a"', '""']),
     ({"pattern": "^a+$", "maxLength": 3, "type": "string"}, ['"a"', '"aaa"'], ['"aaaa"', '"ab"']),
@@ -52,7 +56,11 @@ KEYWORDS: list[tuple[Any, list[str], list[str]]] = [
         ["{}", '{"a":1}', '{"a":"x","b":1}', '{"b":1,"b":2}', r'{"b":1,"\u0062":2}', '{"b":1,}'],
     ),
     (
-        {"type": "object", "properties": {"a": {}, "b": {}, "c": {}}, "additionalProperties": False},
+        {
+            "type": "object",
+            "properties": {"a": {}, "b": {}, "c": {}},
+            "additionalProperties": False,
+        },
         ["{}", '{"a":1}', '{"a":1,"c":2}', '{"b":1}', '{"c":{}}'],
         ['{"d":1}', '{"a":1,"a":1}', '{,"a":1}'],
     ),
@@ -62,7 +70,10 @@ KEYWORDS: list[tuple[Any, list[str], list[str]]] = [
         ['{"x":1}'],
     ),
     (
-        {"patternProperties": {"^n_": {"type": "number"}}, "additionalProperties": {"type": "null"}},
+        {
+            "patternProperties": {"^n_": {"type": "number"}},
+            "additionalProperties": {"type": "null"},
+        },
         ['{"n_a":1}', '{"x":null,"n_":2}'],
         ['{"n_a":null}', '{"x":1}', r'{"\u006e_a":null}'],
     ),

@@ -1,0 +1,101 @@
+"""Languages of number texts against exact decimal arithmetic."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+
+import pytest
+
+from slm.grammar.derivative import Languages
+from slm.schema.algebra import NumberShape, matches
+from slm.schema.numbers import number_text, too_fine
+
+BOUNDS = [
+    Decimal(text)
+    for text in "0 1 -1 0.5 -0.25 10 99 100 -100 3.14 1e-3 -7 12.5 1e5 0.001 -0.01".split()
+]
+STEPS = [Decimal(text) for text in "1 2 3 7 10 0.5 0.01 1.5 0.25".split()]
+
+
+def random_shape(rng: random.Random) -> NumberShape:
+    low = rng.choice(BOUNDS) if rng.random() < 0.7 else None
+    high = rng.choice(BOUNDS) if rng.random() < 0.7 else None
+    if low is not None and high is not None and low > high:
+        low, high = high, low
+    return NumberShape(
+        integer=rng.choice([None, None, None, True, False]),
+        low=low,
+        low_open=low is not None and rng.random() < 0.5,
+        high=high,
+        high_open=high is not None and rng.random() < 0.5,
+        multiples=(rng.choice(STEPS),) if rng.random() < 0.2 else (),
+        non_multiples=(rng.choice(STEPS),) if rng.random() < 0.1 else (),
+        excluded=frozenset({rng.choice(BOUNDS)}) if rng.random() < 0.2 else frozenset(),
+    )
+
+
+def random_text(rng: random.Random) -> str:
+    whole = rng.choice([str(rng.randint(0, 130)), "0", "1", "10", "100", "99", "7", "100000"])
+    fraction = rng.choice(["", "", ".0", ".5", ".25", ".50", ".14", ".001", ".01", ".500000001"])
+    return rng.choice(["", "-"]) + whole + fraction
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_plain_spellings_are_exactly_the_numbers_of_the_set(seed: int) -> None:
+    """A text without an exponent is in the language when its value is in the set.
+
+    Integers have two spellings, ``1`` and ``1.0``; longer runs of zeros are not written.
+    """
+    rng = random.Random(seed)
+    shape = random_shape(rng)
+    language, pool = number_text(shape), Languages()
+    for _ in range(150):
+        text = random_text(rng)
+        if shape.integer and "." in text and not text.endswith((".0", ".5")):
+            continue
+        assert matches(language, text, pool) == shape.admits(Decimal(text)), (shape, text)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_normalised_exponents_are_exactly_the_numbers_of_the_set(seed: int) -> None:
+    """``d.ddde±n`` is in the language of bounds when its value is between them."""
+    rng = random.Random(seed)
+    low, high = sorted(rng.sample(BOUNDS, 2))
+    shape = NumberShape(low=low, low_open=rng.random() < 0.5, high=high)
+    language, pool = number_text(shape), Languages()
+    for _ in range(150):
+        mantissa = rng.choice("123456789") + rng.choice(["", ".0", ".5", ".14", ".25"])
+        exponent = (
+            rng.choice(["e", "E"]) + rng.choice(["", "+", "-"]) + rng.choice("1 2 3 02".split())
+        )
+        text = rng.choice(["", "-"]) + mantissa + exponent
+        assert matches(language, text, pool) == shape.admits(Decimal(text)), (shape, text)
+
+
+def test_zero_has_a_sign_and_nothing_else_below_it() -> None:
+    """With minimum 0, ``-0`` is zero and ``-0.01`` is not admitted."""
+    language, pool = number_text(NumberShape(low=Decimal(0))), Languages()
+    for text in ("0", "-0", "-0.0", "0.01", "1e-7"):
+        assert matches(language, text, pool), text
+    for text in ("-0.01", "-1", "-1e-7", "--0", "00"):
+        assert not matches(language, text, pool), text
+
+
+def test_large_integers_are_exact() -> None:
+    """Bounds beyond 28 digits, decimal's default precision, are not rounded."""
+    bound = 10**40 + 1
+    language, pool = (
+        number_text(NumberShape(True, Decimal(-bound), high=Decimal(bound))),
+        Languages(),
+    )
+    for value in (bound, -bound, bound - 1):
+        assert matches(language, str(value), pool)
+    for value in (bound + 1, -bound - 1):
+        assert not matches(language, str(value), pool)
+
+
+def test_a_step_with_too_many_remainders_is_named() -> None:
+    """A multiple whose automaton would be large is reported, not approximated."""
+    assert too_fine(NumberShape(multiples=(Decimal("0.123456789"),))) == Decimal("0.123456789")
+    assert too_fine(NumberShape(multiples=(Decimal("0.01"),))) is None
