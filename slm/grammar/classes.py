@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
+from array import array
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 
@@ -39,9 +40,9 @@ ECMA_SPACE = CharSet.from_ranges(
 @cache
 def _every_character() -> str:
     """All code points but the surrogates, as one string."""
-    return "".join(map(chr, range(_FIRST))) + "".join(
-        map(chr, range(_LAST + 1, sys.maxunicode + 1))
-    )
+    points = array("I", range(_FIRST))
+    points.extend(range(_LAST + 1, sys.maxunicode + 1))
+    return points.tobytes().decode("utf-32-le" if sys.byteorder == "little" else "utf-32-be")
 
 
 @cache
@@ -62,12 +63,17 @@ def python_category(letter: str, ascii_only: bool) -> CharSet:
 def _cased() -> tuple[CharSet, str]:
     """Every character that ``re.IGNORECASE`` may take for another one, as a set and as a string."""
     found: set[int] = set()
-    for char in _every_character():
-        lower, upper = char.lower(), char.upper()
-        if lower != char or upper != char:
-            found.add(ord(char))
-            found.update(map(ord, lower))
-            found.update(map(ord, upper))
+    text = _every_character()
+    for start in range(0, len(text), 256):
+        block = text[start : start + 256]
+        if block.lower() == block == block.upper():
+            continue  # most of Unicode has no case; whole blocks are asked at once
+        for char in block:
+            lower, upper = char.lower(), char.upper()
+            if lower != char or upper != char:
+                found.add(ord(char))
+                found.update(map(ord, lower))
+                found.update(map(ord, upper))
     # Both ends of each relation, once more: 'ſ'.upper() is 'S', 'İ'.lower() is two characters.
     for point in tuple(found):
         char = chr(point)
