@@ -194,7 +194,7 @@ def test_out_of_range_is_refused(bad):
 
 def test_numpy_numbers_are_numbers():
     """Values computed with numpy are accepted."""
-    Sampling(temperature=np.float32(0.5), top_k=np.int64(3))
+    assert Sampling(temperature=np.float32(0.5), top_k=np.int64(3)) == Sampling(0.5, 3)
 
 
 def test_unpack_mask_reads_every_bit():
