@@ -11,6 +11,22 @@ using Op = Program::Op;
 
 constexpr std::uint32_t kNever = 0xFFFFFFFFu;
 
+/// An intersection. Beside a part that is UTF-8 already, a complement need not be cut down to it:
+/// then `string but not these names` is a plain string again as soon as the names are ruled out.
+NodeId intersect(const Program& program, RegexPool& pool, const Program::Node& node,
+                 const std::vector<NodeId>& built) {
+  auto is_complement = [&](std::uint32_t child) {
+    return program.nodes[child].op == Op::kComplement;
+  };
+  bool bounded = !std::ranges::all_of(node.children, is_complement);
+  std::vector<NodeId> parts;
+  for (std::uint32_t child : node.children) {
+    bool bare = bounded && is_complement(child);
+    parts.push_back(bare ? pool.complement(built[program.nodes[child].children[0]]) : built[child]);
+  }
+  return pool.intersect(std::move(parts));
+}
+
 /// Turns the regular nodes of a program into expressions of the pool.
 std::vector<NodeId> read_languages(const Program& program, RegexPool& pool) {
   std::vector<NodeId> built(program.nodes.size(), kNothing);
@@ -38,7 +54,7 @@ std::vector<NodeId> read_languages(const Program& program, RegexPool& pool) {
         built[i] = pool.repeat(parts[0], node.low, node.high);
         break;
       case Op::kIntersection:
-        built[i] = parts.empty() ? anything : pool.intersect(std::move(parts));
+        built[i] = parts.empty() ? anything : intersect(program, pool, node, built);
         break;
       case Op::kComplement:
         // Of the texts, not of the byte strings: what is not UTF-8 is in no language.

@@ -501,6 +501,10 @@ std::vector<NodeId> RegexPool::options(NodeId node) const {
 }
 
 NodeId RegexPool::without_exclusions(NodeId node) {
+  if (nodes_[node].kind == Kind::kConcat) {
+    NodeId head = nodes_[node].a, tail = nodes_[node].b;
+    return concat(without_exclusions(head), tail);
+  }
   if (nodes_[node].kind != Kind::kIntersection) return node;
   std::vector<NodeId> kept;
   for (NodeId part : lists_.words(nodes_[node].a)) {

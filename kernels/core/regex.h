@@ -78,7 +78,7 @@ class RegexPool {
   /// The options of a union; anything else is its own only option.
   std::vector<NodeId> options(NodeId node) const;
 
-  /// An intersection without its complements (everything else: itself). A superset of `node`.
+  /// The node without the complements of an intersection that it is or begins with: a superset.
   NodeId without_exclusions(NodeId node);
 
   /// What `node` does under a class of characters, when it is `X{low,high}` then a tail.
