@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import lark
+import numpy as np
 import pytest
 
 from slm.errors import EmptyLanguage, TokenRejected, UnsupportedLarkFeature
-from slm.mask import CompiledGrammar, Matcher, compile_grammar
+from slm.mask import CompiledGrammar, Matcher, compile_grammar, native_available
 from slm.syntax import compile_lark
-from slm.vocab import byte_vocabulary
-from tests.paths import find_shared_data, shared_data
+from slm.vocab import Vocabulary, byte_vocabulary
+from tests.paths import ROOT, find_shared_data, shared_data
 
 SEMANTICS = {"parser": "earley", "lexer": "dynamic_complete"}
 BYTES = byte_vocabulary()
@@ -264,3 +265,46 @@ def samples_of(folder: Path, entry: dict[str, Any]) -> list[str]:
     for file in sorted(entry["sample_files"], key=lambda file: int(file["bytes"]))[:2]:
         texts.append((folder / file["file"]).read_text(encoding="utf-8", errors="ignore"))
     return [text for text in texts if len(text) < 400]
+
+
+# --- random walks with a real vocabulary ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def llama() -> Vocabulary:
+    """The 128k tokens of Llama 3."""
+    if not native_available():
+        pytest.skip("the reference engine is too slow for 128k tokens")
+    return Vocabulary.from_hf(str(shared_data("tokenizers/llama3")))
+
+
+# A uniform choice among thousands of tokens hardly ever closes these.
+NEVER_ENDING = ("email_headers", "legal_citations", "markdown_table")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "grammars").glob("*.lark")), ids=lambda p: p.stem)
+def test_walks_of_a_random_model(path: Path, llama: Vocabulary) -> None:
+    """A uniform model under the mask: never an empty mask, and Lark parses what is finished."""
+    result = compile_lark(path, **SEMANTICS)
+    grammar = compile_grammar(result.grammar, llama)
+    finished = 0
+    short = np.array([len(llama.bytes_of(token) or b"") == 1 for token in range(len(llama))])
+    ends = np.isin(np.arange(len(llama)), list(llama.eos_ids))
+    for seed in range(5):
+        rng, matcher = np.random.default_rng(seed), grammar.matcher()
+        for step in range(40):
+            bits = np.unpackbits(matcher.mask().view(np.uint8), bitorder="little")
+            allowed = bits[: len(llama)].astype(bool)
+            assert allowed.any(), matcher.text
+            going_on = allowed & ~ends
+            if matcher.is_complete() and (
+                not going_on.any() or step > 12 or len(matcher.text) > 60 or rng.random() < 0.2
+            ):
+                finished += 1
+                text = matcher.text.decode()
+                assert verdict(result.lark, text, "start", 0.5) is not False, text
+                break
+            if step > 4 and (going_on & short).any():  # what closes a text is short, and rare
+                going_on &= short
+            matcher.accept(int(rng.choice(np.flatnonzero(going_on))))
+    assert finished or path.stem in NEVER_ENDING, "no walk came to an end"
