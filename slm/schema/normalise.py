@@ -113,10 +113,17 @@ class Normaliser:
         found = self._goals.get(goal)
         if found is None:
             found = EVERYTHING
-            for literal in sorted(goal, key=abs):
+            # In the order of their pointers: numbers depend on what was compiled before.
+            for literal in sorted(goal, key=self._position) if len(goal) > 1 else goal:
                 found = self.meet(found, self._literal(literal), literal)
             self._goals[goal] = found
         return found
+
+    def _position(self, literal: int) -> tuple[str, str, int]:
+        if literal == FALSE_ID:
+            return "", "", 0
+        node = self.reader.node(literal)
+        return node.resource.source, node.pointer, literal
 
     def _literal(self, literal: int) -> Kinds:
         if literal == FALSE_ID:

@@ -154,22 +154,14 @@ class _TypeReader:
     def _fields(self, tp: Any, where: str) -> tuple[dict[str, Any], Convert]:
         where = where or tp.__name__
         try:
-            hints = typing_extensions.get_type_hints(tp)
+            hints = typing_extensions.get_type_hints(tp, include_extras=True)
         except NameError as error:
             raise self._unsupported(tp, where, str(error)) from None
         is_dataclass = dataclasses.is_dataclass(tp)
-        if is_dataclass:
-            given = [each for each in dataclasses.fields(tp) if each.init]
-            names = [each.name for each in given]
-            required = [
-                each.name
-                for each in given
-                if each.default is dataclasses.MISSING
-                and each.default_factory is dataclasses.MISSING
-            ]
-        else:
-            names = list(hints)
-            required = [name for name in names if name in tp.__required_keys__]
+        names = (
+            [each.name for each in dataclasses.fields(tp) if each.init] if is_dataclass else hints
+        )
+        required = [name for name in names if name in _required_names(tp, hints)]
         read = {name: self.read(hints[name], f"{where}.{name}") for name in names}
         schema: dict[str, Any] = {
             "type": "object",
@@ -220,15 +212,25 @@ def _fits(value: Any, option: Any, schema: dict[str, Any]) -> bool:
 
 
 def _has_members(value: dict[str, Any], option: Any) -> bool:
-    names = set(typing_extensions.get_type_hints(option))
-    if dataclasses.is_dataclass(option):
-        needed = {
+    hints = typing_extensions.get_type_hints(option, include_extras=True)
+    return _required_names(option, hints) <= set(value) <= set(hints)
+
+
+def _required_names(tp: Any, hints: dict[str, Any]) -> set[str]:
+    """Fields without a default; keys of a TypedDict that it does not call optional."""
+    if dataclasses.is_dataclass(tp):
+        return {
             each.name
-            for each in dataclasses.fields(option)
+            for each in dataclasses.fields(tp)
             if each.init
             and each.default is dataclasses.MISSING
             and each.default_factory is dataclasses.MISSING
         }
-    else:
-        needed = set(option.__required_keys__)
-    return needed <= set(value) <= names
+    # Annotations given as text hide Required and NotRequired from __required_keys__.
+    marks = {name: typing.get_origin(hint) for name, hint in hints.items()}
+    return {
+        name
+        for name, mark in marks.items()
+        if mark is typing_extensions.Required
+        or (mark is not typing_extensions.NotRequired and name in tp.__required_keys__)
+    }

@@ -1,4 +1,4 @@
-"""Random schemas: whatever the masks let through is valid, and whatever is valid they let through."""
+"""Random schemas: what the masks let through is valid, and what is valid they let through."""
 
 from __future__ import annotations
 
