@@ -51,8 +51,8 @@ ENFORCED: dict[str, Any] = {
     **{
         name: {"type": "string", "format": name}
         for name in (
-            "date time date-time duration email hostname ipv4 ipv6 uri uri-reference uuid "
-            "json-pointer relative-json-pointer"
+            "date time date-time duration email hostname ipv4 ipv6 uri uri-reference iri "
+            "iri-reference uuid json-pointer relative-json-pointer"
         ).split()
     },
 }
@@ -71,7 +71,7 @@ REFUSED: dict[str, Any] = {
     "unevaluatedItems": {"unevaluatedItems": False},
     **{
         name: {"type": "string", "format": name}
-        for name in "idn-email idn-hostname iri iri-reference uri-template regex".split()
+        for name in "idn-email idn-hostname uri-template regex".split()
     },
 }
 
