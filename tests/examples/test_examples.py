@@ -66,7 +66,7 @@ def test_example_introduces_itself(example: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 def test_page_code_runs(page: Path, tmp_path: Path) -> None:
     """The Python blocks of a page run, one after the other in one process, from the repository."""
-    script = tmp_path / f"{page.stem}.py"
+    script = tmp_path / f"code_of_{page.stem}.py"  # never the name of a package
     script.write_text("\n".join(python_blocks(page.read_text(encoding="utf-8"))), encoding="utf-8")
     printed = run(script, ROOT)
     assert printed.strip() or page.name != "README.md"
