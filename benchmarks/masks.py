@@ -71,6 +71,7 @@ class Outcome:
     steps: list[float] = field(default_factory=list)
     finished: int = 0  # instances accepted to their end
     rejected: int = 0  # instances refused at some token
+    cut: bool = False  # its contestant's time ended here
 
 
 class Matcher(Protocol):
@@ -205,6 +206,7 @@ def run_case(case: Case, tokens: list[list[int]], compiled: Start, until: float)
                 break
             outcome.steps.append(taken)
             if time.monotonic() > until:
+                outcome.cut = True
                 return outcome
         else:
             if matcher.may_end():
@@ -285,7 +287,7 @@ def figures(values: list[float]) -> list[float]:
 
 def print_comparison(console: Console, results: dict[str, list[Outcome]]) -> dict[str, Any]:
     """One table over the cases that all these contestants compiled."""
-    compiled = [{o.case for o in rows if not o.refused} for rows in results.values()]
+    compiled = [{o.case for o in rows if not o.refused and not o.cut} for rows in results.values()]
     common = set.intersection(*compiled)
     table = Table(
         title=f"µs, over {len(common)} schemas that all compiled; ratio: native ÷ llguidance"
