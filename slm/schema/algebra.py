@@ -226,12 +226,13 @@ class ArrayShape:
 
 @dataclass(frozen=True, slots=True)
 class Contains:
-    """`low` to `high` items satisfy the goal."""
+    """`low` to `high` of the items from `start` on satisfy the goal."""
 
     goal: Goal
     low: int
     high: int | None
     number: int  # of the schema that asks for it
+    start: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +266,8 @@ class ObjectShape:
     rules: tuple[NameRule, ...] = ()
     low: int = 0
     high: int | None = None
-    number: int = 0  # of the schema that asks for `low`
+    number: int = 0  # of the schema that asks for `low`, or for the first of `some`
+    some: tuple[NameRule, ...] = ()  # for each of them, a member whose name it speaks about
 
     def goal_of(self, name: str, pool: Languages) -> Goal:
         """What the value of the member of this name must satisfy."""
@@ -294,7 +296,8 @@ class ObjectShape:
             _merged(self.rules, other.rules),
             low,
             high,
-            self.number if self.low >= other.low else other.number,
+            self.number if self.low >= other.low and not other.some else other.number,
+            _merged(self.some, other.some),
         )
         if any(both.goal_of(name, pool) == FALSE for name in required):
             return None

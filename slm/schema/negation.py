@@ -21,8 +21,10 @@ from slm.schema.algebra import (
     NO_VALUE,
     TRUE,
     ArrayShape,
+    Contains,
     Goal,
     Kinds,
+    NameRule,
     NumberShape,
     ObjectShape,
     StringShape,
@@ -140,7 +142,9 @@ def _not_array(of: Normaliser, node: SchemaNode) -> Kinds:
     if shape.items == FALSE:
         found.append(ArrayShape(low=len(shape.prefix) + 1))
     elif shape.items:
-        raise of.unsupported(node, "items", "negated, it needs an item somewhere that fails it")
+        failing = of.negation(node, "items", shape.items)
+        start = len(shape.prefix)
+        found.append(ArrayShape(contains=(Contains(failing, 1, None, node.number, start),)))
     for part in shape.contains:
         if part.low != 1 or part.high is not None:
             raise of.unsupported(node, "contains", "its counts cannot be negated yet")
@@ -161,11 +165,7 @@ def _not_object(of: Normaliser, node: SchemaNode) -> Kinds:
             if goal:
                 failing = of.negation(node, "properties", goal)
                 found.append(ObjectShape({name: failing}, {name: None}))
-    for keyword in ("patternProperties", "additionalProperties", "propertyNames"):
-        if of.has(node, keyword) and not _holds_always(of, node, keyword):
-            raise of.unsupported(
-                node, keyword, "negated, it needs a member somewhere that fails it"
-            )
+    found.extend(ObjectShape(some=(rule,), number=node.number) for rule in _forbidden(of, node))
     if of.has(node, "minProperties") and raw["minProperties"] > 0:
         found.append(ObjectShape(high=int(raw["minProperties"]) - 1))
     if of.has(node, "maxProperties"):
@@ -174,10 +174,24 @@ def _not_object(of: Normaliser, node: SchemaNode) -> Kinds:
     return Kinds(objects=tuple(found))
 
 
-def _holds_always(of: Normaliser, node: SchemaNode, keyword: str) -> bool:
-    if keyword == "patternProperties":
-        return all(not of.reader.child(node, keyword, text) for text in node.raw[keyword])
-    return not of.reader.child(node, keyword)
+def _forbidden(of: Normaliser, node: SchemaNode) -> list[NameRule]:
+    """The names that no member may have.
+
+    Raises:
+        UnsupportedKeyword: other names are not forbidden but have values that may fail. A text with
+            such a member may repeat its name with a better value, which parsers take instead.
+    """
+    shape = of.object_shape(node)
+    rules = shape.rules if shape is not None else ()
+    found = []
+    for rule in rules:
+        if rule.goal != FALSE:
+            additional = rule.included is None
+            keyword = "additionalProperties" if additional else "patternProperties"
+            why = "negated, it needs a member somewhere whose value fails it"
+            raise of.unsupported(node, keyword, why)
+        found.append(NameRule(TRUE, rule.included, rule.names, rule.excluded))
+    return found
 
 
 def _not_applied(of: Normaliser, node: SchemaNode) -> Kinds:

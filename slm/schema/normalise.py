@@ -406,6 +406,8 @@ class Normaliser:
         unique = raw.get("uniqueItems") is True and self.has(node, "uniqueItems")
         if low < 2 and high is not None and high < 2:
             unique = False
+        if len(contains) == 1 and contains[0].low == 1:
+            low = max(low, 1)
         return ArrayShape(prefix, items, low, high, contains, node.number if unique else 0)
 
     def object_shape(self, node: SchemaNode) -> ObjectShape | None:

@@ -8,10 +8,11 @@ chain of rules over (next member, members so far).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from slm.errors import SlmError
 from slm.grammar.ir import EMPTY, NEVER, Expression, many, optional, seq
 from slm.grammar.regular import (
     ANYTHING,
@@ -21,7 +22,7 @@ from slm.grammar.regular import (
     difference,
     intersection,
 )
-from slm.schema.algebra import FALSE, TRUE, Goal, ObjectShape, conjoin
+from slm.schema.algebra import FALSE, TRUE, Goal, NameRule, ObjectShape, conjoin
 from slm.schema.expressions import alternatives
 from slm.schema.strings import spell, spell_other_names
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 MAX_NAME_CLASSES = 64
 MAX_COUNT_RULES = 4_000
+MAX_VARIANTS = 64
 
 
 @dataclass(slots=True)
@@ -47,8 +49,59 @@ def object_expression(
         UnsupportedKeyword: ``minProperties`` that free names would have to fill without repeats, or
             name patterns that overlap in too many ways.
     """
+    if shape.some:
+        variants = _with_members(to, shape)
+        return alternatives(
+            *(_one_object(to, one, goal, rule, depth, only_empty) for one in variants)
+        )
+    return _one_object(to, shape, goal, rule, depth, only_empty)
+
+
+def _with_members(to: Lowering, shape: ObjectShape) -> list[ObjectShape]:
+    """The ways to have a member of each kind that `some` asks for.
+
+    A declared member may be it, and becomes required; or it is a member with another name, which
+    stays in `some`.
+    """
+    found = [ObjectShape(**{**_fields(shape), "some": ()})]
+    for wanted in shape.some:
+        more: list[ObjectShape] = []
+        for one in found:
+            names = [name for name in one.members if wanted.applies(name, to.of.pool)]
+            if any(name in one.required for name in names) or any(
+                wanted.applies(name, to.of.pool) for name in one.required
+            ):
+                more.append(one)
+                continue
+            more.extend(
+                ObjectShape(**{**_fields(one), "required": {**one.required, name: None}})
+                for name in names
+            )
+            more.append(ObjectShape(**{**_fields(one), "some": (*one.some, wanted)}))
+        found = more
+        if len(found) > MAX_VARIANTS:
+            raise _unsupported_some(to, shape, "there are too many ways to violate it")
+    return found
+
+
+def _fields(shape: ObjectShape) -> dict[str, Any]:
+    return {each.name: getattr(shape, each.name) for each in fields(shape)}
+
+
+def _unsupported_some(to: Lowering, shape: ObjectShape, why: str) -> SlmError:
+    node = to.of.reader.node(shape.number)
+    names = ("additionalProperties", "patternProperties", "propertyNames")
+    keyword = next((name for name in names if to.of.has(node, name)), "minProperties")
+    return to.of.unsupported(node, keyword, f"negated, {why}")
+
+
+def _one_object(
+    to: Lowering, shape: ObjectShape, goal: Goal, rule: str, depth: int, only_empty: bool
+) -> Expression:
     names = {**dict.fromkeys(shape.members), **shape.required}
     low, high = shape.low, shape.high
+    if shape.some:
+        low = max(low, 1)
     if high is not None and len(shape.required) > high:
         return NEVER
     empty: Expression = NEVER
@@ -71,6 +124,13 @@ def object_expression(
             return NEVER
         members.append(_Member(seq(to.key(name), value), name in shape.required))
     free = _free_members(to, shape, goal, list(names), depth)
+    must: Expression | None = None
+    if shape.some and free is not None:
+        if len(shape.some) > 1 or high is not None or low > 1:
+            raise _unsupported_some(to, shape, "it cannot be combined with counts or another one")
+        must = _free_members(to, shape, goal, list(names), depth, shape.some[0])
+    if shape.some and must is None:
+        return NEVER
     if not members and free is None:
         return empty
     if low > len(shape.required) + 1 and free is not None:
@@ -81,7 +141,7 @@ def object_expression(
             hint="declare the properties, or set additionalProperties to false",
         )
     comma = to.layout.structural(",", depth)
-    inner = _Chain(to, members, free, comma, low, high, rule, goal).start()
+    inner = _Chain(to, members, free, must, comma, low, high, rule, goal).start()
     if inner == NEVER:
         return empty
     full = seq(to.layout.structural("{", depth), inner, to.layout.structural("}", depth))
@@ -89,11 +149,21 @@ def object_expression(
 
 
 def _free_members(
-    to: Lowering, shape: ObjectShape, goal: Goal, names: list[str], depth: int
+    to: Lowering,
+    shape: ObjectShape,
+    goal: Goal,
+    names: list[str],
+    depth: int,
+    only: NameRule | None = None,
 ) -> Expression | None:
-    """Members whose names are none of the declared ones; None where there can be none."""
+    """Members whose names are none of the declared ones; None where there can be none.
+
+    `only` narrows them to the names that a rule speaks about.
+    """
+    if only is not None:
+        names = [*names, *sorted(only.names.difference(names))]
     conditions: dict[Regular, None] = {}
-    for rule in shape.rules:
+    for rule in (*shape.rules, only) if only is not None else shape.rules:
         if rule.included is not None:
             conditions[rule.included] = None
         conditions.update(dict.fromkeys(rule.excluded))
@@ -105,10 +175,11 @@ def _free_members(
     by_goal: dict[Goal, list[Regular]] = {}
     for held in product((True, False), repeat=len(conditions)):
         holds = dict(zip(conditions, held, strict=True))
+        if only is not None and not _speaks(only, holds):
+            continue
         value_goal = TRUE
         for rule in shape.rules:
-            included = rule.included is None or holds[rule.included]
-            if included and not any(holds[part] for part in rule.excluded):
+            if _speaks(rule, holds):
                 value_goal = conjoin(value_goal, rule.goal)
         if value_goal == FALSE:
             continue
@@ -120,6 +191,11 @@ def _free_members(
         if keys:
             options.append(seq(alternatives(*keys), to.value(value_goal, depth + 1)))
     return alternatives(*options) if options else None
+
+
+def _speaks(rule: NameRule, holds: dict[Regular, bool]) -> bool:
+    included = rule.included is None or holds[rule.included]
+    return included and not any(holds[part] for part in rule.excluded)
 
 
 def _free_key(to: Lowering, region: Regular, names: list[str]) -> Expression:
@@ -146,6 +222,7 @@ class _Chain:
         to: Lowering,
         members: list[_Member],
         free: Expression | None,
+        must: Expression | None,
         comma: Expression,
         low: int,
         high: int | None,
@@ -153,6 +230,7 @@ class _Chain:
         goal: Goal,
     ) -> None:
         self.to, self.members, self.free, self.comma = to, members, free, comma
+        self.must = must
         self.low, self.high, self.rule, self.goal = low, high, rule, goal
         required = sum(member.required for member in members)
         if low <= required:
@@ -160,9 +238,6 @@ class _Chain:
         if high is not None and free is None and high >= len(members):
             self.high = high = None
         self.cap = max(1, low) if high is None else max(low, high)
-        self.rest: list[int] = [0] * (len(members) + 1)  # required members from here on
-        for at in range(len(members) - 1, -1, -1):
-            self.rest[at] = self.rest[at + 1] + members[at].required
         self.made: dict[tuple[int, int], Expression] = {}
 
     def start(self) -> Expression:
@@ -233,6 +308,10 @@ class _Chain:
         if most == 0:
             return EMPTY
         following = seq(self.comma, self.free)
+        if self.must is not None:
+            rest = many(following)
+            late = seq(many(following), self.comma, self.must, rest)
+            return late if count else alternatives(seq(self.must, rest), seq(self.free, late))
         if count:
             return many(following, need, most)
         return seq(self.free, many(following, max(0, need - 1), None if most is None else most - 1))

@@ -61,6 +61,10 @@ class Arranger:
         if len(value) < shape.low or (shape.high is not None and len(value) > shape.high):
             return None
         found = [self._admitted(shape.item(at), item) for at, item in enumerate(value)]
+        for part in shape.contains:
+            hits = [item for item in value[part.start :] if self._admitted(part.goal, item)]
+            if len(hits) < part.low or (part.high is not None and len(hits) > part.high):
+                return None
         return None if None in found else ([item[0] for item in found if item is not None],)
 
     def _object(self, shape: ObjectShape, value: dict[str, Any]) -> tuple[Any] | None:
@@ -68,6 +72,9 @@ class Arranger:
             return None
         if not set(shape.required) <= set(value):
             return None
+        for rule in shape.some:
+            if not any(rule.applies(name, self.of.pool) for name in value):
+                return None
         found: dict[str, Any] = {}
         for name in _order(shape, value):
             part = self._admitted(shape.goal_of(name, self.of.pool), value[name])

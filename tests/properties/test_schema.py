@@ -50,6 +50,7 @@ def grow(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         "dependentRequired": st.dictionaries(NAMES, st.lists(NAMES, max_size=2, unique=True)),
         "items": inner,
         "prefixItems": some,
+        "contains": inner,
         "minItems": COUNTS,
         "maxItems": COUNTS,
         "anyOf": some,
