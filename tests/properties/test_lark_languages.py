@@ -197,7 +197,7 @@ def test_random_grammars(seed: int) -> None:
     rng = random.Random(seed)
     text = random_grammar(rng)
     try:
-        # The forest, for building a tree out of it may take Lark for ever; the language is the same.
+        # The forest: building a tree out of it may take Lark for ever. The language is the same.
         parser = lark.Lark(text, ambiguity="forest", **SEMANTICS)
     except lark.exceptions.LarkError:
         return
