@@ -198,7 +198,12 @@ class Normaliser:
         found = self._void.get(goal)
         if found is None:
             self._void[goal] = False
-            found = self._void[goal] = self.is_void(self.kinds(goal), depth - 1)
+            try:
+                found = self._void[goal] = self.is_void(self.kinds(goal), depth - 1)
+            except UnresolvableReference:
+                # The member leads back to a schema whose meaning is being worked out right now.
+                del self._void[goal]
+                return False
         return found
 
     def unaliased(self, goal: Goal) -> Goal:

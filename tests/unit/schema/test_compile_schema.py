@@ -331,6 +331,17 @@ def test_deep_nesting_compiles_without_recursion() -> None:
     assert len(compile_schema(schema).grammar.rules) >= 3_000
 
 
+def test_branches_that_lead_back_to_their_schema_are_not_a_cycle() -> None:
+    """Comparing branches looks into members that refer to the very schema being compared."""
+    inner = {"$ref": "#", "minProperties": 1}
+    node = {"properties": {"of": inner, "k": {"const": 1}}, "required": ["of", "k"]}
+    leaf = {"properties": {"of": {"$ref": "#"}, "k": {"const": 2}}, "required": ["k"]}
+    schema = {"type": "object", "oneOf": [node, leaf]}
+    grammar = compiled(schema)
+    assert accepts(grammar, '{"of":{"k":2},"k":1}')
+    assert not accepts(grammar, '{"k":1}')
+
+
 def test_the_same_sub_schema_is_one_rule() -> None:
     """A definition used many times becomes one rule."""
     schema = {
