@@ -1,6 +1,7 @@
 #include "core/regex.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "core/error.h"
 
@@ -431,31 +432,35 @@ bool RegexPool::search_alive(NodeId root) {
     for (int b = 0; b < 256; ++b) add(static_cast<std::uint8_t>(b));
     return bytes;
   }();
-  std::unordered_map<NodeId, NodeId> parent{{root, root}};
-  std::vector<NodeId> stack{root};
-  while (!stack.empty()) {
-    NodeId node = stack.back();
-    stack.pop_back();
+  // One byte at a time: the first that is tried nearly always leads to an end.
+  struct Visit {
+    NodeId node;
+    std::size_t next;  // index into `order`
+  };
+  std::vector<Visit> path{{root, 0}};
+  std::unordered_set<NodeId> seen{root};
+  while (!path.empty()) {
+    auto [node, at] = path.back();
     auto known = alive_.find(node);
-    if (known != alive_.end() && !known->second) continue;
-    if (nodes_[node].nullable || (known != alive_.end() && known->second) ||
-        (!nodes_[node].boolean && node != kNothing)) {
-      for (NodeId at = node;; at = parent[at]) {  // the whole path leads to a text
-        alive_[at] = true;
-        if (at == root) return true;
-      }
+    bool lives = known != alive_.end() ? known->second
+                                       : nodes_[node].nullable || !nodes_[node].boolean;
+    if (lives) {
+      for (const Visit& visit : path) alive_[visit.node] = true;
+      return true;
     }
-    ByteSet first = first_bytes(node);
-    for (std::size_t i = 256; i-- > 0;) {  // pushed last is tried first
-      if (!first[order[i]]) continue;
-      NodeId next = step(node, order[i]);
-      if (next != kNothing && parent.emplace(next, node).second) stack.push_back(next);
+    if (known != alive_.end() || at == order.size()) {
+      path.pop_back();
+      continue;
     }
-    if (parent.size() > 1'000'000) {
+    ++path.back().next;
+    if (!first_bytes(node)[order[at]]) continue;
+    NodeId next = step(node, order[at]);
+    if (next != kNothing && seen.insert(next).second) path.push_back({next, 0});
+    if (seen.size() > 1'000'000) {
       throw TooComplex("whether a terminal matches anything could not be decided");
     }
   }
-  for (auto [node, from] : parent) alive_[node] = false;
+  for (NodeId node : seen) alive_[node] = false;
   return false;
 }
 
