@@ -26,6 +26,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--output", type=Path, required=True, metavar="FOLDER", help="the run: log, curve, model"
     )
+    parser.add_argument(
+        "--start-from",
+        type=Path,
+        metavar="FOLDER",
+        help="a finished run whose weights to begin with",
+    )
     parser.add_argument("--steps", type=int, metavar="N", help="instead of the settings' number")
     parser.add_argument("--seed", type=int, metavar="N", help="instead of the settings' seed")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -56,7 +62,11 @@ def run(args: argparse.Namespace) -> int:
     bar = None if args.quiet else _Bar(config.steps)
     try:
         result = train_from_folder(
-            config, args.data, args.output, progress=None if bar is None else bar.update
+            config,
+            args.data,
+            args.output,
+            progress=None if bar is None else bar.update,
+            start_from=args.start_from,
         )
     finally:
         if bar is not None:

@@ -33,6 +33,7 @@ class TrainConfig:
         threads: of torch.
         steps: how many updates.
         tokens_per_batch: positions of a batch, padding included.
+        examples_per_block: how many examples are made, sorted by length and batched at a time.
         buckets: lengths that batches are padded to; longer examples are left out.
         learning_rate: its peak.
         warmup: steps of linear rise; then a cosine down to `final_rate` × the peak.
@@ -40,6 +41,7 @@ class TrainConfig:
         weight_decay: of matrices only.
         clip: largest norm of the gradient.
         forced_weight: loss weight of tokens that the grammar forces.
+        relation_weight: loss weight of the tokens that choose a relation.
         forced: "structure" derives forced tokens from the format, "grammar" asks the mask engine.
         evaluate_every: steps between evaluations.
         patience: evaluations without a better validation loss before it stops early; 0: never.
@@ -49,6 +51,7 @@ class TrainConfig:
         invented: share of invented examples from then on.
         repopulated: share of the real sentences that get other names.
         abstain: share of the real examples whose answer is empty.
+        full_lists: share of the real examples that show their ontology's whole relation list.
     """
 
     train: str = "train.jsonl.xz"
@@ -61,6 +64,7 @@ class TrainConfig:
     copying_heads: bool = True
     steps: int = 5000
     tokens_per_batch: int = 4096
+    examples_per_block: int = 2048
     buckets: tuple[int, ...] = (144, 208, 304)
     learning_rate: float = 8e-4
     warmup: int = 60
@@ -68,6 +72,7 @@ class TrainConfig:
     weight_decay: float = 0.05
     clip: float = 1.0
     forced_weight: float = 0.1
+    relation_weight: float = 1.0
     forced: str = "structure"
     evaluate_every: int = 250
     patience: int = 0
@@ -77,6 +82,7 @@ class TrainConfig:
     invented: float = 0.15
     repopulated: float = 0.7
     abstain: float = 0.3
+    full_lists: float = 0.35
     compile: bool = True
     threads: int = 1
 
@@ -88,13 +94,13 @@ class TrainConfig:
         else:
             blended = min(1.0, (done - self.copying) / self.blend) if self.blend else 1.0
             share = 1.0 + blended * (self.invented - 1.0)
-        return Mixture(share, self.repopulated, self.abstain)
+        return Mixture(share, self.repopulated, self.abstain, self.full_lists)
 
 
 _ORIGIN = {
     "data": ("train", "validation", "ontologies", "vocabulary", "spaced_words"),
     "model": ("preset", "seed", "copying_heads", "compile", "threads"),
-    "mixture": ("copying", "blend", "invented", "repopulated", "abstain"),
+    "mixture": ("copying", "blend", "invented", "repopulated", "abstain", "full_lists"),
 }
 
 
@@ -196,9 +202,11 @@ def _check_ranges(config: TrainConfig, source: str) -> None:
         ("warmup", 0 <= config.warmup < config.steps, "at least 0 and less than `steps`"),
         ("learning_rate", 0 < config.learning_rate < 1, "between 0 and 1"),
         ("forced_weight", 0 < config.forced_weight <= 1, "above 0 and at most 1"),
+        ("relation_weight", config.relation_weight >= 1, "at least 1"),
         ("clip", config.clip > 0, "positive"),
         ("tokens_per_batch", config.tokens_per_batch >= max(config.buckets), "a whole bucket"),
         ("buckets", min(config.buckets) >= 16, "lengths of at least 16"),
+        ("examples_per_block", config.examples_per_block > 0, "positive"),
         ("evaluate_every", config.evaluate_every > 0, "positive"),
         ("checkpoint_every", config.checkpoint_every > 0, "positive"),
         ("threads", config.threads > 0, "positive"),

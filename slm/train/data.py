@@ -73,9 +73,12 @@ def target_text(answers: Sequence[Answer]) -> str:
 class Encoder:
     """Turns tasks into examples with one tokenizer."""
 
-    def __init__(self, tokenizer: Any, *, forced_weight: float = 0.1) -> None:
-        """Keep the tokenizer and the weight of forced tokens."""
+    def __init__(
+        self, tokenizer: Any, *, forced_weight: float = 0.1, relation_weight: float = 1.0
+    ) -> None:
+        """Keep the tokenizer and the weights of forced tokens and of the choice of a relation."""
         self.tokenizer, self.forced_weight = tokenizer, forced_weight
+        self.relation_weight = relation_weight
         self.end, self.padding = (tokenizer.token_to_id(t) for t in (END_OF_TEXT, PADDING))
         if self.end is None or self.padding is None:
             raise TrainingError(
@@ -100,15 +103,18 @@ class Encoder:
         choices = _choice_spans(task)
         weights = []
         for start, stop in encoded.offsets:
-            free = any(start < hi and stop > lo for lo, hi in choices)
-            weights.append(1.0 if free else self.forced_weight)
+            inside = [kind for lo, hi, kind in choices if start < hi and stop > lo]
+            if not inside:
+                weights.append(self.forced_weight)
+            else:
+                weights.append(self.relation_weight if "relation" in inside else 1.0)
         return Example(tuple(prompt), tuple(target), (*weights, self.forced_weight))
 
 
-def _choice_spans(task: Task) -> list[tuple[int, int]]:
-    """Character ranges of the target text where the grammar leaves a choice."""
+def _choice_spans(task: Task) -> list[tuple[int, int, str]]:
+    """Character ranges of the target text where the grammar leaves a choice, and of what."""
     opening = '{"triples":['
-    spans = [(len(opening), len(opening) + 1)]  # a first triple, or none
+    spans = [(len(opening), len(opening) + 1, "more")]  # a first triple, or none
     labels = [r.label for r in task.relations]
     at = len(opening)
     for index, answer in enumerate(task.answers):
@@ -118,7 +124,7 @@ def _choice_spans(task: Task) -> list[tuple[int, int]]:
         label = _quoted(relation.label)
         distinct = _distinct_prefix(relation.label, labels)
         if distinct:
-            spans.append((at, at + distinct))
+            spans.append((at, at + distinct, "relation"))
         at += len(label)
         for key, text, types in (
             ("subject", answer.subject, relation.domain),
@@ -126,13 +132,15 @@ def _choice_spans(task: Task) -> list[tuple[int, int]]:
         ):
             at += len(f'","{key}":{{"text":"' if key == "subject" else f'"{key}":{{"text":"')
             quoted = _quoted(text)
-            spans.append((at, at + len(quoted) + 1))  # with the closing quote: where it ends
+            spans.append(
+                (at, at + len(quoted) + 1, "span")
+            )  # with the closing quote: where it ends
             at += len(quoted) + len('","type":"')
             kind = _quoted(types[0])
             if len(types) > 1:
-                spans.append((at, at + _distinct_prefix(types[0], types)))
+                spans.append((at, at + _distinct_prefix(types[0], types), "type"))
             at += len(kind) + len('"},' if key == "subject" else '"}}')
-        spans.append((at, at + 1))  # another triple, or the end
+        spans.append((at, at + 1, "more"))  # another triple, or the end
     return spans
 
 
@@ -157,6 +165,7 @@ class Mixture:
     invented: float
     repopulated: float
     abstain: float
+    full_lists: float = 0.35
 
 
 class Stream:
@@ -191,7 +200,11 @@ class Stream:
                 task = invented_example(self.pool, rng)
             else:
                 task = real_example(
-                    self.pool, rng, repopulated=mixture.repopulated, abstain=mixture.abstain
+                    self.pool,
+                    rng,
+                    repopulated=mixture.repopulated,
+                    abstain=mixture.abstain,
+                    full_lists=mixture.full_lists,
                 )
             example = self.encoder.encode(task)
             length = next((b for b in self.buckets if len(example) <= b), None)

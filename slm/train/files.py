@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from slm.errors import TrainingError
+
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace a file's content atomically: write beside it, flush to disk, rename over it."""
@@ -20,6 +22,20 @@ def write_bytes(path: Path, data: bytes) -> None:
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content.
+
+    Raises:
+        TrainingError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TrainingError(
+            f"cannot read {path.name}: {error.strerror}", hint="check the folder"
+        ) from error
 
 
 def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:

@@ -63,9 +63,11 @@ def forced_positions(task: Task, target: tuple[int, ...], vocabulary: Vocabulary
 class GrammarEncoder(Encoder):
     """An `Encoder` whose weights come from the engine, with a cache on disk."""
 
-    def __init__(self, tokenizer: Any, *, forced_weight: float, cache: Path) -> None:
+    def __init__(
+        self, tokenizer: Any, *, forced_weight: float, cache: Path, relation_weight: float = 1.0
+    ) -> None:
         """Open or make ``forced.sqlite`` in the folder `cache`."""
-        super().__init__(tokenizer, forced_weight=forced_weight)
+        super().__init__(tokenizer, forced_weight=forced_weight, relation_weight=relation_weight)
         self._vocabulary = Vocabulary.from_hf(tokenizer, eos_ids=[self.end])
         cache.mkdir(parents=True, exist_ok=True)
         self._store = sqlite3.connect(cache / "forced.sqlite", isolation_level=None)
@@ -86,7 +88,10 @@ class GrammarEncoder(Encoder):
         else:
             packed = np.frombuffer(row[0], np.uint8)
             forced = list(np.unpackbits(packed, count=len(example.target)).astype(bool))
-        weights = tuple(self.forced_weight if is_forced else 1.0 for is_forced in forced)
+        weights = tuple(
+            self.forced_weight if is_forced else max(weight, 1.0)
+            for is_forced, weight in zip(forced, example.weights, strict=True)
+        )
         return Example(example.prompt, example.target, weights)
 
     def close(self) -> None:

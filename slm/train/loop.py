@@ -32,6 +32,14 @@ class Result:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Weights of an earlier run, and a digest that names them in the record."""
+
+    weights: dict[str, Any]
+    digest: str
+
+
 def learning_rate(config: TrainConfig, step: int) -> float:
     """Linear warm-up, then a cosine down to `final_rate` × the peak."""
     if step < config.warmup:
@@ -49,6 +57,7 @@ def train(
     *,
     progress: Progress | None = None,
     stop_after: int | None = None,
+    start: Start | None = None,
 ) -> Result:
     """Train from scratch, or go on from the newest checkpoint in a folder.
 
@@ -59,6 +68,7 @@ def train(
         folder: gets ``settings.json``, ``log.jsonl``, ``loss_curve.png`` and checkpoints.
         progress: called after each step with the step and its figures.
         stop_after: leave after this many steps in all, with a checkpoint (as if killed).
+        start: weights to begin with instead of random ones; the optimizer starts afresh.
 
     Returns:
         The model with its last weights. On one machine the same settings give the same weights,
@@ -70,14 +80,16 @@ def train(
     """
     torch.set_num_threads(config.threads)
     folder.mkdir(parents=True, exist_ok=True)
-    settings = _settings(config)
+    settings = _settings(config) | ({} if start is None else {"start": start.digest})
     resumed, damaged = checkpoints.latest(folder, settings)
     write_json(folder / "settings.json", settings)
     torch.manual_seed(config.seed)
     model = Llama(
         replace(PRESETS[config.preset], vocabulary=stream.encoder.tokenizer.get_vocab_size())
     )
-    if config.copying_heads:
+    if start is not None:
+        model.load_state_dict(start.weights)
+    elif config.copying_heads:
         seed_copying(model)
     optimizer = make_optimizer(model, config)
     at = _Position(0, 0, 0, (math.inf, 0))

@@ -147,7 +147,7 @@ def seed_copying(model: Llama) -> None:
     head must write down at each token which token came before it, and another must then look for
     the place whose predecessor is the current token (Olsson et al. 2022, "In-context Learning and
     Induction Heads"). Neither is of use without the other, so the gradient is slow to find them.
-    Here both are there at the start, roughly: the untrained model continues about a third of
+    Here both are there at the start, roughly: the untrained model continues about a quarter of
     repeated random sequences rightly, and training goes on from there. The format is unchanged.
 
     How: dimension 0 of the embedding is constant. Layer 0's first head sees only it, and its query

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 from dataclasses import replace
@@ -11,11 +12,12 @@ from typing import Any
 import torch
 
 from slm.errors import TrainingError
+from slm.train import checkpoint as checkpoints
 from slm.train.config import TrainConfig
 from slm.train.corpus import Corpus, Sentence, read_corpus
 from slm.train.data import Batch, Encoder, Example, Stream, collate, target_limit
-from slm.train.files import write_bytes, write_json
-from slm.train.loop import Progress, Result, train
+from slm.train.files import read_bytes, write_bytes, write_json
+from slm.train.loop import Progress, Result, Start, train
 from slm.train.model import PRESETS, Llama, hugging_face_config, to_hugging_face
 from slm.train.synthetic import Pool, Task, fact_answers
 from slm.train.tokenizer import load_tokenizer, save_tokenizer, train_tokenizer
@@ -31,6 +33,7 @@ def train_from_folder(
     *,
     progress: Progress | None = None,
     stop_after: int | None = None,
+    start_from: Path | None = None,
 ) -> Result:
     """Train a model on a corpus folder and write it to ``output/model`` when it is done.
 
@@ -40,13 +43,21 @@ def train_from_folder(
         output: the run's folder: tokenizer, settings, log, curve, checkpoints, model.
         progress: see `loop.train`.
         stop_after: see `loop.train`; the model is written all the same.
+        start_from: folder of a finished run; its tokenizer is used, and its last weights are where
+            this one begins.
 
     Raises:
         TrainingError: the data or the settings cannot be used, or see `loop.train`.
     """
     corpus = read_corpus(data / config.train, data / config.ontologies)
     tokenizer_file = output / "tokenizer" / "tokenizer.json"
-    if not tokenizer_file.exists():
+    start = None
+    if start_from is not None:
+        start = last_weights(start_from)
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            old = start_from / "tokenizer" / name
+            write_bytes(tokenizer_file.parent / name, read_bytes(old))
+    elif not tokenizer_file.exists():
         tokenizer = tokenizer_for(corpus, config)
         context = PRESETS[config.preset].context
         save_tokenizer(tokenizer, tokenizer_file.parent, context_length=context)
@@ -58,14 +69,41 @@ def train_from_folder(
         seed=config.seed,
         buckets=config.buckets,
         tokens_per_batch=config.tokens_per_batch,
+        examples_per_block=config.examples_per_block,
     )
     validation: list[Batch] = []
     if config.validation:
         held_out = read_corpus(data / config.validation, data / config.ontologies)
         validation = validation_batches(unseen(held_out, corpus), corpus, stream)
-    result = train(config, stream, validation, output, progress=progress, stop_after=stop_after)
+    result = train(
+        config,
+        stream,
+        validation,
+        output,
+        progress=progress,
+        stop_after=stop_after,
+        start=start,
+    )
     export(result.model, tokenizer_file.parent, output / "model", encoder)
     return result
+
+
+def last_weights(run: Path) -> Start:
+    """The weights of a run's newest checkpoint.
+
+    Raises:
+        TrainingError: there is no checkpoint, or it is damaged.
+    """
+    found = sorted(run.glob("step-*.ckpt"))
+    if not found:
+        raise TrainingError(
+            f"the run {run.name} has no checkpoint", hint="give the --output folder of a run"
+        )
+    weights = checkpoints.load(found[-1]).model
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(weights[name].numpy().tobytes())
+    return Start(weights, digest.hexdigest())
 
 
 def tokenizer_for(corpus: Corpus, config: TrainConfig) -> Any:
@@ -89,11 +127,15 @@ def tokenizer_for(corpus: Corpus, config: TrainConfig) -> Any:
 
 def encoder_for(config: TrainConfig, tokenizer: Any, output: Path) -> Encoder:
     """The encoder that the settings ask for."""
+    weights = {
+        "forced_weight": config.forced_weight,
+        "relation_weight": config.relation_weight,
+    }
     if config.forced == "grammar":
         from slm.train.forced import GrammarEncoder
 
-        return GrammarEncoder(tokenizer, forced_weight=config.forced_weight, cache=output)
-    return Encoder(tokenizer, forced_weight=config.forced_weight)
+        return GrammarEncoder(tokenizer, cache=output, **weights)
+    return Encoder(tokenizer, **weights)
 
 
 def unseen(held_out: Corpus, corpus: Corpus) -> tuple[Sentence, ...]:

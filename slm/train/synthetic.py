@@ -129,6 +129,8 @@ def invented_example(pool: Pool, rng: random.Random) -> Task:
     """Sentences around random or real labels, one for each of one to three triples."""
     real = rng.random() < 0.35
     count = rng.choice((1, 2, 3, 3, 4, 5, 6))
+    if real:
+        count = min(count, len({relation.label for relation in pool.relations}))
     listed: dict[str, Relation] = {}
     while len(listed) < count:
         relation = rng.choice(pool.relations) if real else pool.invented_relation(rng)
@@ -146,14 +148,23 @@ def invented_example(pool: Pool, rng: random.Random) -> Task:
         sentence = rng.choice(PATTERNS).format(
             r=relation.label, s=subject, o=target, f=pool.filler(rng)
         )
-        pieces.append(sentence[0].upper() + sentence[1:] if sentence[0].islower() else sentence)
+        if sentence[0].islower() and not sentence.startswith((subject, target)):
+            sentence = sentence[0].upper() + sentence[1:]
+        pieces.append(sentence)
         answers.append(Answer(relation, subject, target))
         if rng.random() < 0.3:
             pieces.append(f"{pool.filler(rng).capitalize()} {_name(pool, rng)} {pool.filler(rng)}.")
     return Task(tuple(relations), " ".join(pieces), tuple(answers))
 
 
-def real_example(pool: Pool, rng: random.Random, *, repopulated: float, abstain: float) -> Task:
+def real_example(
+    pool: Pool,
+    rng: random.Random,
+    *,
+    repopulated: float,
+    abstain: float,
+    full_lists: float = 0.35,
+) -> Task:
     """A real sentence, mostly with other names, under a relation list with distractors.
 
     Args:
@@ -161,6 +172,7 @@ def real_example(pool: Pool, rng: random.Random, *, repopulated: float, abstain:
         rng: the source of randomness.
         repopulated: the share of sentences whose names are replaced.
         abstain: the share of examples whose sentence names no complete triple: the answer is empty.
+        full_lists: the share whose relation list is the ontology's own.
     """
     no_answers: tuple[Answer, ...] = ()
     if pool.groundless and rng.random() < abstain:
@@ -177,7 +189,7 @@ def real_example(pool: Pool, rng: random.Random, *, repopulated: float, abstain:
                 text, answers = f"{text} {more}", answers + extra
         needed = tuple(dict.fromkeys(answer.relation for answer in answers))
     own = pool.corpus.ontologies[sentence.ontology].relations
-    return Task(relation_list(own, needed, pool, rng), text, answers)
+    return Task(relation_list(own, needed, pool, rng, full=full_lists), text, answers)
 
 
 def repopulate(
@@ -232,15 +244,20 @@ def repopulate(
 
 
 def relation_list(
-    own: tuple[Relation, ...], needed: tuple[Relation, ...], pool: Pool, rng: random.Random
+    own: tuple[Relation, ...],
+    needed: tuple[Relation, ...],
+    pool: Pool,
+    rng: random.Random,
+    *,
+    full: float,
 ) -> tuple[Relation, ...]:
-    """The ontology's whole list, or a part of it that holds what is needed, or a mixture."""
-    draw = rng.random()
-    if draw < 0.35:
+    """The ontology's own list (by chance, `full`), a part with what is needed, or both mixed."""
+    if rng.random() < full:
         return own
+    draw = rng.random()
     rest = [r for r in own if r not in needed]
     chosen = list(needed) + rng.sample(rest, min(len(rest), rng.randrange(0, 7)))
-    if draw < 0.5:
+    if draw < 0.25:
         labels = {r.label for r in chosen}
         for relation in rng.sample(pool.relations, rng.randrange(1, 5)):
             if relation.label not in labels:
@@ -248,7 +265,7 @@ def relation_list(
                 chosen.append(relation)
     if not chosen:
         return own
-    if draw < 0.7:
+    if draw < 0.55:
         chosen.sort(key=lambda r: own.index(r) if r in own else len(own))
     else:
         rng.shuffle(chosen)
