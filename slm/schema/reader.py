@@ -14,7 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 from urllib.parse import unquote, urldefrag, urljoin
 
-from slm.errors import InvalidSchema, Place, UnresolvableReference, UnsupportedKeyword
+from slm.errors import (
+    GrammarTooComplex,
+    InvalidSchema,
+    Place,
+    UnresolvableReference,
+    UnsupportedKeyword,
+)
 from slm.schema.algebra import FALSE, TRUE, Goal
 from slm.schema.keywords import check_keywords, subschemas
 
@@ -28,6 +34,7 @@ _DIALECTS: dict[str, Draft] = {
     "json-schema.org/draft/2020-12/schema": "2020-12",
     "json-schema.org/schema": "2020-12",
 }
+MAX_POINTER = 30_000  # pointers of all levels are kept: their sum is quadratic in the depth
 DRAFTS: tuple[Draft, ...] = ("4", "6", "7", "2019-09", "2020-12")
 
 
@@ -191,6 +198,12 @@ class Reader:
         key = (id(raw), id(resource))
         found = self._numbers.get(key)
         if found is None:
+            if len(pointer) > MAX_POINTER:
+                raise GrammarTooComplex(
+                    f"the schema is nested too deep: a pointer has over {MAX_POINTER} characters",
+                    at=Place(resource.source, pointer=pointer[:60] + "…"),
+                    hint="use $defs and $ref instead of nesting",
+                )
             inner = resource
             uri = self._own_uri(raw, resource.uri) if raw is not resource.root else None
             if uri is not None:

