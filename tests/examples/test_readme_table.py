@@ -48,6 +48,7 @@ ENFORCED: dict[str, Any] = {
     "additionalItems": {"$schema": DRAFT_7, "items": [NULL], "additionalItems": False},
     "minItems": {"minItems": 2},
     "maxItems": {"maxItems": 3},
+    "contains": {"contains": NULL},
     **{
         name: {"type": "string", "format": name}
         for name in (
@@ -65,7 +66,6 @@ REFUSED: dict[str, Any] = {
     "minProperties": {"minProperties": 2},
     "unevaluatedProperties": {"unevaluatedProperties": False},
     "uniqueItems": {"uniqueItems": True},
-    "contains": {"contains": NULL},
     "minContains": {"contains": NULL, "minContains": 2},
     "maxContains": {"contains": NULL, "maxContains": 2},
     "unevaluatedItems": {"unevaluatedItems": False},
