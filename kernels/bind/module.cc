@@ -82,6 +82,7 @@ nb::dict stats(Engine& engine) {
 }  // namespace
 
 NB_MODULE(_native, m) {
+  nb::set_leak_warnings(false);  // a test runner may keep matchers past the interpreter's end
   m.doc() = "The native mask engine. Use it through slm.mask.";
   nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
     try {

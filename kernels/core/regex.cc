@@ -1,53 +1,26 @@
 #include "core/regex.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 #include "core/error.h"
 
 namespace slm {
-namespace {
-
-struct DepthGuard {
-  explicit DepthGuard(int& depth) : depth_(depth) {
-    if (++depth_ > RegexPool::kMaxDepth) {
-      --depth_;
-      throw TooComplex("a terminal is nested too deeply");
-    }
-  }
-  ~DepthGuard() { --depth_; }
-  int& depth_;
-};
-
-/// The part of `ranges` inside [low, high], moved down by `low`.
-Ranges slice(const Ranges& ranges, std::uint32_t low, std::uint32_t high) {
-  Ranges found;
-  for (auto [first, last] : ranges) {
-    std::uint32_t from = std::max(first, low), to = std::min(last, high);
-    if (from <= to) found.emplace_back(from - low, to - low);
-  }
-  return found;
-}
-
-}  // namespace
-
 RegexPool::RegexPool() {
-  nodes_.push_back({Kind::kNothing, false, false, 0, 0, 0, 0});
-  nodes_.push_back({Kind::kEpsilon, true, false, 0, 0, 0, 0});
+  make(Kind::kNothing, false, false, 0, 0);
+  make(Kind::kEpsilon, true, false, 0, 0);
 }
 
 NodeId RegexPool::make(Kind kind, bool nullable, bool boolean, std::uint32_t a, std::uint32_t b,
                        std::int32_t low, std::int32_t high) {
-  NodeKey key{static_cast<std::uint8_t>(kind), a, b, low, high};
-  auto [at, fresh] = interned_.try_emplace(key, static_cast<NodeId>(nodes_.size()));
-  if (fresh) {
-    if (nodes_.size() >= kMaxNodes) {
-      interned_.erase(at);
-      throw TooComplex("the terminals of the grammar need too many states");
-    }
+  const std::array<std::uint32_t, 5> key{static_cast<std::uint32_t>(kind), a, b,
+                                         static_cast<std::uint32_t>(low),
+                                         static_cast<std::uint32_t>(high)};
+  NodeId id = keys_.intern(key);
+  if (id == nodes_.size()) {
+    if (id >= kMaxNodes) throw TooComplex("the terminals of the grammar need too many states");
     nodes_.push_back({kind, nullable, boolean, a, b, low, high});
   }
-  return at->second;
+  return id;
 }
 
 // --- sets ----------------------------------------------------------------------------------------
@@ -68,6 +41,15 @@ Ranges RegexPool::ranges_of(std::uint32_t set) const {
   ranges.reserve(flat.size() / 2);
   for (std::size_t i = 0; i < flat.size(); i += 2) ranges.emplace_back(flat[i], flat[i + 1]);
   return ranges;
+}
+
+Ranges RegexPool::slice(const Ranges& ranges, std::uint32_t low, std::uint32_t high) {
+  Ranges found;
+  for (auto [first, last] : ranges) {
+    std::uint32_t from = std::max(first, low), to = std::min(last, high);
+    if (from <= to) found.emplace_back(from - low, to - low);
+  }
+  return found;
 }
 
 bool RegexPool::contains(std::uint32_t set, std::uint32_t value) const {
@@ -268,294 +250,6 @@ void RegexPool::set_dfa_state(std::uint32_t dfa, std::uint32_t state, bool accep
   if (accepting) options.push_back(kEpsilon);
   for (auto [set, target] : edges) options.push_back(concat(set, dfa_state(dfa, target)));
   dfas_[dfa][state].expansion = alternate(std::move(options));
-}
-
-// --- derivatives ---------------------------------------------------------------------------------
-
-NodeId RegexPool::step(NodeId node, std::uint8_t byte) {
-  if (node <= kEpsilon) return kNothing;
-  std::uint64_t key = (std::uint64_t{node} << 8) | byte;
-  if (NodeId known = derivatives_.find(key); known != FlatMap::kAbsent) return known;
-  DepthGuard guard(depth_);
-  NodeId result = derive(node, byte);
-  derivatives_.insert(key, result);
-  return result;
-}
-
-NodeId RegexPool::derive_chars(std::uint32_t set, std::uint8_t byte) {
-  if (byte < 0x80) return contains(set, byte) ? kEpsilon : kNothing;
-  std::uint32_t to_come, base, shortest, longest;
-  if (byte >= 0xC2 && byte <= 0xDF) {
-    to_come = 1, base = (byte & 0x1Fu) << 6, shortest = 0x80, longest = 0x7FF;
-  } else if (byte >= 0xE0 && byte <= 0xEF) {
-    to_come = 2, base = (byte & 0x0Fu) << 12, shortest = 0x800, longest = 0xFFFF;
-  } else if (byte >= 0xF0 && byte <= 0xF4) {
-    to_come = 3, base = (byte & 0x07u) << 18, shortest = 0x10000, longest = 0x10FFFF;
-  } else {
-    return kNothing;
-  }
-  // Overlong spellings are not UTF-8, so a code point counts only under its own length.
-  std::uint32_t last = base + (1u << (6 * to_come)) - 1;
-  Ranges values;
-  for (auto [from, to] : ranges_of(set)) {
-    std::uint32_t low = std::max({from, base, shortest}), high = std::min({to, last, longest});
-    if (low <= high) values.emplace_back(low - base, high - base);
-  }
-  return rest(to_come, values);
-}
-
-NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
-  const Node node = nodes_[id];  // a copy: making nodes moves the table
-  switch (node.kind) {
-    case Kind::kNothing:
-    case Kind::kEpsilon:
-      return kNothing;
-    case Kind::kChars:
-      return derive_chars(node.a, byte);
-    case Kind::kRest: {
-      if ((byte & 0xC0) != 0x80) return kNothing;
-      std::uint32_t value = byte & 0x3Fu;
-      if (node.b == 1) return contains(node.a, value) ? kEpsilon : kNothing;
-      std::uint32_t width = 6 * (node.b - 1);
-      std::uint32_t base = value << width;
-      return rest(node.b - 1, slice(ranges_of(node.a), base, base + (1u << width) - 1));
-    }
-    case Kind::kConcat: {
-      NodeId through = concat(step(node.a, byte), node.b);
-      if (!nodes_[node.a].nullable) return through;
-      return alternate({through, step(node.b, byte)});
-    }
-    case Kind::kUnion:
-    case Kind::kIntersection: {
-      std::span<const std::uint32_t> shared = lists_.words(node.a);
-      std::vector<NodeId> children(shared.begin(), shared.end());
-      bool all = node.kind == Kind::kIntersection;
-      std::vector<NodeId> stepped;
-      for (NodeId child : children) {
-        NodeId next = step(child, byte);
-        if (next == kNothing && all) return kNothing;
-        if (next != kNothing) stepped.push_back(next);
-      }
-      return all ? intersect(std::move(stepped)) : alternate(std::move(stepped));
-    }
-    case Kind::kRepeat: {
-      std::int32_t low = std::max(node.low - 1, 0);
-      std::int32_t high = node.high == kNoBound ? kNoBound : node.high - 1;
-      NodeId first = step(node.a, byte);
-      return first == kNothing ? kNothing : concat(first, repeat(node.a, low, high));
-    }
-    case Kind::kComplement:
-      return complement(step(node.a, byte));
-    case Kind::kDfa:
-      return step(dfa_expansion(node), byte);
-  }
-  return kNothing;
-}
-
-// --- questions -----------------------------------------------------------------------------------
-
-ByteSet RegexPool::first_bytes(NodeId id) {
-  if (auto found = first_.find(id); found != first_.end()) return found->second;
-  DepthGuard guard(depth_);
-  const Node node = nodes_[id];
-  ByteSet bytes;
-  switch (node.kind) {
-    case Kind::kNothing:
-    case Kind::kEpsilon:
-      break;
-    case Kind::kChars:
-      for (auto [low, high] : ranges_of(node.a)) {
-        for (std::uint32_t c = low; c <= std::min<std::uint32_t>(high, 0x7F); ++c) bytes.set(c);
-        auto leads = [&](std::uint32_t from, std::uint32_t to, int shift, std::uint32_t mark) {
-          std::uint32_t first = std::max(low, from), last = std::min(high, to);
-          if (first > last) return;
-          for (std::uint32_t b = first >> shift; b <= last >> shift; ++b) bytes.set(mark | b);
-        };
-        leads(0x80, 0x7FF, 6, 0xC0);
-        leads(0x800, 0xFFFF, 12, 0xE0);
-        leads(0x10000, 0x10FFFF, 18, 0xF0);
-      }
-      break;
-    case Kind::kRest:
-      for (std::uint32_t b = 0x80; b < 0xC0; ++b) bytes.set(b);
-      break;
-    case Kind::kConcat:
-      bytes = first_bytes(node.a);
-      if (nodes_[node.a].nullable) bytes |= first_bytes(node.b);
-      break;
-    case Kind::kUnion:
-    case Kind::kIntersection: {
-      bool all = node.kind == Kind::kIntersection;
-      if (all) bytes.set();
-      std::span<const std::uint32_t> shared = lists_.words(node.a);
-      for (NodeId child : std::vector<NodeId>(shared.begin(), shared.end())) {
-        if (all) {
-          bytes &= first_bytes(child);
-        } else {
-          bytes |= first_bytes(child);
-        }
-      }
-      break;
-    }
-    case Kind::kRepeat:
-      bytes = first_bytes(node.a);
-      break;
-    case Kind::kComplement:
-      bytes.set();
-      break;
-    case Kind::kDfa:
-      bytes = first_bytes(dfa_expansion(node));
-      break;
-  }
-  first_.emplace(id, bytes);
-  return bytes;
-}
-
-bool RegexPool::alive(NodeId node) {
-  if (nodes_[node].nullable || !nodes_[node].boolean) return node != kNothing;
-  if (auto found = alive_.find(node); found != alive_.end()) return found->second;
-  return search_alive(node);
-}
-
-/// Depth-first search for a nullable derivative. Bytes that close JSON strings and containers come
-/// first: they end most searches within a few steps.
-bool RegexPool::search_alive(NodeId root) {
-  static const std::array<std::uint8_t, 256> order = [] {
-    std::array<std::uint8_t, 256> bytes{};
-    std::size_t count = 0;
-    std::bitset<256> used;
-    auto add = [&](std::uint8_t b) {
-      if (!used[b]) used.set(b), bytes[count++] = b;
-    };
-    for (char c : {'"', '}', ']', '0', 'a'}) add(static_cast<std::uint8_t>(c));
-    for (int b = 0x20; b < 0x7F; ++b) add(static_cast<std::uint8_t>(b));
-    for (int b = 0; b < 256; ++b) add(static_cast<std::uint8_t>(b));
-    return bytes;
-  }();
-  // One byte at a time: the first that is tried nearly always leads to an end.
-  struct Visit {
-    NodeId node;
-    std::size_t next;  // index into `order`
-  };
-  std::vector<Visit> path{{root, 0}};
-  std::unordered_set<NodeId> seen{root};
-  while (!path.empty()) {
-    auto [node, at] = path.back();
-    auto known = alive_.find(node);
-    bool lives = known != alive_.end() ? known->second
-                                       : nodes_[node].nullable || !nodes_[node].boolean;
-    if (lives) {
-      for (const Visit& visit : path) alive_[visit.node] = true;
-      return true;
-    }
-    if (known != alive_.end() || at == order.size()) {
-      path.pop_back();
-      continue;
-    }
-    ++path.back().next;
-    if (!first_bytes(node)[order[at]]) continue;
-    NodeId next = step(node, order[at]);
-    if (next != kNothing && seen.insert(next).second) path.push_back({next, 0});
-    if (seen.size() > 1'000'000) {
-      throw TooComplex("whether a terminal matches anything could not be decided");
-    }
-  }
-  for (NodeId node : seen) alive_[node] = false;
-  return false;
-}
-
-bool RegexPool::can_continue(NodeId node) {
-  if (!nodes_[node].boolean) return node > kEpsilon;
-  ByteSet first = first_bytes(node);
-  for (std::size_t b = 0; b < 256; ++b) {
-    if (first[b] && alive(step(node, static_cast<std::uint8_t>(b)))) return true;
-  }
-  return false;
-}
-
-NodeId RegexPool::clamp(NodeId id, std::int32_t length) {
-  const Node node = nodes_[id];
-  if (node.boolean || node.kind == Kind::kChars || node.kind == Kind::kRest || id <= kEpsilon) {
-    return id;
-  }
-  std::uint64_t key = (std::uint64_t{id} << 32) | static_cast<std::uint32_t>(length);
-  if (NodeId known = clamped_.find(key); known != FlatMap::kAbsent) return known;
-  DepthGuard guard(depth_);
-  NodeId result = id;
-  if (node.kind == Kind::kConcat) {
-    result = concat(clamp(node.a, length), clamp(node.b, length));
-  } else if (node.kind == Kind::kUnion) {
-    std::span<const std::uint32_t> shared = lists_.words(node.a);
-    std::vector<NodeId> options(shared.begin(), shared.end());
-    for (NodeId& option : options) option = clamp(option, length);
-    result = alternate(std::move(options));
-  } else if (node.kind == Kind::kRepeat) {
-    // Each round is at least one byte, so a bound more than `length` away cannot be reached. A
-    // nullable body is the exception only for `low`, and that is 0 then.
-    std::int32_t high = node.high > length ? kNoBound : node.high;
-    result = repeat(clamp(node.a, length), std::min(node.low, length + 1), high);
-  }
-  clamped_.insert(key, result);
-  return result;
-}
-
-std::vector<NodeId> RegexPool::options(NodeId node) const {
-  if (nodes_[node].kind != Kind::kUnion) return {node};
-  std::span<const std::uint32_t> children = lists_.words(nodes_[node].a);
-  return {children.begin(), children.end()};
-}
-
-NodeId RegexPool::without_exclusions(NodeId node) {
-  if (nodes_[node].kind == Kind::kConcat) {
-    NodeId head = nodes_[node].a, tail = nodes_[node].b;
-    return concat(without_exclusions(head), tail);
-  }
-  if (nodes_[node].kind != Kind::kIntersection) return node;
-  std::vector<NodeId> kept;
-  for (NodeId part : lists_.words(nodes_[node].a)) {
-    if (nodes_[part].kind != Kind::kComplement) kept.push_back(part);
-  }
-  return kept.empty() ? node : intersect(std::move(kept));
-}
-
-/// The characters that are one whole `body` and begin no other text of it.
-CharClass RegexPool::single_characters(NodeId body) {
-  CharClass found;
-  ByteSet others;
-  for (NodeId option : options(body)) {
-    if (nodes_[option].kind != Kind::kChars) {
-      others |= first_bytes(option);
-      continue;
-    }
-    for (auto [low, high] : ranges_of(nodes_[option].a)) {
-      for (std::uint32_t c = low; c <= std::min<std::uint32_t>(high, 0x7F); ++c) {
-        found.add(static_cast<std::uint8_t>(c));
-      }
-    }
-    Ranges beyond = slice(ranges_of(nodes_[option].a), 0x80, 0x10FFFF);
-    const Ranges all{{0, 0xD7FF - 0x80}, {0xE000 - 0x80, 0x10FFFF - 0x80}};
-    found.beyond_ascii = found.beyond_ascii || beyond == all;
-  }
-  found.take_out(others);
-  return found;
-}
-
-bool RegexPool::find_loop(NodeId id, Loop& loop) {
-  const Node node = nodes_[id];
-  NodeId head = node.kind == Kind::kConcat ? node.a : id;
-  NodeId tail = node.kind == Kind::kConcat ? node.b : kEpsilon;
-  const Node repeated = nodes_[head];
-  if (repeated.kind != Kind::kRepeat || nodes_[repeated.a].nullable) return false;
-  loop.chars = single_characters(repeated.a);
-  loop.chars.take_out(first_bytes(tail));
-  loop.high = repeated.high;
-  loop.may_end = nodes_[tail].nullable;
-  return true;
-}
-
-std::size_t RegexPool::bytes() const noexcept {
-  return nodes_.size() * (sizeof(Node) + 56) + lists_.bytes() + sets_.bytes() +
-         derivatives_.bytes() + first_.size() * 64;
 }
 
 }  // namespace slm

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/error.h"
 #include "core/flat_map.h"
 #include "core/hash.h"
 #include "core/loops.h"
@@ -115,18 +116,16 @@ class RegexPool {
     std::uint32_t b;  // rest: bytes to come; concat: tail; dfa: state
     std::int32_t low, high;
   };
-  struct NodeKey {
-    std::uint8_t kind;
-    std::uint32_t a, b;
-    std::int32_t low, high;
-    bool operator==(const NodeKey&) const = default;
-  };
-  struct NodeKeyHash {
-    std::size_t operator()(const NodeKey& key) const noexcept {
-      std::uint64_t hash = mix(key.kind, (std::uint64_t{key.a} << 32) | key.b);
-      return mix(hash, (std::uint64_t{static_cast<std::uint32_t>(key.low)} << 32) |
-                           static_cast<std::uint32_t>(key.high));
+  /// Counts nested calls, so that a deep expression is an error and not a crash.
+  struct DepthGuard {
+    explicit DepthGuard(int& depth) : depth_(depth) {
+      if (++depth_ > kMaxDepth) {
+        --depth_;
+        throw TooComplex("a terminal is nested too deeply");
+      }
     }
+    ~DepthGuard() { --depth_; }
+    int& depth_;
   };
   struct DfaState {
     NodeId expansion = kNothing;  // the state written out as a union of (set, next state)
@@ -141,13 +140,15 @@ class RegexPool {
   std::uint32_t intern_ranges(const Ranges& ranges);
   Ranges ranges_of(std::uint32_t set) const;
   bool contains(std::uint32_t set, std::uint32_t value) const;
+  /// The part of `ranges` inside [low, high], moved down by `low`.
+  static Ranges slice(const Ranges& ranges, std::uint32_t low, std::uint32_t high);
   bool search_alive(NodeId node);
   CharClass single_characters(NodeId body);
   void merge_repeats(std::vector<NodeId>& options);
   NodeId dfa_expansion(const Node& node) const { return dfas_[node.a][node.b].expansion; }
 
   std::vector<Node> nodes_;
-  std::unordered_map<NodeKey, NodeId, NodeKeyHash> interned_;
+  SequencePool keys_;   // a node's fields, for hash-consing; numbered as the nodes
   SequencePool lists_;  // children of unions and intersections
   SequencePool sets_;   // ranges, flattened
   std::vector<std::vector<DfaState>> dfas_;

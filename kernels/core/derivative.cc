@@ -1,0 +1,89 @@
+// The derivative of an expression: what must follow after a byte.
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/regex.h"
+
+namespace slm {
+
+NodeId RegexPool::step(NodeId node, std::uint8_t byte) {
+  if (node <= kEpsilon) return kNothing;
+  std::uint64_t key = (std::uint64_t{node} << 8) | byte;
+  if (NodeId known = derivatives_.find(key); known != FlatMap::kAbsent) return known;
+  DepthGuard guard(depth_);
+  NodeId result = derive(node, byte);
+  derivatives_.insert(key, result);
+  return result;
+}
+
+NodeId RegexPool::derive_chars(std::uint32_t set, std::uint8_t byte) {
+  if (byte < 0x80) return contains(set, byte) ? kEpsilon : kNothing;
+  std::uint32_t to_come, base, shortest, longest;
+  if (byte >= 0xC2 && byte <= 0xDF) {
+    to_come = 1, base = (byte & 0x1Fu) << 6, shortest = 0x80, longest = 0x7FF;
+  } else if (byte >= 0xE0 && byte <= 0xEF) {
+    to_come = 2, base = (byte & 0x0Fu) << 12, shortest = 0x800, longest = 0xFFFF;
+  } else if (byte >= 0xF0 && byte <= 0xF4) {
+    to_come = 3, base = (byte & 0x07u) << 18, shortest = 0x10000, longest = 0x10FFFF;
+  } else {
+    return kNothing;
+  }
+  // Overlong spellings are not UTF-8, so a code point counts only under its own length.
+  std::uint32_t last = base + (1u << (6 * to_come)) - 1;
+  Ranges values;
+  for (auto [from, to] : ranges_of(set)) {
+    std::uint32_t low = std::max({from, base, shortest}), high = std::min({to, last, longest});
+    if (low <= high) values.emplace_back(low - base, high - base);
+  }
+  return rest(to_come, values);
+}
+
+NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
+  const Node node = nodes_[id];  // a copy: making nodes moves the table
+  switch (node.kind) {
+    case Kind::kNothing:
+    case Kind::kEpsilon:
+      return kNothing;
+    case Kind::kChars:
+      return derive_chars(node.a, byte);
+    case Kind::kRest: {
+      if ((byte & 0xC0) != 0x80) return kNothing;
+      std::uint32_t value = byte & 0x3Fu;
+      if (node.b == 1) return contains(node.a, value) ? kEpsilon : kNothing;
+      std::uint32_t width = 6 * (node.b - 1);
+      std::uint32_t base = value << width;
+      return rest(node.b - 1, slice(ranges_of(node.a), base, base + (1u << width) - 1));
+    }
+    case Kind::kConcat: {
+      NodeId through = concat(step(node.a, byte), node.b);
+      if (!nodes_[node.a].nullable) return through;
+      return alternate({through, step(node.b, byte)});
+    }
+    case Kind::kUnion:
+    case Kind::kIntersection: {
+      std::span<const std::uint32_t> shared = lists_.words(node.a);
+      std::vector<NodeId> children(shared.begin(), shared.end());
+      bool all = node.kind == Kind::kIntersection;
+      std::vector<NodeId> stepped;
+      for (NodeId child : children) {
+        NodeId next = step(child, byte);
+        if (next == kNothing && all) return kNothing;
+        if (next != kNothing) stepped.push_back(next);
+      }
+      return all ? intersect(std::move(stepped)) : alternate(std::move(stepped));
+    }
+    case Kind::kRepeat: {
+      std::int32_t low = std::max(node.low - 1, 0);
+      std::int32_t high = node.high == kNoBound ? kNoBound : node.high - 1;
+      NodeId first = step(node.a, byte);
+      return first == kNothing ? kNothing : concat(first, repeat(node.a, low, high));
+    }
+    case Kind::kComplement:
+      return complement(step(node.a, byte));
+    case Kind::kDfa:
+      return step(dfa_expansion(node), byte);
+  }
+  return kNothing;
+}
+
+}  // namespace slm
