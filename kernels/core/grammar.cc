@@ -79,57 +79,57 @@ std::vector<NodeId> read_languages(const Program& program, RegexPool& pool) {
   return built;
 }
 
-/// Which nodes have a property that flows from children to parents, through calls: the least
-/// fixpoint. `leaf` answers for terminals.
+/// Which nodes have a property that flows from children to parents, and from rules to their calls:
+/// the least fixpoint. `leaf` answers for terminals; a repetition may have none and so always holds
+/// when its lower bound is 0.
+///
+/// Cost: linear; every node is told once.
 class Flow {
  public:
-  Flow(const Program& program, bool empty_many, std::vector<bool> leaf)
-      : program_(program), empty_many_(empty_many), leaf_(std::move(leaf)) {
-    holds_.assign(program.nodes.size(), false);
-    rule_holds_.assign(program.rules.size(), false);
-    // Children come before parents, so one sweep settles everything but calls; sweep again while
-    // a rule changed. Chains of rules settle in few sweeps because front ends define before use.
-    for (bool changed = true; changed;) {
-      changed = false;
-      for (std::uint32_t i = 0; i < program.nodes.size(); ++i) holds_[i] = holds_[i] || holds(i);
-      for (std::uint32_t r = 0; r < program.rules.size(); ++r) {
-        if (!rule_holds_[r] && holds_[program.rules[r]]) rule_holds_[r] = changed = true;
+  Flow(const Program& program, const std::vector<bool>& leaf) : program_(program) {
+    std::size_t count = program.nodes.size();
+    holds_.assign(count, false);
+    missing_.assign(count, 0);
+    parents_.resize(count);
+    bodies_.resize(count);
+    calls_.resize(program.rules.size());
+    for (std::uint32_t r = 0; r < program.rules.size(); ++r) bodies_[program.rules[r]].push_back(r);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const Program::Node& node = program.nodes[i];
+      bool composite = node.op == Op::kSeq || node.op == Op::kChoice || node.op == Op::kMany;
+      if (composite) {
+        for (std::uint32_t child : node.children) parents_[child].push_back(i);
+      }
+      missing_[i] = node.op == Op::kSeq ? static_cast<std::uint32_t>(node.children.size()) : 1;
+      if (node.op == Op::kCall) calls_[node.children[0]].push_back(i);
+      bool always = (node.op == Op::kSeq && node.children.empty()) ||
+                    (node.op == Op::kMany && node.low == 0) ||
+                    (node.op == Op::kTerminal && leaf[node.children[0]]);
+      if (always) todo_.push_back(i);
+    }
+    while (!todo_.empty()) {
+      std::uint32_t i = todo_.back();
+      todo_.pop_back();
+      if (holds_[i]) continue;
+      holds_[i] = true;
+      for (std::uint32_t parent : parents_[i]) {
+        if (missing_[parent] > 0 && --missing_[parent] == 0) todo_.push_back(parent);
+      }
+      for (std::uint32_t rule : bodies_[i]) {
+        todo_.insert(todo_.end(), calls_[rule].begin(), calls_[rule].end());
       }
     }
   }
 
   bool node(std::uint32_t i) const { return holds_[i]; }
-  bool rule(std::uint32_t r) const { return rule_holds_[r]; }
+  bool rule(std::uint32_t r) const { return holds_[program_.rules[r]]; }
 
  private:
-  bool holds(std::uint32_t i) const {
-    const Program::Node& node = program_.nodes[i];
-    switch (node.op) {
-      case Op::kTerminal:
-        return leaf_[node.children[0]];
-      case Op::kCall:
-        return rule_holds_[node.children[0]];
-      case Op::kSeq:
-        for (std::uint32_t child : node.children) {
-          if (!holds_[child]) return false;
-        }
-        return true;
-      case Op::kChoice:
-        for (std::uint32_t child : node.children) {
-          if (holds_[child]) return true;
-        }
-        return false;
-      case Op::kMany:
-        return (empty_many_ && node.low == 0) || holds_[node.children[0]];
-      default:
-        return false;
-    }
-  }
-
   const Program& program_;
-  bool empty_many_;
-  std::vector<bool> leaf_;
-  std::vector<bool> holds_, rule_holds_;
+  std::vector<bool> holds_;
+  std::vector<std::uint32_t> missing_;  // children that must still come to hold
+  std::vector<std::vector<std::uint32_t>> parents_, bodies_, calls_;
+  std::vector<std::uint32_t> todo_;
 };
 
 class Builder {
@@ -321,8 +321,8 @@ GrammarTables build_tables(const Program& program, RegexPool& regexes) {
     tables.terminals.push_back({languages[terminal.language], terminal.longest});
     matches_something.push_back(regexes.can_continue(languages[terminal.language]));
   }
-  Flow productive(program, true, std::move(matches_something));
-  Flow nullable(program, true, std::vector<bool>(program.terminals.size(), false));
+  Flow productive(program, matches_something);
+  Flow nullable(program, std::vector<bool>(program.terminals.size(), false));
   if (!productive.rule(program.start)) throw NoText("the grammar matches no text at all");
   Builder(program, tables, productive, nullable).build();
   return tables;
