@@ -316,9 +316,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--conditions", default=",".join(CONDITIONS))
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", type=Path)
     args = parser.parse_args(argv)
+    import torch
+
     from slm.models.transformers import load_folder
+
+    torch.set_num_threads(args.threads)
 
     corpus, rest, sentences = sample_sentences(
         args.data,

@@ -1,7 +1,7 @@
 """Write demo.jsonl: validation sentences for `slm demo`, drawn at random, never by model output.
 
-Two sentences an ontology, by a fixed seed, of those that are not in the training split and have both
-arguments of a gold triple letter for letter in their text. Types that an ontology uses without
+Two sentences an ontology, by a fixed seed, of those that are not in the training split and have
+both arguments of a gold triple letter for letter in their text. Types that an ontology uses without
 defining them are added to it under their id, so that it loads as it stands.
 
     python tools/embedded/demo_sentences.py DATA_FOLDER slm/models/embedded/demo.jsonl
