@@ -44,6 +44,10 @@ std::vector<NodeId> read_languages(const Program& program, RegexPool& pool) {
       case Op::kChars:
         built[i] = pool.chars(program.sets[node.children[0]]);
         break;
+      case Op::kLiteral:
+        for (std::uint32_t point : node.children) parts.push_back(pool.chars({{point, point}}));
+        built[i] = pool.concat(parts);
+        break;
       case Op::kConcat:
         built[i] = pool.concat(parts);
         break;

@@ -63,6 +63,11 @@ Program::Node read_node(Reader& in, const Program& program, std::size_t rules) {
       node.high = in.word();
       if (node.low < 0 || node.high < -1) throw std::invalid_argument("a negative bound");
       break;
+    case Op::kLiteral:
+      for (std::size_t left = in.count(); left > 0; --left) {
+        node.children.push_back(in.index(0x110000));
+      }
+      break;
     case Op::kConcat:
     case Op::kUnion:
     case Op::kIntersection:

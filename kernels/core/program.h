@@ -11,27 +11,21 @@ namespace slm {
 /// Mirrors slm.grammar.ir and slm.grammar.regular, node for node. See slm/mask/native.py for the
 /// encoding; `read_program` throws std::invalid_argument on anything malformed.
 struct Program {
+  // Regular languages, then expressions.
+  // clang-format off
   enum class Op : std::int32_t {
-    kChars,
-    kConcat,
-    kUnion,
-    kRepeat,
-    kIntersection,
-    kComplement,
-    kDfa,  // regular languages
-    kTerminal,
-    kCall,
-    kSeq,
-    kChoice,
-    kMany,  // expressions
+    kChars, kLiteral, kConcat, kUnion, kRepeat, kIntersection, kComplement, kDfa,
+    kTerminal, kCall, kSeq, kChoice, kMany,
   };
+  // clang-format on
   struct DfaState {
     bool accepting;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> edges;  // (set, target)
   };
   struct Node {
     Op op;
-    std::vector<std::uint32_t> children;  // node numbers; chars: {set}; terminal, call: {index}
+    std::vector<std::uint32_t> children;  // node numbers; chars: {set}; terminal, call: {index};
+                                          // literal: the code points
     std::int32_t low = 0, high = 0;       // repeat, many; high -1: no bound
     std::vector<DfaState> states;         // dfa
   };

@@ -85,10 +85,10 @@ std::vector<std::int32_t> right_recursion() {
   put({1, 0, 0});         // one regular node: that set
   put({1, 0, 0});         // one terminal: node 0, not longest
   put({4});               // expressions, numbered from 1
-  put({7, 0});            // 1: the terminal
-  put({8, 0});            // 2: the rule
-  put({9, 2, 1, 2});      // 3: one after the other
-  put({10, 2, 3, 1});     // 4: either
+  put({8, 0});            // 1: the terminal
+  put({9, 0});            // 2: the rule
+  put({10, 2, 1, 2});     // 3: one after the other
+  put({11, 2, 3, 1});     // 4: either
   put({4, 0});            // rule 0 is node 4, and the start
   return words;
 }

@@ -28,8 +28,8 @@ from slm.grammar.regular import (
 )
 from slm.vocab import Vocabulary
 
-_CHARS, _CONCAT, _UNION, _REPEAT, _INTERSECTION, _COMPLEMENT, _DFA = range(7)
-_TERMINAL, _CALL, _SEQ, _CHOICE, _MANY = range(7, 12)
+_CHARS, _LITERAL, _CONCAT, _UNION, _REPEAT, _INTERSECTION, _COMPLEMENT, _DFA = range(8)
+_TERMINAL, _CALL, _SEQ, _CHOICE, _MANY = range(8, 13)
 
 
 class _Flattener:
@@ -98,7 +98,8 @@ class _Flattener:
             case Chars(charset):
                 words = [_CHARS, self._charset(charset)]
             case Concat(parts):
-                words = [_CONCAT, len(parts), *map(self._language, parts)]
+                numbers = self._concat(parts)
+                words = [_CONCAT, len(numbers), *numbers]
             case Union(options):
                 words = [_UNION, len(options), *map(self._language, options)]
             case Intersection(parts):
@@ -117,6 +118,28 @@ class _Flattener:
         number = self._regular_ids[id(node)] = self.regular_count
         self.regular_count += 1
         return number
+
+    def _concat(self, parts: tuple[Regular, ...]) -> list[int]:
+        """The parts' numbers; runs of single characters, which are most of a schema, are one."""
+        numbers: list[int] = []
+        run: list[int] = []
+        for part in parts:
+            ranges = part.charset.ranges if type(part) is Chars else ()
+            if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
+                run.append(ranges[0][0])
+                continue
+            if run:
+                numbers.append(self._literal(run))
+                run = []
+            numbers.append(self._language(part))
+        if run:
+            numbers.append(self._literal(run))
+        return numbers
+
+    def _literal(self, points: list[int]) -> int:
+        self.regular += [_LITERAL, len(points), *points]
+        self.regular_count += 1
+        return self.regular_count - 1
 
     def _expression(self, node: Expression) -> int:
         known = self._expression_ids.get(id(node))
