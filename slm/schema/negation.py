@@ -30,8 +30,11 @@ from slm.schema.algebra import (
     StringShape,
     conjoin,
 )
+from slm.schema.applicators import implications
+from slm.schema.constants import constant_goal, exact
 from slm.schema.keywords import UNSUPPORTED
 from slm.schema.reader import SchemaNode
+from slm.schema.shapes import array_shape, number_shape, object_shape, string_shape, type_kinds
 
 if TYPE_CHECKING:
     from slm.schema.normalise import Normaliser
@@ -55,7 +58,7 @@ def negated_kinds(of: Normaliser, node: SchemaNode) -> Kinds:
 def _not_type(of: Normaliser, node: SchemaNode) -> Kinds:
     if not of.has(node, "type"):
         return NO_VALUE
-    admitted = of.type_kinds(node)
+    admitted = type_kinds(of, node)
     numbers: tuple[NumberShape, ...] = (ANY_NUMBER,)
     if admitted.numbers:
         whole = admitted.numbers[0] == ANY_NUMBER
@@ -71,8 +74,6 @@ def _not_type(of: Normaliser, node: SchemaNode) -> Kinds:
 
 
 def _not_finite(of: Normaliser, node: SchemaNode) -> Kinds:
-    from slm.schema.normalise import exact
-
     found = NO_VALUE
     for keyword in ("enum", "const"):
         if not of.has(node, keyword):
@@ -94,14 +95,14 @@ def _not_finite(of: Normaliser, node: SchemaNode) -> Kinds:
         )
         for value in values:
             if isinstance(value, (list, dict)):
-                goal = of.negation(node, keyword, of.constant(node, keyword, value))
+                goal = of.negation(node, keyword, constant_goal(of, node, keyword, value))
                 rest = of.meet(rest, of.kinds(goal), node.number)
         found = found.join(rest)
     return found
 
 
 def _not_number(of: Normaliser, node: SchemaNode) -> Kinds:
-    shape = of.number_shape(node)
+    shape = number_shape(of, node)
     if shape == ANY_NUMBER:
         return NO_VALUE
     if shape.values is not None:  # contradictory bounds: every number violates them
@@ -116,7 +117,7 @@ def _not_number(of: Normaliser, node: SchemaNode) -> Kinds:
 
 
 def _not_string(of: Normaliser, node: SchemaNode) -> Kinds:
-    shape = of.string_shape(node)
+    shape = string_shape(of, node)
     if shape is None:
         return Kinds(strings=(ANY_STRING,))
     found: list[StringShape] = []
@@ -129,7 +130,7 @@ def _not_string(of: Normaliser, node: SchemaNode) -> Kinds:
 
 
 def _not_array(of: Normaliser, node: SchemaNode) -> Kinds:
-    shape = of.array_shape(node)
+    shape = array_shape(of, node)
     found: list[ArrayShape] = []
     if shape.low:
         found.append(ArrayShape(high=shape.low - 1))
@@ -156,6 +157,9 @@ def _not_array(of: Normaliser, node: SchemaNode) -> Kinds:
 
 def _not_object(of: Normaliser, node: SchemaNode) -> Kinds:
     reader, raw = of.reader, node.raw
+    shape = object_shape(of, node)
+    if shape is None:  # its keywords contradict each other: every object violates them
+        return Kinds(objects=(ANY_OBJECT,))
     found: list[ObjectShape] = []
     if of.has(node, "required"):
         found.extend(ObjectShape({name: FALSE}) for name in raw["required"])
@@ -165,7 +169,9 @@ def _not_object(of: Normaliser, node: SchemaNode) -> Kinds:
             if goal:
                 failing = of.negation(node, "properties", goal)
                 found.append(ObjectShape({name: failing}, {name: None}))
-    found.extend(ObjectShape(some=(rule,), number=node.number) for rule in _forbidden(of, node))
+    found.extend(
+        ObjectShape(some=(rule,), number=node.number) for rule in _forbidden(of, node, shape)
+    )
     if of.has(node, "minProperties") and raw["minProperties"] > 0:
         found.append(ObjectShape(high=int(raw["minProperties"]) - 1))
     if of.has(node, "maxProperties"):
@@ -174,17 +180,15 @@ def _not_object(of: Normaliser, node: SchemaNode) -> Kinds:
     return Kinds(objects=tuple(found))
 
 
-def _forbidden(of: Normaliser, node: SchemaNode) -> list[NameRule]:
+def _forbidden(of: Normaliser, node: SchemaNode, shape: ObjectShape) -> list[NameRule]:
     """The names that no member may have.
 
     Raises:
         UnsupportedKeyword: other names are not forbidden but have values that may fail. A text with
             such a member may repeat its name with a better value, which parsers take instead.
     """
-    shape = of.object_shape(node)
-    rules = shape.rules if shape is not None else ()
     found = []
-    for rule in rules:
+    for rule in shape.rules:
         if rule.goal != FALSE:
             additional = rule.included is None
             keyword = "additionalProperties" if additional else "patternProperties"
@@ -203,7 +207,7 @@ def _not_applied(of: Normaliser, node: SchemaNode) -> Kinds:
         for at in range(len(raw["allOf"])):
             goal = of.negation(node, "allOf", reader.child(node, "allOf", at))
             found = found.join(of.kinds(goal))
-    for implied in of.implications(node):
+    for implied in implications(of, node):
         found = found.join(of.kinds(of.negation(node, "dependencies", implied)))
     if of.has(node, "not"):
         found = found.join(of.kinds(reader.child(node, "not")))

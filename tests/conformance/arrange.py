@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from slm.schema.algebra import ArrayShape, Goal, Kinds, ObjectShape
-from slm.schema.normalise import Normaliser, exact
+from slm.schema.constants import exact
+from slm.schema.normalise import Normaliser
 from slm.schema.reader import Reader
 
 
