@@ -55,7 +55,8 @@ def json_schema(
 
     Args:
         x: a schema (dict, bool or JSON text), or a type: pydantic model, dataclass, TypedDict, any
-            annotation pydantic understands. With a type, values come back as that type.
+            annotation pydantic understands. With a type, values come back as that type, and records
+            have no keys but their fields, unless the type says ``extra="allow"``.
         draft: "4", "6", "7", "2019-09" or "2020-12"; None to go by ``$schema``.
         whitespace: "any" (runs are capped), "compact", or the indent to write with.
         order: properties as "declared", or in "any" order.

@@ -17,6 +17,10 @@ from slm.schema.plain_types import plain_type
 def from_type(tp: Any) -> tuple[dict[str, Any], Callable[[str], Any]]:
     """The JSON Schema of a Python type, and the function that reads its JSON text.
 
+    Records (models, dataclasses, typed dictionaries; nested ones, too) have the keys of their
+    fields and no others, unless a pydantic one says ``extra="allow"``: reading a value would throw
+    other keys away. Mappings such as ``dict[str, int]`` have any keys.
+
     Args:
         tp: a pydantic model or dataclass, a standard dataclass, a TypedDict, an enum, or an
             annotation made of them (``list[int]``, ``Literal["a"]``, ``int | None`` …).
@@ -35,9 +39,11 @@ def from_type(tp: Any) -> tuple[dict[str, Any], Callable[[str], Any]]:
         from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter
     except ImportError:
         return plain_type(tp)
+    from slm.schema.pydantic_schema import closed_schema
+
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(tp)
-        schema = adapter.json_schema()
+        schema = closed_schema(adapter)
     except PydanticUserError as error:
         if error.code == "typed-dict-version":  # typing.TypedDict before Python 3.12
             return plain_type(tp)
