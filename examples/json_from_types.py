@@ -4,7 +4,6 @@
 
 The model that comes with slm only knows how to extract triples, so what it invents here makes no
 sense; that every value is valid is the point. With a folder of a chat model it makes sense too.
-`extra="forbid"` matters: a class without it allows further keys, and a weak model invents many.
 """
 
 import sys
@@ -15,14 +14,14 @@ from pydantic import BaseModel, Field
 import slm
 
 
-class Line(BaseModel, extra="forbid"):
+class Line(BaseModel):
     """What was bought."""
 
     item: str = Field(pattern="^[a-z]{3,12}$")
     count: int = Field(ge=1, le=99)
 
 
-class Order(BaseModel, extra="forbid"):
+class Order(BaseModel):
     """An order, as a shop sees it."""
 
     customer: str = Field(pattern="^[A-Z][a-z]{1,12}$")
