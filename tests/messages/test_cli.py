@@ -152,8 +152,7 @@ def test_budget_that_is_too_small(capsys) -> None:
         ),
         (
             "train --data d",
-            "slm train: the following arguments are required: --output\n"
-            "  hint: slm train --help\n",
+            "slm train: the following arguments are required: --output\n  hint: slm train --help\n",
         ),
     ],
 )
