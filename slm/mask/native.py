@@ -30,6 +30,7 @@ from slm.vocab import Vocabulary
 
 _CHARS, _LITERAL, _CONCAT, _UNION, _REPEAT, _INTERSECTION, _COMPLEMENT, _DFA = range(8)
 _TERMINAL, _CALL, _SEQ, _CHOICE, _MANY = range(8, 13)
+_MAX_COUNT = 2**31 - 2
 
 
 class _Flattener:
@@ -105,7 +106,7 @@ class _Flattener:
             case Intersection(parts):
                 words = [_INTERSECTION, len(parts), *map(self._language, parts)]
             case Repeat(body, low, high):
-                words = [_REPEAT, self._language(body), low, -1 if high is None else high]
+                words = [_REPEAT, self._language(body), *_bounds(low, high)]
             case Complement(body):
                 words = [_COMPLEMENT, self._language(body)]
             case Dfa(edges, accepting):
@@ -155,12 +156,27 @@ class _Flattener:
             case Choice(options):
                 words = [_CHOICE, len(options), *map(self._expression, options)]
             case Many(body, low, high):
-                words = [_MANY, self._expression(body), low, -1 if high is None else high]
+                words = [_MANY, self._expression(body), *_bounds(low, high)]
         self.expressions += words
         # Expression nodes are numbered after the regular ones.
         number = self._expression_ids[id(node)] = self.regular_count + self.expression_count
         self.expression_count += 1
         return number
+
+
+def _bounds(low: int, high: int | None) -> tuple[int, int]:
+    """The bounds as the engine's 32-bit counters; -1 is no upper bound.
+
+    Raises:
+        GrammarTooComplex: so many repetitions are required that no text can hold them.
+    """
+    if low > _MAX_COUNT:
+        raise GrammarTooComplex(
+            f"{low} repetitions are required, and counters end at {_MAX_COUNT}",
+            hint="lower the bound",
+        )
+    # An upper bound beyond the counters is beyond what any text in memory reaches.
+    return low, -1 if high is None or high > _MAX_COUNT else high
 
 
 _tables: WeakKeyDictionary[Vocabulary, _native.VocabularyTables] = WeakKeyDictionary()

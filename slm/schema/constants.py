@@ -68,4 +68,5 @@ def exact(value: float | int) -> Decimal:
     >>> exact(0.1), exact(10), exact(1.0) == exact(1)
     (Decimal('0.1'), Decimal('10'), True)
     """
-    return Decimal(value) if isinstance(value, int) else Decimal(repr(value))
+    # `or 0`: the sign of -0.0 would survive into bounds, where it means nothing
+    return Decimal(value) if isinstance(value, int) else Decimal(repr(value)) or Decimal(0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from slm.grammar.pattern import pattern_language
-from slm.grammar.regular import Regular, intersection
+from slm.grammar.regular import ANY_CHAR, Regular, concat, intersection, literal, repeat, union
 
 _YEAR_LEAP = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 _DATE = (
@@ -52,8 +52,8 @@ _IPV6 = (
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9\-]{0,61}[a-zA-Z0-9])?"
 _HOSTNAME = rf"{_LABEL}(?:\.{_LABEL})*"
 _ATEXT = r"[a-zA-Z0-9!#$%&'*+\-/=?^_`{|}~]"
-_EMAIL = rf"{_ATEXT}+(?:\.{_ATEXT}+)*@(?:{_HOSTNAME}|\[{_IPV4}\]|\[IPv6:{_IPV6}\])"
-_QUOTED_EMAIL = rf'"(?:[ !#-\[\]-~]|\\[ -~])+"@(?:{_HOSTNAME}|\[{_IPV4}\]|\[IPv6:{_IPV6}\])'
+_LOCAL = rf'(?:{_ATEXT}+(?:\.{_ATEXT}+)*|"(?:[ !#-\[\]-~]|\\[ -~])+")'
+_ADDRESS = rf"(?:\[{_IPV4}\]|\[IPv6:{_IPV6}\])"
 _PERCENT = r"%[0-9a-fA-F]{2}"
 _UNRESERVED = r"a-zA-Z0-9\-._~"
 _SUB = r"!$&'()*+,;="
@@ -92,10 +92,8 @@ _PATTERNS: dict[str, str] = {
     "date-time": rf"{_DATE}[tT]{_TIME}",
     "duration": _DURATION,
     "uuid": _UUID,
-    "email": rf"(?:{_EMAIL}|{_QUOTED_EMAIL})",
     "ipv4": _IPV4,
     "ipv6": _IPV6,
-    "hostname": _HOSTNAME,
     "uri": _URI,
     "uri-reference": _URI_REFERENCE,
     "iri": _IRI,
@@ -103,7 +101,6 @@ _PATTERNS: dict[str, str] = {
     "json-pointer": _POINTER,
     "relative-json-pointer": rf"(?:0|[1-9][0-9]*)(?:#|{_POINTER})",
 }
-_LENGTHS = {"hostname": r"[^]{0,253}"}
 _MISSING: dict[str, int] = {  # not implemented, and the first draft that defines it
     "uri-template": 6,
     "regex": 4,
@@ -114,10 +111,20 @@ _MISSING: dict[str, int] = {  # not implemented, and the first draft that define
 
 @lru_cache(maxsize=64)
 def _language(name: str) -> Regular:
-    found = pattern_language(_PATTERNS[name], dialect="ecma262")
-    if name in _LENGTHS:
-        found = intersection(found, pattern_language(_LENGTHS[name], dialect="ecma262"))
-    return found
+    if name == "hostname":
+        return _at_most(253, _HOSTNAME)
+    if name == "email":  # RFC 5321, section 4.5.3.1.1, bounds the local part
+        domain = union(_language("hostname"), _parsed(_ADDRESS))
+        return concat(_at_most(64, _LOCAL), literal("@"), domain)
+    return _parsed(_PATTERNS[name])
+
+
+def _parsed(pattern: str) -> Regular:
+    return pattern_language(pattern, dialect="ecma262")
+
+
+def _at_most(length: int, pattern: str) -> Regular:
+    return intersection(_parsed(pattern), repeat(ANY_CHAR, 0, length))
 
 
 def format_language(name: str, draft: str) -> tuple[Regular | None, str]:
@@ -126,7 +133,7 @@ def format_language(name: str, draft: str) -> tuple[Regular | None, str]:
     >>> format_language("color", "2020-12")
     (None, '')
     """
-    if name in _PATTERNS:
+    if name in _PATTERNS or name in ("hostname", "email"):
         return _language(name), ""
     if name in _MISSING and int(draft[:4]) >= _MISSING[name]:
         return None, f'the format "{name}" is known but not implemented'

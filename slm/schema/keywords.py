@@ -18,7 +18,10 @@ ANNOTATIONS = frozenset(
 STRUCTURAL = frozenset(
     "$schema $id id $anchor $dynamicAnchor $recursiveAnchor $defs definitions $vocabulary".split()
 )
+# not of JSON Schema: what a Python type checks and no keyword can say (see `pydantic_types`)
+PYTHON_CONSTRAINT = "pythonConstraint"
 UNSUPPORTED = {
+    PYTHON_CONSTRAINT: "the Python type checks what JSON Schema has no word for",
     "unevaluatedProperties": "which members a schema has evaluated is not tracked yet",
     "unevaluatedItems": "which items a schema has evaluated is not tracked yet",
     "$dynamicRef": "dynamic scopes are not followed yet",
@@ -27,7 +30,25 @@ UNSUPPORTED = {
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether no NaN and no Infinity, which JSON does not have, is in a value."""
+    todo = [value]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, float) and not math.isfinite(part):
+            return False
+        if isinstance(part, (list, dict)):
+            todo.extend(part.values() if isinstance(part, dict) else part)
+    return True
+
+
+def _is_constants(value: Any) -> bool:
+    return isinstance(value, list) and _is_finite(value)
 
 
 def _is_count(value: Any) -> bool:
@@ -76,7 +97,8 @@ _STRING: _Check = (lambda value: isinstance(value, str), "a string")
 
 _CHECKS: dict[str, _Check] = {
     "type": (_is_type, f"one of {', '.join(TYPES)}, or a non-empty array of them"),
-    "enum": (lambda value: isinstance(value, list), "an array"),
+    "enum": (_is_constants, "an array of JSON values"),
+    "const": (_is_finite, "a JSON value"),
     "multipleOf": (lambda value: _is_number(value) and value > 0, "a number greater than 0"),
     "minimum": _NUMBER,
     "maximum": _NUMBER,
@@ -138,7 +160,7 @@ _INTRODUCED: dict[str, str] = {  # keywords that older drafts do not know
     "$dynamicRef": "2020-12",
 }
 _ORDER = {"4": 0, "6": 1, "7": 2, "2019-09": 3, "2020-12": 4}
-KNOWN = frozenset(_CHECKS) | frozenset(UNSUPPORTED) | {"const"}
+KNOWN = frozenset(_CHECKS) | frozenset(UNSUPPORTED)
 
 
 _ONE_INSIDE = frozenset(

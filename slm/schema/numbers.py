@@ -1,13 +1,17 @@
 """From sets of numbers to languages of number texts, in exact decimal arithmetic.
 
-Plain spellings (``-12.50``) are exact for every bound, multiple and exclusion. Spellings with an
-exponent are added where only a type and bounds constrain the number: any mantissa where there are
-no bounds, else the normalised form ``d.ddde±n`` that JSON writers produce. Magnitudes stay
-within the range of a double.
+Plain spellings (``-12.50``) are exact for every bound, multiple and exclusion. Most parsers read a
+number with a point as a double, which may round it onto an excluded value, an open bound or an
+integer; spellings that are that close are left out, so that a text is valid in both readings.
+Spellings with an exponent are added where only a type and bounds constrain the number: any
+mantissa where there are no bounds, else the normalised form ``d.ddde±n`` that JSON writers
+produce. Magnitudes stay within the range of a double.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from decimal import Decimal
 from functools import lru_cache
 from typing import Protocol
@@ -21,6 +25,7 @@ from slm.grammar.regular import (
     Regular,
     complement,
     concat,
+    difference,
     intersection,
     literal,
     optional,
@@ -53,8 +58,17 @@ ANY_NUMBER_TEXT = concat(
     union(concat(_NATURAL, _FRACTION), concat(_SHORT_NATURAL, _FRACTION, _ANY_EXPONENT)),
 )
 _POINT_ZERO = optional(literal(".0"))
-_INTEGRAL_VALUE = concat(
-    optional(_MINUS), _NATURAL, optional(concat(_POINT, repeat(_ZERO, 1, None)))
+_EXACT = 2**53  # up to here every integer is a double
+# At most 15 digits where there is a point: they survive the way through a double.
+_SAFE_TEXT = concat(
+    optional(_MINUS),
+    union(
+        _NATURAL,
+        intersection(
+            concat(_NATURAL, _POINT, _SOME_DIGITS),
+            repeat(Chars(CharSet.of("0123456789.")), 0, 16),
+        ),
+    ),
 )
 
 
@@ -209,11 +223,11 @@ class _Scientific(_Magnitudes):
         least, least_mantissa = -MAX_EXPONENT, Decimal(1)
         if low:
             least = low.adjusted()
-            least_mantissa = low.scaleb(-least)
+            least_mantissa = _mantissa(low)
         most, most_mantissa = MAX_EXPONENT, None
         if high is not None:
             most = high.adjusted()
-            most_mantissa = high.scaleb(-most)
+            most_mantissa = _mantissa(high)
         ten = Decimal(10)
         low_open = low_open and bool(low)
         if least == most:
@@ -233,6 +247,12 @@ class _Scientific(_Magnitudes):
 
 
 _INTEGERS, _PLAIN, _SCIENTIFIC = _Integers(), _Plain(), _Scientific()
+
+
+def _mantissa(value: Decimal) -> Decimal:
+    """The value with one digit before the point; `Decimal.scaleb` would round it."""
+    digits = value.as_tuple().digits
+    return Decimal((0, digits, 1 - len(digits)))
 
 
 def _split(value: Decimal) -> tuple[str, str]:
@@ -371,14 +391,21 @@ def number_text(shape: NumberShape, integer_point: bool = True) -> Regular:
         return ANY_NUMBER_TEXT
     plain_only = shape.multiples or shape.non_multiples or shape.excluded
     if shape.integer:
-        body = _signed(shape, _INTEGERS)
-        text = concat(body, _POINT_ZERO) if integer_point and body != NOTHING else body
+        text = _signed(shape, _INTEGERS)
+        if integer_point:
+            text = _with_point(shape, text)
     else:
+        shape = _closed(shape)
         text = _signed(shape, _PLAIN)
         if shape.integer is None and not plain_only:
             return union(text, _signed(shape, _SCIENTIFIC))
         if shape.integer is False:
-            text = intersection(text, complement(_INTEGRAL_VALUE))
+            text = intersection(text, _fractions())
+        if shape.multiples:
+            text = intersection(text, _SAFE_TEXT)
+        elif shape.non_multiples:
+            whole = all(step == step.to_integral_value() for step in shape.non_multiples)
+            text = intersection(text, union(_SAFE_TEXT, _fractions()) if whole else _SAFE_TEXT)
     for step in shape.multiples:
         text = intersection(text, concat(optional(_MINUS), _multiples(step) or NOTHING))
     for step in shape.non_multiples:
@@ -388,7 +415,66 @@ def number_text(shape: NumberShape, integer_point: bool = True) -> Regular:
     return text
 
 
+def _with_point(shape: NumberShape, text: Regular) -> Regular:
+    """The integers of a shape, also as ``1.0`` where that is exact."""
+    most = Decimal(_EXACT - 1)
+    low = -most if shape.low is None else max(shape.low, -most)
+    high = most if shape.high is None else min(shape.high, most)
+    if (low, high) == (shape.low, shape.high) and text != NOTHING:
+        return concat(text, _POINT_ZERO)
+    if low > high:
+        return text
+    safe = replace(
+        shape,
+        low=low,
+        low_open=shape.low_open and low == shape.low,
+        high=high,
+        high_open=shape.high_open and high == shape.high,
+    )
+    pointed = _signed(safe, _INTEGERS)
+    return union(text, concat(pointed, literal(".0"))) if pointed != NOTHING else text
+
+
+def _neighbour(value: Decimal, towards: float) -> Decimal | None:
+    """The next double, in its shortest spelling; None next to zero and where doubles are sparse."""
+    if not 0 < abs(value) < _EXACT:
+        return None
+    return Decimal(repr(math.nextafter(float(value), towards)))
+
+
+def _closed(shape: NumberShape) -> NumberShape:
+    """Open bounds as closed ones at the next double, which no double can be closer to."""
+    if shape.low is not None and shape.low_open:
+        low = _neighbour(shape.low, math.inf)
+        shape = shape if low is None else replace(shape, low=low, low_open=False)
+    if shape.high is not None and shape.high_open:
+        high = _neighbour(shape.high, -math.inf)
+        shape = shape if high is None else replace(shape, high=high, high_open=False)
+    return shape
+
+
+@lru_cache(maxsize=1)
+def _fractions() -> Regular:
+    """Plain spellings of numbers that are not integers, nor become integers as doubles.
+
+    With w digits before the point, 10**(w - 16) is more than half the distance of doubles there.
+    """
+    options: list[Regular] = []
+    for width in range(16):  # 0 stands for the whole part 0, where small numbers are exact
+        near = 16 - max(width, 1)
+        nines = concat(repeat(literal("9"), near, near), _DIGITS)
+        zeros = concat(repeat(_ZERO, near, near), _DIGITS) if width else NOTHING
+        fraction = difference(_SOME_DIGITS, union(repeat(_ZERO), nines, zeros))
+        whole = concat(_NONZERO, repeat(_DIGIT, width - 1, width - 1)) if width else _ZERO
+        options.append(concat(whole, _POINT, fraction))
+    return concat(optional(_MINUS), union(*options))
+
+
 def _plain_spellings(value: Decimal) -> Regular:
+    below, above = _neighbour(value, -math.inf), _neighbour(value, math.inf)
+    if below is not None and above is not None:
+        near = NumberShape(low=below, low_open=True, high=above, high_open=True)
+        return _signed(near, _PLAIN)
     whole, fraction = _split(value.copy_abs())
     zeros = repeat(_ZERO)
     if fraction:

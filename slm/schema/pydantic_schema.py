@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
+
+from slm.schema.pydantic_types import TypeSchema
 
 
 def closed_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
@@ -23,7 +25,7 @@ def closed_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
     return adapter.json_schema(schema_generator=_ClosedRecords)
 
 
-class _ClosedRecords(GenerateJsonSchema):
+class _ClosedRecords(TypeSchema):
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         found = super().model_schema(schema)
         return found if schema.get("root_model") else _closed(found)

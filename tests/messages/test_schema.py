@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import PastDate
 
 from slm.errors import SlmError
 from slm.schema import compile_schema, from_type
@@ -52,6 +53,31 @@ array of them, not "int"
 [S001] exclusiveMinimum must be a finite number, not true
   at #/exclusiveMinimum
   hint: correct the value, or pass draft=… if it belongs to another draft""",
+    ),
+    (
+        {"enum": [1, {"a": float("inf")}]},
+        {},
+        """\
+[S001] enum must be an array of JSON values, not [1, {"a": Infinity}]
+  at #/enum
+  hint: correct the value, or pass draft=… if it belongs to another draft""",
+    ),
+    (
+        {"properties": {"a": {"const": float("nan")}}},
+        {},
+        """\
+[S001] const must be a JSON value, not NaN
+  at #/properties/a/const
+  hint: correct the value, or pass draft=… if it belongs to another draft""",
+    ),
+    (
+        from_type(PastDate)[0],
+        {},
+        """\
+[S002] pythonConstraint cannot be enforced exactly here: the Python type checks what JSON Schema \
+has no word for
+  at #/pythonConstraint
+  hint: simplify the schema, or pass on_unsupported="relax" to drop the keyword""",
     ),
     (
         {"pattern": "a("},

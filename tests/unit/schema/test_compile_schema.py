@@ -8,7 +8,9 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from slm.errors import GrammarTooComplex
 from slm.mask import CompiledGrammar, compile_grammar
+from slm.mask.compile import native_available
 from slm.schema import compile_schema
 from slm.vocab import byte_vocabulary
 from tests.conformance.maskbench import accepts
@@ -28,6 +30,22 @@ KEYWORDS: list[tuple[Any, list[str], list[str]]] = [
     ({"enum": [1, 2, "a"], "type": "string"}, ['"a"'], ["1", "2"]),
     ({"type": "integer", "minimum": 3, "maximum": 12}, ["3", "9", "12"], ["2", "13", "-5", "30"]),
     ({"type": "number", "exclusiveMinimum": 0.5}, ["0.51", "1", "2e5"], ["0.5", "0", "-1", "0.50"]),
+    (
+        {"type": "number", "maximum": -0.0, "not": {"const": -3}},
+        ["0", "-0.5"],
+        ["0.01", "1", "-3"],
+    ),
+    ({"const": -0.0}, ["0", "0.0"], ["1"]),
+    (
+        {"type": "string", "format": "email"},
+        [f'"{"a" * 64}@b.c"', r'"\"a b\"@c.d"', '"a@[1.2.3.4]"'],
+        [f'"{"a" * 65}@b.c"', '"a"', f'"a@{"b" * 64}.c"'],
+    ),
+    (
+        {"type": "object", "not": {"required": ["b"], "patternProperties": {".": False}}},
+        ['{"b":1}', '{"a":2,"b":1}', "{}"],
+        ["1"],
+    ),
     ({"type": "integer", "multipleOf": 3}, ["0", "-9", "12", "3.0"], ["1", "10", "-2"]),
     ({"type": "number", "multipleOf": 0.01}, ["0.25", "3", "-1.50"], ["0.255", "1.001"]),
     (
@@ -352,3 +370,20 @@ def test_the_same_sub_schema_is_one_rule() -> None:
         "type": "object",
     }
     assert len(compile_schema(schema).grammar.rules) < 12
+
+
+def test_an_upper_bound_that_no_text_reaches() -> None:
+    """It may be beyond the counters of the engine."""
+    grammar = compiled({"type": "string", "maxLength": 10**12})
+    assert accepts(grammar, '"abc"')
+
+
+@pytest.mark.skipif(not native_available(), reason="the native engine is not built here")
+def test_a_lower_bound_beyond_the_counters_of_the_engine() -> None:
+    """It is an error that says so."""
+    with pytest.raises(GrammarTooComplex, match="10000000000 repetitions"):
+        compile_grammar(
+            compile_schema({"type": "string", "minLength": 10**10}).grammar,
+            byte_vocabulary(),
+            engine="native",
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from decimal import Decimal
 
@@ -99,3 +100,42 @@ def test_a_step_with_too_many_remainders_is_named() -> None:
     """A multiple whose automaton would be large is reported, not approximated."""
     assert too_fine(NumberShape(multiples=(Decimal("0.123456789"),))) == Decimal("0.123456789")
     assert too_fine(NumberShape(multiples=(Decimal("0.01"),))) is None
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_text_is_rounded_out_of_the_set(seed: int) -> None:
+    """Parsers read a number with a point as a double; what they read is in the set as well."""
+    rng = random.Random(seed)
+    shape = random_shape(rng)
+    language, pool = number_text(shape), Languages()
+    for _ in range(300):
+        center = rng.choice([*BOUNDS, Decimal(rng.randint(-3, 12)), Decimal(10**16)])
+        distance = Decimal(rng.choice([-1, 1])) * Decimal(10) ** -rng.randint(12, 25)
+        text = format(center + distance, "f")
+        if matches(language, text, pool):
+            assert shape.admits(Decimal(repr(float(text)))), (shape, text)
+
+
+def test_doubles_next_to_a_bound_or_a_constant_stay_in_the_set() -> None:
+    """Leaving out what rounds onto a value leaves out no double but the value itself."""
+    pool = Languages()
+    open_bounds = number_text(NumberShape(low=Decimal("0.1"), low_open=True))
+    assert matches(open_bounds, repr(math.nextafter(0.1, 1)), pool)
+    assert not matches(open_bounds, "0.10000000000000000001", pool)
+    other = number_text(NumberShape(excluded=frozenset({Decimal(1)})))
+    assert matches(other, repr(math.nextafter(1, 2)), pool)
+    assert matches(other, repr(math.nextafter(1, 0)), pool)
+    assert not matches(other, "1.00000000000000000001", pool)
+    whole = number_text(NumberShape(integer=True))
+    assert matches(whole, "9007199254740991.0", pool)
+    assert matches(whole, "90071992547409910", pool)
+    assert not matches(whole, "90071992547409910.0", pool)
+
+
+def test_long_bounds_are_not_rounded() -> None:
+    """Bounds of more digits than the decimal context keeps are exact in exponent form."""
+    pool = Languages()
+    bound = 12345678901234567890123456789012345678
+    below = number_text(NumberShape(high=Decimal(bound), high_open=True))
+    assert not matches(below, "1.2345678901234567890123456789012345678e37", pool)
+    assert matches(below, "1.2345678901234567890123456789012345677e37", pool)
