@@ -194,7 +194,7 @@ def test_records_inside_other_types_are_closed(tp: Any, right: str, wrong: str) 
         (from_type, RootModel[dict[str, int]]),
         (plain_type, dict[str, int]),
     ],
-    ids=str,
+    ids=["types", "types-root", "plain"],
 )
 def test_mappings_keep_free_keys(read: Any, tp: Any) -> None:
     """A mapping has any keys: it is no record."""
