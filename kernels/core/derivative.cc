@@ -38,6 +38,32 @@ NodeId RegexPool::derive_chars(std::uint32_t set, std::uint8_t byte) {
   return rest(to_come, values);
 }
 
+/// The byte may begin any part up to the first that cannot be empty. From the last of them back to
+/// the whole, so that a long row of optional parts needs no deep stack.
+NodeId RegexPool::derive_concat(NodeId id, std::uint8_t byte) {
+  auto key = [&](NodeId node) { return (std::uint64_t{node} << 8) | byte; };
+  std::vector<NodeId> suffixes;
+  NodeId result = kNothing;
+  for (NodeId at = id;; at = nodes_[at].b) {
+    if (at != id) {
+      NodeId known = derivatives_.find(key(at));
+      if (known != FlatMap::kAbsent || nodes_[at].kind != Kind::kConcat) {
+        result = known != FlatMap::kAbsent ? known : step(at, byte);
+        break;
+      }
+    }
+    suffixes.push_back(at);
+    if (!nodes_[nodes_[at].a].nullable) break;
+  }
+  for (; !suffixes.empty(); suffixes.pop_back()) {
+    const Node node = nodes_[suffixes.back()];
+    NodeId through = concat(step(node.a, byte), node.b);
+    result = nodes_[node.a].nullable ? alternate({through, result}) : through;
+    if (suffixes.back() != id) derivatives_.insert(key(suffixes.back()), result);
+  }
+  return result;
+}
+
 NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
   const Node node = nodes_[id];  // a copy: making nodes moves the table
   switch (node.kind) {
@@ -54,11 +80,8 @@ NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
       std::uint32_t base = value << width;
       return rest(node.b - 1, slice(ranges_of(node.a), base, base + (1u << width) - 1));
     }
-    case Kind::kConcat: {
-      NodeId through = concat(step(node.a, byte), node.b);
-      if (!nodes_[node.a].nullable) return through;
-      return alternate({through, step(node.b, byte)});
-    }
+    case Kind::kConcat:
+      return derive_concat(id, byte);
     case Kind::kUnion:
     case Kind::kIntersection: {
       std::span<const std::uint32_t> shared = lists_.words(node.a);

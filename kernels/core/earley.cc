@@ -241,6 +241,7 @@ std::vector<Recogniser::Part> EarleyRecogniser::parts(StateId state) {
       TerminalId terminal = pairs[k];
       std::vector<NodeId> kept;
       for (NodeId option : regexes_.options(pairs[k + 1])) {
+        if (!regexes_.alive(option)) continue;  // only the terminal as a whole is sure to be
         RegexPool::Loop loop;
         NodeId wider = regexes_.without_exclusions(option);
         if (loop_of(row, terminal, option, loop)) {

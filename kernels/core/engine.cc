@@ -1,6 +1,7 @@
 #include "core/engine.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "core/earley.h"
 
@@ -11,7 +12,11 @@ Engine::Engine(const Program& program, std::shared_ptr<VocabularyTables> vocabul
     : recogniser_(std::make_unique<EarleyRecogniser>(program)),
       vocabulary_(std::move(vocabulary)),
       end_tokens_(std::move(end_tokens)),
-      masks_(*vocabulary_, *recogniser_, kMaskMemory) {}
+      masks_(*vocabulary_, *recogniser_, kMaskMemory) {
+  for (TokenId token : end_tokens_) {
+    if (token >= vocabulary_->trie.vocabulary()) throw std::invalid_argument("no such end token");
+  }
+}
 
 StateId Engine::walk(StateId state, std::string_view bytes) {
   for (char c : bytes) {
@@ -21,15 +26,15 @@ StateId Engine::walk(StateId state, std::string_view bytes) {
   return state;
 }
 
-/// Runs `work` under the lock. A grammar that hit a bound has half-made tables: it says the same
-/// again from then on, to everyone.
+/// Runs `work` under the lock. A grammar that hit a bound, or the end of memory, has half-made
+/// tables: it says the same again from then on, to everyone.
 template <class Work>
 auto Engine::locked(Work work) -> decltype(work()) {
   std::lock_guard lock(mutex_);
   if (!broken_.empty()) throw TooComplex(broken_);
   try {
     return work();
-  } catch (const TooComplex& error) {
+  } catch (const std::exception& error) {
     broken_ = error.what();
     throw;
   }

@@ -249,13 +249,7 @@ class Builder {
       compile(body, entry, to, owner);
     } else if (node.low <= 1 && node.high == -1) {
       PositionId loop = new_position(owner), entry = new_position(owner);
-      if (node.low == 0) {
-        silent(from, loop);
-      } else {
-        PositionId first = new_position(owner);
-        silent(from, first);
-        compile(body, first, loop, owner);
-      }
+      silent(from, node.low == 0 ? loop : entry);
       silent(loop, entry);
       silent(loop, to);
       compile(body, entry, loop, owner);

@@ -130,7 +130,7 @@ void RegexPool::merge_repeats(std::vector<NodeId>& options) {
   for (const Run& run : runs) {
     Run* last = merged.empty() ? nullptr : &merged.back();
     bool joins = last && last->body == run.body && last->tail == run.tail &&
-                 (last->high == kNoBound || run.low <= last->high + 1);
+                 (last->high == kNoBound || run.low - 1 <= last->high);
     if (!joins) {
       merged.push_back(run);
     } else if (last->high != kNoBound) {
@@ -145,23 +145,31 @@ void RegexPool::merge_repeats(std::vector<NodeId>& options) {
 }
 
 NodeId RegexPool::alternate(std::vector<NodeId> options) {
-  std::vector<NodeId> flat;
-  flat.reserve(options.size());
-  for (NodeId option : options) {
-    if (nodes_[option].kind == Kind::kUnion) {
-      std::span<const std::uint32_t> children = lists_.words(nodes_[option].a);
-      flat.insert(flat.end(), children.begin(), children.end());
-    } else if (option != kNothing) {
-      flat.push_back(option);
-    }
-  }
-  std::sort(flat.begin(), flat.end());
-  flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
-  if (flat.size() > 1) merge_repeats(flat);
-  // Options with the same head share it, so a union of literals is a trie.
   auto head_of = [&](NodeId n) { return nodes_[n].kind == Kind::kConcat ? nodes_[n].a : n; };
-  std::stable_sort(flat.begin(), flat.end(),
-                   [&](NodeId x, NodeId y) { return head_of(x) < head_of(y); });
+  auto tail_of = [&](NodeId n) { return nodes_[n].kind == Kind::kConcat ? nodes_[n].b : kEpsilon; };
+  std::vector<NodeId> heads;  // what all options begin with
+  std::vector<NodeId> flat;
+  for (;;) {
+    flat.clear();
+    for (NodeId option : options) {
+      if (nodes_[option].kind == Kind::kUnion) {
+        std::span<const std::uint32_t> children = lists_.words(nodes_[option].a);
+        flat.insert(flat.end(), children.begin(), children.end());
+      } else if (option != kNothing) {
+        flat.push_back(option);
+      }
+    }
+    std::sort(flat.begin(), flat.end());
+    flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
+    if (flat.size() > 1) merge_repeats(flat);
+    // Options with the same head share it, so a union of literals is a trie.
+    std::stable_sort(flat.begin(), flat.end(),
+                     [&](NodeId x, NodeId y) { return head_of(x) < head_of(y); });
+    if (flat.size() < 2 || head_of(flat.front()) != head_of(flat.back())) break;
+    heads.push_back(head_of(flat.front()));
+    options.clear();
+    for (NodeId option : flat) options.push_back(tail_of(option));
+  }
   std::vector<NodeId> factored;
   for (std::size_t i = 0; i < flat.size();) {
     std::size_t end = i + 1;
@@ -171,9 +179,7 @@ NodeId RegexPool::alternate(std::vector<NodeId> options) {
       factored.push_back(flat[i]);
     } else {
       std::vector<NodeId> tails;
-      for (std::size_t k = i; k < end; ++k) {
-        tails.push_back(nodes_[flat[k]].kind == Kind::kConcat ? nodes_[flat[k]].b : kEpsilon);
-      }
+      for (std::size_t k = i; k < end; ++k) tails.push_back(tail_of(flat[k]));
       DepthGuard guard(depth_);
       factored.push_back(concat(head, alternate(std::move(tails))));
     }
@@ -181,14 +187,17 @@ NodeId RegexPool::alternate(std::vector<NodeId> options) {
   }
   std::sort(factored.begin(), factored.end());
   factored.erase(std::unique(factored.begin(), factored.end()), factored.end());
-  if (factored.empty()) return kNothing;
-  if (factored.size() == 1) return factored[0];
-  bool null = false, boolean = false;
-  for (NodeId option : factored) {
-    null = null || nodes_[option].nullable;
-    boolean = boolean || nodes_[option].boolean;
+  NodeId result = factored.empty() ? kNothing : factored[0];
+  if (factored.size() > 1) {
+    bool null = false, boolean = false;
+    for (NodeId option : factored) {
+      null = null || nodes_[option].nullable;
+      boolean = boolean || nodes_[option].boolean;
+    }
+    result = make(Kind::kUnion, null, boolean, lists_.intern(factored), 0);
   }
-  return make(Kind::kUnion, null, boolean, lists_.intern(factored), 0);
+  for (auto head = heads.rbegin(); head != heads.rend(); ++head) result = concat(*head, result);
+  return result;
 }
 
 NodeId RegexPool::repeat(NodeId body, std::int32_t low, std::int32_t high) {

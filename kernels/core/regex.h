@@ -39,7 +39,8 @@ using Ranges = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
 class RegexPool {
  public:
   static constexpr std::size_t kMaxNodes = 8'000'000;
-  static constexpr int kMaxDepth = 20'000;
+  // A level takes up to half a kilobyte of stack, and threads with 512 KB of it are common.
+  static constexpr int kMaxDepth = 1'000;
 
   RegexPool();
 
@@ -135,6 +136,7 @@ class RegexPool {
   NodeId make(Kind kind, bool nullable, bool boolean, std::uint32_t a, std::uint32_t b,
               std::int32_t low = 0, std::int32_t high = 0);
   NodeId derive(NodeId node, std::uint8_t byte);
+  NodeId derive_concat(NodeId node, std::uint8_t byte);
   NodeId derive_chars(std::uint32_t set, std::uint8_t byte);
   NodeId rest(std::uint32_t bytes_to_come, const Ranges& values);
   std::uint32_t intern_ranges(const Ranges& ranges);

@@ -32,10 +32,23 @@ ByteSet RegexPool::first_bytes(NodeId id) {
     case Kind::kRest:
       for (std::uint32_t b = 0x80; b < 0xC0; ++b) bytes.set(b);
       break;
-    case Kind::kConcat:
-      bytes = first_bytes(node.a);
-      if (nodes_[node.a].nullable) bytes |= first_bytes(node.b);
+    case Kind::kConcat: {  // a loop: a row of optional parts may be long
+      std::vector<NodeId> suffixes{id};
+      NodeId at = id;
+      while (nodes_[at].kind == Kind::kConcat && nodes_[nodes_[at].a].nullable) {
+        suffixes.push_back(at = nodes_[at].b);
+        if (first_.contains(at)) break;
+      }
+      if (nodes_[at].kind != Kind::kConcat || first_.contains(at)) {
+        bytes = first_bytes(at);
+        suffixes.pop_back();
+      }
+      for (; !suffixes.empty(); suffixes.pop_back()) {
+        bytes |= first_bytes(nodes_[suffixes.back()].a);
+        first_.emplace(suffixes.back(), bytes);
+      }
       break;
+    }
     case Kind::kUnion:
     case Kind::kIntersection: {
       bool all = node.kind == Kind::kIntersection;
@@ -135,8 +148,20 @@ NodeId RegexPool::clamp(NodeId id, std::int32_t length) {
   if (NodeId known = clamped_.find(key); known != FlatMap::kAbsent) return known;
   DepthGuard guard(depth_);
   NodeId result = id;
-  if (node.kind == Kind::kConcat) {
-    result = concat(clamp(node.a, length), clamp(node.b, length));
+  if (node.kind == Kind::kConcat) {  // a loop: a literal is as many parts as characters
+    std::vector<NodeId> suffixes;
+    for (result = id; nodes_[result].kind == Kind::kConcat; result = nodes_[result].b) {
+      std::uint64_t suffix = (std::uint64_t{result} << 32) | static_cast<std::uint32_t>(length);
+      if (clamped_.find(suffix) != FlatMap::kAbsent) break;
+      suffixes.push_back(result);
+    }
+    result = clamp(result, length);
+    for (; !suffixes.empty(); suffixes.pop_back()) {
+      NodeId suffix = suffixes.back();
+      result = concat(clamp(nodes_[suffix].a, length), result);
+      if (suffix == id) break;
+      clamped_.insert((std::uint64_t{suffix} << 32) | static_cast<std::uint32_t>(length), result);
+    }
   } else if (node.kind == Kind::kUnion) {
     std::span<const std::uint32_t> shared = lists_.words(node.a);
     std::vector<NodeId> options(shared.begin(), shared.end());
