@@ -68,7 +68,7 @@ def draw_curve(events: list[dict[str, Any]], path: Path, *, title: str) -> None:
         other.set_ylabel("validation accuracy of freely chosen tokens")
         more = other.get_legend_handles_labels()
         handles, labels = handles + more[0], labels + more[1]
-    axes.legend(handles, labels, loc="upper right", fontsize=8)
+    axes.legend(handles, labels, loc="center right", fontsize=8)
     axes.set_title(title, fontsize=10)
     figure.tight_layout()
     buffer = io.BytesIO()
