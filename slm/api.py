@@ -141,7 +141,9 @@ def choice(options: Sequence[str]) -> Spec:
     """One of several texts."""
     from slm.syntax import compile_choice
 
-    return Spec("choice", compile_choice(list(options)), str)
+    return Spec(
+        "choice", compile_choice(options if isinstance(options, str) else list(options)), str
+    )
 
 
 def compile(  # noqa: A001 - the public name is slm.compile

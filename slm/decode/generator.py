@@ -206,7 +206,12 @@ class Generator:
         if prompt is None:
             given = [getattr(spec, "prompt", None) for spec in specs]
         else:
-            given = [prompt] if isinstance(prompt, str) else list(prompt)
+            given = list(prompt) if _is_list(prompt) else [prompt]
+        if not hasattr(max_tokens, "__index__"):
+            raise UsageError(
+                f"max_tokens is of type {type(max_tokens).__name__}",
+                hint="max_tokens must be a whole number, 1 or above",
+            )
         prompts = [_prompt(one) for one in given]
         if not _is_list(self.spec):
             specs, compiled = specs * len(prompts), compiled * len(prompts)
@@ -303,6 +308,19 @@ class _Job:
 
 def _prompt(x: Any) -> str:
     if isinstance(x, str):
+        try:
+            x.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"the prompt holds U+{ord(x[error.start]):04X}, half of a surrogate pair and no "
+                "character",
+                at=Place(
+                    "prompt",
+                    x.count("\n", 0, error.start) + 1,
+                    error.start - x.rfind("\n", 0, error.start),
+                ),
+                hint='decode the text properly, or replace it: text.encode("utf-8", "replace")',
+            ) from None
         return x
     raise UsageError(
         "no prompt was given, and the specification brings none"

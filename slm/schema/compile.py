@@ -76,6 +76,11 @@ def compile_schema(
     _check_option("order", order, ("declared", "any"))
     _check_option("formats", formats, ("assert", "annotate"))
     _check_option("on_unsupported", on_unsupported, ("error", "relax"))
+    if registry is not None and not isinstance(registry, Mapping):
+        raise UsageError(
+            f"registry cannot be of type {type(registry).__name__}",
+            hint="pass a dict of schemas by URI",
+        )
     if order == "any":
         raise UnsupportedKeyword(
             'order="any" is not supported yet', hint='use order="declared", the default'

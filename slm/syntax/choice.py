@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slm.errors import EmptyLanguage
+from slm.errors import EmptyLanguage, UsageError
 from slm.grammar import ir
 from slm.grammar.charset import CharSet
 from slm.grammar.regular import Dfa
@@ -17,10 +17,17 @@ def compile_choice(options: Sequence[str]) -> ir.Grammar:
 
     Raises:
         EmptyLanguage: there is no option.
+        UsageError: not a list of strings.
 
     >>> str(compile_choice(["yes", "no"]).start)
     'start'
     """
+    if isinstance(options, str) or not all(isinstance(option, str) for option in options):
+        raise UsageError(
+            "a choice is between texts"
+            + (", and this is one text" if isinstance(options, str) else ""),
+            hint="pass a list of strings, such as choice(['yes', 'no'])",
+        )
     texts = list(dict.fromkeys(options))
     if not texts:
         raise EmptyLanguage(

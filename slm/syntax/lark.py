@@ -20,7 +20,7 @@ from typing import Any
 import lark
 from lark.grammar import Rule as LarkRule
 
-from slm.errors import InputFileError, LarkError, Place, UnsupportedLarkFeature
+from slm.errors import InputFileError, LarkError, Place, UnsupportedLarkFeature, UsageError
 from slm.grammar import ir
 from slm.grammar.regular import NOTHING
 from slm.syntax.ignore import Ignored
@@ -117,6 +117,11 @@ def compile_lark(
 
 def _read(grammar: str | os.PathLike[str]) -> tuple[str, str | None]:
     """The grammar's text, and its file if it came from one."""
+    if not isinstance(grammar, (str, os.PathLike)):
+        raise UsageError(
+            f"a grammar is a text or a path, and this is of type {type(grammar).__name__}",
+            hint="pass the grammar's text, the path of a .lark file, or a lark.Lark",
+        )
     if isinstance(grammar, str) and ("\n" in grammar or not grammar.strip().endswith(".lark")):
         return grammar, None
     path = Path(grammar)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slm.errors import EmptyLanguage, Place
+from slm.errors import EmptyLanguage, Place, UsageError
 from slm.grammar import ir
 from slm.grammar.pattern import pattern_language
 from slm.grammar.regular import NOTHING, nullable
@@ -20,10 +20,16 @@ def compile_regex(pattern: str, flags: str = "") -> ir.Grammar:
         UnsupportedPattern: backreferences, ``\b``, conditional or atomic groups, lookaround
             beyond what `slm.grammar.pattern.pattern_language` does exactly.
         EmptyLanguage: nothing matches.
+        UsageError: not a string.
 
     >>> compile_regex(r"\d{4}-\d\d").start
     'start'
     """
+    if not isinstance(pattern, str):
+        raise UsageError(
+            f"a regular expression is a text, and this is of type {type(pattern).__name__}",
+            hint="pass the pattern as a string; of a compiled one, its `.pattern`",
+        )
     language = pattern_language(pattern, dialect="python", flags=flags)
     if language == NOTHING:
         raise EmptyLanguage(

@@ -56,3 +56,37 @@ def test_grammar_that_the_vocabulary_cannot_spell() -> None:
     assert text.startswith("[V002] ")
     assert message(lambda: slm.compile(spec, small)) == text
     assert slm.compile(spec, byte_vocabulary()).matcher().mask().any()
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        (
+            lambda: slm.choice("yes"),
+            "[C001] a choice is between texts, and this is one text\n"
+            "  hint: pass a list of strings, such as choice(['yes', 'no'])",
+        ),
+        (
+            lambda: slm.choice([1, 2]),
+            "[C001] a choice is between texts\n"
+            "  hint: pass a list of strings, such as choice(['yes', 'no'])",
+        ),
+        (
+            lambda: slm.regex(None),
+            "[C001] a regular expression is a text, and this is of type NoneType\n"
+            "  hint: pass the pattern as a string; of a compiled one, its `.pattern`",
+        ),
+        (
+            lambda: slm.lark(3),
+            "[C001] a grammar is a text or a path, and this is of type int\n"
+            "  hint: pass the grammar's text, the path of a .lark file, or a lark.Lark",
+        ),
+        (
+            lambda: slm.json_schema(True, registry=3),
+            "[C001] registry cannot be of type int\n  hint: pass a dict of schemas by URI",
+        ),
+    ],
+)
+def test_arguments_of_the_wrong_type(action, expected) -> None:
+    """A text where a list is wanted, or nothing where a text is, is said so."""
+    assert message(action) == expected

@@ -170,3 +170,33 @@ def test_value_that_the_type_refuses() -> None:
 def test_wrong_use(action, text) -> None:
     """What was given, and what is wanted."""
     assert message(action) == f"[C001] {text}"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "expected"),
+    [
+        (
+            "a\ud800",
+            {},
+            "[C001] the prompt holds U+D800, half of a surrogate pair and no character\n"
+            "  at prompt:1:2\n"
+            '  hint: decode the text properly, or replace it: text.encode("utf-8", "replace")',
+        ),
+        (
+            3,
+            {},
+            "[C001] a prompt is a text, and this is of type int\n"
+            "  hint: pass a prompt, or a list of prompts",
+        ),
+        (
+            "a",
+            {"max_tokens": "5"},
+            "[C001] max_tokens is of type str\n"
+            "  hint: max_tokens must be a whole number, 1 or above",
+        ),
+    ],
+)
+def test_what_is_no_prompt_and_no_number(prompt, options, expected) -> None:
+    """A prompt is a text that has bytes, a budget is a number."""
+    generator = Generator(uniform(BYTES), YES_NO)
+    assert message(lambda: generator(prompt, **options)) == expected
