@@ -5,6 +5,7 @@
 #   make test    every test                      make check   linters, types, import rules
 #   make bench   mask timings                    make docs    the documentation, into site/
 #   make fmt     formats the sources             make clean   removes what was built (not .venv)
+#   make sanitize   the C++ tests under AddressSanitizer, UBSan and ThreadSanitizer
 #
 # Without a compiler:            SLM_ENGINE=reference make test
 # Another interpreter:           make test PYTHON=python3.12
@@ -48,7 +49,7 @@ NATIVE_SOURCES := $(wildcard CMakeLists.txt kernels/CMakeLists.txt kernels/*/CMa
   kernels/*/*.cc kernels/*/*.h kernels/*/*.cu)
 CPP_FILES := $(wildcard kernels/*/*.cc kernels/*/*.h kernels/*/*.cu)
 
-.PHONY: help demo test check fmt bench docs clean distclean
+.PHONY: help demo test check sanitize fmt bench docs clean distclean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -71,6 +72,15 @@ check: $(VENV)/.slm-check
 	if $(PY) -c 'import slm._native' 2>/dev/null; then try $(PY) -m mypy.stubtest slm._native --allowlist kernels/bind/stubtest.allow; \
 	else echo 'stubtest: left out, the native engine is not built here'; fi; \
 	test -z "$$failed"
+
+sanitize: $(VENV)/.slm-tools
+	@export PATH="$(abspath $(VENV))/bin:$$PATH"; \
+	for kinds in address,undefined thread; do \
+	  folder=build/sanitize-$${kinds%%,*}; \
+	  cmake -S . -B $$folder -G Ninja -DSLM_PYTHON=OFF -DSLM_TESTS=ON -DSLM_SANITIZE=$$kinds > /dev/null; \
+	  cmake --build $$folder -- --quiet; \
+	  echo "$$kinds:"; UBSAN_OPTIONS=halt_on_error=1 $$folder/core_tests; \
+	done
 
 fmt: $(VENV)/.slm-check
 	$(PY) -m ruff check --fix-only

@@ -2,6 +2,7 @@
 //   cmake -S . -B build/tests -DSLM_PYTHON=OFF -DSLM_TESTS=ON -DSLM_SANITIZE=address,undefined
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <random>
 #include <string>
 #include <thread>
@@ -60,6 +61,22 @@ void test_counters_do_not_copy() {
   CHECK(pool.size() == before + 1);
   CHECK(!matches(pool, many, "aa"));
   CHECK(matches(pool, many, std::string(1000, 'a')));
+  constexpr std::int32_t largest = std::numeric_limits<std::int32_t>::max();
+  NodeId either = pool.alternate({pool.repeat(a, 0, largest), pool.repeat(a, 3, largest)});
+  CHECK(either == pool.repeat(a, 0, largest));
+}
+
+void test_long_is_not_deep() {
+  RegexPool pool;
+  NodeId word = text(pool, std::string(50'000, 'a'));
+  CHECK(pool.clamp(word, 10) == word);
+  NodeId options = kEpsilon;
+  for (int i = 0; i < 5000; ++i) {
+    std::uint32_t point = 0x4E00u + static_cast<std::uint32_t>(i);
+    options = pool.concat(pool.repeat(pool.chars({{point, point}}), 0, 1), options);
+  }
+  CHECK(pool.step(options, 0xE4) != kNothing);
+  CHECK(pool.first_bytes(options).count() == 2);
 }
 
 void test_booleans_know_when_nothing_is_left() {
@@ -156,6 +173,7 @@ void test_threads_share_one_engine() {
 int main() {
   test_code_points_are_utf8();
   test_counters_do_not_copy();
+  test_long_is_not_deep();
   test_booleans_know_when_nothing_is_left();
   test_right_recursion_stays_small();
   test_malformed_programs_are_refused();

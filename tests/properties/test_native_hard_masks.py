@@ -1,4 +1,4 @@
-"""Masks where the native engine's short cuts are easiest to get wrong: wide loops and their exits."""
+"""Masks where the native engine could most easily be wrong: wide loops and deep nesting."""
 
 from __future__ import annotations
 
@@ -48,8 +48,11 @@ def random_loop(random: Random) -> Regular:
     """A repetition of a wide class, often with escapes beside it, often bounded."""
     body = random.choice(WIDE)
     options: list[Regular] = [body]
-    for _ in range(random.choice((0, 0, 1, 2))):  # longer rounds that may begin like a short one
-        options.append(regular.literal(random.choice(EXITS) + random.choice(("a", "b", "n", "é"))))
+    longer = random.choice((0, 0, 1, 2))  # rounds that may begin like a short one
+    options += [
+        regular.literal(random.choice(EXITS) + random.choice(("a", "b", "n", "é")))
+        for _ in range(longer)
+    ]
     low = random.choice((0, 0, 1, 2, 5))
     high = random.choice((None, None, low, low + 1, low + 4, 12, 50))
     return regular.repeat(regular.union(*options), low, None if high is None else max(high, low))
@@ -180,7 +183,8 @@ def test_long_texts_are_not_deep() -> None:
     assert both_masks(regular.choice_of(["x" * 30_000 + "a", "x" * 30_000 + "b"])) == (x, x)
     row = [regular.optional(regular.Chars(CharSet.of(chr(0x4E00 + i)))) for i in range(5_000)]
     filled, walked = both_masks(regular.concat(*row))
-    assert filled == walked and filled
+    assert filled == walked
+    assert filled
 
 
 def test_largest_bounds() -> None:
@@ -192,7 +196,9 @@ def test_largest_bounds() -> None:
             for low in (0, 3, 7)
         ]
         filled, walked = both_masks(regular.Union(tuple(options)), b"ab")
-        assert filled == walked and ord("1") in filled and ord("z") in filled
+        assert filled == walked
+        assert ord("1") in filled
+        assert ord("z") in filled
 
 
 def test_repetitions_of_repetitions_are_not_copied() -> None:
@@ -202,7 +208,8 @@ def test_repetitions_of_repetitions_are_not_copied() -> None:
         body = Many(body, 1, None)
     session = native.NativeEngine(Grammar((Rule("s", body),), "s"), byte_vocabulary()).session()
     for _ in range(3):
-        assert session.accept(ord("a")) and session.is_complete()
+        assert session.accept(ord("a"))
+        assert session.is_complete()
 
 
 def test_small_stacks_are_enough() -> None:
@@ -233,5 +240,6 @@ def test_small_stacks_are_enough() -> None:
         thread.join()
     finally:
         threading.stack_size(before)
-    assert outcomes[0] == "made" and len(outcomes) == len(grammars)
+    assert outcomes[0] == "made"
+    assert len(outcomes) == len(grammars)
     assert set(outcomes) <= {"made", GrammarTooComplex.code}
