@@ -67,7 +67,7 @@ check: $(VENV)/.slm-check
 	try $(PY) -m ruff check; \
 	try $(PY) -m ruff format --check; \
 	try $(PY) -m mypy; \
-	try $(VENV)/bin/lint-imports --no-logo; \
+	try $(VENV)/bin/lint-imports --no-logo --no-cache; \
 	try $(VENV)/bin/clang-format --dry-run -Werror $(CPP_FILES); \
 	if $(PY) -c 'import slm._native' 2>/dev/null; then try $(PY) -m mypy.stubtest slm._native --allowlist kernels/bind/stubtest.allow; \
 	else echo 'stubtest: left out, the native engine is not built here'; fi; \
