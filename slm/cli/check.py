@@ -42,6 +42,12 @@ def _check_schema(name: str) -> int:
     import slm
 
     schema = read_json(name)
+    if isinstance(schema, dict) and "relations" in schema and not {"type", "$ref"} & schema.keys():
+        # As a schema it would compile, and ask for nothing: all its keys are unknown keywords.
+        raise slm.errors.UsageError(
+            f"`{name}` is an ontology, neither a schema nor a grammar",
+            hint=f"use it with slm extract --ontology {name} TEXTS",
+        )
     refused: SlmError | None = None
     try:
         spec = slm.json_schema(schema)

@@ -46,6 +46,15 @@ def test_missing_file(capsys) -> None:
     )
 
 
+def test_check_of_an_ontology(capsys, folder) -> None:
+    """It is none of the things that check can check; as a schema it would ask for nothing."""
+    (folder / "onto.json").write_text('{"types": ["film"], "relations": {"sequel": ["film"]}}')
+    assert fails(capsys, "check onto.json") == (
+        "slm: [C001] `onto.json` is an ontology, neither a schema nor a grammar\n"
+        "  hint: use it with slm extract --ontology onto.json TEXTS\n"
+    )
+
+
 def test_malformed_json(capsys, folder) -> None:
     """The line, with a caret."""
     (folder / "s.json").write_text('{\n  "type": object\n}\n')
