@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from slm.errors import UsageError
 
 # An end mark, closing quotes and brackets, white space; or a blank line; or an end mark of a
-# script that puts no space after it.
-_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*\s+|\n\s*\n\s*|[。！？]+[」』”）]*\s*")
+# script that puts no space after it. A run of end marks is tried from its first only: else a long
+# one would cost the square of its length.
+_SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]+[\"'”’»)\]]*\s+|\n\s*\n\s*|[。！？]+[」』”）]*\s*")
 
 # Words whose full stop does not end a sentence; a single letter never does.
 _WITH_STOP = (
@@ -22,7 +23,8 @@ _WITH_STOP = (
     "ltd mr mrs ms no nos op p.m pp prof rep rev sen sgt sr st u.k u.s vol vols vs"
 )
 _ABBREVIATIONS = frozenset(_WITH_STOP.split())
-_LAST_WORD = re.compile(r"([^\s(\"'“‘«\[]*)\.[\"'”’»)\]]*\s+$")
+_LAST_WORD = re.compile(r"[^\s(\"'“‘«\[]*$")
+_LONGEST_WORD = 16  # looked back for; longer than any of the above
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,9 @@ def split_into_sentences(text: str) -> Iterator[tuple[int, int]]:
     for match in _SENTENCE_END.finditer(text):
         end = match.end()
         if match.group()[0] == ".":
-            word = _LAST_WORD.search(text, start, end)
-            name = word.group(1).lower() if word else ""
+            word = _LAST_WORD.search(text, max(start, match.start() - _LONGEST_WORD), match.start())
+            single = match.group()[1] not in ".!?…"
+            name = word.group().lower() if word and single else ""
             if name in _ABBREVIATIONS or (len(name) == 1 and name.isalpha()):
                 continue
             if end < len(text) and text[end].islower():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Any
@@ -165,6 +166,7 @@ class Matcher:
             UnknownToken: no such id.
             TokenRejected: not allowed here; the matcher is as it was before.
         """
+        token_id = operator.index(token_id)  # ids from numpy and torch become plain numbers
         self._compiled.vocabulary.bytes_of(token_id)
         if self._session.is_finished() and token_id in self._compiled.vocabulary.eos_ids:
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import process_time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,3 +66,11 @@ def test_a_short_text_is_one_chunk() -> None:
     """A text within the bound is not cut."""
     (chunk,) = split_into_chunks("  One. Two.\n", 600)
     assert (chunk.text, chunk.start) == ("One. Two.", 2)
+
+
+def test_long_runs_of_end_marks_cost_no_square() -> None:
+    """Rows of dots, as in a table of contents, are split in linear time."""
+    text = "a. " * 1000 + "." * 100_000 + " b." + "!" * 100_000
+    before = process_time()
+    assert all(text.startswith(chunk.text, chunk.start) for chunk in split_into_chunks(text))
+    assert process_time() - before < 5
