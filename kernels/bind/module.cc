@@ -46,16 +46,18 @@ std::span<std::uint32_t> checked(const Session& session, const Row& row) {
 
 void walk_mask(Session& session, Row row) {
   std::span<std::uint32_t> words = checked(session, row);
+  StateId state = session.state();
   nb::gil_scoped_release release;
-  session.engine().walk_mask(session.state(), words);
+  session.engine().walk_mask(state, words);
 }
 
 void fill_mask(Session& session, Row row) {
   std::span<std::uint32_t> words = checked(session, row);
   // A remembered mask is copied at once; letting go of the GIL would cost more than the copy.
   if (session.try_fill_mask(words)) return;
+  Session now = session;  // another thread may move the session once the GIL is gone
   nb::gil_scoped_release release;
-  session.fill_mask(words);
+  now.fill_mask(words);
 }
 
 using Pairs = std::vector<std::pair<std::uint32_t, std::uint32_t>>;

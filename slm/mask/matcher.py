@@ -207,8 +207,12 @@ class Matcher:
         """Tokens that every continuation has, tokenised as the tokenizer itself would do it.
 
         Where a token could also reach past the forced text, nothing is forced from there on: the
-        model may want that token. An end token is last when the forced text completes the text and
-        nothing else can follow; nothing is accepted by this call.
+        model may want that token. Only tokens that begin where a forced one begins are looked at:
+        where the forced text ends inside a word, the tokenizer may cut the finished word otherwise
+        (`hyper` is forced, `hypering` is `hy·pering`). The text is the same either way.
+
+        The first end token is last when the forced text completes the text and nothing else can
+        follow (where there are several, they all mean that). Nothing is accepted by this call.
 
         Args:
             limit: look at most so many bytes ahead.
