@@ -100,7 +100,7 @@ NB_MODULE(_native, m) {
   nb::class_<VocabularyTables>(m, "VocabularyTables", "What a vocabulary brings to every grammar.")
       .def(nb::new_(&make_tables), "tokens"_a)
       .def_prop_ro("nodes",
-                   [](const VocabularyTables& tables) { return tables.trie.nodes().size(); });
+                   [](const VocabularyTables& tables) { return tables.trie.trie().nodes.size(); });
 
   nb::class_<Engine>(m, "Engine", "A grammar compiled for a vocabulary.")
       .def(nb::new_(&make_engine), "program"_a, "vocabulary"_a, "end_tokens"_a)

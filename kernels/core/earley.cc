@@ -270,6 +270,21 @@ std::vector<Recogniser::Part> EarleyRecogniser::parts(StateId state) {
   return found;
 }
 
+/// Known only for one reading of one terminal, in the same row, with and without an exclusion.
+ByteSet EarleyRecogniser::may_differ(StateId state, StateId base) {
+  std::span<const std::uint32_t> words = configs_.words(state), others = configs_.words(base);
+  bool alike = words.size() == 4 && others.size() == 4 && words[1] == others[1] && words[3] == 0 &&
+               others[3] == 0;
+  if (!alike) return ByteSet{}.set();
+  std::span<const std::uint32_t> pairs = lexer_.pairs(words[2]);
+  std::span<const std::uint32_t> plain = lexer_.pairs(others[2]);
+  bool single = pairs.size() == 2 && plain.size() == 2 && pairs[0] == plain[0];
+  if (!single) return ByteSet{}.set();
+  NodeId node = pairs[1], other = plain[1];
+  return regexes_.without_exclusions(node) == other ? regexes_.exclusion_bytes(node)
+                                                    : ByteSet{}.set();
+}
+
 std::vector<Expectation> EarleyRecogniser::expected(StateId state) const {
   std::span<const std::uint32_t> words = configs_.words(state);
   std::vector<Expectation> found;

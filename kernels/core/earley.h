@@ -35,6 +35,7 @@ class EarleyRecogniser final : public Recogniser {
   std::vector<Expectation> expected(StateId state) const override;
   StateId canonical(StateId state, std::int32_t length) override;
   std::vector<Part> parts(StateId state) override;
+  ByteSet may_differ(StateId state, StateId base) override;
   std::size_t bytes() const override;
 
   static constexpr std::size_t kMaxRowItems = 200'000;

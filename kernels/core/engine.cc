@@ -75,7 +75,7 @@ bool Engine::try_fill_mask(StateId state, std::span<std::uint32_t> row) {
 void Engine::walk_mask(StateId state, std::span<std::uint32_t> row) {
   locked([&] {
     std::fill(row.begin(), row.end(), 0u);
-    walk_trie(vocabulary_->trie, *recogniser_, state, row);
+    walk_trie(vocabulary_->trie.trie(), *recogniser_, state, row);
     add_ends(state, row);
   });
 }

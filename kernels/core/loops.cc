@@ -26,40 +26,9 @@ std::size_t character(std::string_view bytes) {
 
 }  // namespace
 
-RemainderTrie RemainderTrie::build(std::vector<Entry> entries) {
-  RemainderTrie trie;
-  std::sort(entries.begin(), entries.end());
-  std::vector<std::uint32_t> path;
-  std::string_view last;
-  auto close = [&](std::size_t depth) {
-    for (; path.size() > depth; path.pop_back()) {
-      trie.nodes[path.back()].subtree_end = static_cast<std::uint32_t>(trie.nodes.size());
-    }
-  };
-  for (const auto& [bytes, token] : entries) {
-    std::size_t shared = 0;
-    while (shared < last.size() && shared < bytes.size() && last[shared] == bytes[shared]) {
-      ++shared;
-    }
-    close(shared);
-    std::uint32_t next = static_cast<std::uint32_t>(trie.tokens.size());
-    for (std::size_t depth = shared; depth < bytes.size(); ++depth) {
-      path.push_back(static_cast<std::uint32_t>(trie.nodes.size()));
-      trie.nodes.push_back({0, next, next, static_cast<std::uint16_t>(depth + 1),
-                            static_cast<std::uint8_t>(bytes[depth])});
-    }
-    trie.tokens.push_back(token);
-    trie.nodes[path.back()].last_token = next + 1;
-    trie.longest = std::max(trie.longest, bytes.size());
-    last = bytes;
-  }
-  close(0);
-  return trie;
-}
-
 LoopIndex::LoopIndex(const TokenTrie& trie) : trie_(trie) {
   std::size_t words = (trie.vocabulary() + 31) / 32;
-  std::vector<RemainderTrie::Entry> pieces;
+  std::vector<ByteTrie::Entry> pieces;
   for (TokenId token = 0; token < trie.vocabulary(); ++token) {
     std::string_view bytes = trie.bytes_of(token);
     if (bytes.empty()) continue;
@@ -71,7 +40,7 @@ LoopIndex::LoopIndex(const TokenTrie& trie) : trie_(trie) {
     by_length_.emplace_back(count, token);
   }
   std::sort(by_length_.rbegin(), by_length_.rend());
-  pieces_ = RemainderTrie::build(std::move(pieces));
+  pieces_ = ByteTrie::build(std::move(pieces));
   short_.assign(kDenseLengths + 1, std::vector<std::uint32_t>(words, 0));
   for (auto [count, token] : by_length_) {
     for (std::size_t k = count; k <= kDenseLengths; ++k) {
@@ -104,8 +73,8 @@ const LoopTable* LoopIndex::table(const CharClass& chars) {
 std::unique_ptr<LoopTable> LoopIndex::build(const CharClass& chars) const {
   auto table = std::make_unique<LoopTable>();
   table->stay.assign((trie_.vocabulary() + 31) / 32, 0);
-  std::vector<RemainderTrie::Entry> crossing;
-  std::map<std::uint32_t, std::vector<RemainderTrie::Entry>> after;
+  std::vector<ByteTrie::Entry> crossing;
+  std::map<std::uint32_t, std::vector<ByteTrie::Entry>> after;
   for (TokenId token = 0; token < trie_.vocabulary(); ++token) {
     std::string_view left = trie_.bytes_of(token);
     if (left.empty()) continue;
@@ -123,9 +92,9 @@ std::unique_ptr<LoopTable> LoopIndex::build(const CharClass& chars) const {
       after[passed].emplace_back(left, token);
     }
   }
-  table->crossing = RemainderTrie::build(std::move(crossing));
+  table->crossing = ByteTrie::build(std::move(crossing));
   for (auto& [passed, entries] : after) {
-    table->crossing_after.emplace_back(passed, RemainderTrie::build(std::move(entries)));
+    table->crossing_after.emplace_back(passed, ByteTrie::build(std::move(entries)));
   }
   return table;
 }

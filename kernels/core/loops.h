@@ -50,27 +50,11 @@ struct CharClass {
   auto operator<=>(const CharClass&) const = default;
 };
 
-/// Byte strings in preorder, each with the tokens it stands for.
-struct RemainderTrie {
-  struct Node {
-    std::uint32_t subtree_end;
-    std::uint32_t first_token, last_token;  // a range of `tokens`
-    std::uint16_t depth;
-    std::uint8_t byte;
-  };
-  std::vector<Node> nodes;
-  std::vector<TokenId> tokens;
-  std::size_t longest = 0;
-
-  using Entry = std::pair<std::string_view, TokenId>;
-  static RemainderTrie build(std::vector<Entry> entries);
-};
-
 /// What one class of characters makes of a vocabulary. Immutable.
 struct LoopTable {
   std::vector<std::uint32_t> stay;  // mask: tokens of whole characters of the class
-  RemainderTrie crossing;           // remainders after one or more characters of the class
-  std::vector<std::pair<std::uint32_t, RemainderTrie>> crossing_after;  // the same by how many
+  ByteTrie crossing;                // remainders after one or more characters of the class
+  std::vector<std::pair<std::uint32_t, ByteTrie>> crossing_after;  // the same by how many
 };
 
 /// The tables of one vocabulary, made when first needed. Safe between threads.
@@ -82,7 +66,7 @@ class LoopIndex {
   const LoopTable* table(const CharClass& chars);
 
   /// Tokens that do not begin with a whole character: they are pieces of one.
-  const RemainderTrie& pieces() const noexcept { return pieces_; }
+  const ByteTrie& pieces() const noexcept { return pieces_; }
 
   /// Keeps of `mask` only tokens of at most `count` characters; meant for stay masks.
   void keep_short(std::span<std::uint32_t> mask, std::size_t count) const;
@@ -93,7 +77,7 @@ class LoopIndex {
   std::unique_ptr<LoopTable> build(const CharClass& chars) const;
 
   const TokenTrie& trie_;
-  RemainderTrie pieces_;
+  ByteTrie pieces_;
   std::vector<std::vector<std::uint32_t>> short_;             // [k]: mask, at most k characters
   std::vector<std::pair<std::uint32_t, TokenId>> by_length_;  // (characters, token), longest first
   std::mutex mutex_;

@@ -5,45 +5,40 @@
 namespace slm {
 namespace {
 
-/// A path of states along a preorder walk, one for each depth.
-class Path {
- public:
-  Path(Recogniser& recogniser, StateId state, std::size_t longest)
-      : recogniser_(recogniser), states_(longest + 1, kDead) {
-    states_[0] = state;
-  }
-  StateId after(std::size_t depth, std::uint8_t byte) {
-    return recogniser_.step(states_[depth], byte);
-  }
-  void put(std::size_t depth, StateId state) { states_[depth] = state; }
-
- private:
-  Recogniser& recogniser_;
-  std::vector<StateId> states_;
+/// Nodes that are still to be visited, and the state before their bytes.
+struct Frame {
+  std::uint32_t next, last;
+  StateId state;
 };
 
-/// Walks nodes [first, last), whose depths start at 1, from the path's depth 0.
-void walk_nodes(const TokenTrie& trie, Path& path, std::size_t first, std::size_t last, Mask mask) {
-  const std::vector<TrieNode>& nodes = trie.nodes();
-  for (std::size_t i = first; i < last;) {
-    const TrieNode& node = nodes[i];
-    StateId next = path.after(node.depth - 1u, node.byte);
-    if (next == kDead) {
-      i = node.subtree_end;
+/// Walks the nodes [first, last) and all below them.
+void walk_nodes(const ByteTrie& trie, Recogniser& recogniser, Frame from, Mask mask) {
+  std::vector<Frame> stack{from};
+  while (!stack.empty()) {
+    Frame& frame = stack.back();
+    const ByteSet& follows = recogniser.first_bytes(frame.state);
+    while (frame.next < frame.last && !follows[trie.bytes[frame.next]]) ++frame.next;
+    if (frame.next == frame.last) {
+      stack.pop_back();
       continue;
     }
-    for (TokenId token = node.token; token != kNoToken; token = trie.twin(token)) {
-      set_bit(mask, token);
+    std::uint32_t at = frame.next++;
+    StateId state = recogniser.step(frame.state, trie.bytes[at]);
+    if (state == kDead) continue;
+    const ByteTrie::Node& node = trie.nodes[at];
+    for (std::uint32_t t = node.first_token; t < node.last_token; ++t) {
+      set_bit(mask, trie.tokens[t]);
     }
-    if (++i < node.subtree_end) path.put(node.depth, next);
+    if (node.first_child != node.last_child) {
+      stack.push_back({node.first_child, node.last_child, state});
+    }
   }
 }
 
 }  // namespace
 
-void walk_trie(const TokenTrie& trie, Recogniser& recogniser, StateId state, Mask mask) {
-  Path path(recogniser, state, trie.longest());
-  walk_nodes(trie, path, 0, trie.nodes().size(), mask);
+void walk_trie(const ByteTrie& trie, Recogniser& recogniser, StateId state, Mask mask) {
+  walk_nodes(trie, recogniser, {trie.nodes[0].first_child, trie.nodes[0].last_child, state}, mask);
 }
 
 MaskMemo::MaskMemo(VocabularyTables& tables, Recogniser& recogniser, std::size_t max_bytes)
@@ -93,7 +88,7 @@ void MaskMemo::make(StateId state, Mask mask) {
     } else if (part.kind == Part::Kind::kDifference) {
       make_difference(part, mask);
     } else {
-      walk_trie(tables_.trie, recogniser_, part.state, mask);
+      walk_trie(tables_.trie.trie(), recogniser_, part.state, mask);
     }
   }
 }
@@ -101,7 +96,7 @@ void MaskMemo::make(StateId state, Mask mask) {
 void MaskMemo::make_loop(const Part& part, Mask mask) {
   const LoopTable* table = tables_.loops.table(part.loop);
   if (table == nullptr) {
-    walk_trie(tables_.trie, recogniser_, part.state, mask);
+    walk_trie(tables_.trie.trie(), recogniser_, part.state, mask);
     return;
   }
   // Tokens that stay in the loop.
@@ -115,13 +110,13 @@ void MaskMemo::make_loop(const Part& part, Mask mask) {
     for (std::size_t w = 0; w < words_; ++w) mask[w] |= stay[w];
   }
   // Tokens that begin with another character, or with a piece of one.
-  walk_subtrees(part.loop, part.state, mask);
+  walk_without(part.loop, part.state, mask);
   // Tokens that leave after one character or more. All characters of the class act alike.
   std::uint8_t any = 0;
   while (!part.loop.has(any)) ++any;
   StateId once = recogniser_.step(part.state, any);
   if (recogniser_.step(once, any) == once) {
-    walk_remainders(table->crossing, once, mask);
+    walk_trie(table->crossing, recogniser_, once, mask);
     return;
   }
   StateId after = part.state;
@@ -129,66 +124,59 @@ void MaskMemo::make_loop(const Part& part, Mask mask) {
   for (const auto& [count, remainders] : table->crossing_after) {
     while (passed < count && after != kDead) after = recogniser_.step(after, any), ++passed;
     if (after == kDead) break;
-    walk_remainders(remainders, after, mask);
+    walk_trie(remainders, recogniser_, after, mask);
   }
 }
 
-void MaskMemo::walk_subtrees(const CharClass& without, StateId state, Mask mask) {
-  const std::vector<TrieNode>& nodes = tables_.trie.nodes();
-  Path path(recogniser_, state, tables_.trie.longest());
-  for (std::size_t i = 0; i < nodes.size(); i = nodes[i].subtree_end) {
-    if (!without.has(nodes[i].byte)) {
-      walk_nodes(tables_.trie, path, i, nodes[i].subtree_end, mask);
-    }
+/// Tokens that do not begin with a character of the class.
+void MaskMemo::walk_without(const CharClass& chars, StateId state, Mask mask) {
+  const ByteTrie& trie = tables_.trie.trie();
+  const ByteTrie::Node& root = trie.nodes[0];
+  for (std::uint32_t child = root.first_child; child < root.last_child; ++child) {
+    if (!chars.has(trie.bytes[child]))
+      walk_nodes(trie, recogniser_, {child, child + 1, state}, mask);
   }
-  if (without.beyond_ascii) walk_remainders(tables_.loops.pieces(), state, mask);
-}
-
-void MaskMemo::walk_remainders(const RemainderTrie& remainders, StateId state, Mask mask) {
-  Path path(recogniser_, state, remainders.longest);
-  for (std::size_t i = 0; i < remainders.nodes.size();) {
-    const RemainderTrie::Node& node = remainders.nodes[i];
-    StateId next = path.after(node.depth - 1u, node.byte);
-    if (next == kDead) {
-      i = node.subtree_end;
-      continue;
-    }
-    for (std::uint32_t t = node.first_token; t < node.last_token; ++t) {
-      set_bit(mask, remainders.tokens[t]);
-    }
-    if (++i < node.subtree_end) path.put(node.depth, next);
-  }
+  if (chars.beyond_ascii) walk_trie(tables_.loops.pieces(), recogniser_, state, mask);
 }
 
 /// The base's mask, corrected on the paths where the state has not yet become the base's state.
 void MaskMemo::make_difference(const Part& part, Mask mask) {
   std::vector<std::uint32_t> made(words_, 0);
   add(part.base, made);
-  const TokenTrie& trie = tables_.trie;
-  const std::vector<TrieNode>& nodes = trie.nodes();
-  Path exact(recogniser_, part.state, trie.longest());
-  Path base(recogniser_, part.base, trie.longest());
-  for (std::size_t i = 0; i < nodes.size();) {
-    const TrieNode& node = nodes[i];
-    StateId here = exact.after(node.depth - 1u, node.byte);
-    StateId there = base.after(node.depth - 1u, node.byte);
-    if (here == there) {
-      i = node.subtree_end;
+  const ByteTrie& trie = tables_.trie.trie();
+  struct Pair {
+    std::uint32_t next, last;
+    StateId exact, base;
+    ByteSet differ;
+  };
+  auto pair_of = [&](const ByteTrie::Node& node, StateId exact, StateId base) {
+    return Pair{node.first_child, node.last_child, exact, base,
+                recogniser_.may_differ(exact, base)};
+  };
+  std::vector<Pair> stack{pair_of(trie.nodes[0], part.state, part.base)};
+  while (!stack.empty()) {
+    Pair& pair = stack.back();
+    while (pair.next < pair.last && !pair.differ[trie.bytes[pair.next]]) ++pair.next;
+    if (pair.next == pair.last) {
+      stack.pop_back();
       continue;
     }
-    std::size_t end = here == kDead ? node.subtree_end : i + 1;
-    for (; i < end; ++i) {
-      for (TokenId token = nodes[i].token; token != kNoToken; token = trie.twin(token)) {
-        if (here == kDead) {
-          clear_bit(made, token);
-        } else {
-          set_bit(made, token);
-        }
+    std::uint32_t at = pair.next++;
+    StateId exact = recogniser_.step(pair.exact, trie.bytes[at]);
+    StateId base = recogniser_.step(pair.base, trie.bytes[at]);
+    if (exact == base) continue;
+    const ByteTrie::Node& node = trie.nodes[at];
+    if (exact == kDead) {
+      for (std::uint32_t t = node.first_token; t < node.subtree_last_token; ++t) {
+        clear_bit(made, trie.tokens[t]);
       }
+      continue;
     }
-    if (here != kDead && i < node.subtree_end) {
-      exact.put(node.depth, here);
-      base.put(node.depth, there);
+    for (std::uint32_t t = node.first_token; t < node.last_token; ++t) {
+      set_bit(made, trie.tokens[t]);
+    }
+    if (node.first_child != node.last_child) {
+      stack.push_back(pair_of(node, exact, base));
     }
   }
   for (std::size_t w = 0; w < words_; ++w) mask[w] |= made[w];

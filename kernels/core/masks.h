@@ -22,8 +22,8 @@ inline void clear_bit(Mask mask, TokenId token) noexcept {
 /// Sets the bit of every token whose bytes keep `recogniser` alive from `state`; leaves other bits
 /// alone. Token t is bit t % 32 of word t / 32. This defines what a mask is; all else is faster.
 ///
-/// Cost: O(nodes visited); a byte that is rejected skips its subtree.
-void walk_trie(const TokenTrie& trie, Recogniser& recogniser, StateId state, Mask mask);
+/// Cost: O(nodes visited); what is below a rejected byte is not visited.
+void walk_trie(const ByteTrie& trie, Recogniser& recogniser, StateId state, Mask mask);
 
 /// What a vocabulary brings to every grammar. Shared, safe between threads.
 struct VocabularyTables {
@@ -57,8 +57,7 @@ class MaskMemo {
   void make(StateId state, Mask mask);
   void make_loop(const Part& part, Mask mask);
   void make_difference(const Part& part, Mask mask);
-  void walk_remainders(const RemainderTrie& remainders, StateId state, Mask mask);
-  void walk_subtrees(const CharClass& without, StateId state, Mask mask);
+  void walk_without(const CharClass& chars, StateId state, Mask mask);
   void add(StateId state, Mask mask);
 
   VocabularyTables& tables_;

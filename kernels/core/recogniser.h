@@ -41,6 +41,9 @@ class Recogniser {
     return known != kUnknownState ? known : compute(state, byte);
   }
 
+  /// A superset of the bytes that do not kill a state. Valid until the next step.
+  const ByteSet& first_bytes(StateId state) const noexcept { return memos_[state].first; }
+
   virtual bool can_end(StateId state) const = 0;
 
   virtual std::vector<Expectation> expected(StateId state) const = 0;
@@ -62,6 +65,9 @@ class Recogniser {
   virtual std::vector<Part> parts(StateId state) {
     return {{.kind = Part::Kind::kPlain, .state = state}};
   }
+
+  /// A superset of the bytes after which two states with equal futures otherwise may differ.
+  virtual ByteSet may_differ(StateId /*state*/, StateId /*base*/) { return ByteSet{}.set(); }
 
   virtual std::size_t bytes() const = 0;
 
@@ -97,7 +103,7 @@ class Recogniser {
     return (std::uint64_t{state} << 8) | byte;
   }
 
-  StateId compute(StateId state, std::uint8_t byte) {
+  [[gnu::noinline]] StateId compute(StateId state, std::uint8_t byte) {
     StateId next = compute_step(state, byte);
     Memo& memo = memos_[state];  // looked up now: compute_step makes states
     if (!memo.row && ++memo.misses > kBusy) {

@@ -83,6 +83,9 @@ class RegexPool {
   /// The node without the complements of an intersection that it is or begins with: a superset.
   NodeId without_exclusions(NodeId node);
 
+  /// A superset of the bytes after which `node` and `without_exclusions(node)` are not the same.
+  ByteSet exclusion_bytes(NodeId node);
+
   /// What `node` does under a class of characters, when it is `X{low,high}` then a tail.
   struct Loop {
     CharClass chars;       // each of these is one X, and begins neither the tail nor a longer X

@@ -196,6 +196,24 @@ NodeId RegexPool::without_exclusions(NodeId node) {
   return kept.empty() ? node : intersect(std::move(kept));
 }
 
+/// An exclusion matters where its body can go on, and where it ends: there the tail is cut off.
+ByteSet RegexPool::exclusion_bytes(NodeId id) {
+  const Node node = nodes_[id];
+  NodeId head = node.kind == Kind::kConcat ? node.a : id;
+  if (nodes_[head].kind != Kind::kIntersection) return ByteSet{}.set();
+  std::span<const std::uint32_t> shared = lists_.words(nodes_[head].a);
+  ByteSet bytes;
+  for (NodeId part : std::vector<NodeId>(shared.begin(), shared.end())) {
+    if (nodes_[part].kind != Kind::kComplement) continue;
+    NodeId body = nodes_[part].a;
+    bytes |= first_bytes(body);
+    if (!nodes_[body].nullable) continue;
+    if (head == id) return ByteSet{}.set();
+    bytes |= first_bytes(node.b);
+  }
+  return bytes;
+}
+
 /// The characters that are one whole `body` and begin no other text of it.
 CharClass RegexPool::single_characters(NodeId body) {
   CharClass found;

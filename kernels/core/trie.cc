@@ -1,56 +1,53 @@
 #include "core/trie.h"
 
 #include <algorithm>
-#include <numeric>
-
-#include "core/error.h"
 
 namespace slm {
 
-TokenTrie::TokenTrie(std::vector<std::string> tokens) : tokens_(std::move(tokens)) {
-  std::vector<TokenId> order;
-  order.reserve(tokens_.size());
-  for (TokenId id = 0; id < tokens_.size(); ++id) {
-    if (tokens_[id].size() > 0xFFFF) throw TooComplex("a token is longer than 65,535 bytes");
-    if (!tokens_[id].empty()) order.push_back(id);
-    longest_ = std::max(longest_, tokens_[id].size());
+/// A node's children are placed together, and the groups in the order of a walk, so that a walk
+/// goes through memory nearly in order.
+ByteTrie ByteTrie::build(std::vector<Entry> entries) {
+  ByteTrie trie;
+  std::sort(entries.begin(), entries.end());
+  for (const Entry& entry : entries) {
+    trie.tokens.push_back(entry.second);
+    trie.longest = std::max(trie.longest, entry.first.size());
   }
-  std::sort(order.begin(), order.end(), [&](TokenId x, TokenId y) {
-    int compared = tokens_[x].compare(tokens_[y]);
-    return compared != 0 ? compared < 0 : x < y;
-  });
-  twins_.assign(tokens_.size(), kNoToken);
-  std::vector<std::uint32_t> path;  // nodes from the root to the last token
-  TokenId last = kNoToken;
-  auto close = [&](std::size_t depth) {
-    for (; path.size() > depth; path.pop_back()) {
-      nodes_[path.back()].subtree_end = static_cast<std::uint32_t>(nodes_.size());
-    }
+  struct Pending {
+    std::uint32_t node, first, last, depth;  // the entries below a node
   };
-  for (TokenId id : order) {
-    const std::string& bytes = tokens_[id];
-    if (last != kNoToken && tokens_[last] == bytes) {
-      twins_[last] = id;
-      last = id;
-      continue;
+  std::vector<Pending> stack{{0, 0, static_cast<std::uint32_t>(entries.size()), 0}};
+  trie.nodes.emplace_back();
+  trie.bytes.push_back(0);
+  while (!stack.empty()) {
+    auto [node, first, last, depth] = stack.back();
+    stack.pop_back();
+    std::uint32_t at = first;
+    while (at < last && entries[at].first.size() == depth) ++at;
+    std::uint32_t child = static_cast<std::uint32_t>(trie.nodes.size());
+    trie.nodes[node] = {child, child, first, at, last};
+    std::size_t below = stack.size();
+    while (at < last) {
+      char byte = entries[at].first[depth];
+      std::uint32_t begin = at;
+      while (at < last && entries[at].first[depth] == byte) ++at;
+      stack.push_back({static_cast<std::uint32_t>(trie.nodes.size()), begin, at, depth + 1});
+      trie.nodes.emplace_back();
+      trie.bytes.push_back(static_cast<std::uint8_t>(byte));
     }
-    std::size_t shared = 0;
-    if (last != kNoToken) {
-      const std::string& before = tokens_[last];
-      while (shared < before.size() && shared < bytes.size() && before[shared] == bytes[shared]) {
-        ++shared;
-      }
-    }
-    close(shared);
-    for (std::size_t depth = shared; depth < bytes.size(); ++depth) {
-      path.push_back(static_cast<std::uint32_t>(nodes_.size()));
-      nodes_.push_back({0, kNoToken, static_cast<std::uint16_t>(depth + 1),
-                        static_cast<std::uint8_t>(bytes[depth])});
-    }
-    nodes_[path.back()].token = id;
-    last = id;
+    trie.nodes[node].last_child = static_cast<std::uint32_t>(trie.nodes.size());
+    std::reverse(stack.begin() + static_cast<std::ptrdiff_t>(below), stack.end());
   }
-  close(0);
+  return trie;
+}
+
+TokenTrie::TokenTrie(std::vector<std::string> tokens) : tokens_(std::move(tokens)) {
+  std::vector<ByteTrie::Entry> entries;
+  entries.reserve(tokens_.size());
+  for (TokenId id = 0; id < tokens_.size(); ++id) {
+    if (!tokens_[id].empty()) entries.emplace_back(tokens_[id], id);
+  }
+  trie_ = ByteTrie::build(std::move(entries));
 }
 
 }  // namespace slm

@@ -1,41 +1,50 @@
-// The tokens of a vocabulary as a byte trie in preorder.
+// Byte strings of tokens as a trie whose children lie side by side.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace slm {
 
 using TokenId = std::uint32_t;
-inline constexpr TokenId kNoToken = 0xFFFFFFFFu;
 
-struct TrieNode {
-  std::uint32_t subtree_end;  // index of the first node after this one's subtree
-  TokenId token;              // the token that ends here, or kNoToken
-  std::uint16_t depth;        // of the root's children: 1
-  std::uint8_t byte;
+/// A trie of byte strings, each with the tokens it stands for.
+///
+/// Invariants: node 0 is the root; the children of a node are consecutive and sorted by byte; the
+/// tokens of a node, and those of its whole subtree, are ranges of `tokens`.
+/// Cost: a state that allows few bytes looks at a line of `bytes`, not at every child's node.
+struct ByteTrie {
+  struct Node {
+    std::uint32_t first_child, last_child;
+    std::uint32_t first_token, last_token;  // tokens that end here
+    std::uint32_t subtree_last_token;       // tokens that end here or below: from first_token on
+  };
+  std::vector<Node> nodes;
+  std::vector<std::uint8_t> bytes;  // by node: the byte that leads to it; the root's is unused
+  std::vector<TokenId> tokens;
+  std::size_t longest = 0;
+
+  using Entry = std::pair<std::string_view, TokenId>;
+  static ByteTrie build(std::vector<Entry> entries);
 };
 
-/// Immutable; shared by all grammars of a vocabulary.
+/// The tokens of a vocabulary. Immutable; shared by all its grammars.
 class TokenTrie {
  public:
   /// `tokens[id]` are the bytes of a token. Empty ones (special tokens) are in no path.
   explicit TokenTrie(std::vector<std::string> tokens);
 
-  const std::vector<TrieNode>& nodes() const noexcept { return nodes_; }
+  const ByteTrie& trie() const noexcept { return trie_; }
   const std::string& bytes_of(TokenId token) const noexcept { return tokens_[token]; }
   std::size_t vocabulary() const noexcept { return tokens_.size(); }
-  std::size_t longest() const noexcept { return longest_; }
-
-  /// The next token with the same bytes, or kNoToken.
-  TokenId twin(TokenId token) const noexcept { return twins_[token]; }
+  std::size_t longest() const noexcept { return trie_.longest; }
 
  private:
   std::vector<std::string> tokens_;
-  std::vector<TrieNode> nodes_;
-  std::vector<TokenId> twins_;
-  std::size_t longest_ = 0;
+  ByteTrie trie_;
 };
 
 }  // namespace slm
