@@ -34,10 +34,20 @@ LoopIndex::LoopIndex(const TokenTrie& trie) : trie_(trie) {
     if (bytes.empty()) continue;
     if (character(bytes) == 0) pieces.emplace_back(bytes, token);
     std::uint32_t count = 0;
+    Summary summary{{}, token, static_cast<std::uint8_t>(bytes[0]), true};
     for (std::string_view left = bytes; !left.empty(); ++count) {
-      left.remove_prefix(std::max<std::size_t>(1, character(left)));
+      std::uint8_t byte = static_cast<std::uint8_t>(left[0]);
+      if (byte < 128) {
+        summary.chars.add(byte);
+      } else {
+        summary.chars.beyond_ascii = true;
+      }
+      std::size_t length = character(left);
+      summary.whole = summary.whole && length > 0;
+      left.remove_prefix(std::max<std::size_t>(1, length));
     }
     by_length_.emplace_back(count, token);
+    summaries_.push_back(summary);
   }
   std::sort(by_length_.rbegin(), by_length_.rend());
   pieces_ = ByteTrie::build(std::move(pieces));
@@ -60,24 +70,30 @@ void LoopIndex::keep_short(std::span<std::uint32_t> mask, std::size_t count) con
   }
 }
 
-const LoopTable* LoopIndex::table(const CharClass& chars) {
+const LoopTable* LoopIndex::table(const CharClass& chars, bool counted) {
   std::lock_guard lock(mutex_);
-  auto found = tables_.find(chars);
+  auto found = tables_.find({chars, counted});
   if (found == tables_.end()) {
     if (tables_.size() >= kMaxTables) return nullptr;
-    found = tables_.emplace(chars, build(chars)).first;
+    found = tables_.emplace(std::pair(chars, counted), build(chars, counted)).first;
   }
   return found->second.get();
 }
 
-std::unique_ptr<LoopTable> LoopIndex::build(const CharClass& chars) const {
+std::unique_ptr<LoopTable> LoopIndex::build(const CharClass& chars, bool counted) const {
   auto table = std::make_unique<LoopTable>();
   table->stay.assign((trie_.vocabulary() + 31) / 32, 0);
   std::vector<ByteTrie::Entry> crossing;
   std::map<std::uint32_t, std::vector<ByteTrie::Entry>> after;
-  for (TokenId token = 0; token < trie_.vocabulary(); ++token) {
-    std::string_view left = trie_.bytes_of(token);
-    if (left.empty()) continue;
+  for (const Summary& summary : summaries_) {
+    if (!chars.has(summary.first)) continue;
+    bool ascii_fits = (summary.chars.ascii[0] & ~chars.ascii[0]) == 0 &&
+                      (summary.chars.ascii[1] & ~chars.ascii[1]) == 0;
+    if (ascii_fits && summary.whole && (chars.beyond_ascii || !summary.chars.beyond_ascii)) {
+      table->stay[summary.token >> 5] |= 1u << (summary.token & 31);
+      continue;
+    }
+    std::string_view left = trie_.bytes_of(summary.token);
     std::uint32_t passed = 0;
     while (!left.empty() && chars.has(static_cast<std::uint8_t>(left[0]))) {
       std::size_t length = character(left);
@@ -85,12 +101,8 @@ std::unique_ptr<LoopTable> LoopIndex::build(const CharClass& chars) const {
       left.remove_prefix(length);
       ++passed;
     }
-    if (left.empty()) {
-      table->stay[token >> 5] |= 1u << (token & 31);
-    } else if (passed > 0) {
-      crossing.emplace_back(left, token);
-      after[passed].emplace_back(left, token);
-    }
+    if (passed == 0) continue;
+    (counted ? after[passed] : crossing).emplace_back(left, summary.token);
   }
   table->crossing = ByteTrie::build(std::move(crossing));
   for (auto& [passed, entries] : after) {

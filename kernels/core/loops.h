@@ -62,8 +62,9 @@ class LoopIndex {
  public:
   explicit LoopIndex(const TokenTrie& trie);
 
-  /// The table of a class, or nullptr when there are too many classes already.
-  const LoopTable* table(const CharClass& chars);
+  /// The table of a class, or nullptr when there are too many already. `counted`: with the
+  /// remainders by the number of characters before them, instead of all together.
+  const LoopTable* table(const CharClass& chars, bool counted);
 
   /// Tokens that do not begin with a whole character: they are pieces of one.
   const ByteTrie& pieces() const noexcept { return pieces_; }
@@ -74,14 +75,23 @@ class LoopIndex {
   static constexpr std::size_t kMaxTables = 256;
 
  private:
-  std::unique_ptr<LoopTable> build(const CharClass& chars) const;
+  /// What a token is made of, so that a class sorts most tokens out without reading them.
+  struct Summary {
+    CharClass chars;  // beyond_ascii: any character beyond it, whole or in pieces
+    TokenId token;
+    std::uint8_t first;
+    bool whole;  // no pieces of characters
+  };
+
+  std::unique_ptr<LoopTable> build(const CharClass& chars, bool counted) const;
 
   const TokenTrie& trie_;
   ByteTrie pieces_;
   std::vector<std::vector<std::uint32_t>> short_;             // [k]: mask, at most k characters
   std::vector<std::pair<std::uint32_t, TokenId>> by_length_;  // (characters, token), longest first
   std::mutex mutex_;
-  std::map<CharClass, std::unique_ptr<LoopTable>> tables_;
+  std::vector<Summary> summaries_;
+  std::map<std::pair<CharClass, bool>, std::unique_ptr<LoopTable>> tables_;
 };
 
 }  // namespace slm

@@ -94,7 +94,12 @@ void MaskMemo::make(StateId state, Mask mask) {
 }
 
 void MaskMemo::make_loop(const Part& part, Mask mask) {
-  const LoopTable* table = tables_.loops.table(part.loop);
+  // All characters of the class act alike, so any one of them stands for them.
+  std::uint8_t any = 0;
+  while (!part.loop.has(any)) ++any;
+  StateId once = recogniser_.step(part.state, any);
+  bool counted = recogniser_.step(once, any) != once;
+  const LoopTable* table = tables_.loops.table(part.loop, counted);
   if (table == nullptr) {
     walk_trie(tables_.trie.trie(), recogniser_, part.state, mask);
     return;
@@ -111,11 +116,8 @@ void MaskMemo::make_loop(const Part& part, Mask mask) {
   }
   // Tokens that begin with another character, or with a piece of one.
   walk_without(part.loop, part.state, mask);
-  // Tokens that leave after one character or more. All characters of the class act alike.
-  std::uint8_t any = 0;
-  while (!part.loop.has(any)) ++any;
-  StateId once = recogniser_.step(part.state, any);
-  if (recogniser_.step(once, any) == once) {
+  // Tokens that leave after one character or more.
+  if (!counted) {
     walk_trie(table->crossing, recogniser_, once, mask);
     return;
   }
