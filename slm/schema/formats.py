@@ -10,7 +10,16 @@ from __future__ import annotations
 from functools import lru_cache
 
 from slm.grammar.pattern import pattern_language
-from slm.grammar.regular import ANY_CHAR, Regular, concat, intersection, literal, repeat, union
+from slm.grammar.regular import (
+    ANY_CHAR,
+    Regular,
+    concat,
+    difference,
+    intersection,
+    literal,
+    repeat,
+    union,
+)
 
 _YEAR_LEAP = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 _DATE = (
@@ -24,6 +33,8 @@ _TIME = (
     rf"(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?{_OFFSET}"
     r"|23:59:60(?:\.[0-9]+)?(?:[zZ]|[+\-]00:00))"
 )
+# Every offset at which :60 could be one, for what must *not* be a time.
+_TIME_WIDE = rf"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?{_OFFSET}"
 _DURATION_TIME = r"T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
 _DURATION = (
     rf"P(?:(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)(?:{_DURATION_TIME})?"
@@ -51,6 +62,8 @@ _IPV6 = (
 )
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9\-]{0,61}[a-zA-Z0-9])?"
 _HOSTNAME = rf"{_LABEL}(?:\.{_LABEL})*"
+# Labels with "--" there are encoded international names: whether one decodes is not regular.
+_ENCODED = r"(?:[^]*\.)?[^.]{2}--[^]*"
 _ATEXT = r"[a-zA-Z0-9!#$%&'*+\-/=?^_`{|}~]"
 _LOCAL = rf'(?:{_ATEXT}+(?:\.{_ATEXT}+)*|"(?:[ !#-\[\]-~]|\\[ -~])+")'
 _ADDRESS = rf"(?:\[{_IPV4}\]|\[IPv6:{_IPV6}\])"
@@ -110,12 +123,15 @@ _MISSING: dict[str, int] = {  # not implemented, and the first draft that define
 
 
 @lru_cache(maxsize=64)
-def _language(name: str) -> Regular:
+def _language(name: str, wide: bool = False) -> Regular:
     if name == "hostname":
-        return _at_most(253, _HOSTNAME)
+        every = _at_most(253, _HOSTNAME)
+        return every if wide else difference(every, _parsed(_ENCODED))
     if name == "email":  # RFC 5321, section 4.5.3.1.1, bounds the local part
-        domain = union(_language("hostname"), _parsed(_ADDRESS))
+        domain = union(_language("hostname", wide), _parsed(_ADDRESS))
         return concat(_at_most(64, _LOCAL), literal("@"), domain)
+    if wide and name in ("time", "date-time"):
+        return _parsed(_TIME_WIDE if name == "time" else rf"{_DATE}[tT]{_TIME_WIDE}")
     return _parsed(_PATTERNS[name])
 
 
@@ -127,14 +143,18 @@ def _at_most(length: int, pattern: str) -> Regular:
     return intersection(_parsed(pattern), repeat(ANY_CHAR, 0, length))
 
 
-def format_language(name: str, draft: str) -> tuple[Regular | None, str]:
+def format_language(name: str, draft: str, *, wide: bool = False) -> tuple[Regular | None, str]:
     """The decoded strings of a format, or None and why it cannot be asserted ("": it annotates).
+
+    Host names, emails and times cannot be decided wholly: what is admitted is always valid, and a
+    few valid ones are missing. `wide` gives a language with every valid one, for what a negation
+    must keep out.
 
     >>> format_language("color", "2020-12")
     (None, '')
     """
     if name in _PATTERNS or name in ("hostname", "email"):
-        return _language(name), ""
+        return _language(name, wide), ""
     if name in _MISSING and int(draft[:4]) >= _MISSING[name]:
         return None, f'the format "{name}" is known but not implemented'
     return None, ""

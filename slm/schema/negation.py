@@ -117,7 +117,7 @@ def _not_number(of: Normaliser, node: SchemaNode) -> Kinds:
 
 
 def _not_string(of: Normaliser, node: SchemaNode) -> Kinds:
-    shape = string_shape(of, node)
+    shape = string_shape(of, node, wide=True)
     if shape is None:
         return Kinds(strings=(ANY_STRING,))
     found: list[StringShape] = []

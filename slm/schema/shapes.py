@@ -100,14 +100,14 @@ def number_shape(of: Normaliser, node: SchemaNode) -> NumberShape:
     return shape if shape is not None else NumberShape(values=())
 
 
-def string_shape(of: Normaliser, node: SchemaNode) -> StringShape | None:
-    """What the string keywords admit; None for no string at all."""
+def string_shape(of: Normaliser, node: SchemaNode, *, wide: bool = False) -> StringShape | None:
+    """What the string keywords admit; None for no string at all. `wide`: see `format_language`."""
     raw = node.raw
     parts: list[Regular] = []
     if of.has(node, "pattern"):
         parts.append(_pattern_of(of, node, "pattern", raw["pattern"]))
     if of.has(node, "format") and of.assert_formats:
-        language = _format_of(of, node)
+        language = _format_of(of, node, wide)
         if language is not None:
             parts.append(language)
     low = int(raw["minLength"]) if of.has(node, "minLength") else 0
@@ -135,10 +135,10 @@ def _pattern_of(of: Normaliser, node: SchemaNode, keyword: str, text: str) -> Re
     return found
 
 
-def _format_of(of: Normaliser, node: SchemaNode) -> Regular | None:
+def _format_of(of: Normaliser, node: SchemaNode, wide: bool) -> Regular | None:
     """The strings of a format; None where it only annotates."""
     name = node.raw["format"]
-    language, why = format_language(name, of.reader.draft)
+    language, why = format_language(name, of.reader.draft, wide=wide)
     if why:
         raise of.unsupported(
             node,
