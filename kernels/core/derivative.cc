@@ -6,14 +6,29 @@
 
 namespace slm {
 
-NodeId RegexPool::step(NodeId node, std::uint8_t byte) {
+NodeId RegexPool::compute_step(NodeId node, std::uint8_t byte) {
   if (node <= kEpsilon) return kNothing;
-  std::uint64_t key = (std::uint64_t{node} << 8) | byte;
-  if (NodeId known = derivatives_.find(key); known != FlatMap::kAbsent) return known;
   DepthGuard guard(depth_);
   NodeId result = derive(node, byte);
-  derivatives_.insert(key, result);
+  remember_step(node, byte, result);
   return result;
+}
+
+void RegexPool::remember_step(NodeId node, std::uint8_t byte, NodeId next) {
+  if (node >= row_of_.size()) row_of_.resize(nodes_.size(), 0);
+  std::uint32_t& row = row_of_[node];
+  if (row < kBusy && ++row == kBusy) {
+    row = kBusy + static_cast<std::uint32_t>(rows_.size());
+    rows_.push_back(std::make_unique<NodeId[]>(256));
+    for (std::size_t b = 0; b < 256; ++b) {
+      rows_.back()[b] = derivatives_.find(key(node, static_cast<std::uint8_t>(b)));
+    }
+  }
+  if (row >= kBusy) {
+    rows_[row - kBusy][byte] = next;
+  } else {
+    derivatives_.insert(key(node, byte), next);
+  }
 }
 
 NodeId RegexPool::derive_chars(std::uint32_t set, std::uint8_t byte) {
@@ -41,12 +56,11 @@ NodeId RegexPool::derive_chars(std::uint32_t set, std::uint8_t byte) {
 /// The byte may begin any part up to the first that cannot be empty. From the last of them back to
 /// the whole, so that a long row of optional parts needs no deep stack.
 NodeId RegexPool::derive_concat(NodeId id, std::uint8_t byte) {
-  auto key = [&](NodeId node) { return (std::uint64_t{node} << 8) | byte; };
   std::vector<NodeId> suffixes;
   NodeId result = kNothing;
   for (NodeId at = id;; at = nodes_[at].b) {
     if (at != id) {
-      NodeId known = derivatives_.find(key(at));
+      NodeId known = known_step(at, byte);
       if (known != FlatMap::kAbsent || nodes_[at].kind != Kind::kConcat) {
         result = known != FlatMap::kAbsent ? known : step(at, byte);
         break;
@@ -59,7 +73,7 @@ NodeId RegexPool::derive_concat(NodeId id, std::uint8_t byte) {
     const Node node = nodes_[suffixes.back()];
     NodeId through = concat(step(node.a, byte), node.b);
     result = nodes_[node.a].nullable ? alternate({through, result}) : through;
-    if (suffixes.back() != id) derivatives_.insert(key(suffixes.back()), result);
+    if (suffixes.back() != id) remember_step(suffixes.back(), byte, result);
   }
   return result;
 }

@@ -4,8 +4,10 @@
 
 namespace slm {
 
-EarleyRecogniser::EarleyRecogniser(const Program& program)
-    : tables_(build_tables(program, regexes_)), lexer_(regexes_, tables_.terminals) {
+EarleyRecogniser::EarleyRecogniser(const Program& program, std::shared_ptr<TerminalTables> shared)
+    : shared_(std::move(shared)),
+      tables_(build_tables(program, *shared_)),
+      lexer_(*shared_, tables_.terminals) {
   std::vector<Config> none;
   intern_state(false, none);  // the dead state
   todo_.push_back({tables_.rules[tables_.start].first, 0, 0});
@@ -126,7 +128,21 @@ RowId EarleyRecogniser::make_row() {
   return id;
 }
 
+RowId EarleyRecogniser::advance_one(RowId row, AcceptId set) {
+  std::uint64_t key = (std::uint64_t{row} << 32) | set;
+  RowId known = advances_one_.find(key);
+  if (known != FlatMap::kAbsent) return known;
+  todo_.clear();
+  for (TerminalId terminal : lexer_.terminals_of(set)) {
+    for (const Wait& wait : waiting(rows_[row].terminals, terminal)) todo_.push_back(wait.after);
+  }
+  RowId made = make_row();
+  advances_one_.insert(key, made);
+  return made;
+}
+
 RowId EarleyRecogniser::advance(std::span<const std::pair<RowId, AcceptId>> ended) {
+  if (ended.size() == 1) return advance_one(ended[0].first, ended[0].second);
   key_.clear();
   todo_.clear();
   for (auto [row, set] : ended) key_.insert(key_.end(), {row, set});
@@ -157,33 +173,32 @@ StateId EarleyRecogniser::intern_state(bool complete, std::vector<Config>& confi
   return id;
 }
 
-StateId EarleyRecogniser::compute_step(StateId state, std::uint8_t byte) {
-  std::span<const std::uint32_t> shared = configs_.words(state);
-  words_.assign(shared.begin() + 1, shared.end());
-  next_.clear();
+/// The configurations after one more byte, appended to `to`; `complete` when the text may end.
+void EarleyRecogniser::step_configs(std::span<const Config> from, std::uint8_t byte,
+                                    std::vector<Config>& to, bool& complete) {
   ended_.clear();
-  for (std::size_t i = 0; i < words_.size(); i += 3) {
-    RowId row = words_[i];
-    LexId lexer = lexer_.step(words_[i + 1], byte);
-    ObligationId obligation = lexer_.step_obligation(words_[i + 2], byte);
-    if (lexer == 0 || obligation == kBroken) continue;
+  for (const Config& config : from) {
+    LexId lexer = lexer_.step(config.lexer, byte);
+    if (lexer == 0) continue;
+    ObligationId obligation = lexer_.step_obligation(config.obligation, byte);
+    if (obligation == kBroken) continue;
     if (LexId going_on = lexer_.going_on(lexer); going_on != 0) {
-      next_.push_back({row, going_on, obligation});
+      to.push_back({config.row, going_on, obligation});
     }
     AcceptId accepted = lexer_.accepts(lexer);
     if (accepted == 0) continue;
     std::span<const TerminalId> span = lexer_.terminals_of(accepted);
     if (std::ranges::none_of(span, [&](TerminalId t) { return lexer_.is_longest(t); })) {
-      ended_.push_back({obligation, row, accepted});
+      ended_.push_back({obligation, config.row, accepted});
     } else {
       for (TerminalId terminal : std::vector<TerminalId>(span.begin(), span.end())) {
         ObligationId left = lexer_.oblige(obligation, lexer, terminal);
-        ended_.push_back({left, row, lexer_.accept_only(terminal)});
+        ended_.push_back({left, config.row, lexer_.accept_only(terminal)});
       }
     }
   }
-  std::sort(ended_.begin(), ended_.end());
-  bool complete = false;
+  if (ended_.empty()) return;
+  if (ended_.size() > 1) std::sort(ended_.begin(), ended_.end());
   for (std::size_t i = 0; i < ended_.size();) {
     together_.clear();
     ObligationId obligation = ended_[i].obligation;
@@ -192,97 +207,146 @@ StateId EarleyRecogniser::compute_step(StateId state, std::uint8_t byte) {
     }
     RowId row = advance(together_);
     complete = complete || rows_[row].accepting;
-    if (rows_[row].lexer != 0) next_.push_back({row, rows_[row].lexer, obligation});
+    if (rows_[row].lexer != 0) to.push_back({row, rows_[row].lexer, obligation});
   }
+}
+
+StateId EarleyRecogniser::compute_step(StateId state, std::uint8_t byte) {
+  configs_of(state, from_);
+  next_.clear();
+  bool complete = false;
+  step_configs(from_, byte, next_, complete);
   return intern_state(complete, next_);
 }
 
-StateId EarleyRecogniser::canonical(StateId state, std::int32_t length) {
-  std::span<const std::uint32_t> shared = configs_.words(state);
-  std::vector<std::uint32_t> words(shared.begin(), shared.end());
-  std::vector<Config> configs;
+void EarleyRecogniser::configs_of(StateId state, std::vector<Config>& configs) const {
+  std::span<const std::uint32_t> words = configs_.words(state);
+  configs.clear();
   for (std::size_t i = 1; i < words.size(); i += 3) {
-    configs.push_back({words[i], lexer_.clamp(words[i + 1], length), words[i + 2]});
+    configs.push_back({words[i], words[i + 1], words[i + 2]});
   }
-  return intern_state(words[0] != 0, configs);
 }
 
-/// Whether `node`, read for `terminal` in `row`, loops over a class of characters worth a table:
-/// one without characters that could begin what follows where the terminal can end in the loop.
-bool EarleyRecogniser::loop_of(RowId row, TerminalId terminal, NodeId node, RegexPool::Loop& loop) {
-  if (lexer_.is_longest(terminal) || !regexes_.find_loop(node, loop)) return false;
-  if (loop.may_end) {
-    std::pair<RowId, AcceptId> ended{row, lexer_.accept_only(terminal)};
-    RowId after = advance({&ended, 1});
-    loop.chars.take_out(lexer_.first_bytes(rows_[after].lexer));
-  }
-  constexpr std::size_t kWorthwhile = 24;
-  return loop.chars.ascii_size() > kWorthwhile;
-}
-
-/// Every reading of the text is a part of its own, as far as it pays: loops get their tables, an
-/// exclusion (`string but not these names`) is compared with what it excludes from, and all narrow
-/// readings stay together.
-std::vector<Recogniser::Part> EarleyRecogniser::parts(StateId state) {
-  std::span<const std::uint32_t> shared = configs_.words(state);
-  std::vector<std::uint32_t> words(shared.begin() + 1, shared.end());
-  std::vector<Part> found;
-  std::vector<Config> narrow;
-  auto alone = [&](RowId row, TerminalId terminal, NodeId node) {
-    std::vector<Config> one{{row, lexer_.state_of({terminal, node}), 0}};
-    return intern_state(false, one);
+/// As `walk_by_steps`, but without making states: configurations are kept on a stack. What lies
+/// wholly in a loop of a terminal is taken without a visit.
+void EarleyRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+                            StateId state, std::vector<TokenId>& tokens) {
+  configs_of(state, walked_);
+  frames_.clear();
+  auto open = [&](std::uint32_t from, std::uint32_t to, std::uint32_t begin) {
+    WalkFrame frame{from, to, begin, static_cast<std::uint32_t>(walked_.size()), {}};
+    for (std::uint32_t i = begin; i < frame.end; ++i) {
+      frame.follows |= lexer_.first_bytes(walked_[i].lexer);
+    }
+    frames_.push_back(frame);
   };
-  for (std::size_t i = 0; i < words.size(); i += 3) {
-    RowId row = words[i];
-    std::span<const std::uint32_t> span = lexer_.pairs(words[i + 1]);
-    std::vector<std::uint32_t> pairs(span.begin(), span.end()), rest;
-    if (words[i + 2] != 0) rest = std::move(pairs), pairs.clear();
+  open(first, last, 0);
+  while (!frames_.empty()) {
+    WalkFrame& frame = frames_.back();
+    while (frame.next < frame.last && !frame.follows[trie.bytes[frame.next]]) ++frame.next;
+    if (frame.next == frame.last) {
+      frames_.pop_back();
+      continue;
+    }
+    std::uint32_t at = frame.next++;
+    walked_.resize(frame.end);
+    std::uint32_t begin = frame.end;
+    bool complete = false;
+    walk_from_.assign(walked_.begin() + frame.begin, walked_.begin() + frame.end);
+    step_configs(walk_from_, trie.bytes[at], walked_, complete);
+    if (walked_.size() == begin && !complete) continue;
+    if (walked_.size() - begin > 1) {
+      std::sort(walked_.begin() + begin, walked_.end());
+      walked_.erase(std::unique(walked_.begin() + begin, walked_.end()), walked_.end());
+    }
+    const ByteTrie::Node& node = trie.nodes[at];
+    bool all = false;
+    if (node.first_child != node.last_child && !trie.below[at].others) {
+      CharClass below{.ascii = trie.below[at].ascii};
+      for (std::size_t i = begin; i < walked_.size() && !all; ++i) {
+        all = walked_[i].obligation == 0 && lexer_.loop_characters(walked_[i].lexer).covers(below);
+      }
+    }
+    std::uint32_t to = all ? node.subtree_last_token : node.last_token;
+    tokens.insert(tokens.end(), trie.tokens.begin() + node.first_token, trie.tokens.begin() + to);
+    if (!all && node.first_child != node.last_child && walked_.size() > begin) {
+      open(node.first_child, node.last_child, begin);
+    }
+  }
+}
+
+void EarleyRecogniser::add_part(RowId row, TerminalId terminal, NodeId node) {
+  RowId after = advance_one(row, lexer_.accept_only(terminal));
+  next_.clear();
+  if (rows_[after].lexer != 0) next_.push_back({after, rows_[after].lexer, 0});
+  NodeId wider;
+  {
+    std::lock_guard lock(shared_->mutex);
+    wider = shared_->pool.without_exclusions(node);
+  }
+  parts_.push_back({.node = node,
+                    .wider = wider == node ? kNothing : wider,
+                    .after = intern_state(rows_[after].accepting, next_),
+                    .row = row,
+                    .terminal = terminal});
+}
+
+StateId EarleyRecogniser::state_of(const Part& part) {
+  next_.assign({{part.row, lexer_.state_of({part.terminal, part.node}), 0}});
+  return intern_state(false, next_);
+}
+
+/// A terminal that many bytes can go on with is a part of its own, and so is each of its options
+/// that is a loop or has exclusions. All that is narrow stays together.
+std::span<const Recogniser::Part> EarleyRecogniser::parts(StateId state) {
+  parts_.clear();
+  narrow_.clear();
+  configs_of(state, from_);
+  RegexPool& pool = shared_->pool;
+  for (const Config& config : std::vector<Config>(from_)) {
+    std::span<const std::uint32_t> span = lexer_.pairs(config.lexer);
+    std::vector<std::uint32_t> pairs(span.begin(), span.end());
+    rest_.clear();
     for (std::size_t k = 0; k < pairs.size(); k += 2) {
       TerminalId terminal = pairs[k];
-      std::vector<NodeId> kept;
-      for (NodeId option : regexes_.options(pairs[k + 1])) {
-        if (!regexes_.alive(option)) continue;  // only the terminal as a whole is sure to be
-        RegexPool::Loop loop;
-        NodeId wider = regexes_.without_exclusions(option);
-        if (loop_of(row, terminal, option, loop)) {
-          found.push_back({.kind = Part::Kind::kLoop,
-                           .state = alone(row, terminal, option),
-                           .loop = loop.chars,
-                           .most = loop.high});
-        } else if (wider != option && loop_of(row, terminal, wider, loop)) {
-          found.push_back({.kind = Part::Kind::kDifference,
-                           .state = alone(row, terminal, option),
-                           .base = alone(row, terminal, wider)});
-        } else {
-          kept.push_back(option);
+      NodeId node = pairs[k + 1];
+      pooled_.clear();
+      bool plain = config.obligation != 0 || lexer_.is_longest(terminal);
+      {
+        std::lock_guard lock(shared_->mutex);
+        if (!plain && pool.opens_wide(node)) {
+          std::vector<NodeId> options = pool.options(node), together;
+          for (NodeId option : options) {
+            if (options.size() > 1 && !pool.alive(option)) continue;
+            RegexPool::Loop loop;
+            bool special = options.size() > 1 && pool.opens_wide(option) &&
+                           (pool.is_loop(option, loop) || pool.without_exclusions(option) != option);
+            if (special) {
+              pooled_.push_back(option);
+            } else {
+              together.push_back(option);
+            }
+          }
+          node = together.empty() ? kNothing : pool.alternate(std::move(together));
+          if (node != kNothing && pool.opens_wide(node)) {
+            pooled_.push_back(node);
+            node = kNothing;
+          }
         }
       }
-      if (kept.empty()) continue;
-      rest.push_back(terminal);
-      rest.push_back(regexes_.alternate(std::move(kept)));
+      for (NodeId part : pooled_) add_part(config.row, terminal, part);
+      if (node != kNothing) rest_.insert(rest_.end(), {terminal, node});
     }
-    if (!rest.empty()) narrow.push_back({row, lexer_.state_of(std::move(rest)), words[i + 2]});
+    if (!rest_.empty()) {
+      narrow_.push_back({config.row, lexer_.state_of(rest_), config.obligation});
+    }
   }
-  if (found.empty()) return {{.kind = Part::Kind::kPlain, .state = state}};
-  if (!narrow.empty()) {
-    found.push_back({.kind = Part::Kind::kPlain, .state = intern_state(false, narrow)});
+  if (parts_.empty()) {
+    parts_.push_back({.state = state});
+  } else if (!narrow_.empty()) {
+    parts_.push_back({.state = intern_state(false, narrow_)});
   }
-  return found;
-}
-
-/// Known only for one reading of one terminal, in the same row, with and without an exclusion.
-ByteSet EarleyRecogniser::may_differ(StateId state, StateId base) {
-  std::span<const std::uint32_t> words = configs_.words(state), others = configs_.words(base);
-  bool alike = words.size() == 4 && others.size() == 4 && words[1] == others[1] && words[3] == 0 &&
-               others[3] == 0;
-  if (!alike) return ByteSet{}.set();
-  std::span<const std::uint32_t> pairs = lexer_.pairs(words[2]);
-  std::span<const std::uint32_t> plain = lexer_.pairs(others[2]);
-  bool single = pairs.size() == 2 && plain.size() == 2 && pairs[0] == plain[0];
-  if (!single) return ByteSet{}.set();
-  NodeId node = pairs[1], other = plain[1];
-  return regexes_.without_exclusions(node) == other ? regexes_.exclusion_bytes(node)
-                                                    : ByteSet{}.set();
+  return parts_;
 }
 
 std::vector<Expectation> EarleyRecogniser::expected(StateId state) const {
@@ -302,7 +366,7 @@ std::vector<Expectation> EarleyRecogniser::expected(StateId state) const {
 }
 
 std::size_t EarleyRecogniser::bytes() const {
-  return regexes_.bytes() + lexer_.bytes() + row_bytes_ + kernels_.bytes() + advances_.bytes() +
+  return lexer_.bytes() + row_bytes_ + kernels_.bytes() + advances_.bytes() + advances_one_.bytes() +
          configs_.bytes() + memo_bytes();
 }
 

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "core/lexer.h"
 #include "core/recogniser.h"
 #include "core/regex.h"
+#include "core/terminal_tables.h"
 
 namespace slm {
 
@@ -29,13 +31,14 @@ using RowId = std::uint32_t;
 class EarleyRecogniser final : public Recogniser {
  public:
   /// Throws NoText when the grammar matches nothing, TooComplex past a bound.
-  explicit EarleyRecogniser(const Program& program);
+  EarleyRecogniser(const Program& program, std::shared_ptr<TerminalTables> shared);
 
   bool can_end(StateId state) const override { return configs_.words(state)[0] != 0; }
   std::vector<Expectation> expected(StateId state) const override;
-  StateId canonical(StateId state, std::int32_t length) override;
-  std::vector<Part> parts(StateId state) override;
-  ByteSet may_differ(StateId state, StateId base) override;
+  std::span<const Part> parts(StateId state) override;
+  StateId state_of(const Part& part) override;
+  void walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
+            std::vector<TokenId>& tokens) override;
   std::size_t bytes() const override;
 
   static constexpr std::size_t kMaxRowItems = 200'000;
@@ -109,17 +112,22 @@ class EarleyRecogniser final : public Recogniser {
   /// The row after the given (row, terminals ended) pairs, all at one place of the text.
   RowId advance(std::span<const std::pair<RowId, AcceptId>> ended);
   RowId make_row();  // from the items in todo_
-  bool loop_of(RowId row, TerminalId terminal, NodeId node, RegexPool::Loop& loop);
+  RowId advance_one(RowId row, AcceptId set);
+  void step_configs(std::span<const Config> from, std::uint8_t byte, std::vector<Config>& to,
+                    bool& complete);
+  void configs_of(StateId state, std::vector<Config>& configs) const;
+  void add_part(RowId row, TerminalId terminal, NodeId node);
   void complete(RuleId rule, RowId origin, std::vector<Item>& todo);
   std::pair<RuleId, RowId> topmost(RuleId rule, RowId origin);
 
   static std::span<const Wait> waiting(const std::vector<Wait>& waits, std::uint32_t symbol);
 
-  RegexPool regexes_;
+  std::shared_ptr<TerminalTables> shared_;
   GrammarTables tables_;
   Lexer lexer_;
   std::vector<Row> rows_;
   SequencePool kernels_;  // what identifies a row: items that started in earlier rows
+  FlatMap advances_one_;  // by row and terminals ended
   SequencePool advances_;
   std::vector<RowId> advanced_;  // by number in advances_
   SequencePool configs_;         // states: complete, then (row, lexer, obligation)…
@@ -133,8 +141,17 @@ class EarleyRecogniser final : public Recogniser {
     AcceptId set;
     auto operator<=>(const Ended&) const = default;
   };
-  std::vector<std::uint32_t> words_, key_;
-  std::vector<Config> next_;
+  std::vector<std::uint32_t> words_, key_, rest_;
+  std::vector<Config> from_, next_, narrow_, walk_from_;
+  std::vector<NodeId> pooled_;
+  std::vector<Part> parts_;
+  struct WalkFrame {
+    std::uint32_t next, last;    // nodes still to be visited
+    std::uint32_t begin, end;    // configurations before their bytes, in walked_
+    ByteSet follows;             // the bytes these can take
+  };
+  std::vector<WalkFrame> frames_;
+  std::vector<Config> walked_;
   std::vector<Ended> ended_;
   std::vector<std::pair<RowId, AcceptId>> together_;
   std::vector<Item> todo_;

@@ -7,12 +7,25 @@
 
 namespace slm {
 
+std::shared_ptr<TerminalTables> VocabularyTables::terminals() {
+  std::lock_guard lock(mutex_);
+  bool full = false;
+  if (current_) {
+    std::lock_guard inner(current_->mutex);
+    full = current_->bytes() > kSharedBytes;
+  }
+  if (!current_ || full) current_ = std::make_shared<TerminalTables>(index);
+  return current_;
+}
+
 Engine::Engine(const Program& program, std::shared_ptr<VocabularyTables> vocabulary,
                std::vector<TokenId> end_tokens)
-    : recogniser_(std::make_unique<EarleyRecogniser>(program)),
-      vocabulary_(std::move(vocabulary)),
+    : vocabulary_(std::move(vocabulary)),
+      terminals_(program.has_automata() ? std::make_shared<TerminalTables>(vocabulary_->index)
+                                        : vocabulary_->terminals()),
+      recogniser_(std::make_unique<EarleyRecogniser>(program, terminals_)),
       end_tokens_(std::move(end_tokens)),
-      masks_(*vocabulary_, *recogniser_, kMaskMemory) {
+      masks_(vocabulary_->trie, *terminals_, *recogniser_, kMaskMemory) {
   for (TokenId token : end_tokens_) {
     if (token >= vocabulary_->trie.vocabulary()) throw std::invalid_argument("no such end token");
   }
@@ -49,9 +62,9 @@ bool Engine::can_end(StateId state) {
 }
 
 void Engine::copy_mask(StateId state, std::span<std::uint32_t> row) {
-  std::span<const std::uint32_t> mask = masks_.mask(state);
-  std::copy(mask.begin(), mask.end(), row.begin());
-  std::fill(row.begin() + static_cast<std::ptrdiff_t>(mask.size()), row.end(), 0u);
+  masks_.fill(state, row);
+  std::size_t words = (vocabulary_->trie.vocabulary() + 31) / 32;
+  std::fill(row.begin() + static_cast<std::ptrdiff_t>(words), row.end(), 0u);
   add_ends(state, row);
 }
 

@@ -16,6 +16,25 @@
 
 namespace slm {
 
+/// What a vocabulary brings to every grammar. Shared, safe between threads.
+class VocabularyTables {
+ public:
+  explicit VocabularyTables(std::vector<std::string> tokens) : trie(std::move(tokens)), index(trie) {}
+
+  /// The expressions and tables that new grammars share. Those of grammars that are gone are let go
+  /// of, all at once, when they have become many.
+  std::shared_ptr<TerminalTables> terminals();
+
+  const TokenTrie trie;
+  const TokenIndex index;
+
+  static constexpr std::size_t kSharedBytes = 256u << 20;
+
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<TerminalTables> current_;
+};
+
 /// Counters for an operator.
 struct EngineStats {
   std::size_t states, bytes, mask_bytes;
@@ -64,8 +83,9 @@ class Engine {
   void add_ends(StateId state, std::span<std::uint32_t> row) const;
   StateId walk(StateId state, std::string_view bytes);
 
-  std::unique_ptr<Recogniser> recogniser_;
   std::shared_ptr<VocabularyTables> vocabulary_;
+  std::shared_ptr<TerminalTables> terminals_;
+  std::unique_ptr<Recogniser> recogniser_;
   std::vector<TokenId> end_tokens_;
   MaskMemo masks_;
   std::mutex mutex_;

@@ -311,7 +311,9 @@ class Builder {
 
 }  // namespace
 
-GrammarTables build_tables(const Program& program, RegexPool& regexes) {
+GrammarTables build_tables(const Program& program, TerminalTables& shared) {
+  std::unique_lock lock(shared.mutex);
+  RegexPool& regexes = shared.pool;
   std::vector<NodeId> languages = read_languages(program, regexes);
   GrammarTables tables;
   std::vector<bool> matches_something;
@@ -319,6 +321,7 @@ GrammarTables build_tables(const Program& program, RegexPool& regexes) {
     tables.terminals.push_back({languages[terminal.language], terminal.longest});
     matches_something.push_back(regexes.can_continue(languages[terminal.language]));
   }
+  lock.unlock();
   Flow productive(program, matches_something);
   Flow nullable(program, std::vector<bool>(program.terminals.size(), false));
   if (!productive.rule(program.start)) throw NoText("the grammar matches no text at all");

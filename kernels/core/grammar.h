@@ -7,6 +7,7 @@
 #include "core/lexer.h"
 #include "core/program.h"
 #include "core/regex.h"
+#include "core/terminal_tables.h"
 
 namespace slm {
 
@@ -47,6 +48,6 @@ struct GrammarTables {
 };
 
 /// Throws NoText when the start rule derives no text at all.
-GrammarTables build_tables(const Program& program, RegexPool& regexes);
+GrammarTables build_tables(const Program& program, TerminalTables& shared);
 
 }  // namespace slm

@@ -11,25 +11,24 @@ constexpr std::uint32_t kBusy = 12;
 
 }  // namespace
 
-Lexer::Lexer(RegexPool& regexes, std::vector<TerminalInfo> terminals)
-    : regexes_(regexes), terminals_(std::move(terminals)) {
+Lexer::Lexer(TerminalTables& shared, std::vector<TerminalInfo> terminals)
+    : shared_(shared), regexes_(shared.pool), terminals_(std::move(terminals)), loops_(1) {
   accept_sets_.intern({});
   obligations_.intern({});
-  std::vector<std::uint32_t> dead;
-  intern(dead);
+  state_of({});
 }
 
-LexId Lexer::intern(std::vector<std::uint32_t>& pairs) {
+LexId Lexer::intern(const std::vector<std::uint32_t>& pairs) {
   LexId id = pairs_.intern(pairs);
   if (id == states_.size()) {
     State state;
-    std::vector<TerminalId> ended;
+    ended_.clear();
     for (std::size_t i = 0; i < pairs.size(); i += 2) {
       state.first |= regexes_.first_bytes(pairs[i + 1]);
       if (!regexes_.nullable(pairs[i + 1])) continue;
-      if (ended.empty() || ended.back() != pairs[i]) ended.push_back(pairs[i]);
+      if (ended_.empty() || ended_.back() != pairs[i]) ended_.push_back(pairs[i]);
     }
-    state.accepts = accept_sets_.intern(ended);
+    state.accepts = accept_sets_.intern(ended_);
     states_.push_back(std::move(state));
   }
   return id;
@@ -42,17 +41,11 @@ LexId Lexer::start(std::span<const TerminalId> terminals) {
     pairs.push_back(terminal);
     pairs.push_back(terminals_[terminal].language);
   }
-  return intern(pairs);
+  return state_of(std::move(pairs));
 }
 
-LexId Lexer::step(LexId state, std::uint8_t byte) {
-  if (!states_[state].first[byte]) return 0;
-  std::uint64_t key = (std::uint64_t{state} << 8) | byte;
-  if (std::uint32_t* row = states_[state].row.get()) {
-    if (row[byte] != kUnknown) return row[byte];
-  } else if (LexId known = sparse_.find(key); known != FlatMap::kAbsent) {
-    return known;
-  }
+LexId Lexer::compute_step(LexId state, std::uint8_t byte) {
+  std::lock_guard lock(shared_.mutex);
   std::span<const std::uint32_t> shared = pairs_.words(state);
   from_.assign(shared.begin(), shared.end());
   to_.clear();
@@ -68,20 +61,20 @@ LexId Lexer::step(LexId state, std::uint8_t byte) {
   if (!here.row && ++here.misses > kBusy) {
     here.row = std::make_unique<std::uint32_t[]>(256);
     for (std::size_t b = 0; b < 256; ++b) {
-      here.row[b] = sparse_.find((std::uint64_t{state} << 8) | b);
+      here.row[b] = sparse_.find(key(state, static_cast<std::uint8_t>(b)));
     }
     ++rows_;
   }
   if (here.row) {
     here.row[byte] = next;
   } else {
-    sparse_.insert(key, next);
+    sparse_.insert(key(state, byte), next);
   }
   return next;
 }
 
-LexId Lexer::going_on(LexId state) {
-  if (states_[state].going_on != kUnknown) return states_[state].going_on;
+LexId Lexer::compute_going_on(LexId state) {
+  std::lock_guard lock(shared_.mutex);
   std::span<const std::uint32_t> shared = pairs_.words(state);
   std::vector<std::uint32_t> from(shared.begin(), shared.end()), kept;
   for (std::size_t i = 0; i < from.size(); i += 2) {
@@ -92,8 +85,26 @@ LexId Lexer::going_on(LexId state) {
   return going_on;
 }
 
+CharClass Lexer::compute_loop(LexId state) {
+  std::lock_guard lock(shared_.mutex);
+  CharClass widest;
+  std::span<const std::uint32_t> pairs = pairs_.words(state);
+  for (std::size_t i = 0; i < pairs.size(); i += 2) {
+    CharClass one = shared_.loop_characters(pairs[i + 1]);
+    if (one.ascii_size() > widest.ascii_size()) widest = one;
+  }
+  std::uint32_t at = 0;
+  if (widest.ascii_size() > 0) {
+    at = static_cast<std::uint32_t>(loops_.size());
+    loops_.push_back(widest);
+  }
+  states_[state].loop = at;
+  return loops_[at];
+}
+
 ObligationId Lexer::oblige(ObligationId before, LexId state, TerminalId ended) {
   if (!terminals_[ended].longest) return before;
+  std::lock_guard lock(shared_.mutex);
   std::span<const std::uint32_t> old = obligations_.words(before);
   std::vector<std::uint32_t> nodes(old.begin(), old.end());
   std::span<const std::uint32_t> shared = pairs_.words(state);
@@ -110,6 +121,7 @@ ObligationId Lexer::step_obligation(ObligationId set, std::uint8_t byte) {
   if (set == 0) return 0;
   std::uint64_t key = (std::uint64_t{set} << 8) | byte;
   if (ObligationId known = obligation_steps_.find(key); known != FlatMap::kAbsent) return known;
+  std::lock_guard lock(shared_.mutex);
   std::span<const std::uint32_t> shared = obligations_.words(set);
   std::vector<std::uint32_t> from(shared.begin(), shared.end()), to;
   bool broken = false;
@@ -123,19 +135,6 @@ ObligationId Lexer::step_obligation(ObligationId set, std::uint8_t byte) {
   ObligationId next = broken ? kBroken : obligations_.intern(to);
   obligation_steps_.insert(key, next);
   return next;
-}
-
-LexId Lexer::clamp(LexId state, std::int32_t length) {
-  std::uint64_t key = (std::uint64_t{state} << 32) | static_cast<std::uint32_t>(length);
-  if (LexId known = clamped_.find(key); known != FlatMap::kAbsent) return known;
-  std::span<const std::uint32_t> shared = pairs_.words(state);
-  std::vector<std::uint32_t> pairs(shared.begin(), shared.end());
-  for (std::size_t i = 0; i < pairs.size(); i += 2) {
-    pairs[i + 1] = regexes_.clamp(pairs[i + 1], length);
-  }
-  LexId result = intern(pairs);
-  clamped_.insert(key, result);
-  return result;
 }
 
 std::size_t Lexer::bytes() const noexcept {

@@ -2,6 +2,7 @@
 //
 // A lexer state is a set of (terminal, expression still to match). States are hash-consed and
 // their transitions memoised, so reading a byte is a table look-up once a state has been seen.
+// Expressions are shared with other grammars, and are asked under their lock; states are not.
 #pragma once
 
 #include <memory>
@@ -10,7 +11,9 @@
 
 #include "core/flat_map.h"
 #include "core/hash.h"
+#include "core/char_class.h"
 #include "core/regex.h"
+#include "core/terminal_tables.h"
 
 namespace slm {
 
@@ -29,15 +32,23 @@ struct TerminalInfo {
 
 class Lexer {
  public:
-  Lexer(RegexPool& regexes, std::vector<TerminalInfo> terminals);
+  Lexer(TerminalTables& shared, std::vector<TerminalInfo> terminals);
 
   /// The state before the first byte of these terminals (sorted, no repeats).
   LexId start(std::span<const TerminalId> terminals);
 
-  LexId step(LexId state, std::uint8_t byte);
+  LexId step(LexId state, std::uint8_t byte) {
+    const State& here = states_[state];
+    if (!here.first[byte]) return 0;
+    LexId known = here.row ? here.row[byte] : sparse_.find(key(state, byte));
+    return known != kUnknown ? known : compute_step(state, byte);
+  }
 
   /// The part of a state that can go on: without what has ended and can only end.
-  LexId going_on(LexId state);
+  LexId going_on(LexId state) {
+    LexId known = states_[state].going_on;
+    return known != kUnknown ? known : compute_going_on(state);
+  }
 
   /// The terminals that a text just read to `state` completes. Meaningful only after a `step`: a
   /// terminal never matches the empty text.
@@ -53,7 +64,16 @@ class Lexer {
   std::span<const std::uint32_t> pairs(LexId state) const noexcept { return pairs_.words(state); }
 
   /// The state of such pairs.
-  LexId state_of(std::vector<std::uint32_t> pairs) { return intern(pairs); }
+  LexId state_of(std::vector<std::uint32_t> pairs) {
+    std::lock_guard lock(shared_.mutex);
+    return intern(pairs);
+  }
+
+  /// ASCII characters, each of which leaves the state alive however many of them come.
+  CharClass loop_characters(LexId state) {
+    const State& here = states_[state];
+    return here.loop != kUnknown ? loops_[here.loop] : compute_loop(state);
+  }
 
   /// A superset of the bytes that can follow.
   const ByteSet& first_bytes(LexId state) const noexcept { return states_[state].first; }
@@ -65,9 +85,6 @@ class Lexer {
   /// kBroken when `byte` completes a longer match that was promised not to come.
   ObligationId step_obligation(ObligationId set, std::uint8_t byte);
 
-  /// A state that no text of at most `length` bytes can tell from `state`.
-  LexId clamp(LexId state, std::int32_t length);
-
   bool is_longest(TerminalId terminal) const noexcept { return terminals_[terminal].longest; }
   std::size_t size() const noexcept { return states_.size(); }
   std::size_t bytes() const noexcept;
@@ -78,11 +95,19 @@ class Lexer {
     AcceptId accepts = 0;
     LexId going_on = kUnknown;
     std::uint32_t misses = 0;
-    std::unique_ptr<std::uint32_t[]> row;  // 256 next states, once the state is seen to be busy
+    std::uint32_t loop = kUnknown;           // place in loops_
+    std::unique_ptr<std::uint32_t[]> row{};  // 256 next states, once the state is seen to be busy
   };
 
-  LexId intern(std::vector<std::uint32_t>& pairs);
+  static std::uint64_t key(LexId state, std::uint8_t byte) noexcept {
+    return (std::uint64_t{state} << 8) | byte;
+  }
+  LexId intern(const std::vector<std::uint32_t>& pairs);  // under the lock, as the next ones take it
+  LexId compute_step(LexId state, std::uint8_t byte);
+  LexId compute_going_on(LexId state);
+  CharClass compute_loop(LexId state);
 
+  TerminalTables& shared_;
   RegexPool& regexes_;
   std::vector<TerminalInfo> terminals_;
   std::vector<State> states_;
@@ -91,8 +116,9 @@ class Lexer {
   SequencePool obligations_;  // nodes, sorted; 0 is the empty set
   FlatMap sparse_;
   FlatMap obligation_steps_;
-  FlatMap clamped_;
+  std::vector<CharClass> loops_;          // [0]: none
   std::vector<std::uint32_t> from_, to_;  // scratch of step
+  std::vector<TerminalId> ended_;         // scratch of intern
   std::size_t rows_ = 0;
 };
 

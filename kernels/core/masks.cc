@@ -1,187 +1,182 @@
 #include "core/masks.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace slm {
-namespace {
-
-/// Nodes that are still to be visited, and the state before their bytes.
-struct Frame {
-  std::uint32_t next, last;
-  StateId state;
-};
-
-/// Walks the nodes [first, last) and all below them.
-void walk_nodes(const ByteTrie& trie, Recogniser& recogniser, Frame from, Mask mask) {
-  std::vector<Frame> stack{from};
-  while (!stack.empty()) {
-    Frame& frame = stack.back();
-    const ByteSet& follows = recogniser.first_bytes(frame.state);
-    while (frame.next < frame.last && !follows[trie.bytes[frame.next]]) ++frame.next;
-    if (frame.next == frame.last) {
-      stack.pop_back();
-      continue;
-    }
-    std::uint32_t at = frame.next++;
-    StateId state = recogniser.step(frame.state, trie.bytes[at]);
-    if (state == kDead) continue;
-    const ByteTrie::Node& node = trie.nodes[at];
-    for (std::uint32_t t = node.first_token; t < node.last_token; ++t) {
-      set_bit(mask, trie.tokens[t]);
-    }
-    if (node.first_child != node.last_child) {
-      stack.push_back({node.first_child, node.last_child, state});
-    }
-  }
-}
-
-}  // namespace
 
 void walk_trie(const ByteTrie& trie, Recogniser& recogniser, StateId state, Mask mask) {
-  walk_nodes(trie, recogniser, {trie.nodes[0].first_child, trie.nodes[0].last_child, state}, mask);
+  std::vector<TokenId> tokens;
+  recogniser.walk_by_steps(trie, trie.nodes[0].first_child, trie.nodes[0].last_child, state, tokens);
+  for (TokenId token : tokens) set_bit(mask, token);
 }
 
-MaskMemo::MaskMemo(VocabularyTables& tables, Recogniser& recogniser, std::size_t max_bytes)
-    : tables_(tables),
+MaskMemo::MaskMemo(const TokenTrie& trie, TerminalTables& shared, Recogniser& recogniser,
+                   std::size_t max_bytes)
+    : trie_(trie),
+      shared_(shared),
       recogniser_(recogniser),
-      words_((tables.trie.vocabulary() + 31) / 32),
-      max_masks_(std::max<std::size_t>(1, max_bytes / (words_ * 4 + 1))) {}
+      words_((trie.vocabulary() + 31) / 32),
+      max_bytes_(max_bytes) {}
 
-std::span<const std::uint32_t> MaskMemo::mask(StateId state) {
-  auto found = by_state_.find(state);
-  if (found == by_state_.end()) {
-    StateId same = recogniser_.canonical(state, static_cast<std::int32_t>(tables_.trie.longest()));
-    auto shared = by_state_.find(same);
-    if (shared == by_state_.end()) {
-      ++misses_;
-      std::vector<std::uint32_t> made(words_, 0);
-      make(same, made);
-      if (masks_.size() / words_ >= max_masks_) {  // start over: simple, and rare
-        masks_.clear();
-        by_state_.clear();
-      }
-      std::uint32_t slot = static_cast<std::uint32_t>(masks_.size() / words_);
-      masks_.insert(masks_.end(), made.begin(), made.end());
-      shared = by_state_.emplace(same, slot).first;
-    } else {
-      ++hits_;
-    }
-    found = by_state_.emplace(state, shared->second).first;
-  } else {
+void MaskMemo::fill(StateId state, Mask row) {
+  if (knows(state)) {
     ++hits_;
-  }
-  return {masks_.data() + std::size_t{found->second} * words_, words_};
-}
-
-void MaskMemo::add(StateId state, Mask mask) {
-  std::span<const std::uint32_t> more = this->mask(state);
-  for (std::size_t w = 0; w < words_; ++w) mask[w] |= more[w];
-}
-
-void MaskMemo::make(StateId state, Mask mask) {
-  std::vector<Part> parts = recogniser_.parts(state);
-  for (const Part& part : parts) {
-    if (part.state != state && by_state_.contains(part.state)) {
-      add(part.state, mask);
-    } else if (part.kind == Part::Kind::kLoop) {
-      make_loop(part, mask);
-    } else if (part.kind == Part::Kind::kDifference) {
-      make_difference(part, mask);
-    } else {
-      walk_trie(tables_.trie.trie(), recogniser_, part.state, mask);
-    }
-  }
-}
-
-void MaskMemo::make_loop(const Part& part, Mask mask) {
-  // All characters of the class act alike, so any one of them stands for them.
-  std::uint8_t any = 0;
-  while (!part.loop.has(any)) ++any;
-  StateId once = recogniser_.step(part.state, any);
-  bool counted = recogniser_.step(once, any) != once;
-  const LoopTable* table = tables_.loops.table(part.loop, counted);
-  if (table == nullptr) {
-    walk_trie(tables_.trie.trie(), recogniser_, part.state, mask);
-    return;
-  }
-  // Tokens that stay in the loop.
-  std::size_t longest = tables_.trie.longest();
-  bool bounded = part.most >= 0 && static_cast<std::size_t>(part.most) < longest;
-  if (!bounded) {
-    for (std::size_t w = 0; w < words_; ++w) mask[w] |= table->stay[w];
   } else {
-    std::vector<std::uint32_t> stay = table->stay;
-    tables_.loops.keep_short(stay, static_cast<std::size_t>(part.most));
-    for (std::size_t w = 0; w < words_; ++w) mask[w] |= stay[w];
+    ++misses_;
+    Remembered made = make(state);
+    std::size_t size = sizeof(Remembered) + (made.own ? words_ * 4 : 0) +
+                       (made.with.capacity() + made.without.capacity()) * sizeof(TokenId);
+    if (bytes_ + size > max_bytes_) {  // start over: simple, and rare
+      masks_.resize(1);
+      of_state_.clear();
+      bytes_ = 0;
+    }
+    bytes_ += size;
+    if (state >= of_state_.size()) of_state_.resize(recogniser_.states(), 0);
+    of_state_[state] = static_cast<std::uint32_t>(masks_.size());
+    masks_.push_back(std::move(made));
   }
-  // Tokens that begin with another character, or with a piece of one.
-  walk_without(part.loop, part.state, mask);
-  // Tokens that leave after one character or more.
-  if (!counted) {
-    walk_trie(table->crossing, recogniser_, once, mask);
+  const Remembered& mask = masks_[of_state_[state]];
+  if (mask.base != nullptr) {
+    std::memcpy(row.data(), mask.base, words_ * 4);
+  } else {
+    std::memset(row.data(), 0, words_ * 4);
+  }
+  for (TokenId token : mask.without) clear_bit(row, token);
+  for (TokenId token : mask.with) set_bit(row, token);
+}
+
+MaskMemo::Remembered MaskMemo::make(StateId state) {
+  Remembered made;
+  const ByteTrie& trie = trie_.trie();
+  std::span<const Part> span = recogniser_.parts(state);
+  if (span.size() == 1 && span[0].node == kNothing) {
+    recogniser_.walk(trie, trie.nodes[0].first_child, trie.nodes[0].last_child, state, made.with);
+  } else {
+    for (const Part& part : std::vector<Part>(span.begin(), span.end())) {
+      Remembered one;
+      if (part.node != kNothing) {
+        add_terminal(part, one);
+      } else {
+        recogniser_.walk(trie, trie.nodes[0].first_child, trie.nodes[0].last_child, part.state,
+                         one.with);
+      }
+      join(made, std::move(one));
+    }
+  }
+  if (made.with.size() + made.without.size() > words_ / 4) own_base(made);
+  made.with.shrink_to_fit();
+  return made;
+}
+
+/// Gives a mask a base of its own, with everything in it.
+void MaskMemo::own_base(Remembered& made) {
+  auto own = std::make_unique<std::uint32_t[]>(words_);
+  Mask mask{own.get(), words_};
+  if (made.base != nullptr) std::memcpy(own.get(), made.base, words_ * 4);
+  for (TokenId token : made.without) clear_bit(mask, token);
+  for (TokenId token : made.with) set_bit(mask, token);
+  made.without.clear();
+  made.with.clear();
+  made.own = std::move(own);
+  made.base = made.own.get();
+}
+
+void MaskMemo::join(Remembered& into, Remembered&& part) {
+  if (into.base == nullptr && into.without.empty()) {
+    std::swap(into.with, part.with);
+    into.base = part.base;
+    into.own = std::move(part.own);
+    into.without = std::move(part.without);
+  } else if (part.base != nullptr) {
+    own_base(into);
+    own_base(part);
+    for (std::size_t w = 0; w < words_; ++w) into.own[w] |= part.own[w];
+  }
+  into.with.insert(into.with.end(), part.with.begin(), part.with.end());
+}
+
+/// The tokens that stay in the part's terminal, from its table; and those that end it, by what they
+/// have left there.
+void MaskMemo::add_terminal(const Part& part, Remembered& made) {
+  NodeId node = part.wider != kNothing ? part.wider : part.node;
+  const ByteTrie& trie = trie_.trie();
+  TerminalTables::Found found;
+  const std::vector<TokenId>* excluded = nullptr;
+  bool usable;
+  {
+    std::lock_guard lock(shared_.mutex);
+    found = shared_.find(node);
+    usable = found.table != nullptr;
+    if (usable && part.wider != kNothing) {
+      excluded = shared_.exclusions(part.node, part.wider);
+      usable = excluded != nullptr;
+    }
+    // Where the loop can end anywhere, what follows must not look like another round of it.
+    if (usable && found.table->may_end) {
+      const ByteSet& follows = recogniser_.first_bytes(part.after);
+      usable = (follows & found.table->loop->first_bytes()).none();
+    }
+  }
+  if (!usable) {
+    recogniser_.walk(trie, trie.nodes[0].first_child, trie.nodes[0].last_child,
+                     recogniser_.state_of(part), made.with);
     return;
   }
-  StateId after = part.state;
-  std::uint32_t passed = 0;
-  for (const auto& [count, remainders] : table->crossing_after) {
-    while (passed < count && after != kDead) after = recogniser_.step(after, any), ++passed;
-    if (after == kDead) break;
-    walk_trie(remainders, recogniser_, after, mask);
-  }
-}
-
-/// Tokens that do not begin with a character of the class.
-void MaskMemo::walk_without(const CharClass& chars, StateId state, Mask mask) {
-  const ByteTrie& trie = tables_.trie.trie();
-  const ByteTrie::Node& root = trie.nodes[0];
-  for (std::uint32_t child = root.first_child; child < root.last_child; ++child) {
-    if (!chars.has(trie.bytes[child]))
-      walk_nodes(trie, recogniser_, {child, child + 1, state}, mask);
-  }
-  if (chars.beyond_ascii) walk_trie(tables_.loops.pieces(), recogniser_, state, mask);
-}
-
-/// The base's mask, corrected on the paths where the state has not yet become the base's state.
-void MaskMemo::make_difference(const Part& part, Mask mask) {
-  std::vector<std::uint32_t> made(words_, 0);
-  add(part.base, made);
-  const ByteTrie& trie = tables_.trie.trie();
-  struct Pair {
-    std::uint32_t next, last;
-    StateId exact, base;
-    ByteSet differ;
-  };
-  auto pair_of = [&](const ByteTrie::Node& node, StateId exact, StateId base) {
-    return Pair{node.first_child, node.last_child, exact, base,
-                recogniser_.may_differ(exact, base)};
-  };
-  std::vector<Pair> stack{pair_of(trie.nodes[0], part.state, part.base)};
-  while (!stack.empty()) {
-    Pair& pair = stack.back();
-    while (pair.next < pair.last && !pair.differ[trie.bytes[pair.next]]) ++pair.next;
-    if (pair.next == pair.last) {
-      stack.pop_back();
-      continue;
+  const TerminalTable& table = *found.table;
+  std::uint32_t low = static_cast<std::uint32_t>(found.low);
+  std::uint32_t high = found.high == kNoBound ? ~0u : static_cast<std::uint32_t>(found.high);
+  auto fits = [&](std::uint32_t rounds) { return low <= rounds && rounds <= high; };
+  if (table.loop == nullptr) {
+    if (!table.mask.empty()) made.base = table.mask.data();
+    made.with = table.tokens;
+  } else {
+    std::lock_guard lock(shared_.mutex);
+    made.base = high == ~0u ? table.loop->stay().data() : table.loop->stay_within(high).data();
+    for (auto [token, rounds] : table.left) {
+      if (fits(rounds)) made.with.push_back(token);
     }
-    std::uint32_t at = pair.next++;
-    StateId exact = recogniser_.step(pair.exact, trie.bytes[at]);
-    StateId base = recogniser_.step(pair.base, trie.bytes[at]);
-    if (exact == base) continue;
-    const ByteTrie::Node& node = trie.nodes[at];
-    if (exact == kDead) {
-      for (std::uint32_t t = node.first_token; t < node.subtree_last_token; ++t) {
-        clear_bit(made, trie.tokens[t]);
+  }
+  add_crossing(table.remainders, part.after);
+  for (TokenId at : crossed_) {
+    auto [token, rounds] = table.crossing[at];
+    if (table.loop == nullptr || fits(rounds)) made.with.push_back(token);
+  }
+  if (table.may_end) {
+    const ByteSet follows = recogniser_.first_bytes(part.after);
+    for (std::size_t b = 0; b < 256; ++b) {
+      if (!follows[b]) continue;
+      const LoopTable::Exits* exits;
+      {
+        std::lock_guard lock(shared_.mutex);
+        exits = &table.loop->exits(static_cast<std::uint8_t>(b));
       }
-      continue;
-    }
-    for (std::uint32_t t = node.first_token; t < node.last_token; ++t) {
-      set_bit(made, trie.tokens[t]);
-    }
-    if (node.first_child != node.last_child) {
-      stack.push_back(pair_of(node, exact, base));
+      add_crossing(exits->remainders, part.after);
+      for (TokenId at : crossed_) {
+        const LoopTable::Exit& exit = exits->tokens[at];
+        if (fits(exit.rounds)) made.with.push_back(exit.token);
+      }
     }
   }
-  for (std::size_t w = 0; w < words_; ++w) mask[w] |= made[w];
+  if (excluded != nullptr) exclude(*excluded, made);
+}
+
+/// The places in a table's list whose remainders keep the state after the terminal alive.
+void MaskMemo::add_crossing(const ByteTrie& remainders, StateId after) {
+  crossed_.clear();
+  const ByteTrie::Node& root = remainders.nodes[0];
+  recogniser_.walk(remainders, root.first_child, root.last_child, after, crossed_);
+}
+
+void MaskMemo::exclude(const std::vector<TokenId>& excluded, Remembered& part) {
+  if (excluded.empty()) return;
+  if (scratch_.empty()) scratch_.assign(words_, 0);
+  Mask out{scratch_};
+  for (TokenId token : excluded) set_bit(out, token);
+  std::erase_if(part.with, [&](TokenId token) { return (out[token >> 5] >> (token & 31) & 1) != 0; });
+  for (TokenId token : excluded) clear_bit(out, token);
+  if (part.base != nullptr) part.without = excluded;
 }
 
 }  // namespace slm

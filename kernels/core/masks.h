@@ -2,12 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
-#include "core/loops.h"
 #include "core/recogniser.h"
+#include "core/terminal_tables.h"
+#include "core/token_index.h"
 #include "core/trie.h"
 
 namespace slm {
@@ -25,48 +26,55 @@ inline void clear_bit(Mask mask, TokenId token) noexcept {
 /// Cost: O(nodes visited); what is below a rejected byte is not visited.
 void walk_trie(const ByteTrie& trie, Recogniser& recogniser, StateId state, Mask mask);
 
-/// What a vocabulary brings to every grammar. Shared, safe between threads.
-struct VocabularyTables {
-  explicit VocabularyTables(std::vector<std::string> tokens)
-      : trie(std::move(tokens)), loops(trie) {}
-  TokenTrie trie;
-  LoopIndex loops;
-};
-
 /// Makes masks and remembers them, within a memory bound.
 ///
-/// Invariant: `mask(s)` has exactly the bits `walk_trie` sets from s. States that no token can tell
-/// apart (`Recogniser::canonical`) share one, and so do equal parts of different states.
+/// A remembered mask is a table's mask that many share, and a few tokens beside it: nothing of the
+/// size of the vocabulary is written but the caller's row.
+///
+/// Invariant: `fill(s)` sets exactly the bits `walk_trie` sets from s.
 class MaskMemo {
  public:
-  MaskMemo(VocabularyTables& tables, Recogniser& recogniser, std::size_t max_bytes);
+  MaskMemo(const TokenTrie& trie, TerminalTables& shared, Recogniser& recogniser,
+           std::size_t max_bytes);
 
-  /// Valid until the next call.
-  std::span<const std::uint32_t> mask(StateId state);
+  /// Writes the first words of the row: as many as the vocabulary has.
+  void fill(StateId state, Mask row);
 
-  /// Whether `mask(state)` is a look-up.
-  bool knows(StateId state) const { return by_state_.contains(state); }
+  /// Whether `fill` needs no more than a copy.
+  bool knows(StateId state) const noexcept {
+    return state < of_state_.size() && of_state_[state] != 0;
+  }
 
   std::uint64_t hits() const noexcept { return hits_; }
   std::uint64_t misses() const noexcept { return misses_; }
-  std::size_t bytes() const noexcept { return masks_.size() * 4 + by_state_.size() * 40; }
+  std::size_t bytes() const noexcept { return bytes_ + of_state_.size() * 4; }
 
  private:
   using Part = Recogniser::Part;
+  struct Remembered {
+    const std::uint32_t* base = nullptr;  // a table's mask, or this one's own; none: all zero
+    std::unique_ptr<std::uint32_t[]> own{};
+    std::vector<TokenId> without, with;  // taken out of the base, then added
+  };
 
-  void make(StateId state, Mask mask);
-  void make_loop(const Part& part, Mask mask);
-  void make_difference(const Part& part, Mask mask);
-  void walk_without(const CharClass& chars, StateId state, Mask mask);
-  void add(StateId state, Mask mask);
+  Remembered make(StateId state);
+  void add_terminal(const Part& part, Remembered& made);
+  void add_crossing(const ByteTrie& remainders, StateId after);
+  void exclude(const std::vector<TokenId>& excluded, Remembered& part);
+  void join(Remembered& into, Remembered&& part);
+  void own_base(Remembered& made);
 
-  VocabularyTables& tables_;
+  const TokenTrie& trie_;
+  TerminalTables& shared_;
   Recogniser& recogniser_;
   std::size_t words_;
-  std::size_t max_masks_;
-  std::vector<std::uint32_t> masks_;
-  std::unordered_map<StateId, std::uint32_t> by_state_;
+  std::size_t max_bytes_;
+  std::size_t bytes_ = 0;
+  std::vector<Remembered> masks_{1};
+  std::vector<std::uint32_t> of_state_;  // by state: a place in masks_, or 0
   std::uint64_t hits_ = 0, misses_ = 0;
+  std::vector<TokenId> crossed_;        // scratch: places in a table's list
+  std::vector<std::uint32_t> scratch_;  // all zero between calls
 };
 
 }  // namespace slm

@@ -39,6 +39,14 @@ struct Program {
   std::vector<Terminal> terminals;
   std::vector<std::uint32_t> rules;  // an expression node each
   std::uint32_t start = 0;
+
+  /// Whether any language is an explicit automaton: those are never equal to another grammar's.
+  bool has_automata() const {
+    for (const Node& node : nodes) {
+      if (node.op == Op::kDfa) return true;
+    }
+    return false;
+  }
 };
 
 Program read_program(std::span<const std::int32_t> words);

@@ -6,11 +6,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "core/error.h"
 #include "core/flat_map.h"
-#include "core/loops.h"
+#include "core/char_class.h"
+#include "core/regex.h"
+#include "core/trie.h"
 
 namespace slm {
 
@@ -46,26 +49,28 @@ class Recogniser {
 
   virtual std::vector<Expectation> expected(StateId state) const = 0;
 
-  /// A state with the same future for every continuation of at most `length` bytes, so that masks
-  /// can be shared between states that differ only where no token reaches.
-  virtual StateId canonical(StateId state, std::int32_t length) = 0;
-
-  /// One of several states whose futures together are the future of the state they come from.
+  /// A piece of a state: the futures of its parts together are its future.
   struct Part {
-    enum class Kind : std::uint8_t { kPlain, kLoop, kDifference };
-    Kind kind;
-    StateId state;
-    CharClass loop{};        // kLoop: under each of these characters `state` goes the same way,
-    std::int32_t most = -1;  //   and survives `most` of them (-1: any number)
-    StateId base = kDead;    // kDifference: a state whose future is the same off a few paths
+    NodeId node = kNothing;   // an expression that is being read; kNothing: something else
+    NodeId wider = kNothing;  // the same without its exclusions, if it has any
+    StateId after = kDead;    // with `node`: the state when it ends
+    StateId state = kDead;    // without: the part as a state of its own
+    std::uint32_t row = 0, terminal = 0;  // with `node`: the recogniser's own
   };
-  /// Cuts a state into parts whose masks are cheap to make or shared with other states.
-  virtual std::vector<Part> parts(StateId state) {
-    return {{.kind = Part::Kind::kPlain, .state = state}};
+  /// Cuts a state into parts whose masks are cheap to make. Valid until the next call.
+  virtual std::span<const Part> parts(StateId state) {
+    whole_ = {.state = state};
+    return {&whole_, 1};
   }
 
-  /// A superset of the bytes after which two states with equal futures otherwise may differ.
-  virtual ByteSet may_differ(StateId /*state*/, StateId /*base*/) { return ByteSet{}.set(); }
+  /// A part with an expression as a state.
+  virtual StateId state_of(const Part& part) { return part.state; }
+
+  /// Appends the tokens of the trie's nodes [first, last), and below, that keep `state` alive.
+  ///
+  /// Cost: O(nodes visited); what is below a rejected byte is not visited.
+  virtual void walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
+                    std::vector<TokenId>& tokens);
 
   virtual std::size_t bytes() const = 0;
 
@@ -73,6 +78,10 @@ class Recogniser {
   std::size_t memo_bytes() const noexcept {
     return memos_.size() * sizeof(Memo) + rows_ * 256 * sizeof(StateId) + sparse_.bytes();
   }
+
+  /// `walk` as it is defined: by `step`, node by node.
+  void walk_by_steps(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
+                     std::vector<TokenId>& tokens);
 
   static constexpr StateId kUnknownState = FlatMap::kAbsent;
   static constexpr std::size_t kMaxStates = 20'000'000;
@@ -123,6 +132,39 @@ class Recogniser {
   FlatMap sparse_;
   std::size_t rows_ = 0;
   StateId start_ = kDead;
+  Part whole_;
 };
+
+inline void Recogniser::walk_by_steps(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+                                      StateId from, std::vector<TokenId>& tokens) {
+  struct Frame {
+    std::uint32_t next, last;
+    StateId state;
+  };
+  std::vector<Frame> stack{{first, last, from}};
+  while (!stack.empty()) {
+    Frame& frame = stack.back();
+    const ByteSet& follows = first_bytes(frame.state);
+    while (frame.next < frame.last && !follows[trie.bytes[frame.next]]) ++frame.next;
+    if (frame.next == frame.last) {
+      stack.pop_back();
+      continue;
+    }
+    std::uint32_t at = frame.next++;
+    StateId state = step(frame.state, trie.bytes[at]);
+    if (state == kDead) continue;
+    const ByteTrie::Node& node = trie.nodes[at];
+    tokens.insert(tokens.end(), trie.tokens.begin() + node.first_token,
+                  trie.tokens.begin() + node.last_token);
+    if (node.first_child != node.last_child) {
+      stack.push_back({node.first_child, node.last_child, state});
+    }
+  }
+}
+
+inline void Recogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+                             StateId state, std::vector<TokenId>& tokens) {
+  walk_by_steps(trie, first, last, state, tokens);
+}
 
 }  // namespace slm

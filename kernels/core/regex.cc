@@ -1,11 +1,12 @@
 #include "core/regex.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/error.h"
 
 namespace slm {
-RegexPool::RegexPool() {
+RegexPool::RegexPool() : ascii_(128, kNothing) {
   make(Kind::kNothing, false, false, 0, 0);
   make(Kind::kEpsilon, true, false, 0, 0);
 }
@@ -68,6 +69,14 @@ bool RegexPool::contains(std::uint32_t set, std::uint32_t value) const {
 
 NodeId RegexPool::chars(const Ranges& code_points) {
   if (code_points.empty()) return kNothing;
+  auto [first, last] = code_points[0];
+  if (code_points.size() == 1 && first == last && first < 128) {  // most of a schema is these
+    if (ascii_[first] == kNothing) {
+      const std::array<std::uint32_t, 2> range{first, first};
+      ascii_[first] = make(Kind::kChars, false, false, sets_.intern(range), 0);
+    }
+    return ascii_[first];
+  }
   return make(Kind::kChars, false, false, intern_ranges(code_points), 0);
 }
 
@@ -83,6 +92,10 @@ NodeId RegexPool::concat(NodeId first, NodeId second) {
   if (first == kEpsilon) return second;
   if (second == kEpsilon) return first;
   // Heads are never concatenations: a·(b·c), so that equal texts meet in the same nodes.
+  if (nodes_[first].kind != Kind::kConcat) {
+    return make(Kind::kConcat, nodes_[first].nullable && nodes_[second].nullable,
+                nodes_[first].boolean || nodes_[second].boolean, first, second);
+  }
   std::vector<NodeId> heads;
   while (nodes_[first].kind == Kind::kConcat) {
     heads.push_back(nodes_[first].a);

@@ -10,15 +10,15 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "core/error.h"
 #include "core/flat_map.h"
 #include "core/hash.h"
-#include "core/loops.h"
+#include "core/char_class.h"
 
 namespace slm {
 
@@ -61,8 +61,11 @@ class RegexPool {
 
   bool nullable(NodeId node) const noexcept { return nodes_[node].nullable; }
 
-  /// The derivative: what must follow after `byte`.
-  NodeId step(NodeId node, std::uint8_t byte);
+  /// The derivative: what must follow after `byte`. Memoised; a busy node gets a row of its own.
+  NodeId step(NodeId node, std::uint8_t byte) {
+    NodeId known = known_step(node, byte);
+    return known != FlatMap::kAbsent ? known : compute_step(node, byte);
+  }
 
   /// Whether any text is in the language. Exact; searches only below intersections and complements.
   bool alive(NodeId node);
@@ -86,15 +89,22 @@ class RegexPool {
   /// A superset of the bytes after which `node` and `without_exclusions(node)` are not the same.
   ByteSet exclusion_bytes(NodeId node);
 
-  /// What `node` does under a class of characters, when it is `X{low,high}` then a tail.
+  /// The parts of a node `X{low,high}` then a tail.
   struct Loop {
-    CharClass chars;       // each of these is one X, and begins neither the tail nor a longer X
-    std::int32_t high;     // so many of them can follow, or kNoBound
-    bool may_end = false;  // the tail can be empty
+    NodeId body, tail;
+    std::int32_t low, high;
   };
-  /// Whether `node` is such a loop. After p <= high characters of the class, whichever they are, it
-  /// is the same node.
-  bool find_loop(NodeId node, Loop& loop);
+  /// Whether `node` is such a loop.
+  bool is_loop(NodeId node, Loop& loop) const;
+
+  /// The characters that are one whole `body` and begin no other text of it.
+  CharClass single_characters(NodeId body);
+
+  /// Whether no text of the language is the beginning of another, as far as its form shows.
+  bool is_prefix_code(NodeId node);
+
+  /// Whether many different bytes can follow, at once or after one character or two.
+  bool opens_wide(NodeId node);
 
   std::size_t size() const noexcept { return nodes_.size(); }
   std::size_t bytes() const noexcept;
@@ -131,6 +141,23 @@ class RegexPool {
     ~DepthGuard() { --depth_; }
     int& depth_;
   };
+  enum Alive : std::uint8_t { kUnasked, kAlive, kEmpty };
+  Alive known_alive(NodeId node) const noexcept {
+    return node < alive_.size() ? static_cast<Alive>(alive_[node]) : kUnasked;
+  }
+  void know_alive(NodeId node, Alive answer) {
+    if (node >= alive_.size()) alive_.resize(nodes_.size(), kUnasked);
+    alive_[node] = answer;
+  }
+  const ByteSet* known_first(NodeId node) const noexcept {
+    std::uint32_t at = node < first_of_.size() ? first_of_[node] : 0;
+    return at == 0 ? nullptr : &first_[at - 1];
+  }
+  void know_first(NodeId node, const ByteSet& bytes) {
+    if (node >= first_of_.size()) first_of_.resize(nodes_.size(), 0);
+    first_.push_back(bytes);
+    first_of_[node] = static_cast<std::uint32_t>(first_.size());
+  }
   struct DfaState {
     NodeId expansion = kNothing;  // the state written out as a union of (set, next state)
     bool accepting = false;
@@ -138,6 +165,15 @@ class RegexPool {
 
   NodeId make(Kind kind, bool nullable, bool boolean, std::uint32_t a, std::uint32_t b,
               std::int32_t low = 0, std::int32_t high = 0);
+  static std::uint64_t key(NodeId node, std::uint8_t byte) noexcept {
+    return (std::uint64_t{node} << 8) | byte;
+  }
+  NodeId known_step(NodeId node, std::uint8_t byte) const noexcept {
+    return node < row_of_.size() && row_of_[node] >= kBusy ? rows_[row_of_[node] - kBusy][byte]
+                                                           : derivatives_.find(key(node, byte));
+  }
+  NodeId compute_step(NodeId node, std::uint8_t byte);
+  void remember_step(NodeId node, std::uint8_t byte, NodeId next);
   NodeId derive(NodeId node, std::uint8_t byte);
   NodeId derive_concat(NodeId node, std::uint8_t byte);
   NodeId derive_chars(std::uint32_t set, std::uint8_t byte);
@@ -148,7 +184,6 @@ class RegexPool {
   /// The part of `ranges` inside [low, high], moved down by `low`.
   static Ranges slice(const Ranges& ranges, std::uint32_t low, std::uint32_t high);
   bool search_alive(NodeId node);
-  CharClass single_characters(NodeId body);
   void merge_repeats(std::vector<NodeId>& options);
   NodeId dfa_expansion(const Node& node) const { return dfas_[node.a][node.b].expansion; }
 
@@ -158,8 +193,14 @@ class RegexPool {
   SequencePool sets_;   // ranges, flattened
   std::vector<std::vector<DfaState>> dfas_;
   FlatMap derivatives_;
-  std::unordered_map<NodeId, bool> alive_;
-  std::unordered_map<NodeId, ByteSet> first_;
+  // By node: how often a derivative was made, or, from kBusy on, a place in rows_.
+  static constexpr std::uint32_t kBusy = 12;
+  std::vector<std::uint32_t> row_of_;
+  std::vector<std::unique_ptr<NodeId[]>> rows_;
+  std::vector<NodeId> ascii_;             // by character: the set of just that one, once made
+  std::vector<std::uint8_t> alive_;       // by node: see Alive
+  std::vector<std::uint32_t> first_of_;   // by node: its place in first_, plus one
+  std::vector<ByteSet> first_;
   FlatMap clamped_;
   int depth_ = 0;
 };

@@ -8,7 +8,7 @@
 namespace slm {
 
 ByteSet RegexPool::first_bytes(NodeId id) {
-  if (auto found = first_.find(id); found != first_.end()) return found->second;
+  if (const ByteSet* known = known_first(id)) return *known;
   DepthGuard guard(depth_);
   const Node node = nodes_[id];
   ByteSet bytes;
@@ -37,15 +37,15 @@ ByteSet RegexPool::first_bytes(NodeId id) {
       NodeId at = id;
       while (nodes_[at].kind == Kind::kConcat && nodes_[nodes_[at].a].nullable) {
         suffixes.push_back(at = nodes_[at].b);
-        if (first_.contains(at)) break;
+        if (known_first(at) != nullptr) break;
       }
-      if (nodes_[at].kind != Kind::kConcat || first_.contains(at)) {
+      if (nodes_[at].kind != Kind::kConcat || known_first(at) != nullptr) {
         bytes = first_bytes(at);
         suffixes.pop_back();
       }
       for (; !suffixes.empty(); suffixes.pop_back()) {
         bytes |= first_bytes(nodes_[suffixes.back()].a);
-        first_.emplace(suffixes.back(), bytes);
+        if (suffixes.back() != id) know_first(suffixes.back(), bytes);
       }
       break;
     }
@@ -73,14 +73,14 @@ ByteSet RegexPool::first_bytes(NodeId id) {
       bytes = first_bytes(dfa_expansion(node));
       break;
   }
-  first_.emplace(id, bytes);
+  know_first(id, bytes);
   return bytes;
 }
 
 bool RegexPool::alive(NodeId node) {
   if (nodes_[node].nullable || !nodes_[node].boolean) return node != kNothing;
-  if (auto found = alive_.find(node); found != alive_.end()) return found->second;
-  return search_alive(node);
+  Alive known = known_alive(node);
+  return known != kUnasked ? known == kAlive : search_alive(node);
 }
 
 /// Depth-first search for a nullable derivative. Bytes that close JSON strings and containers come
@@ -107,14 +107,14 @@ bool RegexPool::search_alive(NodeId root) {
   std::unordered_set<NodeId> seen{root};
   while (!path.empty()) {
     auto [node, at] = path.back();
-    auto known = alive_.find(node);
+    Alive known = known_alive(node);
     bool lives =
-        known != alive_.end() ? known->second : nodes_[node].nullable || !nodes_[node].boolean;
+        known != kUnasked ? known == kAlive : nodes_[node].nullable || !nodes_[node].boolean;
     if (lives) {
-      for (const Visit& visit : path) alive_[visit.node] = true;
+      for (const Visit& visit : path) know_alive(visit.node, kAlive);
       return true;
     }
-    if (known != alive_.end() || at == order.size()) {
+    if (known != kUnasked || at == order.size()) {
       path.pop_back();
       continue;
     }
@@ -126,7 +126,7 @@ bool RegexPool::search_alive(NodeId root) {
       throw TooComplex("whether a terminal matches anything could not be decided");
     }
   }
-  for (NodeId node : seen) alive_[node] = false;
+  for (NodeId node : seen) know_alive(node, kEmpty);
   return false;
 }
 
@@ -186,7 +186,9 @@ std::vector<NodeId> RegexPool::options(NodeId node) const {
 NodeId RegexPool::without_exclusions(NodeId node) {
   if (nodes_[node].kind == Kind::kConcat) {
     NodeId head = nodes_[node].a, tail = nodes_[node].b;
-    return concat(without_exclusions(head), tail);
+    if (nodes_[head].kind != Kind::kChars) return concat(without_exclusions(head), tail);
+    NodeId wider = nodes_[tail].boolean ? without_exclusions(tail) : tail;
+    return wider == tail ? node : concat(head, wider);
   }
   if (nodes_[node].kind != Kind::kIntersection) return node;
   std::vector<NodeId> kept;
@@ -200,6 +202,7 @@ NodeId RegexPool::without_exclusions(NodeId node) {
 ByteSet RegexPool::exclusion_bytes(NodeId id) {
   const Node node = nodes_[id];
   NodeId head = node.kind == Kind::kConcat ? node.a : id;
+  if (nodes_[head].kind == Kind::kChars) return first_bytes(head);
   if (nodes_[head].kind != Kind::kIntersection) return ByteSet{}.set();
   std::span<const std::uint32_t> shared = lists_.words(nodes_[head].a);
   ByteSet bytes;
@@ -236,22 +239,55 @@ CharClass RegexPool::single_characters(NodeId body) {
   return found;
 }
 
-bool RegexPool::find_loop(NodeId id, Loop& loop) {
-  const Node node = nodes_[id];
-  NodeId head = node.kind == Kind::kConcat ? node.a : id;
-  NodeId tail = node.kind == Kind::kConcat ? node.b : kEpsilon;
-  const Node repeated = nodes_[head];
+bool RegexPool::is_loop(NodeId id, Loop& loop) const {
+  bool whole = nodes_[id].kind != Kind::kConcat;
+  const Node& repeated = nodes_[whole ? id : nodes_[id].a];
   if (repeated.kind != Kind::kRepeat || nodes_[repeated.a].nullable) return false;
-  loop.chars = single_characters(repeated.a);
-  loop.chars.take_out(first_bytes(tail));
-  loop.high = repeated.high;
-  loop.may_end = nodes_[tail].nullable;
+  loop = {repeated.a, whole ? kEpsilon : nodes_[id].b, repeated.low, repeated.high};
   return true;
+}
+
+/// A union of prefix codes is one when its options begin with different bytes; and so on upwards.
+bool RegexPool::is_prefix_code(NodeId id) {
+  DepthGuard guard(depth_);
+  const Node node = nodes_[id];
+  switch (node.kind) {
+    case Kind::kChars:
+    case Kind::kRest:
+      return true;
+    case Kind::kConcat:
+      return is_prefix_code(node.a) && is_prefix_code(node.b);
+    case Kind::kRepeat:
+      return node.low == node.high && is_prefix_code(node.a);
+    case Kind::kUnion: {
+      ByteSet taken;
+      for (NodeId option : options(id)) {
+        ByteSet first = first_bytes(option);
+        if ((taken & first).any() || !is_prefix_code(option)) return false;
+        taken |= first;
+      }
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+bool RegexPool::opens_wide(NodeId node) {
+  constexpr std::size_t kSome = 4, kMany = 16;
+  if (first_bytes(node).count() >= kSome) return true;
+  for (int skipped = 0; skipped < 2; ++skipped) {
+    if (nodes_[node].kind != Kind::kConcat || nodes_[nodes_[node].a].kind != Kind::kChars) break;
+    node = nodes_[node].b;
+    if (first_bytes(node).count() >= kMany) return true;
+  }
+  return false;
 }
 
 std::size_t RegexPool::bytes() const noexcept {
   return nodes_.size() * sizeof(Node) + keys_.bytes() + lists_.bytes() + sets_.bytes() +
-         derivatives_.bytes() + first_.size() * 64;
+         derivatives_.bytes() + rows_.size() * 1024 + row_of_.size() * 4 + first_.size() * sizeof(ByteSet) + first_of_.size() * 4 +
+         alive_.size();
 }
 
 }  // namespace slm

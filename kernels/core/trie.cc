@@ -38,6 +38,18 @@ ByteTrie ByteTrie::build(std::vector<Entry> entries) {
     trie.nodes[node].last_child = static_cast<std::uint32_t>(trie.nodes.size());
     std::reverse(stack.begin() + static_cast<std::ptrdiff_t>(below), stack.end());
   }
+  trie.below.resize(trie.nodes.size());
+  for (std::size_t node = trie.nodes.size(); node-- > 0;) {  // children stand after their parents
+    Below& here = trie.below[node];
+    for (std::uint32_t child = trie.nodes[node].first_child; child < trie.nodes[node].last_child;
+         ++child) {
+      std::uint8_t byte = trie.bytes[child];
+      here.ascii[0] |= trie.below[child].ascii[0];
+      here.ascii[1] |= trie.below[child].ascii[1];
+      here.others = here.others || trie.below[child].others || byte >= 128;
+      if (byte < 128) here.ascii[byte >> 6] |= std::uint64_t{1} << (byte & 63);
+    }
+  }
   return trie;
 }
 

@@ -1,6 +1,7 @@
 // Byte strings of tokens as a trie whose children lie side by side.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -22,13 +23,23 @@ struct ByteTrie {
     std::uint32_t first_token, last_token;  // tokens that end here
     std::uint32_t subtree_last_token;       // tokens that end here or below: from first_token on
   };
+  /// The bytes below a node: the ASCII ones, and whether there are others.
+  struct Below {
+    std::array<std::uint64_t, 2> ascii{};
+    bool others = false;
+  };
   std::vector<Node> nodes;
   std::vector<std::uint8_t> bytes;  // by node: the byte that leads to it; the root's is unused
   std::vector<TokenId> tokens;
+  std::vector<Below> below;         // by node
   std::size_t longest = 0;
 
   using Entry = std::pair<std::string_view, TokenId>;
   static ByteTrie build(std::vector<Entry> entries);
+
+  std::size_t bytes_held() const noexcept {
+    return nodes.size() * (sizeof(Node) + sizeof(Below) + 1) + tokens.size() * 4;
+  }
 };
 
 /// The tokens of a vocabulary. Immutable; shared by all its grammars.

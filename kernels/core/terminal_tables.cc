@@ -1,0 +1,226 @@
+#include "core/terminal_tables.h"
+
+#include <algorithm>
+
+namespace slm {
+
+LoopTable* TerminalTables::loop_table(NodeId body) {
+  auto [found, fresh] = loops_.try_emplace(body);
+  if (fresh) found->second = LoopTable::make(pool, index_, body);
+  return found->second.get();
+}
+
+TerminalTables::Found TerminalTables::find(NodeId node) {
+  std::uint32_t known = found_.find(node);
+  if (known != FlatMap::kAbsent) return results_[known];
+  Found result;
+  RegexPool::Loop loop;
+  bool is_loop = pool.is_loop(node, loop);
+  // Rounds can be counted only where the bytes that begin one begin nothing else.
+  is_loop = is_loop && (pool.first_bytes(loop.body) & pool.first_bytes(loop.tail)).none();
+  LoopTable* rounds = is_loop ? loop_table(loop.body) : nullptr;
+  NodeId key = node;
+  if (rounds != nullptr) {
+    result.low = loop.low;
+    result.high = loop.high;
+    key = pool.concat(pool.repeat(loop.body, 0, kNoBound), loop.tail);
+  } else {
+    key = pool.clamp(node, static_cast<std::int32_t>(index_.trie().longest()));
+  }
+  std::uint32_t at = by_node_.find(key);
+  if (at == FlatMap::kAbsent) {
+    std::unique_ptr<TerminalTable> made = rounds != nullptr ? make_loop(loop) : make(key);
+    if (made) {
+      bytes_ += sizeof(TerminalTable) + made->mask.size() * 4 + made->tokens.size() * 4 +
+                made->left.size() * 8 + made->crossing.size() * 8 + made->remainders.bytes_held();
+    }
+    at = static_cast<std::uint32_t>(tables_.size());
+    by_node_.insert(key, at);
+    tables_.push_back(std::move(made));
+  }
+  result.table = tables_[at].get();
+  found_.insert(node, static_cast<std::uint32_t>(results_.size()));
+  results_.push_back(result);
+  return result;
+}
+
+/// The ASCII characters under which an expression stays alive for ever, each by itself.
+const CharClass& TerminalTables::find_loop_characters(NodeId node) {
+  CharClass chars;
+  RegexPool::Loop loop;
+  for (NodeId option : pool.options(node)) {
+    if (!pool.is_loop(option, loop)) continue;
+    if (loop.high != kNoBound && loop.high < static_cast<std::int32_t>(index_.trie().longest())) {
+      continue;
+    }
+    CharClass one = pool.single_characters(loop.body);
+    if (one.ascii_size() > chars.ascii_size()) chars = one;
+  }
+  chars.beyond_ascii = false;
+  if (node >= loop_chars_of_.size()) loop_chars_of_.resize(pool.size(), 0);
+  bool none = chars.ascii_size() == 0;
+  loop_chars_of_[node] = none ? 1 : static_cast<std::uint32_t>(loop_chars_.size());
+  if (!none) loop_chars_.push_back(chars);
+  return loop_chars_[loop_chars_of_[node]];
+}
+
+/// Walks the vocabulary's nodes [first, last) and what is below them; false when too many tokens
+/// cross the end of the expression. A crossing token comes with the place where it ends.
+bool TerminalTables::walk(std::uint32_t first, std::uint32_t last, NodeId node,
+                          std::vector<TokenId>& inside,
+                          std::vector<std::pair<TokenId, std::uint32_t>>& crossing) {
+  const ByteTrie& trie = index_.trie().trie();
+  struct Frame {
+    std::uint32_t next, last;
+    NodeId node;
+    std::size_t ends;  // how many places on the path here complete the expression
+  };
+  std::vector<Frame> stack{{first, last, node, 0}};
+  std::vector<std::uint32_t> ends;
+  while (!stack.empty()) {
+    Frame& frame = stack.back();
+    if (frame.next == frame.last) {
+      stack.pop_back();
+      if (!stack.empty()) ends.resize(stack.back().ends);
+      continue;
+    }
+    std::uint32_t at = frame.next++;
+    const ByteTrie::Node& here = trie.nodes[at];
+    NodeId next = pool.step(frame.node, trie.bytes[at]);
+    std::uint32_t depth = static_cast<std::uint32_t>(stack.size());
+    if (next == kNothing || !pool.alive(next)) {
+      for (std::uint32_t end : ends) {
+        for (std::uint32_t t = here.first_token; t < here.subtree_last_token; ++t) {
+          crossing.emplace_back(trie.tokens[t], end);
+        }
+        if (crossing.size() > kMaxCrossing) return false;
+      }
+      continue;
+    }
+    const ByteTrie::Below& below = trie.below[at];
+    bool all = !below.others && loop_characters(next).covers({.ascii = below.ascii});
+    std::uint32_t to = all ? here.subtree_last_token : here.last_token;
+    inside.insert(inside.end(), trie.tokens.begin() + here.first_token, trie.tokens.begin() + to);
+    if (all || here.first_child == here.last_child) continue;
+    if (pool.nullable(next)) ends.push_back(depth);
+    stack.push_back({here.first_child, here.last_child, next, ends.size()});
+  }
+  return true;
+}
+
+std::unique_ptr<TerminalTable> TerminalTables::make(NodeId node) {
+  const ByteTrie& trie = index_.trie().trie();
+  std::vector<TokenId> inside;
+  std::vector<std::pair<TokenId, std::uint32_t>> crossing;
+  if (!walk(trie.nodes[0].first_child, trie.nodes[0].last_child, node, inside, crossing)) {
+    return nullptr;
+  }
+  auto table = std::make_unique<TerminalTable>();
+  if (inside.size() * 16 > index_.words()) {
+    table->mask.assign(index_.words(), 0);
+    for (TokenId token : inside) table->mask[token >> 5] |= 1u << (token & 31);
+  } else {
+    table->tokens = std::move(inside);
+  }
+  std::vector<ByteTrie::Entry> remainders;
+  for (auto [token, end] : crossing) {
+    std::string_view bytes = index_.trie().bytes_of(token);
+    remainders.emplace_back(bytes.substr(end), static_cast<TokenId>(table->crossing.size()));
+    table->crossing.push_back({token, 0});
+  }
+  table->remainders = ByteTrie::build(std::move(remainders));
+  return table;
+}
+
+std::unique_ptr<TerminalTable> TerminalTables::make_loop(const RegexPool::Loop& loop) {
+  const ByteTrie& trie = index_.trie().trie();
+  auto table = std::make_unique<TerminalTable>();
+  table->loop = loop_table(loop.body);
+  table->may_end = pool.nullable(loop.tail);
+  std::vector<ByteTrie::Entry> remainders;
+  auto cross = [&](TokenId token, std::size_t end, std::uint32_t rounds) {
+    std::string_view bytes = index_.trie().bytes_of(token);
+    remainders.emplace_back(bytes.substr(end), static_cast<TokenId>(table->crossing.size()));
+    table->crossing.push_back({token, rounds});
+  };
+  ByteSet first = pool.first_bytes(loop.tail);
+  const ByteTrie::Node& root = trie.nodes[0];
+  // Tokens that begin with the tail.
+  for (std::uint32_t child = root.first_child; child < root.last_child; ++child) {
+    if (!first[trie.bytes[child]]) continue;
+    std::vector<TokenId> inside;
+    std::vector<std::pair<TokenId, std::uint32_t>> crossing;
+    if (!walk(child, child + 1, loop.tail, inside, crossing)) return nullptr;
+    for (TokenId token : inside) table->left.push_back({token, 0});
+    for (auto [token, end] : crossing) cross(token, end, 0);
+  }
+  // Tokens that come to it after some rounds.
+  for (std::size_t b = 0; b < 256; ++b) {
+    if (!first[b]) continue;
+    for (const LoopTable::Exit& exit : table->loop->exits(static_cast<std::uint8_t>(b)).tokens) {
+      std::string_view bytes = index_.trie().bytes_of(exit.token);
+      std::vector<std::size_t> ends;
+      NodeId node = loop.tail;
+      for (std::size_t i = exit.offset; i < bytes.size(); ++i) {
+        if (i > exit.offset && pool.nullable(node)) ends.push_back(i);
+        node = pool.step(node, static_cast<std::uint8_t>(bytes[i]));
+        if (node == kNothing || !pool.alive(node)) {
+          node = kNothing;
+          break;
+        }
+      }
+      if (node != kNothing) {
+        table->left.push_back({exit.token, exit.rounds});
+      } else {
+        for (std::size_t end : ends) cross(exit.token, end, exit.rounds);
+      }
+    }
+  }
+  table->remainders = ByteTrie::build(std::move(remainders));
+  return table;
+}
+
+/// Where an exclusion dies, both expressions are one from there on; where it strikes, all that
+/// begins so is excluded.
+const std::vector<TokenId>* TerminalTables::exclusions(NodeId node, NodeId wider) {
+  auto [found, fresh] = exclusions_.try_emplace({node, wider});
+  if (!fresh) return found->second.get();
+  const ByteTrie& trie = index_.trie().trie();
+  struct Pair {
+    std::uint32_t next, last;
+    NodeId node, wider;
+    ByteSet differ;
+  };
+  auto excluded = std::make_unique<std::vector<TokenId>>();
+  auto pair_of = [&](const ByteTrie::Node& at, NodeId one, NodeId other) {
+    return Pair{at.first_child, at.last_child, one, other, pool.exclusion_bytes(one)};
+  };
+  std::vector<Pair> stack{pair_of(trie.nodes[0], node, wider)};
+  while (!stack.empty()) {
+    Pair& pair = stack.back();
+    while (pair.next < pair.last && !pair.differ[trie.bytes[pair.next]]) ++pair.next;
+    if (pair.next == pair.last) {
+      stack.pop_back();
+      continue;
+    }
+    std::uint32_t at = pair.next++;
+    NodeId exact = pool.step(pair.node, trie.bytes[at]);
+    NodeId base = pool.step(pair.wider, trie.bytes[at]);
+    if (exact == base || base == kNothing) continue;
+    const ByteTrie::Node& here = trie.nodes[at];
+    if (exact == kNothing || !pool.alive(exact)) {
+      excluded->insert(excluded->end(), trie.tokens.begin() + here.first_token,
+                       trie.tokens.begin() + here.subtree_last_token);
+      continue;
+    }
+    // What ends before the exclusion strikes is not this table's to tell, nor other differences.
+    if (pool.nullable(exact) || pool.nullable(base) || pool.without_exclusions(exact) != base) {
+      return nullptr;
+    }
+    if (here.first_child != here.last_child) stack.push_back(pair_of(here, exact, base));
+  }
+  found->second = std::move(excluded);
+  return found->second.get();
+}
+
+}  // namespace slm

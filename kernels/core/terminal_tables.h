@@ -1,0 +1,91 @@
+// What a vocabulary knows about terminals: expressions, and which tokens stay inside of them.
+//
+// A mask has a part that depends on the terminal that is being read alone: the tokens that do not
+// leave it. And a part that depends on what follows: tokens that end it somewhere and go on. For
+// the second, all that counts is what a token has left where the terminal ends. So a table of an
+// expression has the tokens of the first kind as a mask, and of the second kind the remainders as a
+// trie. Expressions are hash-consed across grammars, and so are their tables.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "core/loop_table.h"
+#include "core/regex.h"
+#include "core/token_index.h"
+#include "core/trie.h"
+
+namespace slm {
+
+/// The tokens of a vocabulary beside one expression. Immutable but for the loop's own lists.
+struct TerminalTable {
+  struct Counted {
+    TokenId token;
+    std::uint32_t rounds;  // of the loop, before the token leaves it
+  };
+  LoopTable* loop = nullptr;  // the expression is a loop X{low,high} and a tail; else the mask below
+  bool may_end = false;       // in the loop: its exits go straight to what follows
+  std::vector<std::uint32_t> mask;  // tokens after which the expression goes on, or is complete
+  std::vector<TokenId> tokens;      // the same, where they are few; one of the two is empty
+  std::vector<Counted> left;        // with a loop: tokens that leave it and end in the tail
+  std::vector<Counted> crossing;    // tokens that end the expression before they end
+  ByteTrie remainders;              // what those have left; an entry is a place in `crossing`
+};
+
+/// The expressions of a vocabulary's grammars and their tables. What is public is guarded by the
+/// mutex that is; a grammar takes it when it needs an expression that it has not met.
+class TerminalTables {
+ public:
+  explicit TerminalTables(const TokenIndex& index) : index_(index) {}
+
+  std::mutex mutex;
+  RegexPool pool;
+
+  struct Found {
+    TerminalTable* table = nullptr;  // none: the expression is better walked
+    std::int32_t low = 0, high = kNoBound;  // of its loop
+  };
+  /// Cost: a walk over the trie as far as the expression goes, the first time; then a look-up.
+  Found find(NodeId node);
+
+  /// The tokens that `wider` allows and `node` does not, when the two are known to be the same
+  /// but for exclusions (`RegexPool::without_exclusions`), and differ in nothing else; else nullptr.
+  const std::vector<TokenId>* exclusions(NodeId node, NodeId wider);
+
+  /// ASCII characters under which an expression stays alive however many of them come: those of one
+  /// of its loops.
+  const CharClass& loop_characters(NodeId node) {
+    std::uint32_t known = node < loop_chars_of_.size() ? loop_chars_of_[node] : 0;
+    return known != 0 ? loop_chars_[known] : find_loop_characters(node);
+  }
+
+  std::size_t bytes() const noexcept { return pool.bytes() + bytes_; }
+
+  static constexpr std::size_t kMaxCrossing = 8192;
+
+ private:
+  std::unique_ptr<TerminalTable> make(NodeId node);
+  std::unique_ptr<TerminalTable> make_loop(const RegexPool::Loop& loop);
+  const CharClass& find_loop_characters(NodeId node);
+  LoopTable* loop_table(NodeId body);
+  bool walk(std::uint32_t first, std::uint32_t last, NodeId node, std::vector<TokenId>& inside,
+            std::vector<std::pair<TokenId, std::uint32_t>>& crossing);
+
+  const TokenIndex& index_;
+  FlatMap found_;  // by expression: a place in results_
+  std::vector<Found> results_;
+  FlatMap by_node_;  // by expression, loops without bounds: a place in tables_
+  std::vector<std::unique_ptr<TerminalTable>> tables_;
+  std::map<NodeId, std::unique_ptr<LoopTable>> loops_;
+  std::map<std::pair<NodeId, NodeId>, std::unique_ptr<std::vector<TokenId>>> exclusions_;
+  std::vector<std::uint32_t> loop_chars_of_;  // by expression: a place in loop_chars_; 0: unasked
+  std::vector<CharClass> loop_chars_{CharClass{}, CharClass{}};  // [1]: none at all
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace slm

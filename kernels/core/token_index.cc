@@ -1,0 +1,128 @@
+#include "core/token_index.h"
+
+#include <algorithm>
+#include <array>
+
+namespace slm {
+namespace {
+
+/// Characters that classes mostly take or leave together; one mask for each saves many.
+constexpr std::array<std::pair<std::uint8_t, std::uint8_t>, 8> kGroups{
+    {{0x00, 0x1F}, {' ', '/'}, {'0', '9'}, {':', '@'}, {'A', 'Z'}, {'[', '`'}, {'a', 'z'}, {'{', 0x7F}}};
+
+}  // namespace
+
+std::size_t character_length(std::string_view bytes) noexcept {
+  if (bytes.empty()) return 0;
+  auto at = [&](std::size_t i) { return static_cast<std::uint8_t>(bytes[i]); };
+  std::uint8_t lead = at(0);
+  if (lead < 0x80) return 1;
+  std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || bytes.size() < length) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((at(i) & 0xC0) != 0x80) return 0;
+  }
+  bool overlong = (lead == 0xE0 && at(1) < 0xA0) || (lead == 0xF0 && at(1) < 0x90);
+  bool surrogate = lead == 0xED && at(1) >= 0xA0;
+  bool too_large = lead == 0xF4 && at(1) >= 0x90;
+  return overlong || surrogate || too_large ? 0 : length;
+}
+
+TokenIndex::TokenIndex(const TokenTrie& trie) : trie_(trie) {
+  std::size_t words = (trie.vocabulary() + 31) / 32;
+  all_.assign(words, 0);
+  ascii_.assign(words, 0);
+  with_.assign(128 * words, 0);
+  without_groups_.assign(kGroups.size() * words, 0);
+  characters_.assign(trie.vocabulary(), 0);
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> held(trie.vocabulary());
+  for (TokenId token = 0; token < trie.vocabulary(); ++token) {
+    std::string_view left = trie.bytes_of(token);
+    if (left.empty()) continue;
+    std::uint32_t count = 0;
+    bool whole = true, wide = false;
+    auto& [low, high] = held[token];
+    for (; !left.empty(); ++count) {
+      std::uint8_t byte = static_cast<std::uint8_t>(left[0]);
+      if (byte < 64) low |= std::uint64_t{1} << byte;
+      if (byte >= 64 && byte < 128) high |= std::uint64_t{1} << (byte & 63);
+      wide = wide || byte >= 128;
+      std::size_t length = character_length(left);
+      whole = whole && length > 0;
+      left.remove_prefix(std::max<std::size_t>(1, length));
+    }
+    characters_[token] = static_cast<std::uint16_t>(std::min<std::uint32_t>(count, 0xFFFF));
+    if (wide) wide_.push_back(token);
+    if (!whole) ragged_.push_back(token);
+    std::uint32_t bit = 1u << (token & 31);
+    if (whole) all_[token >> 5] |= bit;
+    if (whole && !wide) ascii_[token >> 5] |= bit;
+    auto each = [&](auto visit) {
+      for (std::uint64_t bits = low; bits != 0; bits &= bits - 1) visit(__builtin_ctzll(bits));
+      for (std::uint64_t bits = high; bits != 0; bits &= bits - 1) visit(64 + __builtin_ctzll(bits));
+    };
+    each([&](int b) {
+      with_[static_cast<std::size_t>(b) * words + (token >> 5)] |= bit;
+      ++starts_[static_cast<std::size_t>(b) + 1];
+    });
+  }
+  for (std::size_t b = 0; b < 128; ++b) starts_[b + 1] += starts_[b];
+  postings_.resize(starts_[128]);
+  std::array<std::uint32_t, 129> next = starts_;
+  for (TokenId token = 0; token < trie.vocabulary(); ++token) {
+    auto [low, high] = held[token];
+    for (; low != 0; low &= low - 1) postings_[next[__builtin_ctzll(low)]++] = token;
+    for (; high != 0; high &= high - 1) postings_[next[64 + __builtin_ctzll(high)]++] = token;
+  }
+  short_.assign((kDenseLengths + 1) * words, 0);
+  for (TokenId token = 0; token < trie.vocabulary(); ++token) {
+    if (characters_[token] > kDenseLengths) {
+      long_.push_back(token);
+    } else if (characters_[token] > 0) {
+      short_[characters_[token] * words + (token >> 5)] |= 1u << (token & 31);
+    }
+  }
+  std::stable_sort(long_.begin(), long_.end(),
+                   [&](TokenId x, TokenId y) { return characters_[x] > characters_[y]; });
+  for (std::size_t at = words; at < short_.size(); ++at) short_[at] |= short_[at - words];
+  for (std::size_t g = 0; g < kGroups.size(); ++g) {
+    for (std::size_t b = kGroups[g].first; b <= kGroups[g].second; ++b) {
+      for (std::size_t w = 0; w < words; ++w) without_groups_[g * words + w] |= with_[b * words + w];
+    }
+  }
+}
+
+void TokenIndex::keep_short(std::span<std::uint32_t> mask, std::size_t count) const {
+  if (count <= kDenseLengths) {
+    const std::uint32_t* kept = short_.data() + count * mask.size();
+    for (std::size_t w = 0; w < mask.size(); ++w) mask[w] &= kept[w];
+    return;
+  }
+  for (TokenId token : long_) {
+    if (characters_[token] <= count) break;
+    mask[token >> 5] &= ~(1u << (token & 31));
+  }
+}
+
+std::vector<std::uint32_t> TokenIndex::made_of(const CharClass& chars) const {
+  std::size_t words = all_.size();
+  std::vector<std::uint32_t> made = chars.beyond_ascii ? all_ : ascii_;
+  auto leave_out = [&](const std::uint32_t* holders) {
+    for (std::size_t w = 0; w < words; ++w) made[w] &= ~holders[w];
+  };
+  for (std::size_t g = 0; g < kGroups.size(); ++g) {
+    auto [first, last] = kGroups[g];
+    bool any = false;
+    for (std::size_t b = first; b <= last; ++b) any = any || chars.has(static_cast<std::uint8_t>(b));
+    if (!any) {
+      leave_out(without_groups_.data() + g * words);
+      continue;
+    }
+    for (std::size_t b = first; b <= last; ++b) {
+      if (!chars.has(static_cast<std::uint8_t>(b))) leave_out(with_.data() + b * words);
+    }
+  }
+  return made;
+}
+
+}  // namespace slm
