@@ -33,8 +33,8 @@ std::shared_ptr<VocabularyTables> make_tables(const nb::list& tokens) {
 std::shared_ptr<Engine> make_engine(Words words, std::shared_ptr<VocabularyTables> vocabulary,
                                     std::vector<TokenId> ends) {
   nb::gil_scoped_release release;
-  Program program = read_program({words.data(), words.size()});
-  return std::make_shared<Engine>(program, std::move(vocabulary), std::move(ends));
+  Program program({words.data(), words.size()});
+  return std::make_shared<Engine>(std::move(program), std::move(vocabulary), std::move(ends));
 }
 
 std::span<std::uint32_t> checked(const Session& session, const Row& row) {

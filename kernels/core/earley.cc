@@ -4,13 +4,13 @@
 
 namespace slm {
 
-EarleyRecogniser::EarleyRecogniser(const Program& program, std::shared_ptr<TerminalTables> shared)
+EarleyRecogniser::EarleyRecogniser(Program program, std::shared_ptr<TerminalTables> shared)
     : shared_(std::move(shared)),
-      tables_(build_tables(program, *shared_)),
-      lexer_(*shared_, tables_.terminals) {
+      grammar_(std::move(program), *shared_),
+      lexer_(*shared_, grammar_) {
   std::vector<Config> none;
   intern_state(false, none);  // the dead state
-  todo_.push_back({tables_.rules[tables_.start].first, 0, 0});
+  todo_.push_back({grammar_.rule(grammar_.start()).first, 0, 0});
   RowId first = make_row();
   std::vector<Config> configs;
   if (rows_[first].lexer != 0) configs.push_back({first, rows_[first].lexer, 0});
@@ -42,9 +42,10 @@ std::pair<RuleId, RowId> EarleyRecogniser::topmost(RuleId rule, RowId origin) {
     std::span<const Wait> waits = waiting(rows_[at.second].rules, at.first);
     if (waits.size() != 1) break;
     const Item& after = waits[0].after;
-    const Position& position = tables_.positions[after.position];
-    bool outer = after.origin < at.second && position.rule != tables_.start;
-    if (!position.only_ends || position.counted || !outer) break;
+    bool only_ends = grammar_.only_ends(after.position);
+    const Position& position = grammar_.position(after.position);
+    bool outer = after.origin < at.second && position.rule != grammar_.start();
+    if (!only_ends || position.counted || !outer) break;
     passed.push_back(key);
     at = {position.rule, after.origin};
   }
@@ -75,7 +76,7 @@ RowId EarleyRecogniser::make_row() {
     if (seen_.size() > kMaxRowItems) {
       throw TooComplex("too many readings of the text are open at once");
     }
-    const Position& position = tables_.positions[item.position];
+    const Position position = grammar_.position(item.position);  // a copy: opening rules makes more
     bool own = item.origin == self;
     bool may_loop = true, may_end = position.final;
     if (position.counted) {
@@ -83,9 +84,11 @@ RowId EarleyRecogniser::make_row() {
       may_loop = position.high == kNoBound || count < position.high;
       may_end = count >= position.low;
     }
-    for (PositionId next : position.silent) todo.push_back({next, item.count, item.origin});
+    for (std::uint32_t e = position.silent; e != 0; e = grammar_.silent(e).next) {
+      todo.push_back({grammar_.silent(e).to, item.count, item.origin});
+    }
     if (may_end) {
-      if (position.rule == tables_.start) {
+      if (position.rule == grammar_.start()) {
         row.accepting = true;
       } else if (!own) {
         complete(position.rule, item.origin, todo);
@@ -105,7 +108,7 @@ RowId EarleyRecogniser::make_row() {
       continue;
     }
     row.rules.push_back({position.symbol, after});
-    const RuleInfo& called = tables_.rules[position.symbol];
+    const RuleInfo called = grammar_.open(position.symbol);
     if (called.nullable && !position.counted) todo.push_back(after);
     todo.push_back({called.first, 0, self});
   }
@@ -357,8 +360,8 @@ std::vector<Expectation> EarleyRecogniser::expected(StateId state) const {
     for (std::size_t k = 0; k < pairs.size(); k += 2) {
       TerminalId terminal = pairs[k];
       for (const Wait& wait : waiting(rows_[words[i]].terminals, terminal)) {
-        RuleId rule = tables_.positions[wait.after.position].rule;
-        found.push_back({terminal, tables_.rules[rule].source});
+        RuleId rule = grammar_.position(wait.after.position).rule;
+        found.push_back({terminal, grammar_.rule(rule).source});
       }
     }
   }
@@ -366,7 +369,7 @@ std::vector<Expectation> EarleyRecogniser::expected(StateId state) const {
 }
 
 std::size_t EarleyRecogniser::bytes() const {
-  return lexer_.bytes() + row_bytes_ + kernels_.bytes() + advances_.bytes() + advances_one_.bytes() +
+  return grammar_.bytes() + lexer_.bytes() + row_bytes_ + kernels_.bytes() + advances_.bytes() + advances_one_.bytes() +
          configs_.bytes() + memo_bytes();
 }
 

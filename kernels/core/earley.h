@@ -31,7 +31,7 @@ using RowId = std::uint32_t;
 class EarleyRecogniser final : public Recogniser {
  public:
   /// Throws NoText when the grammar matches nothing, TooComplex past a bound.
-  EarleyRecogniser(const Program& program, std::shared_ptr<TerminalTables> shared);
+  EarleyRecogniser(Program program, std::shared_ptr<TerminalTables> shared);
 
   bool can_end(StateId state) const override { return configs_.words(state)[0] != 0; }
   std::vector<Expectation> expected(StateId state) const override;
@@ -123,7 +123,7 @@ class EarleyRecogniser final : public Recogniser {
   static std::span<const Wait> waiting(const std::vector<Wait>& waits, std::uint32_t symbol);
 
   std::shared_ptr<TerminalTables> shared_;
-  GrammarTables tables_;
+  GrammarTables grammar_;
   Lexer lexer_;
   std::vector<Row> rows_;
   SequencePool kernels_;  // what identifies a row: items that started in earlier rows

@@ -18,12 +18,12 @@ std::shared_ptr<TerminalTables> VocabularyTables::terminals() {
   return current_;
 }
 
-Engine::Engine(const Program& program, std::shared_ptr<VocabularyTables> vocabulary,
+Engine::Engine(Program program, std::shared_ptr<VocabularyTables> vocabulary,
                std::vector<TokenId> end_tokens)
     : vocabulary_(std::move(vocabulary)),
       terminals_(program.has_automata() ? std::make_shared<TerminalTables>(vocabulary_->index)
                                         : vocabulary_->terminals()),
-      recogniser_(std::make_unique<EarleyRecogniser>(program, terminals_)),
+      recogniser_(std::make_unique<EarleyRecogniser>(std::move(program), terminals_)),
       end_tokens_(std::move(end_tokens)),
       masks_(vocabulary_->trie, *terminals_, *recogniser_, kMaskMemory) {
   for (TokenId token : end_tokens_) {

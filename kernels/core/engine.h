@@ -44,7 +44,7 @@ struct EngineStats {
 /// A grammar compiled for a vocabulary. Shared by threads: tables grow behind one lock.
 class Engine {
  public:
-  Engine(const Program& program, std::shared_ptr<VocabularyTables> vocabulary,
+  Engine(Program program, std::shared_ptr<VocabularyTables> vocabulary,
          std::vector<TokenId> end_tokens);
 
   StateId start() const noexcept { return recogniser_->start(); }

@@ -11,322 +11,418 @@ using Op = Program::Op;
 
 constexpr std::uint32_t kNever = 0xFFFFFFFFu;
 
-/// An intersection. Beside a part that is UTF-8 already, a complement need not be cut down to it:
-/// then `string but not these names` is a plain string again as soon as the names are ruled out.
-NodeId intersect(const Program& program, RegexPool& pool, const Program::Node& node,
-                 const std::vector<NodeId>& built) {
-  auto is_complement = [&](std::uint32_t child) {
-    return program.nodes[child].op == Op::kComplement;
-  };
-  bool bounded = !std::ranges::all_of(node.children, is_complement);
-  std::vector<NodeId> parts;
-  for (std::uint32_t child : node.children) {
-    bool bare = bounded && is_complement(child);
-    parts.push_back(bare ? pool.complement(built[program.nodes[child].children[0]]) : built[child]);
-  }
-  return pool.intersect(std::move(parts));
-}
-
-/// Turns the regular nodes of a program into expressions of the pool.
-std::vector<NodeId> read_languages(const Program& program, RegexPool& pool) {
-  std::vector<NodeId> built(program.nodes.size(), kNothing);
-  NodeId anything = pool.repeat(pool.chars({{0, 0xD7FF}, {0xE000, 0x10FFFF}}), 0, kNoBound);
-  for (std::size_t i = 0; i < program.nodes.size(); ++i) {
-    const Program::Node& node = program.nodes[i];
-    std::vector<NodeId> parts;
-    bool composite = node.op == Op::kConcat || node.op == Op::kUnion ||
-                     node.op == Op::kIntersection || node.op == Op::kComplement ||
-                     node.op == Op::kRepeat;
-    if (composite) {
-      for (std::uint32_t child : node.children) parts.push_back(built[child]);
-    }
-    switch (node.op) {
-      case Op::kChars:
-        built[i] = pool.chars(program.sets[node.children[0]]);
-        break;
-      case Op::kLiteral:
-        for (std::uint32_t point : node.children) parts.push_back(pool.chars({{point, point}}));
-        built[i] = pool.concat(parts);
-        break;
-      case Op::kConcat:
-        built[i] = pool.concat(parts);
-        break;
-      case Op::kUnion:
-        built[i] = pool.alternate(std::move(parts));
-        break;
-      case Op::kRepeat:
-        built[i] = pool.repeat(parts[0], node.low, node.high);
-        break;
-      case Op::kIntersection:
-        built[i] = parts.empty() ? anything : intersect(program, pool, node, built);
-        break;
-      case Op::kComplement:
-        // Of the texts, not of the byte strings: what is not UTF-8 is in no language.
-        built[i] = pool.intersect({anything, pool.complement(parts[0])});
-        break;
-      case Op::kDfa: {
-        std::uint32_t dfa = pool.new_dfa(static_cast<std::uint32_t>(node.states.size()));
-        for (std::uint32_t q = 0; q < node.states.size(); ++q) {
-          std::vector<std::pair<NodeId, std::uint32_t>> edges;
-          for (auto [set, target] : node.states[q].edges) {
-            edges.emplace_back(pool.chars(program.sets[set]), target);
-          }
-          pool.set_dfa_state(dfa, q, node.states[q].accepting, edges);
-        }
-        built[i] = node.states.empty() ? kNothing : pool.dfa_state(dfa, 0);
-        break;
-      }
-      default:
-        break;
-    }
-  }
-  return built;
-}
-
-/// Which nodes have a property that flows from children to parents, and from rules to their calls:
-/// the least fixpoint. `leaf` answers for terminals; a repetition may have none and so always holds
-/// when its lower bound is 0.
-///
-/// Cost: linear; every node is told once.
-class Flow {
- public:
-  Flow(const Program& program, const std::vector<bool>& leaf) : program_(program) {
-    std::size_t count = program.nodes.size();
-    holds_.assign(count, false);
-    missing_.assign(count, 0);
-    parents_.resize(count);
-    bodies_.resize(count);
-    calls_.resize(program.rules.size());
-    for (std::uint32_t r = 0; r < program.rules.size(); ++r) bodies_[program.rules[r]].push_back(r);
-    for (std::uint32_t i = 0; i < count; ++i) {
-      const Program::Node& node = program.nodes[i];
-      bool composite = node.op == Op::kSeq || node.op == Op::kChoice || node.op == Op::kMany;
-      if (composite) {
-        for (std::uint32_t child : node.children) parents_[child].push_back(i);
-      }
-      missing_[i] = node.op == Op::kSeq ? static_cast<std::uint32_t>(node.children.size()) : 1;
-      if (node.op == Op::kCall) calls_[node.children[0]].push_back(i);
-      bool always = (node.op == Op::kSeq && node.children.empty()) ||
-                    (node.op == Op::kMany && node.low == 0) ||
-                    (node.op == Op::kTerminal && leaf[node.children[0]]);
-      if (always) todo_.push_back(i);
-    }
-    while (!todo_.empty()) {
-      std::uint32_t i = todo_.back();
-      todo_.pop_back();
-      if (holds_[i]) continue;
-      holds_[i] = true;
-      for (std::uint32_t parent : parents_[i]) {
-        if (missing_[parent] > 0 && --missing_[parent] == 0) todo_.push_back(parent);
-      }
-      for (std::uint32_t rule : bodies_[i]) {
-        todo_.insert(todo_.end(), calls_[rule].begin(), calls_[rule].end());
-      }
-    }
-  }
-
-  bool node(std::uint32_t i) const { return holds_[i]; }
-  bool rule(std::uint32_t r) const { return holds_[program_.rules[r]]; }
-
- private:
-  const Program& program_;
-  std::vector<bool> holds_;
-  std::vector<std::uint32_t> missing_;  // children that must still come to hold
-  std::vector<std::vector<std::uint32_t>> parents_, bodies_, calls_;
-  std::vector<std::uint32_t> todo_;
-};
-
-class Builder {
- public:
-  Builder(const Program& program, GrammarTables& tables, const Flow& productive,
-          const Flow& nullable)
-      : program_(program), tables_(tables), productive_(productive), nullable_(nullable) {}
-
-  void build() {
-    rule_of_.assign(program_.rules.size(), kNever);
-    tables_.start = new_rule(program_.start, false);
-    PositionId last = new_position(tables_.start);
-    tables_.positions[last].final = true;
-    PositionId first = tables_.rules[tables_.start].first;
-    on_rule(first, rule(program_.start), last);
-    while (!todo_.empty()) {
-      std::uint32_t source = todo_.back();
-      todo_.pop_back();
-      RuleId id = rule_of_[source];
-      PositionId end = new_position(id);
-      tables_.positions[end].final = true;
-      source_ = source;
-      compile(program_.rules[source], tables_.rules[id].first, end, id);
-    }
-    for (Position& position : tables_.positions) position.only_ends = only_ends(position);
-  }
-
- private:
-  RuleId new_rule(std::uint32_t source, bool nullable) {
-    RuleId id = static_cast<RuleId>(tables_.rules.size());
-    tables_.rules.push_back({0, nullable, source});
-    PositionId first = new_position(id);
-    tables_.rules[id].first = first;
-    return id;
-  }
-  PositionId new_position(RuleId rule) {
-    tables_.positions.emplace_back().rule = rule;
-    return static_cast<PositionId>(tables_.positions.size() - 1);
-  }
-  RuleId rule(std::uint32_t source) {
-    if (rule_of_[source] == kNever) {
-      rule_of_[source] = new_rule(source, nullable_.rule(source));
-      todo_.push_back(source);
-    }
-    return rule_of_[source];
-  }
-  void silent(PositionId from, PositionId to) { tables_.positions[from].silent.push_back(to); }
-  /// A position takes one symbol edge; when it has one already, go through a fresh one.
-  PositionId free_position(PositionId from) {
-    if (tables_.positions[from].symbol_kind == Position::Symbol::kNone) return from;
-    PositionId fresh = new_position(tables_.positions[from].rule);
-    silent(from, fresh);
-    return fresh;
-  }
-  void on_terminal(PositionId from, std::uint32_t terminal, PositionId to) {
-    Position& position = tables_.positions[free_position(from)];
-    position.symbol_kind = Position::Symbol::kTerminal;
-    position.symbol = terminal;
-    position.target = to;
-  }
-  void on_rule(PositionId from, RuleId called, PositionId to) {
-    Position& position = tables_.positions[free_position(from)];
-    position.symbol_kind = Position::Symbol::kRule;
-    position.symbol = called;
-    position.target = to;
-  }
-
-  /// Adds the automaton of an expression between two positions (Thompson's construction).
-  void compile(std::uint32_t index, PositionId from, PositionId to, RuleId owner) {
-    const Program::Node& node = program_.nodes[index];
-    if (!productive_.node(index)) return;
-    switch (node.op) {
-      case Op::kTerminal:
-        on_terminal(from, node.children[0], to);
-        break;
-      case Op::kCall:
-        on_rule(from, rule(node.children[0]), to);
-        break;
-      case Op::kSeq: {
-        if (node.children.empty()) silent(from, to);
-        PositionId at = from;
-        for (std::size_t k = 0; k < node.children.size(); ++k) {
-          PositionId next = k + 1 == node.children.size() ? to : new_position(owner);
-          compile(node.children[k], at, next, owner);
-          at = next;
-        }
-        break;
-      }
-      case Op::kChoice:
-        for (std::uint32_t option : node.children) {
-          if (!productive_.node(option)) continue;
-          PositionId entry = new_position(owner);
-          silent(from, entry);
-          compile(option, entry, to, owner);
-        }
-        break;
-      case Op::kMany:
-        compile_many(node, from, to, owner);
-        break;
-      default:
-        break;
-    }
-  }
-
-  void compile_many(const Program::Node& node, PositionId from, PositionId to, RuleId owner) {
-    std::uint32_t body = node.children[0];
-    if (!productive_.node(body)) {
-      silent(from, to);  // productive all the same, so low is 0
-    } else if (node.low == 0 && node.high == 1) {
-      PositionId entry = new_position(owner);
-      silent(from, entry);
-      silent(from, to);
-      compile(body, entry, to, owner);
-    } else if (node.low <= 1 && node.high == -1) {
-      PositionId loop = new_position(owner), entry = new_position(owner);
-      silent(from, node.low == 0 ? loop : entry);
-      silent(loop, entry);
-      silent(loop, to);
-      compile(body, entry, loop, owner);
-    } else {
-      on_rule(from, counted_rule(node, body), to);
-    }
-  }
-
-  RuleId counted_rule(const Program::Node& node, std::uint32_t body) {
-    bool body_nullable = nullable_.node(body);
-    std::int32_t low = body_nullable ? 0 : node.low;  // the missing ones may all be empty
-    RuleId id = new_rule(source_, low == 0);
-    PositionId loop = tables_.rules[id].first;
-    const Program::Node& inner = program_.nodes[body];
-    if (inner.op == Op::kTerminal) {
-      on_terminal(loop, inner.children[0], loop);
-    } else if (inner.op == Op::kCall) {
-      on_rule(loop, rule(inner.children[0]), loop);
-    } else {
-      RuleId wrapper = new_rule(source_, body_nullable);
-      PositionId end = new_position(wrapper);
-      tables_.positions[end].final = true;
-      on_rule(loop, wrapper, loop);
-      compile(body, tables_.rules[wrapper].first, end, wrapper);
-    }
-    Position& position = tables_.positions[loop];
-    position.counted = true;
-    position.low = low;
-    position.high = node.high;
-    return id;
-  }
-
-  bool only_ends(const Position& position) const {
-    std::vector<const Position*> stack{&position};
-    std::vector<const Position*> seen;
-    bool ends = false;
-    while (!stack.empty()) {
-      const Position* at = stack.back();
-      stack.pop_back();
-      if (std::find(seen.begin(), seen.end(), at) != seen.end()) continue;
-      seen.push_back(at);
-      if (at->counted || at->symbol_kind != Position::Symbol::kNone || seen.size() > 16) {
-        return false;
-      }
-      ends = ends || at->final;
-      for (PositionId next : at->silent) stack.push_back(&tables_.positions[next]);
-    }
-    return ends;
-  }
-
-  const Program& program_;
-  GrammarTables& tables_;
-  const Flow& productive_;
-  const Flow& nullable_;
-  std::vector<RuleId> rule_of_;
-  std::vector<std::uint32_t> todo_;
-  std::uint32_t source_ = 0;
-};
-
 }  // namespace
 
-GrammarTables build_tables(const Program& program, TerminalTables& shared) {
-  std::unique_lock lock(shared.mutex);
-  RegexPool& regexes = shared.pool;
-  std::vector<NodeId> languages = read_languages(program, regexes);
-  GrammarTables tables;
-  std::vector<bool> matches_something;
-  for (const Program::Terminal& terminal : program.terminals) {
-    tables.terminals.push_back({languages[terminal.language], terminal.longest});
-    matches_something.push_back(regexes.can_continue(languages[terminal.language]));
+/// Properties of nodes that flow from children to parents, and from rules to their calls: least
+/// fixpoints. A repetition may have no round and so always holds when its lower bound is 0.
+///
+/// Cost: linear; every node is told once.
+class GrammarTables::Flow {
+ public:
+  explicit Flow(const Program& program) : program_(program) {
+    std::size_t count = program.nodes();
+    parents_.assign(count, 0);
+    bodies_.assign(count, 0);
+    calls_.assign(program.rules(), 0);
+    links_.reserve(2 * count + 1);
+    links_.push_back({});
+    for (std::uint32_t r = 0; r < program.rules(); ++r) link(bodies_[program.body(r)], r);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      Op op = program.op(i);
+      if (op == Op::kSeq || op == Op::kChoice || op == Op::kMany) {
+        for (std::uint32_t child : program.children(i)) link(parents_[child], i);
+      } else if (op == Op::kCall) {
+        link(calls_[program.children(i)[0]], i);
+      }
+    }
   }
-  lock.unlock();
-  Flow productive(program, matches_something);
-  Flow nullable(program, std::vector<bool>(program.terminals.size(), false));
-  if (!productive.rule(program.start)) throw NoText("the grammar matches no text at all");
-  Builder(program, tables, productive, nullable).build();
-  return tables;
+
+  /// `leaf` answers for terminals.
+  template <class Leaf>
+  std::vector<bool> run(Leaf leaf) const {
+    std::size_t count = program_.nodes();
+    std::vector<bool> holds(count, false);
+    std::vector<std::uint32_t> missing(count, 1), todo;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      Op op = program_.op(i);
+      if (op == Op::kSeq) missing[i] = static_cast<std::uint32_t>(program_.children(i).size());
+      bool always = (op == Op::kSeq && missing[i] == 0) ||
+                    (op == Op::kMany && program_.low(i) == 0) ||
+                    (op == Op::kTerminal && leaf(program_.children(i)[0]));
+      if (always) todo.push_back(i);
+    }
+    while (!todo.empty()) {
+      std::uint32_t i = todo.back();
+      todo.pop_back();
+      if (holds[i]) continue;
+      holds[i] = true;
+      for (std::uint32_t at = parents_[i]; at != 0; at = links_[at].next) {
+        std::uint32_t parent = links_[at].to;
+        if (missing[parent] > 0 && --missing[parent] == 0) todo.push_back(parent);
+      }
+      for (std::uint32_t at = bodies_[i]; at != 0; at = links_[at].next) {
+        for (std::uint32_t call = calls_[links_[at].to]; call != 0; call = links_[call].next) {
+          todo.push_back(links_[call].to);
+        }
+      }
+    }
+    return holds;
+  }
+
+ private:
+  struct Link {
+    std::uint32_t to = 0, next = 0;
+  };
+  void link(std::uint32_t& head, std::uint32_t to) {
+    links_.push_back({to, head});
+    head = static_cast<std::uint32_t>(links_.size() - 1);
+  }
+
+  const Program& program_;
+  std::vector<std::uint32_t> parents_, bodies_, calls_;  // heads of lists in links_; 0: empty
+  std::vector<Link> links_;
+};
+
+GrammarTables::GrammarTables(Program program, TerminalTables& shared)
+    : program_(std::move(program)), shared_(shared) {
+  regular_.assign(program_.nodes(), kUnmade);
+  rule_of_.assign(program_.rules(), kNever);
+  std::vector<bool> with_text = terminals_with_text();
+  Flow flow(program_);
+  productive_ = flow.run([&](std::uint32_t terminal) { return with_text[terminal]; });
+  nullable_ = flow.run([](std::uint32_t) { return false; });
+  if (!productive_[program_.body(program_.start())]) {
+    throw NoText("the grammar matches no text at all");
+  }
+  RuleId start = new_rule(program_.start(), false);
+  PositionId last = new_position(start);
+  positions_[last].final = true;
+  rules_[start].built = true;
+  add_symbol(rules_[start].first, Position::Symbol::kRule, rule_of(program_.start()), last);
+}
+
+// --- terminals -----------------------------------------------------------------------------------
+
+/// Which terminals match any text but the empty one. Told by the form of their expressions; only
+/// those with intersections, complements or automata in them have to be made for it.
+std::vector<bool> GrammarTables::terminals_with_text() {
+  enum Answer : std::uint8_t { kVoid, kEmptyOnly, kText, kAsk };
+  std::vector<Answer> answers(program_.nodes(), kVoid);
+  for (std::uint32_t i = 0; i < program_.nodes(); ++i) {
+    Program::Words children = program_.children(i);
+    Answer answer = kVoid;
+    switch (program_.op(i)) {
+      case Op::kChars:
+        answer = program_.set(children[0]).empty() ? kVoid : kText;
+        break;
+      case Op::kLiteral:
+        answer = children.empty() ? kEmptyOnly : kText;
+        break;
+      case Op::kConcat: {
+        answer = kEmptyOnly;
+        bool none = false, ask = false;
+        for (std::uint32_t child : children) {
+          none = none || answers[child] == kVoid;
+          ask = ask || answers[child] == kAsk;
+          if (answers[child] == kText) answer = kText;
+        }
+        answer = none ? kVoid : ask ? kAsk : answer;
+        break;
+      }
+      case Op::kUnion:
+        for (std::uint32_t child : children) {
+          if (answers[child] == kText || answer == kText) {
+            answer = kText;
+          } else {
+            answer = std::max(answer, answers[child]);
+          }
+        }
+        break;
+      case Op::kRepeat:
+        answer = answers[children[0]];
+        if (program_.high(i) == 0) answer = kEmptyOnly;
+        if (answer == kVoid && program_.low(i) == 0) answer = kEmptyOnly;
+        if (program_.high(i) != -1 && program_.high(i) < program_.low(i)) answer = kVoid;
+        break;
+      case Op::kIntersection:
+      case Op::kComplement:
+      case Op::kDfa:
+        answer = kAsk;
+        break;
+      default:
+        break;
+    }
+    answers[i] = answer;
+  }
+  std::vector<bool> with_text;
+  for (const Program::Terminal& terminal : program_.terminals()) {
+    Answer answer = answers[terminal.language];
+    if (answer == kAsk) {
+      std::lock_guard lock(shared_.mutex);
+      answer = shared_.pool.can_continue(regular(terminal.language)) ? kText : kVoid;
+    }
+    with_text.push_back(answer == kText);
+  }
+  return with_text;
+}
+
+NodeId GrammarTables::language(TerminalId terminal) {
+  NodeId known = regular_[program_.terminals()[terminal].language];
+  if (known != kUnmade) return known;
+  std::lock_guard lock(shared_.mutex);
+  return language_locked(terminal);
+}
+
+NodeId GrammarTables::language_locked(TerminalId terminal) {
+  return regular(program_.terminals()[terminal].language);
+}
+
+/// The expression of a regular node; its parts first, from a list, however deep they are nested.
+NodeId GrammarTables::regular(std::uint32_t node) {
+  std::vector<std::uint32_t> todo{node};
+  while (!todo.empty()) {
+    std::uint32_t at = todo.back();
+    std::size_t before = todo.size();
+    Op op = program_.op(at);
+    if (regular_[at] == kUnmade && op != Op::kChars && op != Op::kLiteral) {
+      for (std::uint32_t child : program_.children(at)) {
+        if (op <= Op::kDfa && regular_[child] == kUnmade) todo.push_back(child);
+      }
+    }
+    if (todo.size() > before) continue;
+    todo.pop_back();
+    if (regular_[at] == kUnmade) regular_[at] = make_regular(at);
+  }
+  return regular_[node];
+}
+
+/// All texts; what is not UTF-8 is in no language.
+NodeId GrammarTables::anything() {
+  RegexPool& pool = shared_.pool;
+  return pool.repeat(pool.chars({{0, 0xD7FF}, {0xE000, 0x10FFFF}}), 0, kNoBound);
+}
+
+/// Beside a part that is UTF-8 already, a complement need not be cut down to it: then `string but
+/// not these names` is a plain string again as soon as the names are ruled out.
+NodeId GrammarTables::intersection(std::uint32_t node) {
+  auto is_complement = [&](std::uint32_t child) { return program_.op(child) == Op::kComplement; };
+  Program::Words children = program_.children(node);
+  bool bounded = !std::ranges::all_of(children, is_complement);
+  std::vector<NodeId> parts;
+  for (std::uint32_t child : children) {
+    bool bare = bounded && is_complement(child);
+    parts.push_back(bare ? shared_.pool.complement(regular_[program_.children(child)[0]])
+                         : regular_[child]);
+  }
+  return parts.empty() ? anything() : shared_.pool.intersect(std::move(parts));
+}
+
+NodeId GrammarTables::make_regular(std::uint32_t node) {
+  RegexPool& pool = shared_.pool;
+  Program::Words children = program_.children(node);
+  auto set = [&](std::uint32_t index) {
+    Ranges ranges;
+    Program::Words words = program_.set(index);
+    for (std::size_t i = 0; i < words.size(); i += 2) ranges.emplace_back(words[i], words[i + 1]);
+    return pool.chars(ranges);
+  };
+  std::vector<NodeId> parts;
+  auto made = [&] {
+    for (std::uint32_t child : children) parts.push_back(regular_[child]);
+  };
+  switch (program_.op(node)) {
+    case Op::kChars:
+      return set(children[0]);
+    case Op::kLiteral:
+      return pool.literal(children);
+    case Op::kConcat:
+      made();
+      return pool.concat(parts);
+    case Op::kUnion:
+      made();
+      return pool.alternate(std::move(parts));
+    case Op::kRepeat:
+      return pool.repeat(regular_[children[0]], program_.low(node), program_.high(node));
+    case Op::kIntersection:
+      return intersection(node);
+    case Op::kComplement:
+      return pool.intersect({anything(), pool.complement(regular_[children[0]])});
+    case Op::kDfa: {
+      std::vector<Program::DfaState> states = program_.states(node);
+      std::uint32_t dfa = pool.new_dfa(static_cast<std::uint32_t>(states.size()));
+      for (std::uint32_t q = 0; q < states.size(); ++q) {
+        std::vector<std::pair<NodeId, std::uint32_t>> edges;
+        for (auto [index, target] : states[q].edges) edges.emplace_back(set(index), target);
+        pool.set_dfa_state(dfa, q, states[q].accepting, edges);
+      }
+      return states.empty() ? kNothing : pool.dfa_state(dfa, 0);
+    }
+    default:
+      return kNothing;
+  }
+}
+
+// --- rules ---------------------------------------------------------------------------------------
+
+RuleId GrammarTables::new_rule(std::uint32_t source, bool nullable) {
+  RuleId id = static_cast<RuleId>(rules_.size());
+  rules_.push_back({0, nullable, false, source});
+  PositionId first = new_position(id);
+  rules_[id].first = first;
+  return id;
+}
+
+PositionId GrammarTables::new_position(RuleId rule) {
+  positions_.emplace_back().rule = rule;
+  return static_cast<PositionId>(positions_.size() - 1);
+}
+
+RuleId GrammarTables::rule_of(std::uint32_t source) {
+  if (rule_of_[source] == kNever) {
+    rule_of_[source] = new_rule(source, nullable_[program_.body(source)]);
+  }
+  return rule_of_[source];
+}
+
+void GrammarTables::build(RuleId id) {
+  rules_[id].built = true;
+  PositionId end = new_position(id);
+  positions_[end].final = true;
+  compile(program_.body(rules_[id].source), rules_[id].first, end, id);
+}
+
+void GrammarTables::open_all() {
+  for (RuleId id = 0; id < rules_.size(); ++id) open(id);  // building makes more of them
+}
+
+void GrammarTables::add_silent(PositionId from, PositionId to) {
+  silent_.push_back({to, positions_[from].silent});
+  positions_[from].silent = static_cast<std::uint32_t>(silent_.size() - 1);
+}
+
+/// A position takes one symbol edge; when it has one already, go through a fresh one.
+PositionId GrammarTables::free_position(PositionId from) {
+  if (positions_[from].symbol_kind == Position::Symbol::kNone) return from;
+  PositionId fresh = new_position(positions_[from].rule);
+  add_silent(from, fresh);
+  return fresh;
+}
+
+void GrammarTables::add_symbol(PositionId from, Position::Symbol kind, std::uint32_t symbol,
+                               PositionId to) {
+  Position& position = positions_[free_position(from)];
+  position.symbol_kind = kind;
+  position.symbol = symbol;
+  position.target = to;
+}
+
+/// Adds the automaton of an expression between two positions (Thompson's construction).
+void GrammarTables::compile(std::uint32_t node, PositionId from, PositionId to, RuleId owner) {
+  if (!productive_[node]) return;
+  Program::Words children = program_.children(node);
+  switch (program_.op(node)) {
+    case Op::kTerminal:
+      add_symbol(from, Position::Symbol::kTerminal, children[0], to);
+      break;
+    case Op::kCall:
+      add_symbol(from, Position::Symbol::kRule, rule_of(children[0]), to);
+      break;
+    case Op::kSeq: {
+      if (children.empty()) add_silent(from, to);
+      PositionId at = from;
+      for (std::size_t k = 0; k < children.size(); ++k) {
+        PositionId next = k + 1 == children.size() ? to : new_position(owner);
+        compile(children[k], at, next, owner);
+        at = next;
+      }
+      break;
+    }
+    case Op::kChoice:
+      for (std::uint32_t option : children) {
+        if (!productive_[option]) continue;
+        PositionId entry = new_position(owner);
+        add_silent(from, entry);
+        compile(option, entry, to, owner);
+      }
+      break;
+    case Op::kMany:
+      compile_many(node, from, to, owner);
+      break;
+    default:
+      break;
+  }
+}
+
+void GrammarTables::compile_many(std::uint32_t node, PositionId from, PositionId to, RuleId owner) {
+  std::uint32_t body = program_.children(node)[0];
+  std::int32_t low = program_.low(node), high = program_.high(node);
+  if (!productive_[body]) {
+    add_silent(from, to);  // productive all the same, so low is 0
+  } else if (low == 0 && high == 1) {
+    PositionId entry = new_position(owner);
+    add_silent(from, entry);
+    add_silent(from, to);
+    compile(body, entry, to, owner);
+  } else if (low <= 1 && high == -1) {
+    PositionId loop = new_position(owner), entry = new_position(owner);
+    add_silent(from, low == 0 ? loop : entry);
+    add_silent(loop, entry);
+    add_silent(loop, to);
+    compile(body, entry, loop, owner);
+  } else {
+    add_symbol(from, Position::Symbol::kRule, counted_rule(node, owner), to);
+  }
+}
+
+RuleId GrammarTables::counted_rule(std::uint32_t node, RuleId owner) {
+  std::uint32_t body = program_.children(node)[0], source = rules_[owner].source;
+  bool body_nullable = nullable_[body];
+  std::int32_t low = body_nullable ? 0 : program_.low(node);  // the missing may all be empty
+  RuleId id = new_rule(source, low == 0);
+  rules_[id].built = true;
+  PositionId loop = rules_[id].first;
+  if (program_.op(body) == Op::kTerminal) {
+    add_symbol(loop, Position::Symbol::kTerminal, program_.children(body)[0], loop);
+  } else if (program_.op(body) == Op::kCall) {
+    add_symbol(loop, Position::Symbol::kRule, rule_of(program_.children(body)[0]), loop);
+  } else {
+    RuleId wrapper = new_rule(source, body_nullable);
+    rules_[wrapper].built = true;
+    PositionId end = new_position(wrapper);
+    positions_[end].final = true;
+    add_symbol(loop, Position::Symbol::kRule, wrapper, loop);
+    compile(body, rules_[wrapper].first, end, wrapper);
+  }
+  Position& position = positions_[loop];
+  position.counted = true;
+  position.low = low;
+  position.high = program_.high(node);
+  return id;
+}
+
+bool GrammarTables::find_only_ends(PositionId id) {
+  std::vector<PositionId> stack{id}, seen;
+  bool ends = false, other = false;
+  while (!stack.empty() && !other) {
+    PositionId at = stack.back();
+    stack.pop_back();
+    if (std::find(seen.begin(), seen.end(), at) != seen.end()) continue;
+    seen.push_back(at);
+    const Position& position = positions_[at];
+    other = position.counted || position.symbol_kind != Position::Symbol::kNone || seen.size() > 16;
+    ends = ends || position.final;
+    for (std::uint32_t e = position.silent; e != 0; e = silent_[e].next) {
+      stack.push_back(silent_[e].to);
+    }
+  }
+  bool only = ends && !other;
+  positions_[id].only_ends = only ? Position::Ends::kYes : Position::Ends::kNo;
+  return only;
+}
+
+std::size_t GrammarTables::bytes() const noexcept {
+  return positions_.size() * sizeof(Position) + silent_.size() * sizeof(SilentEdge) +
+         rules_.size() * sizeof(RuleInfo) + regular_.size() * 4 + program_.bytes();
 }
 
 }  // namespace slm

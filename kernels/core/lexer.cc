@@ -11,8 +11,8 @@ constexpr std::uint32_t kBusy = 12;
 
 }  // namespace
 
-Lexer::Lexer(TerminalTables& shared, std::vector<TerminalInfo> terminals)
-    : shared_(shared), regexes_(shared.pool), terminals_(std::move(terminals)), loops_(1) {
+Lexer::Lexer(TerminalTables& shared, GrammarTables& grammar)
+    : shared_(shared), regexes_(shared.pool), grammar_(grammar), loops_(1) {
   accept_sets_.intern({});
   obligations_.intern({});
   state_of({});
@@ -37,11 +37,12 @@ LexId Lexer::intern(const std::vector<std::uint32_t>& pairs) {
 LexId Lexer::start(std::span<const TerminalId> terminals) {
   std::vector<std::uint32_t> pairs;
   pairs.reserve(terminals.size() * 2);
+  std::lock_guard lock(shared_.mutex);
   for (TerminalId terminal : terminals) {
     pairs.push_back(terminal);
-    pairs.push_back(terminals_[terminal].language);
+    pairs.push_back(grammar_.language_locked(terminal));
   }
-  return state_of(std::move(pairs));
+  return intern(pairs);
 }
 
 LexId Lexer::compute_step(LexId state, std::uint8_t byte) {
@@ -103,7 +104,7 @@ CharClass Lexer::compute_loop(LexId state) {
 }
 
 ObligationId Lexer::oblige(ObligationId before, LexId state, TerminalId ended) {
-  if (!terminals_[ended].longest) return before;
+  if (!grammar_.is_longest(ended)) return before;
   std::lock_guard lock(shared_.mutex);
   std::span<const std::uint32_t> old = obligations_.words(before);
   std::vector<std::uint32_t> nodes(old.begin(), old.end());

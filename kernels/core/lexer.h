@@ -12,12 +12,12 @@
 #include "core/flat_map.h"
 #include "core/hash.h"
 #include "core/char_class.h"
+#include "core/grammar.h"
 #include "core/regex.h"
 #include "core/terminal_tables.h"
 
 namespace slm {
 
-using TerminalId = std::uint32_t;
 using LexId = std::uint32_t;         // 0: nothing is alive
 using AcceptId = std::uint32_t;      // a set of terminals that end here; 0: none
 using ObligationId = std::uint32_t;  // expressions that must not come to a match; 0: none
@@ -25,14 +25,9 @@ using ObligationId = std::uint32_t;  // expressions that must not come to a matc
 inline constexpr std::uint32_t kUnknown = 0xFFFFFFFFu;
 inline constexpr ObligationId kBroken = 0xFFFFFFFEu;
 
-struct TerminalInfo {
-  NodeId language;
-  bool longest;
-};
-
 class Lexer {
  public:
-  Lexer(TerminalTables& shared, std::vector<TerminalInfo> terminals);
+  Lexer(TerminalTables& shared, GrammarTables& grammar);
 
   /// The state before the first byte of these terminals (sorted, no repeats).
   LexId start(std::span<const TerminalId> terminals);
@@ -85,7 +80,7 @@ class Lexer {
   /// kBroken when `byte` completes a longer match that was promised not to come.
   ObligationId step_obligation(ObligationId set, std::uint8_t byte);
 
-  bool is_longest(TerminalId terminal) const noexcept { return terminals_[terminal].longest; }
+  bool is_longest(TerminalId terminal) const noexcept { return grammar_.is_longest(terminal); }
   std::size_t size() const noexcept { return states_.size(); }
   std::size_t bytes() const noexcept;
 
@@ -109,7 +104,7 @@ class Lexer {
 
   TerminalTables& shared_;
   RegexPool& regexes_;
-  std::vector<TerminalInfo> terminals_;
+  GrammarTables& grammar_;
   std::vector<State> states_;
   SequencePool pairs_;        // (terminal, node), sorted
   SequencePool accept_sets_;  // terminals, sorted; 0 is the empty set

@@ -3,15 +3,15 @@
 #include <stdexcept>
 
 namespace slm {
-namespace {
 
-class Reader {
+class Program::Reader {
  public:
-  explicit Reader(std::span<const std::int32_t> words) : words_(words) {}
+  explicit Reader(const std::vector<std::uint32_t>& words) : words_(words) {}
 
+  std::uint32_t at() const noexcept { return static_cast<std::uint32_t>(at_); }
   std::int32_t word() {
     if (at_ == words_.size()) throw std::invalid_argument("the grammar program ends too early");
-    return words_[at_++];
+    return static_cast<std::int32_t>(words_[at_++]);
   }
   std::uint32_t index(std::size_t limit) {
     std::int32_t value = word();
@@ -27,101 +27,99 @@ class Reader {
     }
     return static_cast<std::size_t>(value);
   }
-  bool done() const { return at_ == words_.size(); }
+  bool done() const noexcept { return at_ == words_.size(); }
 
  private:
-  std::span<const std::int32_t> words_;
+  const std::vector<std::uint32_t>& words_;
   std::size_t at_ = 0;
 };
 
-Program::Node read_node(Reader& in, const Program& program, std::size_t rules) {
-  using Op = Program::Op;
-  Program::Node node;
+void Program::read_node(Reader& in) {
+  std::size_t made = node_at_.size();
+  std::uint32_t at = in.at();
   std::int32_t op = in.word();
   if (op < 0 || op > static_cast<std::int32_t>(Op::kMany)) {
     throw std::invalid_argument("the grammar program has an unknown node");
   }
-  node.op = static_cast<Op>(op);
-  std::size_t made = program.nodes.size();
-  switch (node.op) {
+  switch (static_cast<Op>(op)) {
     case Op::kChars:
-      node.children = {in.index(program.sets.size())};
+      in.index(set_at_.size());
       break;
     case Op::kTerminal:
-      node.children = {in.index(program.terminals.size())};
+      in.index(terminals_.size());
       break;
     case Op::kCall:
-      node.children = {in.index(rules)};
+      in.index(rules_);
       break;
     case Op::kComplement:
-      node.children = {in.index(made)};
+      in.index(made);
       break;
     case Op::kRepeat:
     case Op::kMany:
-      node.children = {in.index(made)};
-      node.low = in.word();
-      node.high = in.word();
-      if (node.low < 0 || node.high < -1) throw std::invalid_argument("a negative bound");
+      in.index(made);
+      if (in.word() < 0 || in.word() < -1) throw std::invalid_argument("a negative bound");
       break;
     case Op::kLiteral:
-      for (std::size_t left = in.count(); left > 0; --left) {
-        node.children.push_back(in.index(0x110000));
-      }
+      for (std::size_t left = in.count(); left > 0; --left) in.index(0x110000);
       break;
     case Op::kConcat:
     case Op::kUnion:
     case Op::kIntersection:
     case Op::kSeq:
     case Op::kChoice:
-      for (std::size_t left = in.count(); left > 0; --left) node.children.push_back(in.index(made));
+      for (std::size_t left = in.count(); left > 0; --left) in.index(made);
       break;
     case Op::kDfa: {
+      has_automata_ = true;
       std::size_t states = in.count();
       for (std::size_t q = 0; q < states; ++q) {
-        Program::DfaState state;
-        state.accepting = in.word() != 0;
+        in.word();
         for (std::size_t left = in.count(); left > 0; --left) {
-          std::uint32_t set = in.index(program.sets.size());
-          state.edges.emplace_back(set, in.index(states));
+          in.index(set_at_.size());
+          in.index(states);
         }
-        node.states.push_back(std::move(state));
       }
       break;
     }
   }
-  return node;
+  node_at_.push_back(at);
 }
 
-}  // namespace
-
-Program read_program(std::span<const std::int32_t> words) {
-  Reader in(words);
-  Program program;
+Program::Program(std::span<const std::int32_t> words) : words_(words.begin(), words.end()) {
+  Reader in(words_);
   for (std::size_t left = in.count(); left > 0; --left) {
-    auto& set = program.sets.emplace_back();
+    set_at_.push_back(in.at());
     for (std::size_t ranges = in.count(); ranges > 0; --ranges) {
-      std::uint32_t low = in.index(0x110000);
-      set.emplace_back(low, in.index(0x110000));
+      in.index(0x110000);
+      in.index(0x110000);
     }
   }
-  std::size_t rules = in.count();
+  rules_ = static_cast<std::uint32_t>(in.count());
   // Regular nodes first, then the terminals that name them, then expressions.
+  for (std::size_t left = in.count(); left > 0; --left) read_node(in);
   for (std::size_t left = in.count(); left > 0; --left) {
-    program.nodes.push_back(read_node(in, program, rules));
+    std::uint32_t language = in.index(node_at_.size());
+    terminals_.push_back({language, in.word() != 0});
   }
-  for (std::size_t left = in.count(); left > 0; --left) {
-    std::uint32_t language = in.index(program.nodes.size());
-    program.terminals.push_back({language, in.word() != 0});
-  }
-  for (std::size_t left = in.count(); left > 0; --left) {
-    program.nodes.push_back(read_node(in, program, rules));
-  }
-  for (std::size_t rule = 0; rule < rules; ++rule) {
-    program.rules.push_back(in.index(program.nodes.size()));
-  }
-  program.start = in.index(rules);
+  for (std::size_t left = in.count(); left > 0; --left) read_node(in);
+  bodies_at_ = in.at();
+  for (std::size_t rule = 0; rule < rules_; ++rule) in.index(node_at_.size());
+  in.index(rules_);
   if (!in.done()) throw std::invalid_argument("the grammar program has words left over");
-  return program;
+}
+
+std::vector<Program::DfaState> Program::states(std::uint32_t node) const {
+  std::uint32_t at = node_at_[node] + 1;
+  std::vector<DfaState> found(words_[at++]);
+  for (DfaState& state : found) {
+    state.accepting = words_[at++] != 0;
+    state.edges.resize(words_[at++]);
+    for (auto& [set, target] : state.edges) {
+      set = words_[at++];
+      target = words_[at++];
+    }
+  }
+  return found;
 }
 
 }  // namespace slm

@@ -1,4 +1,4 @@
-// A grammar as it arrives from Python: the IR, flattened into integers, children before parents.
+// A grammar as it arrives: the IR, flattened into integers, children before parents.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,9 @@
 namespace slm {
 
 /// Mirrors slm.grammar.ir and slm.grammar.regular, node for node. See slm/mask/native.py for the
-/// encoding; `read_program` throws std::invalid_argument on anything malformed.
-struct Program {
+/// encoding. Checked once, when it is read; immutable after that.
+class Program {
+ public:
   // Regular languages, then expressions.
   // clang-format off
   enum class Op : std::int32_t {
@@ -18,37 +19,77 @@ struct Program {
     kTerminal, kCall, kSeq, kChoice, kMany,
   };
   // clang-format on
-  struct DfaState {
-    bool accepting;
-    std::vector<std::pair<std::uint32_t, std::uint32_t>> edges;  // (set, target)
-  };
-  struct Node {
-    Op op;
-    std::vector<std::uint32_t> children;  // node numbers; chars: {set}; terminal, call: {index};
-                                          // literal: the code points
-    std::int32_t low = 0, high = 0;       // repeat, many; high -1: no bound
-    std::vector<DfaState> states;         // dfa
-  };
+  using Words = std::span<const std::uint32_t>;
   struct Terminal {
     std::uint32_t language;  // a regular node
     bool longest;
   };
+  struct DfaState {
+    bool accepting;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> edges;  // (set, target)
+  };
 
-  std::vector<std::vector<std::pair<std::uint32_t, std::uint32_t>>> sets;
-  std::vector<Node> nodes;
-  std::vector<Terminal> terminals;
-  std::vector<std::uint32_t> rules;  // an expression node each
-  std::uint32_t start = 0;
+  /// Throws std::invalid_argument on anything malformed. Cost: one pass over the words.
+  explicit Program(std::span<const std::int32_t> words);
+
+  std::size_t sets() const noexcept { return set_at_.size(); }
+  std::size_t nodes() const noexcept { return node_at_.size(); }
+  std::size_t rules() const noexcept { return rules_; }
+  const std::vector<Terminal>& terminals() const noexcept { return terminals_; }
+
+  /// A set's ranges: first and last code point, one after the other.
+  Words set(std::uint32_t index) const noexcept { return list(set_at_[index], 2); }
+
+  Op op(std::uint32_t node) const noexcept { return static_cast<Op>(words_[node_at_[node]]); }
+  /// Node numbers; of chars the set, of a terminal or call its number, of a literal the code points.
+  Words children(std::uint32_t node) const noexcept {
+    std::uint32_t at = node_at_[node] + 1;
+    switch (op(node)) {
+      case Op::kLiteral:
+      case Op::kConcat:
+      case Op::kUnion:
+      case Op::kIntersection:
+      case Op::kSeq:
+      case Op::kChoice:
+        return list(at, 1);
+      case Op::kDfa:
+        return {};
+      default:
+        return {words_.data() + at, 1};
+    }
+  }
+  /// The bounds of a repeat or many; -1: no upper bound.
+  std::int32_t low(std::uint32_t node) const noexcept { return bound(node, 2); }
+  std::int32_t high(std::uint32_t node) const noexcept { return bound(node, 3); }
+  std::vector<DfaState> states(std::uint32_t node) const;
+
+  /// A rule's right-hand side: an expression node.
+  std::uint32_t body(std::uint32_t rule) const noexcept { return words_[bodies_at_ + rule]; }
+  std::uint32_t start() const noexcept { return words_[bodies_at_ + rules_]; }
 
   /// Whether any language is an explicit automaton: those are never equal to another grammar's.
-  bool has_automata() const {
-    for (const Node& node : nodes) {
-      if (node.op == Op::kDfa) return true;
-    }
-    return false;
-  }
-};
+  bool has_automata() const noexcept { return has_automata_; }
 
-Program read_program(std::span<const std::int32_t> words);
+  std::size_t bytes() const noexcept {
+    return (words_.size() + set_at_.size() + node_at_.size() + 2 * terminals_.size()) * 4;
+  }
+
+ private:
+  class Reader;
+
+  void read_node(Reader& in);
+  Words list(std::uint32_t at, std::uint32_t width) const noexcept {
+    return {words_.data() + at + 1, std::size_t{words_[at]} * width};
+  }
+  std::int32_t bound(std::uint32_t node, std::uint32_t at) const noexcept {
+    return static_cast<std::int32_t>(words_[node_at_[node] + at]);
+  }
+
+  std::vector<std::uint32_t> words_;
+  std::vector<std::uint32_t> set_at_, node_at_;  // where each begins
+  std::vector<Terminal> terminals_;
+  std::uint32_t bodies_at_ = 0, rules_ = 0;
+  bool has_automata_ = false;
+};
 
 }  // namespace slm

@@ -80,6 +80,14 @@ NodeId RegexPool::chars(const Ranges& code_points) {
   return make(Kind::kChars, false, false, intern_ranges(code_points), 0);
 }
 
+NodeId RegexPool::literal(std::span<const std::uint32_t> code_points) {
+  NodeId tail = kEpsilon;
+  for (std::size_t i = code_points.size(); i-- > 0;) {
+    tail = concat(chars({{code_points[i], code_points[i]}}), tail);
+  }
+  return tail;
+}
+
 NodeId RegexPool::rest(std::uint32_t bytes_to_come, const Ranges& values) {
   if (values.empty()) return kNothing;
   return make(Kind::kRest, false, false, intern_ranges(values), bytes_to_come);

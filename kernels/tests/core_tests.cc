@@ -113,7 +113,7 @@ std::vector<std::int32_t> right_recursion() {
 void test_right_recursion_stays_small() {
   std::vector<std::int32_t> words = right_recursion();
   auto trie = std::make_shared<VocabularyTables>(std::vector<std::string>{"a", "aa", "b", "", "a"});
-  auto engine = std::make_shared<Engine>(read_program(words), trie, std::vector<TokenId>{3});
+  auto engine = std::make_shared<Engine>(Program(words), trie, std::vector<TokenId>{3});
   Session session(engine);
   std::vector<std::uint32_t> row(1);
   session.fill_mask(row);
@@ -138,7 +138,7 @@ void test_malformed_programs_are_refused() {
     if (round % 3 == 0) damaged.resize(random() % damaged.size());
     try {
       auto trie = std::make_shared<VocabularyTables>(std::vector<std::string>{"a", "b"});
-      auto engine = std::make_shared<Engine>(read_program(damaged), trie, std::vector<TokenId>{1});
+      auto engine = std::make_shared<Engine>(Program(damaged), trie, std::vector<TokenId>{1});
       Session session(engine);
       std::vector<std::uint32_t> row(1);
       session.fill_mask(row);
@@ -152,7 +152,7 @@ void test_malformed_programs_are_refused() {
 void test_threads_share_one_engine() {
   std::vector<std::int32_t> words = right_recursion();
   auto trie = std::make_shared<VocabularyTables>(std::vector<std::string>{"a", "aa", "b", ""});
-  auto engine = std::make_shared<Engine>(read_program(words), trie, std::vector<TokenId>{3});
+  auto engine = std::make_shared<Engine>(Program(words), trie, std::vector<TokenId>{3});
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
