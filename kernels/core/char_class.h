@@ -9,34 +9,42 @@ namespace slm {
 
 using ByteSet = std::bitset<256>;
 
-/// Some ASCII characters, and either all others or none of them.
+/// A set of characters by the bytes they start with: ASCII characters one by one, others only all
+/// those of a lead byte together.
 struct CharClass {
-  std::array<std::uint64_t, 2> ascii{};
-  bool beyond_ascii = false;
+  std::array<std::uint64_t, 3> starts{};  // bytes 0 to 127, then 0xC0 to 0xFF
 
   bool has(std::uint8_t byte) const noexcept {
-    return byte < 128 ? (ascii[byte >> 6] >> (byte & 63) & 1) != 0 : beyond_ascii;
+    if (byte >= 0x80 && byte < 0xC0) return false;  // never starts a character
+    return (starts[word(byte)] >> (byte & 63) & 1) != 0;
   }
-  void add(std::uint8_t byte) noexcept { ascii[byte >> 6] |= std::uint64_t{1} << (byte & 63); }
-  void remove(std::uint8_t byte) noexcept {
-    ascii[byte >> 6] &= ~(std::uint64_t{1} << (byte & 63));
-  }
+  /// A byte that starts a character.
+  void add(std::uint8_t byte) noexcept { starts[word(byte)] |= std::uint64_t{1} << (byte & 63); }
   /// Removes the characters that start with one of these bytes.
   void take_out(const ByteSet& bytes) noexcept {
-    for (std::size_t b = 0; b < 128; ++b) {
-      if (bytes[b]) remove(static_cast<std::uint8_t>(b));
+    for (std::size_t b = 0; b < 256; ++b) {
+      std::uint8_t byte = static_cast<std::uint8_t>(b);
+      if (bytes[b] && has(byte)) starts[word(byte)] &= ~(std::uint64_t{1} << (byte & 63));
     }
-    if ((bytes >> 128).any()) beyond_ascii = false;
   }
-  std::size_t ascii_size() const noexcept {
-    return static_cast<std::size_t>(__builtin_popcountll(ascii[0]) +
-                                    __builtin_popcountll(ascii[1]));
+  void unite(const CharClass& other) noexcept {
+    for (std::size_t w = 0; w < starts.size(); ++w) starts[w] |= other.starts[w];
+  }
+  std::size_t size() const noexcept {
+    std::size_t count = 0;
+    for (std::uint64_t bits : starts) {
+      count += static_cast<std::size_t>(__builtin_popcountll(bits));
+    }
+    return count;
   }
   bool covers(const CharClass& other) const noexcept {
-    return (other.ascii[0] & ~ascii[0]) == 0 && (other.ascii[1] & ~ascii[1]) == 0 &&
-           (beyond_ascii || !other.beyond_ascii);
+    return ((other.starts[0] & ~starts[0]) | (other.starts[1] & ~starts[1]) |
+            (other.starts[2] & ~starts[2])) == 0;
   }
   auto operator<=>(const CharClass&) const = default;
+
+ private:
+  static std::size_t word(std::uint8_t byte) noexcept { return byte < 0x80 ? byte >> 6 : 2; }
 };
 
 }  // namespace slm

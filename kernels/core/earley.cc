@@ -264,10 +264,10 @@ void EarleyRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint
     }
     const ByteTrie::Node& node = trie.nodes[at];
     bool all = false;
-    if (node.first_child != node.last_child && !trie.below[at].others) {
-      CharClass below{.ascii = trie.below[at].ascii};
+    if (node.first_child != node.last_child) {
       for (std::size_t i = begin; i < walked_.size() && !all; ++i) {
-        all = walked_[i].obligation == 0 && lexer_.loop_characters(walked_[i].lexer).covers(below);
+        all = walked_[i].obligation == 0 &&
+              trie.consists_of(at, lexer_.loop_characters(walked_[i].lexer));
       }
     }
     std::uint32_t to = all ? node.subtree_last_token : node.last_token;

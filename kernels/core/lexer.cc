@@ -92,10 +92,10 @@ CharClass Lexer::compute_loop(LexId state) {
   std::span<const std::uint32_t> pairs = pairs_.words(state);
   for (std::size_t i = 0; i < pairs.size(); i += 2) {
     CharClass one = shared_.loop_characters(pairs[i + 1]);
-    if (one.ascii_size() > widest.ascii_size()) widest = one;
+    if (one.size() > widest.size()) widest = one;
   }
   std::uint32_t at = 0;
-  if (widest.ascii_size() > 0) {
+  if (widest.size() > 0) {
     at = static_cast<std::uint32_t>(loops_.size());
     loops_.push_back(widest);
   }

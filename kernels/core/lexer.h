@@ -64,7 +64,7 @@ class Lexer {
     return intern(pairs);
   }
 
-  /// ASCII characters, each of which leaves the state alive however many of them come.
+  /// Characters, each of which leaves the state alive however many of them come.
   CharClass loop_characters(LexId state) {
     const State& here = states_[state];
     return here.loop != kUnknown ? loops_[here.loop] : compute_loop(state);

@@ -21,11 +21,11 @@ LoopTable::LoopTable(RegexPool& pool, const TokenIndex& index, NodeId body)
   auto add = [&](std::span<const TokenId> tokens) {
     doubtful.insert(doubtful.end(), tokens.begin(), tokens.end());
   };
-  for (std::size_t b = 0; b < 128; ++b) {
+  for (std::size_t b = 0; b < 256; ++b) {
     std::uint8_t byte = static_cast<std::uint8_t>(b);
     if (first_[b] && !chars_.has(byte)) add(index.holding(byte));
   }
-  if ((first_ >> 128).any()) add(chars_.beyond_ascii ? index.ragged() : index.beyond_ascii());
+  if ((first_ >> 128).any()) add(index.ragged());
   std::sort(doubtful.begin(), doubtful.end());
   doubtful.erase(std::unique(doubtful.begin(), doubtful.end()), doubtful.end());
   for (TokenId token : doubtful) {
@@ -39,7 +39,7 @@ LoopTable::LoopTable(RegexPool& pool, const TokenIndex& index, NodeId body)
 LoopTable::Run LoopTable::run(std::string_view bytes) {
   Run ran{0, 0, End::kInside};
   for (std::size_t i = 0; i < bytes.size();) {
-    ran.offset = i;
+    ran.offset = i;  // where the round begins
     std::uint8_t byte = static_cast<std::uint8_t>(bytes[i]);
     if (byte < 128 && chars_.has(byte)) {
       ++ran.rounds;
@@ -54,8 +54,9 @@ LoopTable::Run LoopTable::run(std::string_view bytes) {
     NodeId left = body_;
     do {
       left = pool_.step(left, static_cast<std::uint8_t>(bytes[i]));
-      if (left == kNothing) {
-        ran.end = End::kDead;
+      if (left == kNothing) {  // no round after all
+        ran.end = End::kLeft;
+        --ran.rounds;
         return ran;
       }
       ++i;
@@ -84,7 +85,7 @@ const LoopTable::Exits& LoopTable::exits(std::uint8_t byte) {
   Exits& exits = found->second;
   if (!fresh) return exits;
   std::vector<ByteTrie::Entry> remainders;
-  for (TokenId token : byte < 128 ? index_.holding(byte) : index_.beyond_ascii()) {
+  for (TokenId token : index_.holding(byte)) {
     std::string_view bytes = index_.trie().bytes_of(token);
     Run ran = run(bytes);
     if (ran.end != End::kLeft || ran.offset == 0) continue;

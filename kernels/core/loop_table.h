@@ -27,7 +27,7 @@ namespace slm {
 class LoopTable {
  public:
   /// A token that leaves the loop: its first `offset` bytes are so many whole rounds, one at least,
-  /// and the byte after them begins no other.
+  /// and those after them are no other.
   struct Exit {
     TokenId token;
     std::uint16_t offset, rounds;
@@ -43,7 +43,7 @@ class LoopTable {
   std::span<const std::uint32_t> stay_within(std::size_t rounds);
 
   /// The tokens that leave by this byte, and the trie of what they have from that byte on, in which
-  /// an entry is a place in the list. The byte must begin no round.
+  /// an entry is a place in the list.
   struct Exits {
     std::vector<Exit> tokens;
     ByteTrie remainders;
@@ -56,7 +56,7 @@ class LoopTable {
   std::size_t bytes() const noexcept;
 
  private:
-  enum class End : std::uint8_t { kInside, kLeft, kDead };
+  enum class End : std::uint8_t { kInside, kLeft };
   struct Run {
     std::uint32_t rounds;
     std::size_t offset;

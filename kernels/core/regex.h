@@ -12,9 +12,11 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "core/cost.h"
 #include "core/error.h"
 #include "core/flat_map.h"
 #include "core/hash.h"
@@ -27,6 +29,7 @@ using NodeId = std::uint32_t;
 inline constexpr NodeId kNothing = 0;  // no text
 inline constexpr NodeId kEpsilon = 1;  // only the empty text
 inline constexpr std::int32_t kNoBound = -1;
+inline constexpr NodeId kUndecided = 0xFFFFFFFFu;
 
 /// A sorted list of disjoint inclusive ranges.
 using Ranges = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
@@ -79,7 +82,7 @@ class RegexPool {
   ByteSet first_bytes(NodeId node);
 
   /// An expression that no text of at most `length` bytes can tell from `node`: counters that far
-  /// from their bounds cannot be felt. Nodes with intersections or complements stay as they are.
+  /// from their bounds cannot be felt.
   NodeId clamp(NodeId node, std::int32_t length);
 
   /// The options of a union; anything else is its own only option.
@@ -107,6 +110,22 @@ class RegexPool {
 
   /// Whether many different bytes can follow, at once or after one character or two.
   bool opens_wide(NodeId node);
+
+  /// A shortest text: its bytes, and the first of them.
+  struct Least {
+    Cost length = kInfiniteCost;
+    std::uint8_t byte = 0;
+  };
+  /// A shortest text of the language; infinite when there is none.
+  Least least(NodeId node);
+  /// A shortest one that is not empty.
+  Least least_more(NodeId node);
+
+  /// A superset without the bounds of the repetition that the node is or begins with.
+  NodeId widened(NodeId node);
+
+  /// Whether `wide` is `narrow`, or the same with wider bounds of the repetition at its beginning.
+  bool covers(NodeId wide, NodeId narrow) const;
 
   std::size_t size() const noexcept { return nodes_.size(); }
   std::size_t bytes() const noexcept;
@@ -185,7 +204,14 @@ class RegexPool {
   bool contains(std::uint32_t set, std::uint32_t value) const;
   /// The part of `ranges` inside [low, high], moved down by `low`.
   static Ranges slice(const Ranges& ranges, std::uint32_t low, std::uint32_t high);
+  NodeId count_rounds(NodeId rounds, NodeId texts);
+  bool within(NodeId texts, NodeId wider);
+  bool made_of_rounds(NodeId texts, NodeId round);
   bool search_alive(NodeId node);
+  Cost most_to_end(NodeId node);
+  NodeId clamp_intersection(NodeId node, std::int32_t length);
+  Cost least_at_least(NodeId node);
+  Least search_least(NodeId node);
   void merge_repeats(std::vector<NodeId>& options);
   NodeId dfa_expansion(const Node& node) const { return dfas_[node.a][node.b].expansion; }
 
@@ -203,7 +229,10 @@ class RegexPool {
   std::vector<std::uint8_t> alive_;       // by node: see Alive
   std::vector<std::uint32_t> first_of_;   // by node: its place in first_, plus one
   std::vector<ByteSet> first_;
+  std::unordered_map<NodeId, Least> least_;  // of least_more
   FlatMap clamped_;
+  FlatMap prefix_codes_;              // by node: 0 or 1
+  FlatMap within_, made_of_rounds_;  // by two nodes: 0 or 1
   int depth_ = 0;
 };
 

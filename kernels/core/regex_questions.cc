@@ -139,9 +139,76 @@ bool RegexPool::can_continue(NodeId node) {
   return false;
 }
 
+/// A bound on how many bytes any rest of the language may still need: whatever was read of one of
+/// its texts, an end is at most so far away.
+Cost RegexPool::most_to_end(NodeId id) {
+  DepthGuard guard(depth_);
+  const Node node = nodes_[id];
+  switch (node.kind) {
+    case Kind::kNothing:
+    case Kind::kEpsilon:
+      return 0;
+    case Kind::kChars:
+    case Kind::kRest:
+      return 4;
+    case Kind::kConcat: {
+      std::vector<NodeId> parts;
+      for (; nodes_[id].kind == Kind::kConcat; id = nodes_[id].b) parts.push_back(nodes_[id].a);
+      Cost most = most_to_end(id), rest = least(id).length;
+      for (; !parts.empty(); parts.pop_back()) {
+        most = std::max(most, add_costs(most_to_end(parts.back()), rest));
+        rest = add_costs(rest, least(parts.back()).length);
+      }
+      return most;
+    }
+    case Kind::kUnion: {
+      Cost most = 0;
+      for (NodeId option : options(id)) most = std::max(most, most_to_end(option));
+      return most;
+    }
+    case Kind::kRepeat: {
+      Cost rounds = static_cast<Cost>(std::max(node.low - 1, 0));
+      return add_costs(most_to_end(node.a), times(rounds, least(node.a).length));
+    }
+    default:
+      return kInfiniteCost;
+  }
+}
+
+/// Texts of at most `high` rounds, beside a condition that never needs many bytes to be met: while
+/// the bound is farther away than a text reads and the rest may need, it cannot be felt. Rounds are
+/// told apart (a prefix code), and each is a byte at least.
+NodeId RegexPool::clamp_intersection(NodeId id, std::int32_t length) {
+  std::span<const std::uint32_t> shared = lists_.words(nodes_[id].a);
+  std::vector<NodeId> parts(shared.begin(), shared.end());
+  auto is_length = [&](NodeId part) {
+    const Node& node = nodes_[part];
+    return node.kind == Kind::kRepeat && node.low == 0 && node.high > length;
+  };
+  if (std::ranges::count_if(parts, is_length) != 1) return id;
+  NodeId* bound = nullptr;
+  Cost needed = static_cast<Cost>(length);
+  for (NodeId& part : parts) {
+    if (is_length(part)) {
+      bound = &part;
+    } else {
+      needed = add_costs(needed, most_to_end(part));
+    }
+  }
+  const Node repeated = nodes_[*bound];
+  if (parts.size() != 2 || needed > static_cast<Cost>(repeated.high) ||
+      !is_prefix_code(repeated.a)) {
+    return id;
+  }
+  *bound = repeat(repeated.a, 0, kNoBound);
+  return intersect(std::move(parts));
+}
+
 NodeId RegexPool::clamp(NodeId id, std::int32_t length) {
   const Node node = nodes_[id];
-  if (node.boolean || node.kind == Kind::kChars || node.kind == Kind::kRest || id <= kEpsilon) {
+  if (node.kind == Kind::kIntersection) return clamp_intersection(id, length);
+  bool outer = node.kind == Kind::kConcat || node.kind == Kind::kUnion;
+  if ((node.boolean && !outer) || node.kind == Kind::kChars || node.kind == Kind::kRest || id <= kEpsilon) {
     return id;
   }
   std::uint64_t key = (std::uint64_t{id} << 32) | static_cast<std::uint32_t>(length);
@@ -168,10 +235,12 @@ NodeId RegexPool::clamp(NodeId id, std::int32_t length) {
     for (NodeId& option : options) option = clamp(option, length);
     result = alternate(std::move(options));
   } else if (node.kind == Kind::kRepeat) {
-    // Each round is at least one byte, so a bound more than `length` away cannot be reached. A
-    // nullable body is the exception only for `low`, and that is 0 then.
-    std::int32_t high = node.high > length ? kNoBound : node.high;
-    result = repeat(clamp(node.a, length), std::min(node.low, length + 1), high);
+    // A bound more rounds away than can be begun cannot be reached. A nullable body is the exception
+    // only for `low`, and that is 0 then.
+    Cost each = std::clamp<Cost>(least(node.a).length, 1, static_cast<Cost>(length) + 1);
+    std::int32_t most = static_cast<std::int32_t>((static_cast<Cost>(length) + each - 1) / each);
+    std::int32_t high = node.high > most ? kNoBound : node.high;
+    result = repeat(clamp(node.a, length), std::min(node.low, most + 1), high);
   }
   clamped_.insert(key, result);
   return result;
@@ -226,14 +295,29 @@ CharClass RegexPool::single_characters(NodeId body) {
       others |= first_bytes(option);
       continue;
     }
-    for (auto [low, high] : ranges_of(nodes_[option].a)) {
+    Ranges ranges = ranges_of(nodes_[option].a);
+    for (auto [low, high] : ranges) {
       for (std::uint32_t c = low; c <= std::min<std::uint32_t>(high, 0x7F); ++c) {
         found.add(static_cast<std::uint8_t>(c));
       }
     }
-    Ranges beyond = slice(ranges_of(nodes_[option].a), 0x80, 0x10FFFF);
-    const Ranges all{{0, 0xD7FF - 0x80}, {0xE000 - 0x80, 0x10FFFF - 0x80}};
-    found.beyond_ascii = found.beyond_ascii || beyond == all;
+    // A lead byte counts when all its characters are there; no character is a surrogate.
+    auto holds = [&](std::uint32_t from, std::uint32_t to) {
+      return std::ranges::any_of(ranges, [&](auto r) { return r.first <= from && to <= r.second; });
+    };
+    for (std::uint32_t lead = 0xC2; lead <= 0xF4; ++lead) {
+      std::uint32_t from, to;
+      if (lead < 0xE0) {
+        from = (lead & 0x1F) << 6, to = from | 0x3F;
+      } else if (lead < 0xF0) {
+        from = std::max((lead & 0x0F) << 12, 0x800u), to = (lead & 0x0F) << 12 | 0xFFF;
+      } else {
+        from = std::max((lead & 0x07) << 18, 0x10000u);
+        to = std::min((lead & 0x07) << 18 | 0x3FFFF, 0x10FFFFu);
+      }
+      if (lead == 0xED) to = 0xD7FF;
+      if (holds(from, to)) found.add(static_cast<std::uint8_t>(lead));
+    }
   }
   found.take_out(others);
   return found;
@@ -249,28 +333,37 @@ bool RegexPool::is_loop(NodeId id, Loop& loop) const {
 
 /// A union of prefix codes is one when its options begin with different bytes; and so on upwards.
 bool RegexPool::is_prefix_code(NodeId id) {
+  std::uint32_t known = prefix_codes_.find(id);
+  if (known != FlatMap::kAbsent) return known != 0;
   DepthGuard guard(depth_);
   const Node node = nodes_[id];
+  bool holds = false;
   switch (node.kind) {
     case Kind::kChars:
     case Kind::kRest:
-      return true;
+      holds = true;
+      break;
     case Kind::kConcat:
-      return is_prefix_code(node.a) && is_prefix_code(node.b);
+      holds = is_prefix_code(node.a) && is_prefix_code(node.b);
+      break;
     case Kind::kRepeat:
-      return node.low == node.high && is_prefix_code(node.a);
+      holds = node.low == node.high && is_prefix_code(node.a);
+      break;
     case Kind::kUnion: {
+      holds = true;
       ByteSet taken;
       for (NodeId option : options(id)) {
         ByteSet first = first_bytes(option);
-        if ((taken & first).any() || !is_prefix_code(option)) return false;
+        holds = holds && (taken & first).none() && is_prefix_code(option);
         taken |= first;
       }
-      return true;
+      break;
     }
     default:
-      return false;
+      break;
   }
+  prefix_codes_.insert(id, holds ? 1 : 0);
+  return holds;
 }
 
 bool RegexPool::opens_wide(NodeId node) {

@@ -16,9 +16,7 @@ TerminalTables::Found TerminalTables::find(NodeId node) {
   Found result;
   RegexPool::Loop loop;
   bool is_loop = pool.is_loop(node, loop);
-  // Rounds can be counted only where the bytes that begin one begin nothing else.
-  is_loop = is_loop && (pool.first_bytes(loop.body) & pool.first_bytes(loop.tail)).none();
-  LoopTable* rounds = is_loop ? loop_table(loop.body) : nullptr;
+  LoopTable* rounds = is_loop && ends_clearly(loop) ? loop_table(loop.body) : nullptr;
   NodeId key = node;
   if (rounds != nullptr) {
     result.low = loop.low;
@@ -44,7 +42,16 @@ TerminalTables::Found TerminalTables::find(NodeId node) {
   return result;
 }
 
-/// The ASCII characters under which an expression stays alive for ever, each by itself.
+/// Whether what follows a loop never looks like another round of it, so that rounds can be counted.
+bool TerminalTables::ends_clearly(const RegexPool::Loop& loop) {
+  if ((pool.first_bytes(loop.body) & pool.first_bytes(loop.tail)).none()) return true;
+  if (!pool.is_prefix_code(loop.body)) return false;
+  NodeId anything = pool.complement(kNothing);
+  return !pool.alive(
+      pool.intersect({pool.concat(loop.body, anything), pool.concat(loop.tail, anything)}));
+}
+
+/// The characters under which an expression stays alive for ever, each by itself.
 const CharClass& TerminalTables::find_loop_characters(NodeId node) {
   CharClass chars;
   RegexPool::Loop loop;
@@ -54,11 +61,10 @@ const CharClass& TerminalTables::find_loop_characters(NodeId node) {
       continue;
     }
     CharClass one = pool.single_characters(loop.body);
-    if (one.ascii_size() > chars.ascii_size()) chars = one;
+    if (one.size() > chars.size()) chars = one;
   }
-  chars.beyond_ascii = false;
   if (node >= loop_chars_of_.size()) loop_chars_of_.resize(pool.size(), 0);
-  bool none = chars.ascii_size() == 0;
+  bool none = chars.size() == 0;
   loop_chars_of_[node] = none ? 1 : static_cast<std::uint32_t>(loop_chars_.size());
   if (!none) loop_chars_.push_back(chars);
   return loop_chars_[loop_chars_of_[node]];
@@ -73,12 +79,16 @@ bool TerminalTables::walk(std::uint32_t first, std::uint32_t last, NodeId node,
   struct Frame {
     std::uint32_t next, last;
     NodeId node;
+    ByteSet follows;
     std::size_t ends;  // how many places on the path here complete the expression
   };
-  std::vector<Frame> stack{{first, last, node, 0}};
+  std::vector<Frame> stack{{first, last, node, pool.first_bytes(node), 0}};
   std::vector<std::uint32_t> ends;
   while (!stack.empty()) {
     Frame& frame = stack.back();
+    if (ends.empty()) {
+      while (frame.next < frame.last && !frame.follows[trie.bytes[frame.next]]) ++frame.next;
+    }
     if (frame.next == frame.last) {
       stack.pop_back();
       if (!stack.empty()) ends.resize(stack.back().ends);
@@ -86,7 +96,8 @@ bool TerminalTables::walk(std::uint32_t first, std::uint32_t last, NodeId node,
     }
     std::uint32_t at = frame.next++;
     const ByteTrie::Node& here = trie.nodes[at];
-    NodeId next = pool.step(frame.node, trie.bytes[at]);
+    std::uint8_t byte = trie.bytes[at];
+    NodeId next = frame.follows[byte] ? pool.step(frame.node, byte) : kNothing;
     std::uint32_t depth = static_cast<std::uint32_t>(stack.size());
     if (next == kNothing || !pool.alive(next)) {
       for (std::uint32_t end : ends) {
@@ -97,13 +108,13 @@ bool TerminalTables::walk(std::uint32_t first, std::uint32_t last, NodeId node,
       }
       continue;
     }
-    const ByteTrie::Below& below = trie.below[at];
-    bool all = !below.others && loop_characters(next).covers({.ascii = below.ascii});
+    bool all = trie.consists_of(at, loop_characters(next));
     std::uint32_t to = all ? here.subtree_last_token : here.last_token;
     inside.insert(inside.end(), trie.tokens.begin() + here.first_token, trie.tokens.begin() + to);
     if (all || here.first_child == here.last_child) continue;
     if (pool.nullable(next)) ends.push_back(depth);
-    stack.push_back({here.first_child, here.last_child, next, ends.size()});
+    stack.push_back(
+        {here.first_child, here.last_child, next, pool.first_bytes(next), ends.size()});
   }
   return true;
 }

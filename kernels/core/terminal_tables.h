@@ -57,7 +57,7 @@ class TerminalTables {
   /// but for exclusions (`RegexPool::without_exclusions`), and differ in nothing else; else nullptr.
   const std::vector<TokenId>* exclusions(NodeId node, NodeId wider);
 
-  /// ASCII characters under which an expression stays alive however many of them come: those of one
+  /// The characters under which an expression stays alive however many of them come: those of one
   /// of its loops.
   const CharClass& loop_characters(NodeId node) {
     std::uint32_t known = node < loop_chars_of_.size() ? loop_chars_of_[node] : 0;
@@ -71,6 +71,7 @@ class TerminalTables {
  private:
   std::unique_ptr<TerminalTable> make(NodeId node);
   std::unique_ptr<TerminalTable> make_loop(const RegexPool::Loop& loop);
+  bool ends_clearly(const RegexPool::Loop& loop);
   const CharClass& find_loop_characters(NodeId node);
   LoopTable* loop_table(NodeId body);
   bool walk(std::uint32_t first, std::uint32_t last, NodeId node, std::vector<TokenId>& inside,

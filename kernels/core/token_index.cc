@@ -7,8 +7,15 @@ namespace slm {
 namespace {
 
 /// Characters that classes mostly take or leave together; one mask for each saves many.
-constexpr std::array<std::pair<std::uint8_t, std::uint8_t>, 8> kGroups{
-    {{0x00, 0x1F}, {' ', '/'}, {'0', '9'}, {':', '@'}, {'A', 'Z'}, {'[', '`'}, {'a', 'z'}, {'{', 0x7F}}};
+constexpr std::array<std::pair<std::uint8_t, std::uint8_t>, 9> kGroups{{{0x00, 0x1F},
+                                                                        {' ', '/'},
+                                                                        {'0', '9'},
+                                                                        {':', '@'},
+                                                                        {'A', 'Z'},
+                                                                        {'[', '`'},
+                                                                        {'a', 'z'},
+                                                                        {'{', 0x7F},
+                                                                        {0xC2, 0xF4}}};
 
 }  // namespace
 
@@ -29,53 +36,63 @@ std::size_t character_length(std::string_view bytes) noexcept {
 }
 
 TokenIndex::TokenIndex(const TokenTrie& trie) : trie_(trie) {
-  std::size_t words = (trie.vocabulary() + 31) / 32;
-  all_.assign(words, 0);
-  ascii_.assign(words, 0);
-  with_.assign(128 * words, 0);
-  without_groups_.assign(kGroups.size() * words, 0);
-  characters_.assign(trie.vocabulary(), 0);
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> held(trie.vocabulary());
-  for (TokenId token = 0; token < trie.vocabulary(); ++token) {
-    std::string_view left = trie.bytes_of(token);
+  index_characters();
+  index_lengths();
+}
+
+void TokenIndex::index_characters() {
+  std::size_t words = (trie_.vocabulary() + 31) / 32;
+  whole_.assign(words, 0);
+  with_.assign(256 * words, 0);
+  with_any_.assign(kGroups.size() * words, 0);
+  characters_.assign(trie_.vocabulary(), 0);
+  std::vector<CharClass> held(trie_.vocabulary());
+  auto each = [](const CharClass& chars, auto visit) {
+    for (std::size_t w = 0; w < chars.starts.size(); ++w) {
+      std::size_t first = w < 2 ? 64 * w : 0xC0;
+      for (std::uint64_t bits = chars.starts[w]; bits != 0; bits &= bits - 1) {
+        visit(first + static_cast<std::size_t>(__builtin_ctzll(bits)));
+      }
+    }
+  };
+  for (TokenId token = 0; token < trie_.vocabulary(); ++token) {
+    std::string_view left = trie_.bytes_of(token);
     if (left.empty()) continue;
     std::uint32_t count = 0;
-    bool whole = true, wide = false;
-    auto& [low, high] = held[token];
+    bool whole = true;
     for (; !left.empty(); ++count) {
       std::uint8_t byte = static_cast<std::uint8_t>(left[0]);
-      if (byte < 64) low |= std::uint64_t{1} << byte;
-      if (byte >= 64 && byte < 128) high |= std::uint64_t{1} << (byte & 63);
-      wide = wide || byte >= 128;
+      if (byte < 0x80 || byte >= 0xC0) held[token].add(byte);
       std::size_t length = character_length(left);
       whole = whole && length > 0;
       left.remove_prefix(std::max<std::size_t>(1, length));
     }
     characters_[token] = static_cast<std::uint16_t>(std::min<std::uint32_t>(count, 0xFFFF));
-    if (wide) wide_.push_back(token);
     if (!whole) ragged_.push_back(token);
     std::uint32_t bit = 1u << (token & 31);
-    if (whole) all_[token >> 5] |= bit;
-    if (whole && !wide) ascii_[token >> 5] |= bit;
-    auto each = [&](auto visit) {
-      for (std::uint64_t bits = low; bits != 0; bits &= bits - 1) visit(__builtin_ctzll(bits));
-      for (std::uint64_t bits = high; bits != 0; bits &= bits - 1) visit(64 + __builtin_ctzll(bits));
-    };
-    each([&](int b) {
-      with_[static_cast<std::size_t>(b) * words + (token >> 5)] |= bit;
-      ++starts_[static_cast<std::size_t>(b) + 1];
+    if (whole) whole_[token >> 5] |= bit;
+    each(held[token], [&](std::size_t b) {
+      with_[b * words + (token >> 5)] |= bit;
+      ++starts_[b + 1];
     });
   }
-  for (std::size_t b = 0; b < 128; ++b) starts_[b + 1] += starts_[b];
-  postings_.resize(starts_[128]);
-  std::array<std::uint32_t, 129> next = starts_;
-  for (TokenId token = 0; token < trie.vocabulary(); ++token) {
-    auto [low, high] = held[token];
-    for (; low != 0; low &= low - 1) postings_[next[__builtin_ctzll(low)]++] = token;
-    for (; high != 0; high &= high - 1) postings_[next[64 + __builtin_ctzll(high)]++] = token;
+  for (std::size_t b = 0; b < 256; ++b) starts_[b + 1] += starts_[b];
+  postings_.resize(starts_[256]);
+  std::array<std::uint32_t, 257> next = starts_;
+  for (TokenId token = 0; token < trie_.vocabulary(); ++token) {
+    each(held[token], [&](std::size_t b) { postings_[next[b]++] = token; });
   }
+  for (std::size_t g = 0; g < kGroups.size(); ++g) {
+    for (std::size_t b = kGroups[g].first; b <= kGroups[g].second; ++b) {
+      for (std::size_t w = 0; w < words; ++w) with_any_[g * words + w] |= with_[b * words + w];
+    }
+  }
+}
+
+void TokenIndex::index_lengths() {
+  std::size_t words = whole_.size();
   short_.assign((kDenseLengths + 1) * words, 0);
-  for (TokenId token = 0; token < trie.vocabulary(); ++token) {
+  for (TokenId token = 0; token < trie_.vocabulary(); ++token) {
     if (characters_[token] > kDenseLengths) {
       long_.push_back(token);
     } else if (characters_[token] > 0) {
@@ -85,11 +102,6 @@ TokenIndex::TokenIndex(const TokenTrie& trie) : trie_(trie) {
   std::stable_sort(long_.begin(), long_.end(),
                    [&](TokenId x, TokenId y) { return characters_[x] > characters_[y]; });
   for (std::size_t at = words; at < short_.size(); ++at) short_[at] |= short_[at - words];
-  for (std::size_t g = 0; g < kGroups.size(); ++g) {
-    for (std::size_t b = kGroups[g].first; b <= kGroups[g].second; ++b) {
-      for (std::size_t w = 0; w < words; ++w) without_groups_[g * words + w] |= with_[b * words + w];
-    }
-  }
 }
 
 void TokenIndex::keep_short(std::span<std::uint32_t> mask, std::size_t count) const {
@@ -105,8 +117,8 @@ void TokenIndex::keep_short(std::span<std::uint32_t> mask, std::size_t count) co
 }
 
 std::vector<std::uint32_t> TokenIndex::made_of(const CharClass& chars) const {
-  std::size_t words = all_.size();
-  std::vector<std::uint32_t> made = chars.beyond_ascii ? all_ : ascii_;
+  std::size_t words = whole_.size();
+  std::vector<std::uint32_t> made = whole_;
   auto leave_out = [&](const std::uint32_t* holders) {
     for (std::size_t w = 0; w < words; ++w) made[w] &= ~holders[w];
   };
@@ -115,7 +127,7 @@ std::vector<std::uint32_t> TokenIndex::made_of(const CharClass& chars) const {
     bool any = false;
     for (std::size_t b = first; b <= last; ++b) any = any || chars.has(static_cast<std::uint8_t>(b));
     if (!any) {
-      leave_out(without_groups_.data() + g * words);
+      leave_out(with_any_.data() + g * words);
       continue;
     }
     for (std::size_t b = first; b <= last; ++b) {

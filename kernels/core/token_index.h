@@ -16,25 +16,23 @@ namespace slm {
 /// The length of the whole UTF-8 character at the start of `bytes`, or 0 when there is none.
 std::size_t character_length(std::string_view bytes) noexcept;
 
-/// An inverted index of a vocabulary by ASCII characters. Immutable.
+/// An inverted index of a vocabulary by the bytes that characters start with. Immutable.
 ///
-/// Size: 129 masks and a posting for every distinct character of every token: about 5 MB for 128,000
-/// tokens.
+/// Size: a mask for each of those bytes, and a posting for every distinct one of every token: about
+/// 6 MB for 128,000 tokens.
 class TokenIndex {
  public:
   explicit TokenIndex(const TokenTrie& trie);
 
   /// The mask of the tokens that consist of whole characters of a class.
   ///
-  /// Cost: a pass over a mask for every ASCII character that is not in the class, at most.
+  /// Cost: a pass over a mask for every start byte that is not in the class, at most.
   std::vector<std::uint32_t> made_of(const CharClass& chars) const;
 
-  /// The tokens that hold an ASCII character, ascending.
-  std::span<const TokenId> holding(std::uint8_t ascii) const noexcept {
-    return {postings_.data() + starts_[ascii], postings_.data() + starts_[ascii + 1u]};
+  /// The tokens that hold a character that starts with a byte, whole or in pieces; ascending.
+  std::span<const TokenId> holding(std::uint8_t byte) const noexcept {
+    return {postings_.data() + starts_[byte], postings_.data() + starts_[byte + 1u]};
   }
-  /// The tokens that hold any other character, or a piece of one.
-  std::span<const TokenId> beyond_ascii() const noexcept { return wide_; }
   /// The tokens that hold a piece of a character.
   std::span<const TokenId> ragged() const noexcept { return ragged_; }
 
@@ -45,17 +43,19 @@ class TokenIndex {
   void keep_short(std::span<std::uint32_t> mask, std::size_t count) const;
 
   const TokenTrie& trie() const noexcept { return trie_; }
-  std::size_t words() const noexcept { return all_.size(); }
+  std::size_t words() const noexcept { return whole_.size(); }
 
  private:
+  void index_characters();
+  void index_lengths();
+
   const TokenTrie& trie_;
-  std::vector<std::uint32_t> all_;    // tokens of whole characters
-  std::vector<std::uint32_t> ascii_;  // those without any beyond ASCII
-  std::vector<std::uint32_t> with_;   // by ASCII character: the tokens that hold it
-  std::vector<std::uint32_t> without_groups_;  // by group of characters: tokens that hold any of it
+  std::vector<std::uint32_t> whole_;    // tokens of whole characters
+  std::vector<std::uint32_t> with_;     // by byte: the tokens that hold a character it starts
+  std::vector<std::uint32_t> with_any_;  // by group of bytes: the tokens that hold any of it
   std::vector<TokenId> postings_;
-  std::array<std::uint32_t, 129> starts_{};
-  std::vector<TokenId> wide_, ragged_;
+  std::array<std::uint32_t, 257> starts_{};
+  std::vector<TokenId> ragged_;
   std::vector<std::uint16_t> characters_;
   static constexpr std::size_t kDenseLengths = 32;
   std::vector<std::uint32_t> short_;  // by k up to kDenseLengths: tokens of at most k characters

@@ -38,19 +38,45 @@ ByteTrie ByteTrie::build(std::vector<Entry> entries) {
     trie.nodes[node].last_child = static_cast<std::uint32_t>(trie.nodes.size());
     std::reverse(stack.begin() + static_cast<std::ptrdiff_t>(below), stack.end());
   }
-  trie.below.resize(trie.nodes.size());
-  for (std::size_t node = trie.nodes.size(); node-- > 0;) {  // children stand after their parents
-    Below& here = trie.below[node];
-    for (std::uint32_t child = trie.nodes[node].first_child; child < trie.nodes[node].last_child;
-         ++child) {
-      std::uint8_t byte = trie.bytes[child];
-      here.ascii[0] |= trie.below[child].ascii[0];
-      here.ascii[1] |= trie.below[child].ascii[1];
-      here.others = here.others || trie.below[child].others || byte >= 128;
-      if (byte < 128) here.ascii[byte >> 6] |= std::uint64_t{1} << (byte & 63);
-    }
-  }
+  trie.summarise();
   return trie;
+}
+
+/// From the last node to the first, since children stand after their parents. For each node and k,
+/// whether all below is k continuation bytes and then whole characters.
+void ByteTrie::summarise() {
+  below.resize(nodes.size());
+  std::vector<std::array<bool, 4>> after(nodes.size());
+  for (std::uint32_t node = static_cast<std::uint32_t>(nodes.size()); node-- > 0;) {
+    Below& here = below[node];
+    std::array<bool, 4>& holds = after[node];
+    bool ends = nodes[node].first_token != nodes[node].last_token;
+    holds = {true, !ends, !ends, !ends};
+    for (std::uint32_t child = nodes[node].first_child; child < nodes[node].last_child; ++child) {
+      std::uint8_t byte = bytes[child];
+      const Below& below_child = below[child];
+      here.starts.unite(below_child.starts);
+      if (byte < 0x80 || byte >= 0xC0) here.starts.add(byte);
+      bool tail = (byte & 0xC0) == 0x80;
+      for (std::size_t k = 1; k < 4; ++k) holds[k] = holds[k] && tail && after[child][k - 1];
+      holds[0] = holds[0] && character_below(child, after);
+    }
+    here.whole = holds[0];
+  }
+}
+
+/// Whether all that goes through a node is one character that begins with its byte, then whole ones.
+bool ByteTrie::character_below(std::uint32_t node,
+                               const std::vector<std::array<bool, 4>>& after) const {
+  std::uint8_t lead = bytes[node];
+  if (lead < 0x80) return after[node][0];
+  if (lead < 0xC2 || lead > 0xF4) return false;
+  std::uint8_t low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  std::uint8_t high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  for (std::uint32_t child = nodes[node].first_child; child < nodes[node].last_child; ++child) {
+    if (bytes[child] < low || bytes[child] > high) return false;
+  }
+  return after[node][lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3];
 }
 
 TokenTrie::TokenTrie(std::vector<std::string> tokens) : tokens_(std::move(tokens)) {

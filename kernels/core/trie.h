@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/char_class.h"
+
 namespace slm {
 
 using TokenId = std::uint32_t;
@@ -23,10 +25,10 @@ struct ByteTrie {
     std::uint32_t first_token, last_token;  // tokens that end here
     std::uint32_t subtree_last_token;       // tokens that end here or below: from first_token on
   };
-  /// The bytes below a node: the ASCII ones, and whether there are others.
+  /// The bytes below a node that can start characters.
   struct Below {
-    std::array<std::uint64_t, 2> ascii{};
-    bool others = false;
+    CharClass starts;
+    bool whole = false;  // all that ends below is whole characters from this node on
   };
   std::vector<Node> nodes;
   std::vector<std::uint8_t> bytes;  // by node: the byte that leads to it; the root's is unused
@@ -37,9 +39,18 @@ struct ByteTrie {
   using Entry = std::pair<std::string_view, TokenId>;
   static ByteTrie build(std::vector<Entry> entries);
 
+  /// Whether all below a node is characters of a class.
+  bool consists_of(std::uint32_t node, const CharClass& chars) const noexcept {
+    return below[node].whole && chars.covers(below[node].starts);
+  }
+
   std::size_t bytes_held() const noexcept {
     return nodes.size() * (sizeof(Node) + sizeof(Below) + 1) + tokens.size() * 4;
   }
+
+ private:
+  void summarise();
+  bool character_below(std::uint32_t node, const std::vector<std::array<bool, 4>>& after) const;
 };
 
 /// The tokens of a vocabulary. Immutable; shared by all its grammars.

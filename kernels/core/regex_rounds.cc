@@ -1,0 +1,110 @@
+// Bounds on the length of a text, moved into the expression of the text.
+//
+// A schema's `maxLength` beside a `pattern` is an intersection: rounds of any character, counted, and
+// the pattern. As it stands, every place in the text is a state of its own. When the pattern itself
+// is made of rounds and repeats in one place only, the bounds belong there, and the intersection is
+// gone; when nothing is bounded, the pattern alone is left.
+#include <algorithm>
+
+#include "core/regex.h"
+
+namespace slm {
+
+/// Whether all texts of one expression are texts of another. A search: for small expressions.
+bool RegexPool::within(NodeId texts, NodeId wider) {
+  if (texts == wider || texts == kNothing) return true;
+  std::uint64_t pair = (std::uint64_t{texts} << 32) | wider;
+  std::uint32_t known = within_.find(pair);
+  if (known != FlatMap::kAbsent) return known != 0;
+  bool holds = !alive(intersect({texts, complement(wider)}));
+  within_.insert(pair, holds ? 1 : 0);
+  return holds;
+}
+
+/// Whether every text is some number of rounds, as far as its form shows it part by part.
+bool RegexPool::made_of_rounds(NodeId texts, NodeId round) {
+  if (texts <= kEpsilon) return true;
+  std::uint64_t pair = (std::uint64_t{texts} << 32) | round;
+  std::uint32_t known = made_of_rounds_.find(pair);
+  if (known != FlatMap::kAbsent) return known != 0;
+  DepthGuard guard(depth_);
+  const Node node = nodes_[texts];
+  bool holds = false;
+  switch (node.kind) {
+    case Kind::kChars:
+      holds = within(texts, round);
+      break;
+    case Kind::kConcat:
+      holds = made_of_rounds(node.a, round) ? made_of_rounds(node.b, round) : within(texts, round);
+      break;
+    case Kind::kUnion: {
+      holds = true;
+      for (NodeId option : options(texts)) holds = holds && made_of_rounds(option, round);
+      holds = holds || within(texts, round);
+      break;
+    }
+    case Kind::kRepeat:
+      holds = made_of_rounds(node.a, round);
+      break;
+    default:
+      break;
+  }
+  made_of_rounds_.insert(pair, holds ? 1 : 0);
+  return holds;
+}
+
+/// The texts that are also X{low,high}, X a prefix code; kUndecided when that stays an intersection.
+///
+/// A text that is made of rounds is so in one way only, so rounds add up over the parts of a
+/// concatenation. With one part that varies, it takes what the others leave.
+NodeId RegexPool::count_rounds(NodeId rounds, NodeId texts) {
+  const Node counter = nodes_[rounds];
+  if (counter.kind != Kind::kRepeat || nodes_[texts].boolean) return kUndecided;
+  NodeId round = counter.a;
+  if (nodes_[round].nullable || nodes_[round].boolean || !is_prefix_code(round)) return kUndecided;
+  if (counter.low == 0 && counter.high == kNoBound) {
+    return made_of_rounds(texts, round) ? texts : kUndecided;
+  }
+  std::vector<NodeId> parts;
+  for (; nodes_[texts].kind == Kind::kConcat; texts = nodes_[texts].b) {
+    parts.push_back(nodes_[texts].a);
+    if (parts.size() > 256) return kUndecided;
+  }
+  parts.push_back(texts);
+  std::int64_t fixed = 0;
+  std::size_t varies = parts.size();
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const Node part = nodes_[parts[i]];
+    bool repeats = part.kind == Kind::kRepeat;
+    if (parts[i] == kEpsilon) continue;
+    if (!within(repeats ? part.a : parts[i], round)) return kUndecided;
+    if (!repeats) {
+      fixed += 1;
+    } else if (part.low == part.high) {
+      fixed += part.low;
+    } else if (varies < parts.size()) {
+      return kUndecided;
+    } else {
+      varies = i;
+    }
+  }
+  std::int64_t low = counter.low - fixed;
+  std::int64_t high = counter.high == kNoBound ? std::int64_t{-1} : counter.high - fixed;
+  if (counter.high != kNoBound && high < 0) return kNothing;
+  if (varies == parts.size()) {
+    if (low > 0) return kNothing;
+  } else {
+    const Node part = nodes_[parts[varies]];
+    low = std::max<std::int64_t>(low, part.low);
+    if (part.high != kNoBound) {
+      high = counter.high == kNoBound ? part.high : std::min<std::int64_t>(high, part.high);
+    }
+    bool bounded = part.high != kNoBound || counter.high != kNoBound;
+    if (bounded && low > high) return kNothing;
+    parts[varies] = repeat(part.a, static_cast<std::int32_t>(low),
+                           bounded ? static_cast<std::int32_t>(high) : kNoBound);
+  }
+  return concat(parts);
+}
+
+}  // namespace slm
