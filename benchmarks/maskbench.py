@@ -176,7 +176,7 @@ def check_identity(options: argparse.Namespace, folder: Path) -> None:
 
 
 def shares(text: str) -> dict[str, float]:
-    """ "xgrammar=0.25,…" as a dict."""
+    """Read "xgrammar=0.25,…"."""
     pairs = (part.partition("=") for part in text.split(",") if part)
     return {name: float(share) for name, _, share in pairs}
 

@@ -39,7 +39,7 @@ class Child:
     Args:
         engine: a contestant, or "prepare".
         vocabulary: see `benchmarks.vocabularies`.
-        seconds: for one job; a process that exceeds it by half, and a second, is ended.
+        seconds: for one job; a process that does not see the end of them itself is ended.
         megabytes: by how much one job may grow the process.
         jobs: end the process after so many jobs; 0: never.
     """
@@ -67,12 +67,10 @@ class Child:
         stage = "compile"
         try:
             self._send({"seconds": self.seconds, **job})
-            grown, until = self._resident(), time.monotonic() + self.seconds * 1.5 + 1
-            while True:
-                message = self._receive(until, grown + self.megabytes)
-                if "result" in message:
-                    break
+            largest, until = self._resident() + self.megabytes, time.monotonic() + self.seconds
+            while "result" not in (message := self._receive(until, largest)):
                 stage = message["stage"]
+                until += self.seconds / 2 + 1  # it looks at the time itself now, between tokens
         except Died as death:
             self.close()
             return {"status": death.status, "stage": stage, "message": death.message}

@@ -12,6 +12,8 @@ alike: its pauses belong to no engine.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import json
 import os
@@ -133,6 +135,8 @@ def serve(prepare: Callable[[], Callable[[dict[str, Any], Answer], dict[str, Any
 
     work = prepare()
     gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # glibc: or later growth would hide in this
+        ctypes.CDLL(None).malloc_trim(0)
     gc.freeze()
     gc.disable()
     tell({"stage": "ready"})
