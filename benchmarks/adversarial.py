@@ -190,14 +190,17 @@ def main() -> None:
     if options.large:
         large = f"synthetic:{options.large}"
         work += [(name, large) for name in names if name in LARGE]
-    rows = []
-    for name, vocabulary in work:
-        case = ATTACKS[name]()
-        for engine in engines:
-            print(f"{name} · {Path(vocabulary).name} · {engine}", file=sys.stderr)
-            row = attempt(engine, case, vocabulary, options)
-            row |= {"case": name, "vocabulary": vocabulary, "engine": engine}
-            rows.append({**row, "broken": broken(row)})
+    rows: list[dict[str, Any]] = []
+    try:
+        for name, vocabulary in work:
+            case = ATTACKS[name]()
+            for engine in engines:
+                print(f"{name} · {Path(vocabulary).name} · {engine}", file=sys.stderr)
+                row = attempt(engine, case, vocabulary, options)
+                row |= {"case": name, "vocabulary": vocabulary, "engine": engine}
+                rows.append({**row, "broken": broken(row)})
+    except KeyboardInterrupt:
+        print("ended early; what there is:", file=sys.stderr)
     console = Console(width=150)
     print_table(console, rows)
     failed = [row["case"] for row in rows if row["engine"] == "slm" and row["broken"]]
