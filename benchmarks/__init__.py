@@ -1,0 +1,1 @@
+"""Benchmarks: masks beside their peers (`maskbench.py`) and the worst cases (`adversarial.py`)."""
