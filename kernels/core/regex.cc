@@ -249,12 +249,7 @@ NodeId RegexPool::intersect(std::vector<NodeId> parts) {
   std::sort(flat.begin(), flat.end());
   flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
   if (flat.empty()) return complement(kNothing);
-  if (flat.size() == 2) {
-    NodeId counted = count_rounds(flat[0], flat[1]);
-    if (counted != kUndecided) return counted;
-    counted = count_rounds(flat[1], flat[0]);
-    if (counted != kUndecided) return counted;
-  }
+  if (flat.size() > 1 && count_rounds_among(flat)) return intersect(std::move(flat));
   if (flat.size() == 1) return flat[0];
   bool null = true;
   for (NodeId part : flat) null = null && nodes_[part].nullable;

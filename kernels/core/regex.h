@@ -205,6 +205,7 @@ class RegexPool {
   /// The part of `ranges` inside [low, high], moved down by `low`.
   static Ranges slice(const Ranges& ranges, std::uint32_t low, std::uint32_t high);
   NodeId count_rounds(NodeId rounds, NodeId texts);
+  bool count_rounds_among(std::vector<NodeId>& parts);
   bool within(NodeId texts, NodeId wider);
   bool made_of_rounds(NodeId texts, NodeId round);
   bool search_alive(NodeId node);

@@ -107,4 +107,20 @@ NodeId RegexPool::count_rounds(NodeId rounds, NodeId texts) {
   return concat(parts);
 }
 
+/// Puts one expression in the place of two parts of an intersection, where that can be done.
+bool RegexPool::count_rounds_among(std::vector<NodeId>& parts) {
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (nodes_[parts[i]].kind != Kind::kRepeat) continue;
+    for (std::size_t k = 0; k < parts.size(); ++k) {
+      if (k == i) continue;
+      NodeId counted = count_rounds(parts[i], parts[k]);
+      if (counted == kUndecided) continue;
+      parts[i] = counted;
+      parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(k));
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace slm

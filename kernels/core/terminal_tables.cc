@@ -18,12 +18,14 @@ TerminalTables::Found TerminalTables::find(NodeId node) {
   bool is_loop = pool.is_loop(node, loop);
   LoopTable* rounds = is_loop && ends_clearly(loop) ? loop_table(loop.body) : nullptr;
   NodeId key = node;
+  std::int32_t longest = static_cast<std::int32_t>(index_.trie().longest());
   if (rounds != nullptr) {
     result.low = loop.low;
     result.high = loop.high;
+    loop.tail = pool.clamp(loop.tail, longest);
     key = pool.concat(pool.repeat(loop.body, 0, kNoBound), loop.tail);
   } else {
-    key = pool.clamp(node, static_cast<std::int32_t>(index_.trie().longest()));
+    key = pool.clamp(node, longest);
   }
   std::uint32_t at = by_node_.find(key);
   if (at == FlatMap::kAbsent) {
