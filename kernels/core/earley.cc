@@ -286,6 +286,15 @@ ByteSet EarleyRecogniser::may_differ(StateId state, StateId base) {
 }
 
 std::vector<Expectation> EarleyRecogniser::expected(StateId state) const {
+  // An item knows where it is after its terminal; where it waits for it follows from the tables.
+  std::unordered_multimap<std::uint64_t, std::uint32_t> nodes;
+  auto key = [](TerminalId terminal, PositionId target) {
+    return (std::uint64_t{terminal} << 32) | target;
+  };
+  for (const Position& position : tables_.positions) {
+    if (position.symbol_kind != Position::Symbol::kTerminal) continue;
+    nodes.emplace(key(position.symbol, position.target), position.source);
+  }
   std::span<const std::uint32_t> words = configs_.words(state);
   std::vector<Expectation> found;
   for (std::size_t i = 1; i < words.size(); i += 3) {
@@ -294,7 +303,10 @@ std::vector<Expectation> EarleyRecogniser::expected(StateId state) const {
       TerminalId terminal = pairs[k];
       for (const Wait& wait : waiting(rows_[words[i]].terminals, terminal)) {
         RuleId rule = tables_.positions[wait.after.position].rule;
-        found.push_back({terminal, tables_.rules[rule].source});
+        auto [first, last] = nodes.equal_range(key(terminal, wait.after.position));
+        for (auto at = first; at != last; ++at) {
+          found.push_back({terminal, tables_.rules[rule].source, at->second});
+        }
       }
     }
   }

@@ -188,10 +188,11 @@ class Builder {
     silent(from, fresh);
     return fresh;
   }
-  void on_terminal(PositionId from, std::uint32_t terminal, PositionId to) {
+  void on_terminal(PositionId from, std::uint32_t node, PositionId to) {
     Position& position = tables_.positions[free_position(from)];
     position.symbol_kind = Position::Symbol::kTerminal;
-    position.symbol = terminal;
+    position.symbol = program_.nodes[node].children[0];
+    position.source = node;
     position.target = to;
   }
   void on_rule(PositionId from, RuleId called, PositionId to) {
@@ -207,7 +208,7 @@ class Builder {
     if (!productive_.node(index)) return;
     switch (node.op) {
       case Op::kTerminal:
-        on_terminal(from, node.children[0], to);
+        on_terminal(from, index, to);
         break;
       case Op::kCall:
         on_rule(from, rule(node.children[0]), to);
@@ -265,7 +266,7 @@ class Builder {
     PositionId loop = tables_.rules[id].first;
     const Program::Node& inner = program_.nodes[body];
     if (inner.op == Op::kTerminal) {
-      on_terminal(loop, inner.children[0], loop);
+      on_terminal(loop, body, loop);
     } else if (inner.op == Op::kCall) {
       on_rule(loop, rule(inner.children[0]), loop);
     } else {

@@ -28,6 +28,7 @@ struct Position {
   bool only_ends = false;    // nothing but the end of the rule can follow
   std::uint32_t symbol = 0;  // terminal or rule
   PositionId target = 0;     // after the symbol
+  std::uint32_t source = 0;  // the program's node that is the terminal, for explanations
   std::int32_t low = 0, high = 0;
   std::vector<PositionId> silent;
 };
