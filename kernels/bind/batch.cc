@@ -53,7 +53,7 @@ bool fill_rows(const std::vector<Session*>& sessions, nb::handle array,
 }  // namespace
 
 void bind_batch(nb::module_& m) {
-  m.def("fill_rows", &fill_rows, "sessions"_a, "bitmask"_a, "rows"_a, "threads"_a);
+  m.def("fill_rows", &fill_rows, "sessions"_a, "bitmask"_a.none(), "rows"_a, "threads"_a);
 }
 
 }  // namespace slm

@@ -9,8 +9,8 @@
 namespace slm {
 
 /// A bitmask that is plainly one: numpy's own array type, int32, (batch, words), each row
-/// contiguous, all of it writable. Anything else is not `plain()`: Python looks at it then, converts
-/// it or says what is wrong.
+/// contiguous, all of it writable. Anything else is not `plain()`: Python looks at it then,
+/// converts it or says what is wrong.
 ///
 /// Holds the buffer while it lives, so the array keeps its memory even without the GIL.
 /// Cost: 40 ns.

@@ -90,7 +90,7 @@ using Judged = std::pair<std::vector<bool>, std::vector<bool>>;
 
 /// None where the tree is not plainly one: Python says what is wrong with it.
 std::optional<Judged> verify_draft(Session& session, nb::handle tokens, nb::handle parents,
-                                  std::optional<Rows> rows) {
+                                   std::optional<Rows> rows) {
   std::vector<std::int64_t> ids, above;
   if (!read_numbers(tokens, 0, session.engine().trie().vocabulary(), ids)) return std::nullopt;
   if (parents.is_none()) {  // a chain
@@ -123,7 +123,7 @@ std::optional<Judged> verify_draft(Session& session, nb::handle tokens, nb::hand
 using Straddles = std::vector<std::tuple<std::uint32_t, std::vector<TokenId>, bool>>;
 
 std::tuple<nb::bytes, bool, Straddles> ahead_of(Session& session, std::size_t limit,
-                                                  std::size_t kinds) {
+                                                std::size_t kinds) {
   LookAhead ahead;
   {
     std::shared_ptr<Engine> engine = session.shared_engine();
@@ -164,11 +164,12 @@ Waits expected(Session& session, const nb::bytes& after) {
 void bind_session(nb::module_& m) {
   nb::class_<Session>(m, "Session", "A position in one text.")
       .def("fill_mask", &fill_mask, "row"_a)
-      .def("fill_row", &fill_row, "bitmask"_a, "row"_a)
+      .def("fill_row", &fill_row, "bitmask"_a.none(), "row"_a.none())
       .def("walk_mask", &walk_mask, "row"_a)
-      .def("accept", &accept, "token"_a)
-      .def("check", &check, "token"_a)
-      .def("verify", &verify_draft, "tokens"_a, "parents"_a.none(), "rows"_a.none() = nb::none())
+      .def("accept", &accept, "token"_a.none())
+      .def("check", &check, "token"_a.none())
+      .def("verify", &verify_draft, "tokens"_a.none(), "parents"_a.none(),
+           "rows"_a.none() = nb::none())
       .def("rollback", &Session::rollback, "count"_a)
       .def("fork", [](const Session& session) { return Session(session); })
       .def("tokens",

@@ -34,6 +34,7 @@ std::uint32_t child_of(const ByteTrie& trie, std::uint32_t node, std::uint8_t by
 struct Found {
   std::uint32_t node;
   StateId after;
+  std::size_t depth;  // bytes from where the search began
 };
 
 /// Nodes with tokens strictly below `node` that are viable from `state`, `most` at the most.
@@ -59,7 +60,7 @@ std::vector<Found> viable_below(Recogniser& recogniser, const ByteTrie& trie, st
     StateId after = recogniser.step(frame.state, trie.bytes[at]);
     if (after == kDead) continue;
     const ByteTrie::Node& child = trie.nodes[at];
-    if (child.first_token != child.last_token) found.push_back({at, after});
+    if (child.first_token != child.last_token) found.push_back({at, after, stack.size()});
     if (child.first_child != child.last_child) {
       stack.push_back({child.first_child, child.last_child, after});
     }
@@ -69,8 +70,8 @@ std::vector<Found> viable_below(Recogniser& recogniser, const ByteTrie& trie, st
 
 }  // namespace
 
-LookAhead look_ahead(Recogniser& recogniser, const ByteTrie& trie, StateId state,
-                     std::size_t limit, std::size_t kinds) {
+LookAhead look_ahead(Recogniser& recogniser, const ByteTrie& trie, StateId state, std::size_t limit,
+                     std::size_t kinds) {
   LookAhead ahead;
   for (;;) {
     StateId after = kDead;
@@ -113,14 +114,14 @@ OnlyTokens only_tokens(Recogniser& recogniser, const ByteTrie& trie, StateId sta
       only.ends = only_byte(recogniser, state, after) == -1;
       return only;
     }
-    if (bytes >= limit) return only;
     std::vector<Found> found = viable_below(recogniser, trie, 0, state, 2);
     if (found.size() != 1) return only;
+    bytes += found[0].depth;
+    if (bytes > limit) return only;
     const ByteTrie::Node& node = trie.nodes[found[0].node];
     if (node.last_token - node.first_token != 1) return only;  // two ids with the same bytes
     only.tokens.push_back(trie.tokens[node.first_token]);
     state = found[0].after;
-    ++bytes;  // at least: a token has one
   }
 }
 

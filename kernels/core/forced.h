@@ -20,8 +20,8 @@ struct Straddle {
 /// What every continuation of a state begins with.
 struct LookAhead {
   std::string bytes;
-  bool ends = false;                 // the text is complete after them and nothing can follow
-  std::vector<Straddle> straddles;   // by ascending `at`; empty when `ends`
+  bool ends = false;                // the text is complete after them and nothing can follow
+  std::vector<Straddle> straddles;  // by ascending `at`; empty when `ends`
 };
 
 /// Tokens that come one after the other because each is the only one allowed.
@@ -36,10 +36,10 @@ struct OnlyTokens {
 /// can end, and recognisers have none.
 /// Cost: O(bytes * 256) steps, then for each of the last `longest` bytes a path down the trie and a
 /// walk below it that stops after `kinds` viable tokens.
-LookAhead look_ahead(Recogniser& recogniser, const ByteTrie& trie, StateId state,
-                     std::size_t limit, std::size_t kinds);
+LookAhead look_ahead(Recogniser& recogniser, const ByteTrie& trie, StateId state, std::size_t limit,
+                     std::size_t kinds);
 
-/// At most `limit` of them.
+/// At most `limit` bytes of them.
 ///
 /// Cost: a walk over the trie a token, each of which stops at the second token it finds.
 OnlyTokens only_tokens(Recogniser& recogniser, const ByteTrie& trie, StateId state,

@@ -28,10 +28,10 @@ struct Verdict {
 
 /// Judges a tree of tokens that hangs below the session's text.
 ///
-/// Precondition: `parents[i] < i`; -1 hangs node i on the text itself. Tokens are of the vocabulary.
-/// Writes, if there are rows, the mask after the text into row 0 and after node i into row i + 1;
-/// all zeros where the node is illegal, since nothing may follow there.
-/// Cost: a step a byte of each legal node, and a mask a legal node if there are rows.
+/// Precondition: `parents[i] < i`; -1 hangs node i on the text itself. Tokens are of the
+/// vocabulary. Writes, if there are rows, the mask after the text into row 0 and after node i into
+/// row i + 1; all zeros where the node is illegal, since nothing may follow there. Cost: a step a
+/// byte of each legal node, and a mask a legal node if there are rows.
 Verdict verify_tree(const Session& session, std::span<const std::int64_t> tokens,
                     std::span<const std::int64_t> parents, MaskRows rows);
 

@@ -84,7 +84,9 @@ def _one_by_one(matchers: Sequence[Matcher], bitmask: Any, rows: list[int], thre
                 hint="give the sequences of each model a bitmask of their own",
             )
     array = array_of(bitmask, matchers[0].compiled.vocabulary.words)
-    views = [row_of(array, row, array.shape[1]) for row in rows]  # all checked before one is written
+    views = [
+        row_of(array, row, array.shape[1]) for row in rows
+    ]  # all checked before one is written
     if matchers[0]._session.fill_rows([m._session for m in matchers], array, rows, threads):
         return
     for matcher, view in zip(matchers, views, strict=True):

@@ -61,7 +61,8 @@ def array_of(bitmask: Any, words: int) -> NDArray[np.int32]:
             f"a bitmask has to be int32 (batch, {words}), not {array.dtype} {array.shape}",
             hint=f"np.zeros((batch, {words}), np.int32)",
         )
-    return array
+    checked: NDArray[np.int32] = array
+    return checked
 
 
 def _writable(view: NDArray[np.int32], contiguous: bool) -> NDArray[np.int32]:

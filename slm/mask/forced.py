@@ -63,7 +63,7 @@ def forced_tokens(session: Session, vocabulary: Vocabulary, limit: int) -> list[
         for token in ids:
             if not after.accept(token):
                 return []  # the tokenizer has another token with these bytes, a special one
-    more, ends = after.only_tokens(limit)
+    more, ends = after.only_tokens(limit - len(vocabulary.decode(ids)))
     return [*ids, *more, end] if ends else [*ids, *more]
 
 

@@ -229,9 +229,7 @@ class Matcher:
         ChainVerdict(accepted=2, may_end=(False, True))
         """
         rows = self._rows(bitmask, row, len(draft_tokens) + 1)
-        legal, may_end = judge(
-            self._session, self._compiled.vocabulary, draft_tokens, None, rows
-        )
+        legal, may_end = judge(self._session, self._compiled.vocabulary, draft_tokens, None, rows)
         accepted = sum(legal)
         return ChainVerdict(accepted, tuple(may_end[:accepted]))
 

@@ -155,12 +155,12 @@ class ReferenceSession:
             for end in self._engine.vocabulary.eos_ids:
                 bits[end // 32] |= np.uint32(1 << end % 32)
 
-    def fill_row(self, bitmask: Any, row: Any) -> bool:
+    def fill_row(self, bitmask: Any, row: Any) -> bool:  # noqa: ARG002
         """There is no quick way."""
         return False
 
     @staticmethod
-    def fill_rows(sessions: Sequence[Any], bitmask: Any, rows: list[int], threads: int) -> bool:
+    def fill_rows(*_: Any) -> bool:
         """Nor one for many."""
         return False
 
@@ -284,12 +284,15 @@ class ReferenceSession:
 
     def only_tokens(self, limit: int) -> tuple[list[int], bool]:
         """What the masks alone say must come."""
-        copy, found = self.fork(), []
+        copy, found, size = self.fork(), list[int](), 0
         row = np.zeros(self._engine.vocabulary.words, np.int32)
-        while not copy._finished and not copy.is_complete() and len(found) < limit:
+        while not copy._finished and not copy.is_complete():
             copy.fill_mask(row)
             allowed = np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little"))
             if len(allowed) != 1:
+                return found, False
+            size += len(self._engine.vocabulary.tokens[allowed[0]] or b"")
+            if size > limit:
                 return found, False
             found.append(int(allowed[0]))
             copy.accept(found[-1])

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from slm.grammar.ir import Terminal
 
-# What every continuation begins with: the bytes; whether the text is complete after them and nothing
-# can follow; else, by ascending position, the tokens that begin there inside these bytes, go on
+# What every continuation begins with: the bytes; whether the text is complete after them and can
+# not go on; else, by ascending position, the tokens that begin there inside these bytes, go on
 # after their end, and are viable: the first few, one a byte string, and whether there are more.
 Ahead: TypeAlias = tuple[bytes, bool, list[tuple[int, list[int], bool]]]
 
@@ -114,7 +114,7 @@ class Session(Protocol):
         ...
 
     def only_tokens(self, limit: int) -> tuple[list[int], bool]:
-        """Tokens, at most `limit`, each of which is the only one allowed after those before.
+        """Tokens, at most `limit` bytes, each of which is the only one allowed after those before.
 
         And whether the text is complete after them and nothing can follow.
         """

@@ -17,8 +17,7 @@ from typing import Any, Literal, TypeAlias
 Cuts: TypeAlias = Literal["exact", "shortened", "unknown"]
 
 _PLAIN_STEPS = frozenset(("ByteLevel", "Metaspace", "Digits", "Punctuation"))
-# What a pattern may not have: look-around, anchors, lazy repetition, conditions. Backslash pairs are
-# read first, so that an escaped bracket is no bracket.
+# What a pattern may not have: look-around, anchors, lazy repetition, conditions.
 _LOOKS = re.compile(r"\(\?[=!<>(|]|\\[bBAzZGK]|[*+?}]\?|\$|(?<!\[)\^")
 _TRAILING_BLANKS = r"\s+(?!\S)"
 

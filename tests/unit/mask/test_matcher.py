@@ -236,7 +236,8 @@ def test_forced_text_is_tokenised_as_the_tokenizer_would(engine: str) -> None:
     )
     matcher = compile_grammar(grammar, vocabulary, engine).matcher()
     forced = matcher.forced_tokens()
-    assert vocabulary.show(forced) == '⟦{"‧first‧ name‧":‧ "⟧'
+    # the quote after the blank is forced text, but a token of it and letters might be used there
+    assert vocabulary.show(forced) == '⟦{"‧first‧ name‧":⟧'
     for token in vocabulary.tokenize('{"first name": "Ada"'):
         matcher.accept(token)
     forced = matcher.forced_tokens()
