@@ -40,7 +40,8 @@ def after_everything(matcher: Matcher) -> None:
 MESSAGES: dict[str, tuple[Callable[[Matcher], object], str]] = {
     "first byte": (
         lambda matcher: matcher.accept(ord("a")),
-        "[M001] token 97 ⟦a⟧ is not allowed at its byte 0 ('a'): expected { (in rule `start`) at g:1:1\n"
+        "[M001] token 97 ⟦a⟧ is not allowed at its byte 0 ('a'): expected { (in rule `start`) "
+        "at g:1:1\n"
         "  at g:1:1\n"
         '  start: "{" pair\n'
         "  ^^^^^\n"
@@ -75,7 +76,8 @@ MESSAGES: dict[str, tuple[Callable[[Matcher], object], str]] = {
     ),
     "end too early": (
         lambda matcher: matcher.accept(259),
-        "[M001] token 259 ends the text, which is not complete: expected { (in rule `start`) at g:1:1\n"
+        "[M001] token 259 ends the text, which is not complete: expected { (in rule `start`) "
+        "at g:1:1\n"
         "  at g:1:1\n"
         '  start: "{" pair\n'
         "  ^^^^^\n"

@@ -1,4 +1,4 @@
-"""Forced tokens are canonical: every completion, tokenised by the tokenizer itself, has them first."""
+"""Forced tokens are canonical: the tokenizer itself begins every completion with them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.properties.engine_language import ENGINES
 # What tokenizers cut in ways of their own: words, their endings, blanks, digits, quotes, marks.
 PIECES = [
     "hyper", "ing", "text", " ", "  ", "\n", '"', "'", "'s", "ll", "don", "t", ":", ": ", "{", "}",
-    '", "', "12", "345", "6", "é", "漢", "字", "😀", "😃", "A", "The", "(", ".", "...", "\t", "\r\n",
-    " the", "e", "name", "_", "-", "\u00a0", "\u0301",
+    '", "', "12", "345", "6", "é", "漢", "字", "😀", "😃", "A", "The", "(", ".", "...", "\t",
+    "\r\n", " the", "e", "name", "_", "-", "\u00a0", "\u0301",
 ]  # fmt: skip
 texts = st.lists(st.sampled_from(PIECES), min_size=1, max_size=7).map("".join)
 TOKENIZERS = ["embedded", *(n for n in ("llama3", "qwen2", "phi3"))]

@@ -1,4 +1,4 @@
-"""Choosing without a mask changes nothing but the work: the distribution, and at temperature 0 all."""
+"""Choosing without a mask changes nothing but the work: outputs have the same distribution."""
 
 from __future__ import annotations
 
