@@ -14,9 +14,10 @@ class Step:
         token_id: the token.
         piece: its bytes; empty for a special token.
         forced: the specification left nothing else here, so the model was not asked.
-        legal: how many tokens the mask allowed; None for forced tokens, and where no mask was made.
+        legal: how many tokens the mask allowed; None for forced tokens, and without a mask.
         logprob: the token's natural log-probability under the unmasked model; None when forced.
-        legal_mass: the probability the unmasked model gave to all legal tokens; None where `legal` is.
+        legal_mass: the probability the unmasked model gave to all legal tokens; None where
+            `legal` is.
     """
 
     token_id: int

@@ -4,12 +4,12 @@ The order is: repetition penalty, mask, temperature, top-k, top-p, min-p, draw. 
 after the mask, so they choose among legal tokens and always leave at least one.
 
 A mask can also be left unmade (`Sampler.choose_unmasked`): draw x from p, the distribution without
-a mask, and take it if it is legal, else draw again under the mask. With Z = p(legal), a legal x comes
-out with probability p(x) + (1 - Z) p(x) / Z = p(x) / Z: exactly what drawing under the mask gives.
+a mask, and take it if it is legal, else draw again under the mask. With Z = p(legal), a legal x
+comes out with probability p(x) + (1 - Z) p(x) / Z = p(x) / Z: what drawing under the mask gives.
 That holds for whatever maps each token's logit to its weight by itself: the repetition penalty and
-the temperature, and temperature 0, where the argmax of all is that of the legal ones if it is legal.
-`min_p` compares weights with that of the likeliest token: it is the same filter with and without the
-mask if that token is legal. `top_k` and `top_p` choose among what the mask leaves, so they need it.
+the temperature; and temperature 0, where the argmax of all, if legal, is that of the legal ones.
+`min_p` compares weights with the likeliest token's: it is the same filter with and without the mask
+if that token is legal. `top_k` and `top_p` choose among what the mask leaves, so they need it.
 
 Contracts: temperature 0 is the exact argmax (of equals, the lowest id); NaN counts as -inf; +inf
 wins over everything finite; ids past the vocabulary (padding of the output layer) and masked ids

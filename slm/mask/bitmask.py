@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ def row_of(bitmask: Any, row: int, words: int) -> NDArray[np.int32]:
         BitmaskMismatch: wrong shape, dtype, layout or row.
     """
     array = array_of(bitmask, words)
+    row = int(operator.index(row))  # True would be a mask of rows to numpy
     if not 0 <= row < array.shape[0]:
         raise BitmaskMismatch(
             f"row {row} is outside the bitmask of {array.shape[0]} rows", hint="rows start at 0"
@@ -32,6 +34,7 @@ def rows_of(bitmask: Any, first: int, count: int, words: int) -> NDArray[np.int3
         BitmaskMismatch: wrong shape, dtype or layout, or fewer rows.
     """
     array = array_of(bitmask, words)
+    first = int(operator.index(first))
     if not 0 <= first <= array.shape[0] - count:
         raise BitmaskMismatch(
             f"{count} rows from row {first} on are needed, and the bitmask has {array.shape[0]}",
