@@ -270,6 +270,12 @@ class EngineUnavailable(SlmError):
     code = "M004"
 
 
+class InvalidDraft(SlmError):
+    """Draft tokens whose parents make no tree."""
+
+    code = "M006"
+
+
 class DecodingError(SlmError):
     """Text could not be generated."""
 

@@ -353,6 +353,16 @@ std::span<const Recogniser::Part> EarleyRecogniser::parts(StateId state) {
 }
 
 std::vector<Expectation> EarleyRecogniser::expected(StateId state) const {
+  // An item knows where it is after its terminal; where it waits for it follows from the tables.
+  std::unordered_multimap<std::uint64_t, std::uint32_t> nodes;
+  auto key = [](TerminalId terminal, PositionId target) {
+    return (std::uint64_t{terminal} << 32) | target;
+  };
+  for (PositionId id = 0; id < grammar_.positions(); ++id) {
+    const Position& position = grammar_.position(id);
+    if (position.symbol_kind != Position::Symbol::kTerminal) continue;
+    nodes.emplace(key(position.symbol, position.target), position.source);
+  }
   std::span<const std::uint32_t> words = configs_.words(state);
   std::vector<Expectation> found;
   for (std::size_t i = 1; i < words.size(); i += 3) {
@@ -361,7 +371,10 @@ std::vector<Expectation> EarleyRecogniser::expected(StateId state) const {
       TerminalId terminal = pairs[k];
       for (const Wait& wait : waiting(rows_[words[i]].terminals, terminal)) {
         RuleId rule = grammar_.position(wait.after.position).rule;
-        found.push_back({terminal, grammar_.rule(rule).source});
+        auto [first, last] = nodes.equal_range(key(terminal, wait.after.position));
+        for (auto at = first; at != last; ++at) {
+          found.push_back({terminal, grammar_.rule(rule).source, at->second});
+        }
       }
     }
   }

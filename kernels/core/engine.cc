@@ -124,6 +124,16 @@ std::string Engine::forced_bytes(StateId state, std::size_t limit) {
   });
 }
 
+LookAhead Engine::look_ahead(StateId state, std::size_t limit, std::size_t kinds) {
+  const ByteTrie& trie = vocabulary_->trie.trie();
+  return locked([&] { return slm::look_ahead(*recogniser_, trie, state, limit, kinds); });
+}
+
+OnlyTokens Engine::only_tokens(StateId state, std::size_t limit) {
+  const ByteTrie& trie = vocabulary_->trie.trie();
+  return locked([&] { return slm::only_tokens(*recogniser_, trie, state, limit); });
+}
+
 std::vector<Expectation> Engine::expected(StateId state, std::string_view after) {
   return locked([&] { return recogniser_->expected(walk(state, after)); });
 }
@@ -144,7 +154,7 @@ void Session::fill_end(std::span<std::uint32_t> row) const {
 }
 
 void Session::fill_mask(std::span<std::uint32_t> row) {
-  if (finished_ > 0) {
+  if (finished_) {
     fill_end(row);
   } else {
     engine_->fill_mask(states_.back(), row);
@@ -152,31 +162,43 @@ void Session::fill_mask(std::span<std::uint32_t> row) {
 }
 
 bool Session::try_fill_mask(std::span<std::uint32_t> row) {
-  if (finished_ == 0) return engine_->try_fill_mask(states_.back(), row);
+  if (!finished_) return engine_->try_fill_mask(states_.back(), row);
   fill_end(row);
   return true;
 }
 
 bool Session::accept(TokenId token) {
+  if (token >= engine_->trie().vocabulary()) return false;
   if (engine_->is_end_token(token)) {
+    if (finished_) return true;
     if (!is_complete()) return false;
-    ++finished_;
+    finished_ = true;
+    tokens_.push_back(token);
     return true;
   }
-  if (finished_ > 0 || token >= engine_->trie().vocabulary()) return false;
+  if (finished_) return false;
   const std::string& bytes = engine_->trie().bytes_of(token);
   if (bytes.empty()) return false;  // special tokens match no text
   StateId next = engine_->step(states_.back(), bytes);
   if (next == kDead) return false;
   states_.push_back(next);
+  tokens_.push_back(token);
   return true;
 }
 
+bool Session::check(TokenId token) const {
+  if (token >= engine_->trie().vocabulary()) return false;
+  if (engine_->is_end_token(token)) return finished_ || engine_->can_end(states_.back());
+  const std::string& bytes = engine_->trie().bytes_of(token);
+  return !finished_ && !bytes.empty() && engine_->step(states_.back(), bytes) != kDead;
+}
+
 bool Session::rollback(std::size_t count) {
-  if (count > finished_ + states_.size() - 1) return false;
-  std::size_t ends = std::min(count, finished_);
-  finished_ -= ends;
-  states_.resize(states_.size() - (count - ends));
+  if (count > tokens_.size()) return false;
+  if (count == 0) return true;
+  tokens_.resize(tokens_.size() - count);
+  states_.resize(tokens_.size() + 1);  // an end token left no state
+  finished_ = false;
   return true;
 }
 

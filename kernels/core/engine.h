@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/forced.h"
 #include "core/masks.h"
 #include "core/program.h"
 #include "core/recogniser.h"
@@ -67,6 +68,10 @@ class Engine {
   /// The bytes every continuation starts with, up to `limit` of them.
   std::string forced_bytes(StateId state, std::size_t limit);
 
+  /// See forced.h.
+  LookAhead look_ahead(StateId state, std::size_t limit, std::size_t kinds);
+  OnlyTokens only_tokens(StateId state, std::size_t limit);
+
   std::vector<Expectation> expected(StateId state, std::string_view after);
   EngineStats stats();
 
@@ -101,23 +106,38 @@ class Session {
   void fill_mask(std::span<std::uint32_t> row);
   bool try_fill_mask(std::span<std::uint32_t> row);
 
-  /// Moves past a token, or returns false and changes nothing.
+  /// Moves past a token, or returns false and changes nothing. After an end token, a further one
+  /// changes nothing either.
   bool accept(TokenId token);
+
+  /// Whether `accept` would take the token; changes nothing.
+  bool check(TokenId token) const;
 
   /// Takes back the last `count` accepted tokens; false when there are not that many.
   bool rollback(std::size_t count);
 
-  bool is_complete() { return finished_ > 0 || engine_->can_end(states_.back()); }
-  bool is_finished() const noexcept { return finished_ > 0; }
+  bool is_complete() { return finished_ || engine_->can_end(states_.back()); }
+  bool is_finished() const noexcept { return finished_; }
   StateId state() const noexcept { return states_.back(); }
+  std::span<const TokenId> tokens() const noexcept { return tokens_; }
+  std::shared_ptr<Engine> shared_engine() const noexcept { return engine_; }
+
+  /// A session at the same place without its past: it costs nothing to copy.
+  Session here() const {
+    Session copy(engine_);
+    copy.states_.back() = states_.back();
+    copy.finished_ = finished_;
+    return copy;
+  }
   Engine& engine() const noexcept { return *engine_; }
 
  private:
   void fill_end(std::span<std::uint32_t> row) const;
 
   std::shared_ptr<Engine> engine_;
-  std::vector<StateId> states_;  // before each accepted token, and now
-  std::size_t finished_ = 0;     // end tokens accepted
+  std::vector<StateId> states_;  // before each accepted text token, and now
+  std::vector<TokenId> tokens_;  // accepted
+  bool finished_ = false;        // the last of them is an end token
 };
 
 }  // namespace slm

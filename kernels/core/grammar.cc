@@ -316,13 +316,19 @@ void GrammarTables::add_symbol(PositionId from, Position::Symbol kind, std::uint
   position.target = to;
 }
 
+void GrammarTables::add_terminal(PositionId from, std::uint32_t node, PositionId to) {
+  from = free_position(from);
+  add_symbol(from, Position::Symbol::kTerminal, program_.children(node)[0], to);
+  positions_[from].source = node;
+}
+
 /// Adds the automaton of an expression between two positions (Thompson's construction).
 void GrammarTables::compile(std::uint32_t node, PositionId from, PositionId to, RuleId owner) {
   if (!productive_[node]) return;
   Program::Words children = program_.children(node);
   switch (program_.op(node)) {
     case Op::kTerminal:
-      add_symbol(from, Position::Symbol::kTerminal, children[0], to);
+      add_terminal(from, node, to);
       break;
     case Op::kCall:
       add_symbol(from, Position::Symbol::kRule, rule_of(children[0]), to);
@@ -382,7 +388,7 @@ RuleId GrammarTables::counted_rule(std::uint32_t node, RuleId owner) {
   rules_[id].built = true;
   PositionId loop = rules_[id].first;
   if (program_.op(body) == Op::kTerminal) {
-    add_symbol(loop, Position::Symbol::kTerminal, program_.children(body)[0], loop);
+    add_terminal(loop, body, loop);
   } else if (program_.op(body) == Op::kCall) {
     add_symbol(loop, Position::Symbol::kRule, rule_of(program_.children(body)[0]), loop);
   } else {

@@ -30,6 +30,7 @@ struct Position {
   Ends only_ends = Ends::kUnasked;
   std::uint32_t symbol = 0;  // terminal or rule
   PositionId target = 0;     // after the symbol
+  std::uint32_t source = 0;  // the program's node that is the terminal, for explanations
   std::int32_t low = 0, high = 0;
   std::uint32_t silent = 0;  // the first of its silent edges, or 0
 };
@@ -104,6 +105,7 @@ class GrammarTables {
   void add_silent(PositionId from, PositionId to);
   PositionId free_position(PositionId from);
   void add_symbol(PositionId from, Position::Symbol kind, std::uint32_t symbol, PositionId to);
+  void add_terminal(PositionId from, std::uint32_t node, PositionId to);
   void compile(std::uint32_t node, PositionId from, PositionId to, RuleId owner);
   void compile_many(std::uint32_t node, PositionId from, PositionId to, RuleId owner);
   RuleId counted_rule(std::uint32_t node, RuleId owner);

@@ -20,10 +20,12 @@ namespace slm {
 using StateId = std::uint32_t;
 inline constexpr StateId kDead = 0;
 
-/// What may come next: a terminal of the grammar, and the rule that asks for it.
+/// What may come next: a terminal of the grammar, the rule that asks for it, and the node of the
+/// program that stands for the terminal there.
 struct Expectation {
   std::uint32_t terminal;
   std::uint32_t rule;
+  std::uint32_t node;
 };
 
 /// Invariants every recogniser keeps: state 0 is dead and stays dead; any other state can still

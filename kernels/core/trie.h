@@ -62,6 +62,7 @@ class TokenTrie {
   const ByteTrie& trie() const noexcept { return trie_; }
   const std::string& bytes_of(TokenId token) const noexcept { return tokens_[token]; }
   std::size_t vocabulary() const noexcept { return tokens_.size(); }
+  std::size_t words() const noexcept { return (tokens_.size() + 31) / 32; }  // of a mask
   std::size_t longest() const noexcept { return trie_.longest; }
 
  private:

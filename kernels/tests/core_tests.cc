@@ -9,7 +9,9 @@
 
 #include "core/engine.h"
 #include "core/error.h"
+#include "core/pool.h"
 #include "core/regex.h"
+#include "core/verify.h"
 
 namespace {
 
@@ -168,6 +170,65 @@ void test_threads_share_one_engine() {
   for (std::thread& thread : threads) thread.join();
 }
 
+std::shared_ptr<Engine> lists(const std::shared_ptr<VocabularyTables>& tables) {
+  return std::make_shared<Engine>(Program(right_recursion()), tables, std::vector<TokenId>{3});
+}
+
+void test_drafts_are_judged_in_place() {
+  auto tables =
+      std::make_shared<VocabularyTables>(std::vector<std::string>{"a", "aa", "b", "", "a"});
+  Session session(lists(tables));
+  //               -1: a, b   under a: aa, the end   under the end: the end, a   under b: a
+  std::vector<std::int64_t> tokens{0, 2, 1, 3, 3, 0, 0}, parents{-1, -1, 0, 0, 3, 3, 1};
+  std::vector<std::uint32_t> rows(tokens.size() + 1, ~0u);
+  Verdict verdict = verify_tree(session, tokens, parents, {rows.data(), 1, 1});
+  CHECK((verdict.legal == std::vector<std::uint8_t>{1, 0, 1, 1, 1, 0, 0}));
+  CHECK((verdict.may_end == std::vector<std::uint8_t>{1, 0, 1, 1, 1, 0, 0}));
+  std::vector<std::uint32_t> expected{0b10011, 0b11011, 0, 0b11011, 0b1000, 0b1000, 0, 0};
+  CHECK(rows == expected);
+  CHECK(session.tokens().empty() && session.check(1) && !session.check(3) && !session.check(99));
+}
+
+void test_looking_ahead_stops_at_a_choice() {
+  auto tables = std::make_shared<VocabularyTables>(std::vector<std::string>{"a", "aa", "b", ""});
+  auto engine = lists(tables);
+  LookAhead ahead = engine->look_ahead(engine->start(), 10, 4);
+  CHECK(ahead.bytes == "a" && !ahead.ends && ahead.straddles.size() == 1);
+  CHECK(ahead.straddles[0].at == 0 && ahead.straddles[0].tokens == std::vector<TokenId>{1});
+  OnlyTokens only = engine->only_tokens(engine->start(), 10);
+  CHECK(only.tokens.empty() && !only.ends);
+}
+
+void test_batches_share_the_pool() {
+  auto tables = std::make_shared<VocabularyTables>(std::vector<std::string>{"a", "aa", "b", ""});
+  std::vector<std::shared_ptr<Engine>> engines;
+  for (int i = 0; i < 6; ++i) engines.push_back(lists(tables));
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 50; ++round) {
+        std::vector<std::uint32_t> rows(engines.size());
+        run_parallel(engines.size(), 4, [&](std::size_t i) {
+          engines[i]->fill_mask(engines[i]->start(), {&rows[i], 1});
+        });
+        for (std::uint32_t row : rows) {
+          if (row != 0b11u) std::abort();
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  bool thrown = false;
+  try {
+    run_parallel(8, 3, [](std::size_t i) {
+      if (i % 2 == 1) throw TooComplex("odd");
+    });
+  } catch (const TooComplex&) {
+    thrown = true;
+  }
+  CHECK(thrown);
+}
+
 }  // namespace
 
 int main() {
@@ -178,6 +239,9 @@ int main() {
   test_right_recursion_stays_small();
   test_malformed_programs_are_refused();
   test_threads_share_one_engine();
+  test_drafts_are_judged_in_place();
+  test_looking_ahead_stops_at_a_choice();
+  test_batches_share_the_pool();
   if (failures == 0) std::printf("all core tests passed\n");
   return failures == 0 ? 0 : 1;
 }

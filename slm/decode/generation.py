@@ -14,9 +14,10 @@ class Step:
         token_id: the token.
         piece: its bytes; empty for a special token.
         forced: the specification left nothing else here, so the model was not asked.
-        legal: how many tokens the mask allowed; None for forced tokens.
+        legal: how many tokens the mask allowed; None for forced tokens, and without a mask.
         logprob: the token's natural log-probability under the unmasked model; None when forced.
-        legal_mass: the probability the unmasked model gave to all legal tokens; None when forced.
+        legal_mass: the probability the unmasked model gave to all legal tokens; None where
+            `legal` is.
     """
 
     token_id: int
@@ -30,7 +31,8 @@ class Step:
         shown = self.piece.decode("utf-8", "backslashreplace")
         if self.forced:
             return f"{shown!r} forced"
-        return f"{shown!r} one of {self.legal}, p={2.718281828459045 ** (self.logprob or 0):.3f}"
+        among = "unmasked" if self.legal is None else f"one of {self.legal}"
+        return f"{shown!r} {among}, p={2.718281828459045 ** (self.logprob or 0):.3f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class GenerationStats:
         forward_passes: how often the model ran for this row.
         mask_seconds: time spent in the mask engine.
         seconds: wall time, shared with the other rows of the batch.
+        masks: how many masks were made; with ``masking="opportunistic"``, how often the model's
+            own choice was not legal, or its sampling needed the mask.
     """
 
     prompt_tokens: int
@@ -52,6 +56,7 @@ class GenerationStats:
     forward_passes: int
     mask_seconds: float
     seconds: float
+    masks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

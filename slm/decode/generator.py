@@ -10,7 +10,7 @@ from typing import Any, Literal, overload
 from typing_extensions import TypeIs
 
 from slm.decode.generation import Generation, Step
-from slm.decode.loop import Progress, Request, decode
+from slm.decode.loop import Masking, Progress, Request, decode
 from slm.decode.partial import partial_value
 from slm.decode.protocol import LanguageModel
 from slm.decode.sampling import Sampling, check_seed
@@ -56,6 +56,13 @@ class Generator:
             raises BudgetTooSmall, "return" gives the unfinished text with value None.
         batch_size: of a longer list of prompts, so many go through the model at a time; it bounds
             memory and changes no output.
+        masking: "always" makes the mask of every token. "opportunistic" lets the model choose
+            without one, and makes it only where the choice is not legal: outputs have the same
+            distribution (at temperature 0 they are the same), but for equal seeds they are others,
+            and steps taken without a mask do not know how many tokens were legal. Masks of the
+            native engine cost less than choosing a token does, hence the default; the other pays
+            where masks are slow (the reference engine, a grammar at its worst) and choices mostly
+            legal. With `top_k` or `top_p` every token needs its mask all the same.
 
     Immutable, and safe to share between threads if the model is.
 
@@ -74,10 +81,15 @@ class Generator:
         *,
         on_incomplete: Literal["error", "return"] = "error",
         batch_size: int = 32,
+        masking: Masking = "always",
     ) -> None:
         if on_incomplete not in ("error", "return"):
             raise UsageError(
                 f"on_incomplete={on_incomplete!r} is not known", hint='use "error" or "return"'
+            )
+        if masking not in ("always", "opportunistic"):
+            raise UsageError(
+                f"masking={masking!r} is not known", hint='use "always" or "opportunistic"'
             )
         if batch_size < 1:
             raise UsageError(
@@ -92,6 +104,7 @@ class Generator:
         self.spec = spec
         self.on_incomplete = on_incomplete
         self.batch_size = batch_size
+        self.masking: Masking = masking
         self._specs: list[AnySpec | None] = list(spec) if _is_list(spec) else [spec]
         self._compiled = [
             None if one is None else compile_spec(one, model.vocabulary) for one in self._specs
@@ -227,6 +240,7 @@ class Generator:
                     max_tokens=max_tokens,
                     sampling=sampling,
                     seed=check_seed(number),
+                    masking=self.masking,
                 ),
             )
             for spec, one, text, number in zip(specs, compiled, prompts, seeds, strict=True)

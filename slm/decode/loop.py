@@ -11,18 +11,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slm.decode.generation import GenerationStats, Step
 from slm.decode.protocol import LanguageModel
-from slm.decode.sampling import Sampler, Sampling
+from slm.decode.sampling import Pick, Sampler, Sampling
 from slm.errors import BudgetTooSmall, LogitsMismatch, Place, PromptTooLong, UsageError
 
 if TYPE_CHECKING:
     from slm.mask import Matcher
+
+Masking: TypeAlias = Literal["always", "opportunistic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Request:
         max_tokens: the most tokens to generate, forced ones included, the end token not.
         sampling: how tokens are chosen.
         seed: equal seeds give equal outputs; None for a new one.
+        masking: "always" makes the mask of every token; "opportunistic" takes the model's choice
+            if it is legal, and makes the mask only if not. The outputs have the same distribution.
     """
 
     prompt: tuple[int, ...]
@@ -42,6 +46,7 @@ class Request:
     max_tokens: int
     sampling: Sampling = field(default_factory=Sampling)
     seed: int | None = 0
+    masking: Masking = "always"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,8 @@ class _Row:
         self.finish_reason: Literal["complete", "length"] | None = None
         self.ended = False  # the model chose the end token
         self.mask: NDArray[np.int32] | None = None
+        self.opportunistic = request.masking == "opportunistic" and request.matcher is not None
+        self.masks = 0
         self.text = bytearray()
         self.chosen = self.forced = self.passes = 0
         self.mask_seconds = 0.0
@@ -179,7 +186,7 @@ class _Row:
         """Choose one token, then take what it forces."""
         self.pending = []
         self.passes += 1
-        pick = self.sampler.choose(logits, self.mask)
+        pick = self._pick(logits)
         self.chosen += 1
         token = pick.token_id
         ends = token in self.end_ids
@@ -204,20 +211,54 @@ class _Row:
         elif len(self.tokens) == self.budget:
             self.finish_reason = "length"
 
+    def _pick(self, logits: NDArray[np.float32]) -> Pick:
+        if not self.opportunistic:
+            return self.sampler.choose(logits, self.mask)
+        assert self.matcher is not None
+        pick = self.sampler.choose_unmasked(logits, self._is_legal)
+        if pick is not None:
+            return pick
+        begin = time.perf_counter()
+        mask = self._make_mask(self.matcher)
+        self.mask_seconds += time.perf_counter() - begin
+        return self.sampler.choose(logits, mask)
+
+    def _is_legal(self, token: int) -> bool:
+        assert self.matcher is not None
+        begin = time.perf_counter()
+        legal = self.matcher.check(token)
+        self.mask_seconds += time.perf_counter() - begin
+        return legal
+
+    def _make_mask(self, matcher: Matcher) -> NDArray[np.int32]:
+        self.masks += 1
+        return matcher.mask()
+
     def _follow(self) -> None:
-        """Take forced tokens, then make the next mask; finish where the text or the budget ends."""
+        """Take forced tokens, then make the next mask; finish where the text or the budget ends.
+
+        Where masks are left unmade, what is forced says it all: an end token among it when nothing
+        else can follow, and any token that is the only one.
+        """
         assert self.matcher is not None
         begin = time.perf_counter()
         try:
             for token in self.matcher.forced_tokens():
                 if token in self.end_ids:
+                    if self.opportunistic:
+                        self.finish_reason = "complete"
+                        return
                     break
                 if len(self.tokens) == self.budget:
                     self.finish_reason = "length"
                     return
                 self._take(Step(token, self._bytes(token), True))
+            if self.opportunistic:
+                if len(self.tokens) == self.budget:
+                    self.finish_reason = "length"
+                return
             while self.finish_reason is None:
-                mask = self.matcher.mask()
+                mask = self._make_mask(self.matcher)
                 others = mask.view(np.uint32) & ~self.ends
                 complete = self.matcher.is_complete()
                 if complete and not others.any():
@@ -258,6 +299,7 @@ class _Row:
             self.passes,
             self.mask_seconds,
             time.perf_counter() - self.started,
+            self.masks,
         )
         return Progress(self.index, steps, bytes(self.text), self.finish_reason, complete, stats)
 

@@ -3,15 +3,25 @@
 The order is: repetition penalty, mask, temperature, top-k, top-p, min-p, draw. The filters come
 after the mask, so they choose among legal tokens and always leave at least one.
 
+A mask can also be left unmade (`Sampler.choose_unmasked`): draw x from p, the distribution without
+a mask, and take it if it is legal, else draw again under the mask. With Z = p(legal), a legal x
+comes out with probability p(x) + (1 - Z) p(x) / Z = p(x) / Z: what drawing under the mask gives.
+That holds for whatever maps each token's logit to its weight by itself: the repetition penalty and
+the temperature; and temperature 0, where the argmax of all, if legal, is that of the legal ones.
+`min_p` compares weights with the likeliest token's: it is the same filter with and without the mask
+if that token is legal. `top_k` and `top_p` choose among what the mask leaves, so they need it.
+
 Contracts: temperature 0 is the exact argmax (of equals, the lowest id); NaN counts as -inf; +inf
 wins over everything finite; ids past the vocabulary (padding of the output layer) and masked ids
 are never drawn; a row draws from its own generator, one number a token, so what it gets does not
-depend on the batch it is in.
+depend on the batch it is in. Without a mask the number is spent on the first draw, and one more on
+the second where there is one: equal seeds give equal outputs, though other ones than with masks.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -101,14 +111,15 @@ class Pick:
     Attributes:
         token_id: the token.
         logprob: its natural log-probability under the model as it is: no mask, no temperature.
-        legal_mass: the probability that the model, as it is, gives to all legal tokens together.
-        legal: how many tokens were legal.
+        legal_mass: the probability that the model, as it is, gives to all legal tokens together;
+            None where no mask was made.
+        legal: how many tokens were legal; None where no mask was made.
     """
 
     token_id: int
     logprob: float
-    legal_mass: float
-    legal: int
+    legal_mass: float | None
+    legal: int | None
 
 
 def unpack_mask(mask: NDArray[np.int32], size: int) -> NDArray[np.bool_]:
@@ -161,13 +172,7 @@ class Sampler:
         Cost: O(vocabulary), a few passes; a sort of the legal tokens with top-p.
         """
         size = self.vocabulary_size
-        if logits.ndim != 1 or logits.shape[0] < size:
-            raise LogitsMismatch(
-                f"logits of shape {logits.shape} for a vocabulary of {size} tokens",
-                hint="the model and the tokenizer do not belong together",
-            )
-        scores = logits[:size].astype(np.float64)
-        scores[np.isnan(scores)] = -np.inf
+        scores = self._scores(logits)
         legal = np.arange(size) if mask is None else np.flatnonzero(unpack_mask(mask, size))
         if not len(legal) or scores[legal].max() == -np.inf:
             raise LogitsMismatch(
@@ -177,13 +182,63 @@ class Sampler:
         drawn = int(legal[self._draw(scores[legal], legal)])
         return Pick(drawn, *_likelihood(scores, legal, drawn), len(legal))
 
+    def choose_unmasked(
+        self, logits: NDArray[np.float32], is_legal: Callable[[int], bool]
+    ) -> Pick | None:
+        """Draw one token without a mask; None where that takes a mask after all: `choose` then.
+
+        The token that the two calls give together has the distribution of `choose` alone; at
+        temperature 0 it is the same token.
+
+        Args:
+            logits: as for `choose`.
+            is_legal: whether the mask would allow a token.
+
+        Raises:
+            LogitsMismatch: the logits are too short.
+
+        Cost: as `choose`, and one or two questions to `is_legal`.
+        """
+        how = self.sampling
+        scores = self._scores(logits)
+        if how.temperature > 0 and (how.top_k is not None or how.top_p < 1):
+            return None
+        if scores.max(initial=-np.inf) == -np.inf:
+            return None  # `choose` says so if no legal token is better
+        everything = np.arange(self.vocabulary_size)
+        if how.temperature > 0 and how.min_p > 0:
+            likeliest = int(self._penalised(scores, everything).argmax())
+            if not is_legal(likeliest):
+                return None
+        drawn = self._draw(scores, everything)
+        if not is_legal(drawn):
+            return None
+        return Pick(drawn, _likelihood(scores, everything, drawn)[0], None, None)
+
+    def _scores(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        size = self.vocabulary_size
+        if logits.ndim != 1 or logits.shape[0] < size:
+            raise LogitsMismatch(
+                f"logits of shape {logits.shape} for a vocabulary of {size} tokens",
+                hint="the model and the tokenizer do not belong together",
+            )
+        scores = logits[:size].astype(np.float64)
+        scores[np.isnan(scores)] = -np.inf
+        return scores
+
+    def _penalised(
+        self, scores: NDArray[np.float64], legal: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        by = self.sampling.repetition_penalty
+        if by == 1:
+            return scores
+        seen = self._seen[legal]
+        return np.where(seen, np.where(scores > 0, scores / by, scores * by), scores)
+
     def _draw(self, scores: NDArray[np.float64], legal: NDArray[np.intp]) -> int:
         """The place of the drawn token in `legal`."""
         how = self.sampling
-        if how.repetition_penalty != 1:
-            seen = self._seen[legal]
-            by = how.repetition_penalty
-            scores = np.where(seen, np.where(scores > 0, scores / by, scores * by), scores)
+        scores = self._penalised(scores, legal)
         if how.temperature == 0:
             return int(scores.argmax())
         top = scores.max()

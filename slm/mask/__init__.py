@@ -1,15 +1,22 @@
 """Token masks: a grammar over a vocabulary, one matcher a sequence."""
 
+from slm.mask.batch import fill_masks
 from slm.mask.compile import compile_grammar, native_available
-from slm.mask.matcher import CompiledGrammar, Matcher, Refusal
+from slm.mask.matcher import CompiledGrammar, Matcher
+from slm.mask.refusal import Expectation, Refusal
 from slm.mask.session import Engine, Session
+from slm.mask.verify import ChainVerdict, TreeVerdict
 
 __all__ = [
+    "ChainVerdict",
     "CompiledGrammar",
     "Engine",
+    "Expectation",
     "Matcher",
     "Refusal",
     "Session",
+    "TreeVerdict",
     "compile_grammar",
+    "fill_masks",
     "native_available",
 ]

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import operator
-from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slm.errors import BitmaskMismatch, Place, RollbackTooFar, TokenRejected
+from slm.errors import RollbackTooFar, TokenRejected
 from slm.grammar.ir import Grammar
+from slm.mask.bitmask import row_of, rows_of
+from slm.mask.forced import forced_tokens
+from slm.mask.refusal import Expectation, Refusal, expectations, refusal
 from slm.mask.session import Engine, Session
+from slm.mask.verify import ChainVerdict, TreeVerdict, judge
 from slm.vocab import Vocabulary
-
-_EXTENSIONS = 512  # candidates looked at before a forced token counts as extensible
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,30 +45,6 @@ class CompiledGrammar:
         return self.engine.stats()
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Why a token is not allowed; `str` makes it one sentence.
-
-    Attributes:
-        token_id: the token.
-        token: its text, for people.
-        offset: how many of its bytes were fine; it dies at this one.
-        expected: names of the terminals that could have come there.
-        place: where in the grammar the first of them is asked for, if known.
-        why: the sentence.
-    """
-
-    token_id: int
-    token: str
-    offset: int
-    expected: tuple[str, ...]
-    place: Place | None
-    why: str
-
-    def __str__(self) -> str:
-        return self.why
-
-
 class Matcher:
     """The text of one sequence so far, and which tokens may follow. Not to be shared by threads.
 
@@ -88,7 +66,8 @@ class Matcher:
     def __init__(self, compiled: CompiledGrammar, session: Session) -> None:
         self._compiled = compiled
         self._session = session
-        self._ids: list[int] = []
+        self._fill = session.fill_row  # the two calls of every token: one look-up less each
+        self._take = session.accept
 
     # --- the state --------------------------------------------------------------------------------
 
@@ -100,12 +79,12 @@ class Matcher:
     @property
     def tokens(self) -> tuple[int, ...]:
         """The ids accepted so far."""
-        return tuple(self._ids)
+        return tuple(self._session.tokens())
 
     @property
     def text(self) -> bytes:
         """The bytes accepted so far."""
-        return self._compiled.vocabulary.decode(self._ids)
+        return self._compiled.vocabulary.decode(self._session.tokens())
 
     @property
     def is_finished(self) -> bool:
@@ -122,9 +101,16 @@ class Matcher:
             return ()
         return tuple(dict.fromkeys(name for name, _ in self._session.expected(b"")))
 
+    def expectations(self) -> list[Expectation]:
+        """As `expected`, with who asks for each terminal, where that is said, and an example.
+
+        Cost: for people: up to milliseconds, and the grammar of a schema is made if it was not.
+        """
+        return expectations(self._session, self._compiled)
+
     def __repr__(self) -> str:
         state = "finished" if self.is_finished else "complete" if self.is_complete() else "open"
-        return f"Matcher({len(self._ids)} tokens, {len(self.text)} bytes, {state})"
+        return f"Matcher({len(self._session.tokens())} tokens, {len(self.text)} bytes, {state})"
 
     # --- masks ------------------------------------------------------------------------------------
 
@@ -147,8 +133,11 @@ class Matcher:
 
         Raises:
             BitmaskMismatch: wrong shape, dtype, layout or row.
+
+        Cost: of a remembered mask, copying it; for numpy arrays some 0.1 µs more, else 1 µs.
         """
-        self._session.fill_mask(_row_of(bitmask, row, self._compiled.vocabulary.words))
+        if not self._fill(bitmask, row):
+            self._session.fill_mask(row_of(bitmask, row, self._compiled.vocabulary.words))
 
     def allowed(self) -> list[int]:
         """The allowed ids, ascending: `mask` for people and tests."""
@@ -166,19 +155,32 @@ class Matcher:
             UnknownToken: no such id.
             TokenRejected: not allowed here; the matcher is as it was before.
         """
-        token_id = operator.index(token_id)  # ids from numpy and torch become plain numbers
-        self._compiled.vocabulary.bytes_of(token_id)
-        if self._session.is_finished() and token_id in self._compiled.vocabulary.eos_ids:
+        if self._take(token_id):
             return
-        if not self._session.accept(token_id):
-            refusal = self._refuse(token_id)
+        number = int(operator.index(token_id))  # ids from numpy and torch become plain numbers
+        self._compiled.vocabulary.bytes_of(number)
+        if type(token_id) is int or not self._take(number):
+            because = refusal(self._session, self._compiled, number)
             raise TokenRejected(
-                refusal.why,
-                token_id=token_id,
-                at=refusal.place,
+                because.why,
+                token_id=number,
+                at=because.place,
                 hint="accept only tokens that `mask` allows",
             )
-        self._ids.append(token_id)
+
+    def check(self, token_id: int) -> bool:
+        """Whether a token is allowed: its bit of the mask, without making the mask.
+
+        Raises:
+            UnknownToken: no such id.
+
+        Cost: a step a byte of the token.
+        """
+        if self._session.check(token_id):
+            return True
+        number = int(operator.index(token_id))
+        self._compiled.vocabulary.bytes_of(number)
+        return type(token_id) is not int and self._session.check(number)
 
     def rollback(self, n: int) -> None:
         """Take back the last `n` tokens.
@@ -186,30 +188,91 @@ class Matcher:
         Raises:
             RollbackTooFar: fewer were accepted, or `n` is negative; nothing is changed.
         """
-        if not 0 <= n <= len(self._ids):
+        count = int(operator.index(n))
+        if count < 0 or not self._session.rollback(count):
             raise RollbackTooFar(
-                f"cannot take back {n} tokens: {len(self._ids)} were accepted",
+                f"cannot take back {n} tokens: {len(self._session.tokens())} were accepted",
                 hint="count only tokens accepted by this matcher since it was made",
             )
-        if n:
-            self._session.rollback(n)
-            del self._ids[-n:]
 
     def fork(self) -> Matcher:
         """An independent matcher with the same past."""
-        copy = Matcher(self._compiled, self._session.fork())
-        copy._ids = list(self._ids)
-        return copy
+        return Matcher(self._compiled, self._session.fork())
 
     # --- what must come, and what must not --------------------------------------------------------
 
-    def forced_tokens(self, limit: int = 512) -> list[int]:
-        """Tokens that every continuation has, tokenised as the tokenizer itself would do it.
+    def verify(
+        self, draft_tokens: Sequence[int], bitmask: Any = None, row: int = 0
+    ) -> ChainVerdict:
+        """How many tokens of a draft are legal, one after the other; accepts none of them.
 
-        Where a token could also reach past the forced text, nothing is forced from there on: the
-        model may want that token. Only tokens that begin where a forced one begins are looked at:
-        where the forced text ends inside a word, the tokenizer may cut the finished word otherwise
-        (`hyper` is forced, `hypering` is `hy·pering`). The text is the same either way.
+        End tokens count as `accept` would take them. With a bitmask, the mask before each token
+        (and after the last) is written into it: for k tokens, k + 1 rows. After an illegal token
+        nothing may follow: rows beyond `accepted` become zeros.
+
+        Args:
+            draft_tokens: ids.
+            bitmask: as of `fill_mask`; None for no masks.
+            row: the first of its rows to be written.
+
+        Raises:
+            UnknownToken: an id outside the vocabulary.
+            BitmaskMismatch: wrong shape, dtype or layout, or not enough rows.
+
+        Cost: a step a byte, and the masks. See the how-to on speculative decoding.
+
+        >>> from slm.grammar.reader import read_grammar
+        >>> from slm.mask import compile_grammar
+        >>> from slm.vocab import byte_vocabulary
+        >>> m = compile_grammar(read_grammar('start: "ab" "c"?'), byte_vocabulary()).matcher()
+        >>> m.verify(list(b"abd"))
+        ChainVerdict(accepted=2, may_end=(False, True))
+        """
+        rows = self._rows(bitmask, row, len(draft_tokens) + 1)
+        legal, may_end = judge(self._session, self._compiled.vocabulary, draft_tokens, None, rows)
+        accepted = sum(legal)
+        return ChainVerdict(accepted, tuple(may_end[:accepted]))
+
+    def verify_tree(
+        self, tokens: Sequence[int], parents: Sequence[int], bitmask: Any = None, row: int = 0
+    ) -> TreeVerdict:
+        """Which nodes of a tree of draft tokens are legal; accepts none of them.
+
+        A node is legal if its token is, after those on the way to it. With a bitmask, the mask
+        after the text so far is written into its first row, and the mask after node i into the
+        (i + 1)-th from there: what may follow the node. Illegal nodes get zeros. For n nodes that
+        takes n + 1 rows; a chain has the rows of `verify`.
+
+        Args:
+            tokens: the id of each node.
+            parents: for each node the index of the one before it, or -1 for those that come right
+                after the text; parents stand before their children.
+            bitmask: as of `fill_mask`; None for no masks.
+            row: the first of its rows to be written.
+
+        Raises:
+            UnknownToken: an id outside the vocabulary.
+            InvalidDraft: too many or too few parents, or one that is no earlier node.
+            BitmaskMismatch: wrong shape, dtype or layout, or not enough rows.
+        """
+        rows = self._rows(bitmask, row, len(tokens) + 1)
+        legal, may_end = judge(self._session, self._compiled.vocabulary, tokens, parents, rows)
+        return TreeVerdict(tuple(legal), tuple(may_end))
+
+    def _rows(self, bitmask: Any, first: int, count: int) -> NDArray[np.int32] | None:
+        if bitmask is None:
+            return None
+        return rows_of(bitmask, first, count, self._compiled.vocabulary.words)
+
+    def forced_tokens(self, limit: int = 512) -> list[int]:
+        """Tokens that every continuation has, as the tokenizer itself would cut them.
+
+        They are the first tokens of `vocabulary.tokenize(completion)` for *every* completion of the
+        text. Where that cannot be known (the forced text ends in a place where the tokenizer may
+        cut the whole otherwise, or a token could reach past it), nothing is forced from there on:
+        rather too few tokens than a wrong one. `slm.mask.forced` has the reasons. A completion that
+        the tokenizer would not give back (text it normalises) has no tokens of its own, and does
+        not count.
 
         The first end token is last when the forced text completes the text and nothing else can
         follow (where there are several, they all mean that). Nothing is accepted by this call.
@@ -217,40 +280,9 @@ class Matcher:
         Args:
             limit: look at most so many bytes ahead.
         """
-        session, vocabulary = self._session, self._compiled.vocabulary
-        if session.is_finished():
+        if self._session.is_finished():
             return []
-        data = session.forced_bytes(limit)
-        if not data and not session.is_complete():
-            return []
-        ids = vocabulary.tokenize(data)
-        at = 0
-        for index, token in enumerate(ids):
-            if self._extensible(data, at):
-                return ids[:index]
-            at += len(vocabulary.tokens[token] or b"")
-        after = session.fork()
-        for token in ids:
-            after.accept(token)
-        if after.is_complete() and not any(after.viable_length(bytes((b,))) for b in range(256)):
-            ids.append(vocabulary.eos_ids[0])
-        return ids
-
-    def _extensible(self, data: bytes, at: int) -> bool:
-        """Whether some token could be used at `at` that goes on after the end of `data`."""
-        tokens, rest = self._compiled.vocabulary.sorted_bytes, data[at:]
-        first = bisect_left(tokens, rest)
-        if first < len(tokens) and tokens[first] == rest:
-            first += 1
-        for index in range(first, len(tokens)):
-            if not tokens[index].startswith(rest):
-                return False
-            if index - first >= _EXTENSIONS:
-                return True  # too many to look at: better not to force than to force a wrong cut
-            longer = data[:at] + tokens[index]
-            if self._session.viable_length(longer) == len(longer):
-                return True
-        return False
+        return forced_tokens(self._session, self._compiled.vocabulary, limit)
 
     def why_not(self, token_id: int) -> Refusal | None:
         """Why a token is not allowed; None when it is.
@@ -258,99 +290,6 @@ class Matcher:
         Raises:
             UnknownToken: no such id.
         """
-        data = self._compiled.vocabulary.bytes_of(token_id)
-        finished = self._session.is_finished()
-        if token_id in self._compiled.vocabulary.eos_ids:
-            allowed = finished or self._session.is_complete()
-        else:
-            allowed = (
-                not finished and data is not None and self._session.viable_length(data) == len(data)
-            )
-        return None if allowed else self._refuse(token_id)
-
-    def _refuse(self, token_id: int) -> Refusal:
-        vocabulary, session = self._compiled.vocabulary, self._session
-        data = vocabulary.tokens[token_id]
-        name = f"token {token_id}"
-        if data is not None:
-            name += f" {vocabulary.show([token_id])}"
-        offset = 0
-        pairs = [] if session.is_finished() else session.expected(b"")
-        if session.is_finished():
-            why = f"{name} is not allowed: the text has ended"
-        elif token_id in vocabulary.eos_ids:
-            why = f"{name} ends the text, which is not complete: expected {_list(pairs)}"
-        elif data is None:
-            why = f"{name} never matches text: expected {_list(pairs)}"
-        else:
-            offset = session.viable_length(data)
-            pairs = session.expected(data[:offset])
-            why = (
-                f"{name} is not allowed at its byte {offset} ({_show(data, offset)}): "
-                f"expected {_list(pairs)}"
-            )
-        return Refusal(
-            token_id,
-            vocabulary.show([token_id]),
-            offset,
-            tuple(dict.fromkeys(terminal for terminal, _ in pairs)),
-            self._place_of(pairs),
-            why,
-        )
-
-    def _place_of(self, pairs: list[tuple[str, str]]) -> Place | None:
-        for terminal, rule in pairs:
-            found = self._compiled.grammar.by_name.get(rule)
-            if found is not None and found.place is not None:
-                return found.place
-            for candidate in self._compiled.grammar.terminals:
-                if candidate.name == terminal and candidate.place is not None:
-                    return candidate.place
-        return None
-
-
-def _list(pairs: list[tuple[str, str]]) -> str:
-    rules: dict[str, list[str]] = {}
-    for terminal, rule in pairs:
-        rules.setdefault(rule, []).append(terminal)
-    shown = [f"{', '.join(names)} (in rule `{rule}`)" for rule, names in list(rules.items())[:4]]
-    if not shown:
-        return "the end of the text"
-    return " or ".join(shown) + (" or …" if len(rules) > 4 else "")
-
-
-def _show(data: bytes, offset: int) -> str:
-    """The character at `offset` when one begins there, else the byte."""
-    char = data[offset : offset + 4].decode(errors="ignore")[:1]
-    if char and data.startswith(char.encode(), offset):
-        return repr(char)
-    return f"0x{data[offset]:02x}"
-
-
-def _row_of(bitmask: Any, row: int, words: int) -> NDArray[np.int32]:
-    """One row of an array or CPU tensor as a numpy view."""
-    array = bitmask
-    if not isinstance(array, np.ndarray):
-        try:  # torch: shares the memory, and needs no import of torch here
-            array = array.numpy() if hasattr(array, "numpy") else np.from_dlpack(array)
-        except (TypeError, RuntimeError, BufferError, AttributeError) as error:
-            raise BitmaskMismatch(
-                f"a bitmask has to be a numpy array or a CPU tensor, not {type(bitmask).__name__}",
-                hint="allocate it on the CPU and copy it to the device after filling it",
-            ) from error
-    if array.dtype != np.int32 or array.ndim != 2 or array.shape[1] != words:
-        raise BitmaskMismatch(
-            f"a bitmask has to be int32 (batch, {words}), not {array.dtype} {array.shape}",
-            hint=f"np.zeros((batch, {words}), np.int32)",
-        )
-    if not 0 <= row < array.shape[0]:
-        raise BitmaskMismatch(
-            f"row {row} is outside the bitmask of {array.shape[0]} rows", hint="rows start at 0"
-        )
-    view: NDArray[np.int32] = array[row]
-    if not view.flags.c_contiguous or not view.flags.writeable:
-        raise BitmaskMismatch(
-            "a row of the bitmask has to be contiguous and writable",
-            hint="do not pass a transposed, strided or read-only array",
-        )
-    return view
+        if self.check(token_id):
+            return None
+        return refusal(self._session, self._compiled, int(operator.index(token_id)))

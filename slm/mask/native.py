@@ -7,6 +7,9 @@ expressions, terminals, expressions and rules, children always before their pare
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -49,6 +52,8 @@ class _Flattener:
         self._regular_ids: dict[int, int] = {}
         self._expression_ids: dict[int, int] = {}
         self._terminal_ids: dict[int, int] = {}
+        self._same_terminals: dict[tuple[str, int, bool], int] = {}
+        self.terminal_nodes: dict[int, Terminal] = {}  # expression node → what it stands for
         self.regular_count = self.expression_count = 0
         self.terminals: list[Terminal] = []
 
@@ -71,8 +76,13 @@ class _Flattener:
             node = stack.pop()
             match node:
                 case Terminal():
-                    if id(node) not in self._terminal_ids:
-                        self._terminal_ids[id(node)] = len(self.terminals)
+                    if id(node) in self._terminal_ids:
+                        continue
+                    # Copies that differ in their place only are one terminal of the engine.
+                    key = (node.name, id(node.language), node.longest)
+                    number = self._same_terminals.setdefault(key, len(self.terminals))
+                    self._terminal_ids[id(node)] = number
+                    if number == len(self.terminals):
                         self.terminals.append(node)
                         self.terminal_words += [self._language(node.language), int(node.longest)]
                 case Seq(parts):
@@ -161,6 +171,8 @@ class _Flattener:
         # Expression nodes are numbered after the regular ones.
         number = self._expression_ids[id(node)] = self.regular_count + self.expression_count
         self.expression_count += 1
+        if type(node) is Terminal:
+            self.terminal_nodes[number] = node
         return number
 
 
@@ -188,6 +200,15 @@ def vocabulary_tables(vocabulary: Vocabulary) -> _native.VocabularyTables:
     if tables is None:
         tables = _tables[vocabulary] = _native.VocabularyTables(list(vocabulary.tokens))
     return tables
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What the engine's numbers stand for, for people."""
+
+    terminals: list[str]
+    rules: list[str]
+    nodes: dict[int, Terminal]  # by the number of the expression node that is one
 
 
 class NativeEngine:
@@ -218,12 +239,15 @@ class NativeEngine:
                 at=grammar.by_name[grammar.start].place,
                 hint="give every recursive rule an alternative that ends",
             ) from None
-        self._terminals = [terminal.name for terminal in flattener.terminals]
-        self._rules = [rule.name for rule in grammar.rules]
+        self._names = _Names(
+            [terminal.name for terminal in flattener.terminals],
+            [rule.name for rule in grammar.rules],
+            flattener.terminal_nodes,
+        )
 
     def session(self) -> NativeSession:
         """A new text."""
-        return NativeSession(self._engine.session(), self._terminals, self._rules)
+        return NativeSession(self._engine.session(), self._names)
 
     def stats(self) -> dict[str, int]:
         """States made so far, bytes held, mask hits and misses."""
@@ -234,36 +258,59 @@ class NativeSession:
     """See `slm.mask.session.Session`."""
 
     __slots__ = (
-        "_rules",
+        "_names",
         "_session",
-        "_terminals",
         "accept",
+        "check",
         "fill_mask",
+        "fill_row",
         "forced_bytes",
         "is_complete",
         "is_finished",
+        "look_ahead",
+        "only_tokens",
+        "rollback",
+        "tokens",
+        "verify",
         "viable_length",
     )
 
-    def __init__(self, session: _native.Session, terminals: list[str], rules: list[str]) -> None:
-        self._session, self._terminals, self._rules = session, terminals, rules
+    def __init__(self, session: _native.Session, names: _Names) -> None:
+        self._session, self._names = session, names
         # Bound methods of the C++ object: a call of these costs no Python frame.
         self.fill_mask = session.fill_mask
+        self.fill_row = session.fill_row
         self.accept = session.accept
+        self.check = session.check
+        self.verify = session.verify
+        self.rollback = session.rollback
+        self.tokens = session.tokens
         self.is_complete = session.is_complete
         self.is_finished = session.is_finished
         self.viable_length = session.viable_length
         self.forced_bytes = session.forced_bytes
+        self.look_ahead = session.look_ahead
+        self.only_tokens = session.only_tokens
 
-    def rollback(self, count: int) -> None:
-        """Take back the last tokens; the matcher has checked that there are as many."""
-        self._session.rollback(count)
+    @staticmethod
+    def fill_rows(sessions: Sequence[Any], bitmask: Any, rows: list[int], threads: int) -> bool:
+        """The masks of all of them, on several threads."""
+        inner = [one._session for one in sessions if type(one) is NativeSession]
+        same = len(inner) == len(sessions) and all(row >= 0 for row in rows)
+        return same and _native.fill_rows(inner, bitmask, rows, threads)
 
     def fork(self) -> NativeSession:
         """An independent copy."""
-        return NativeSession(self._session.fork(), self._terminals, self._rules)
+        return NativeSession(self._session.fork(), self._names)
 
     def expected(self, after: bytes) -> list[tuple[str, str]]:
         """Sorted (terminal, rule) names that may go on after these viable bytes."""
-        pairs = self._session.expected(after)
-        return sorted({(self._terminals[term], self._rules[rule]) for term, rule in pairs})
+        return sorted({(name, rule) for name, rule, _ in self.waiting(after)})
+
+    def waiting(self, after: bytes) -> list[tuple[str, str, Terminal | None]]:
+        """The same, with the terminals as they stand in the rules."""
+        found = []
+        for terminal, rule, node in sorted(set(self._session.expected(after))):
+            names = self._names
+            found.append((names.terminals[terminal], names.rules[rule], names.nodes.get(node)))
+        return sorted(found, key=lambda wait: wait[:2])

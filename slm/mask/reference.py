@@ -16,16 +16,17 @@ States are values: a column never changes once built, and rollback keeps the sta
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from threading import RLock
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slm.grammar.ir import Grammar, Terminal
 from slm.mask.earley import Column, Parser
+from slm.mask.session import Ahead
 from slm.mask.spelling import spellable
 from slm.vocab import Vocabulary
 
@@ -91,19 +92,19 @@ class ReferenceEngine:
                 break
             yield bound
 
-    def expected(self, position: Position) -> list[tuple[str, str]]:
-        """Sorted (terminal, rule) of what may read the next bytes."""
+    def waiting(self, position: Position) -> list[tuple[str, str, Terminal]]:
+        """Sorted (terminal, rule) of what may read the next bytes, with the terminals."""
         column, started = position
         low, high, _ = code_points(started) or (0, 0x10FFFF, False)
         points = list(self._samples(column, low, high))
-        found = set()
+        found: dict[int, tuple[str, str, Terminal]] = {}
         for leaf in column.leaves:
             node = self.parser.nodes[leaf[0]]
             if isinstance(node.expression, Terminal) and any(
                 self.parser.read(leaf, point) for point in points
             ):
-                found.add((node.expression.name, node.rule))
-        return sorted(found)
+                found[leaf[0]] = (node.expression.name, node.rule, node.expression)
+        return sorted((found[at] for at in sorted(found)), key=lambda wait: wait[:2])
 
     # --- tokens -----------------------------------------------------------------------------------
 
@@ -140,6 +141,7 @@ class ReferenceSession:
     ) -> None:
         self._engine = engine
         self._past = past
+        self._tokens: list[int] = []
         self._finished = finished
 
     def fill_mask(self, row: NDArray[np.int32]) -> None:
@@ -153,35 +155,87 @@ class ReferenceSession:
             for end in self._engine.vocabulary.eos_ids:
                 bits[end // 32] |= np.uint32(1 << end % 32)
 
-    def accept(self, token_id: int) -> bool:
+    def fill_row(self, bitmask: Any, row: Any) -> bool:  # noqa: ARG002
+        """There is no quick way."""
+        return False
+
+    @staticmethod
+    def fill_rows(*_: Any) -> bool:
+        """Nor one for many."""
+        return False
+
+    def accept(self, token_id: Any) -> bool:
         """Take a token if it is allowed."""
-        if token_id in self._engine.vocabulary.eos_ids:
+        vocabulary = self._engine.vocabulary
+        if type(token_id) is not int or not 0 <= token_id < len(vocabulary):
+            return False
+        if token_id in vocabulary.eos_ids:
             if not self._finished and self.is_complete():
                 self._past.append(self._past[-1])
+                self._tokens.append(token_id)
                 self._finished = True
             return self._finished
-        data = self._engine.vocabulary.tokens[token_id]
+        data = vocabulary.tokens[token_id]
         if data is None or self._finished:
             return False
         walked, position = self._walk(data)
         if walked < len(data):
             return False
         self._past.append(position)
+        self._tokens.append(token_id)
         return True
+
+    def check(self, token_id: Any) -> bool:
+        """Whether a copy would accept it."""
+        return self.fork().accept(token_id)
+
+    def verify(
+        self, tokens: Sequence[Any], parents: Sequence[Any] | None, rows: NDArray[np.int32] | None
+    ) -> tuple[list[bool], list[bool]] | None:
+        """A copy of the session for each node."""
+        above = range(-1, len(tokens) - 1) if parents is None else parents
+        size = len(self._engine.vocabulary)
+        plain = all(type(token) is int and 0 <= token < size for token in tokens)
+        tree = all(type(up) is int and -1 <= up < node for node, up in enumerate(above))
+        if not plain or not tree or len(above) != len(tokens):
+            return None
+        sessions: list[ReferenceSession | None] = [self]
+        for token, up in zip(tokens, above, strict=True):
+            parent = sessions[up + 1]
+            node = None if parent is None else parent.fork()
+            sessions.append(node if node is not None and node.accept(token) else None)
+        for row, session in zip(() if rows is None else rows, sessions, strict=rows is not None):
+            if session is None:
+                row[:] = 0
+            else:
+                session.fill_mask(row)
+        return (
+            [session is not None for session in sessions[1:]],
+            [session is not None and session.is_complete() for session in sessions[1:]],
+        )
+
+    def tokens(self) -> list[int]:
+        """The accepted ids."""
+        return list(self._tokens)
 
     def viable_length(self, data: bytes) -> int:
         """How many leading bytes are viable; none once finished."""
         return 0 if self._finished else self._walk(data)[0]
 
-    def rollback(self, n: int) -> None:
+    def rollback(self, n: int) -> bool:
         """Take back `n` tokens."""
+        if n > len(self._tokens):
+            return False
         if n:
-            del self._past[-n:]
+            del self._past[-n:], self._tokens[-n:]
             self._finished = False
+        return True
 
     def fork(self) -> ReferenceSession:
         """An independent copy."""
-        return ReferenceSession(self._engine, list(self._past), finished=self._finished)
+        copy = ReferenceSession(self._engine, list(self._past), finished=self._finished)
+        copy._tokens = list(self._tokens)
+        return copy
 
     def is_complete(self) -> bool:
         """Whether the text so far is a text of the grammar."""
@@ -207,13 +261,62 @@ class ReferenceSession:
                 position = ways[0][1]
         return bytes(forced)
 
+    def look_ahead(self, limit: int, kinds: int) -> Ahead:
+        """What comes next for certain, and what could be written across its end."""
+        data = self.forced_bytes(limit)
+        position = self._walk(data)[1]
+        if self._finished or self._is_last(position):
+            return data, not self._finished, []
+        table = _sorted_tokens(self._engine.vocabulary)
+        found = []
+        for at in range(len(data)):
+            begins = bisect_right(table, data[at:], key=lambda entry: entry[0])
+            tokens: dict[bytes, int] = {}
+            for token_bytes, token, _ in table[begins:]:
+                if not token_bytes.startswith(data[at:]) or len(tokens) > kinds:
+                    break
+                longer = data[:at] + token_bytes
+                if token_bytes not in tokens and self._walk(longer)[0] == len(longer):
+                    tokens[token_bytes] = token
+            if tokens:
+                found.append((at, list(tokens.values())[:kinds], len(tokens) > kinds))
+        return data, False, found
+
+    def only_tokens(self, limit: int) -> tuple[list[int], bool]:
+        """What the masks alone say must come."""
+        copy, found, size = self.fork(), list[int](), 0
+        row = np.zeros(self._engine.vocabulary.words, np.int32)
+        while not copy._finished and not copy.is_complete():
+            copy.fill_mask(row)
+            allowed = np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little"))
+            if len(allowed) != 1:
+                return found, False
+            size += len(self._engine.vocabulary.tokens[allowed[0]] or b"")
+            if size > limit:
+                return found, False
+            found.append(int(allowed[0]))
+            copy.accept(found[-1])
+        return found, not copy._finished and copy._is_last(copy._past[-1])
+
+    def _is_last(self, position: Position) -> bool:
+        """Whether the text is complete there and nothing can follow."""
+        column, started = position
+        if not column.complete or started:
+            return False
+        with self._engine.lock:
+            return all(self._engine.step_byte(position, byte) is None for byte in range(256))
+
     def expected(self, after: bytes) -> list[tuple[str, str]]:
         """What may come after these viable bytes; nothing once finished."""
+        return sorted({(name, rule) for name, rule, _ in self.waiting(after)})
+
+    def waiting(self, after: bytes) -> list[tuple[str, str, Terminal | None]]:
+        """The same, with the terminals, in the order of the rules."""
         if self._finished:
             return []
         position = self._walk(after)[1]
         with self._engine.lock:
-            return self._engine.expected(position)
+            return list(self._engine.waiting(position))
 
     def _walk(self, data: bytes) -> tuple[int, Position]:
         position = self._past[-1]

@@ -6,10 +6,18 @@ through sessions, one a sequence. `Matcher` wraps a session; nothing else uses t
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from slm.grammar.ir import Terminal
+
+# What every continuation begins with: the bytes; whether the text is complete after them and can
+# not go on; else, by ascending position, the tokens that begin there inside these bytes, go on
+# after their end, and are viable: the first few, one a byte string, and whether there are more.
+Ahead: TypeAlias = tuple[bytes, bool, list[tuple[int, list[int], bool]]]
 
 
 class Session(Protocol):
@@ -28,16 +36,56 @@ class Session(Protocol):
         """
         ...
 
-    def accept(self, token_id: int) -> bool:
-        """Take a text token, or an end token when complete; False (and no change) if forbidden."""
+    def fill_row(self, bitmask: Any, row: Any) -> bool:
+        """The quick way for a numpy bitmask: write the mask into its row.
+
+        False, and nothing is written, where the bitmask or the row is not plainly right.
+        """
+        ...
+
+    @staticmethod
+    def fill_rows(sessions: Sequence[Any], bitmask: Any, rows: list[int], threads: int) -> bool:
+        """`fill_row` for each session; False, and nothing is written, if one would be False."""
+        ...
+
+    def accept(self, token_id: Any) -> bool:
+        """Take a text token, or an end token when complete; False (and no change) if forbidden.
+
+        Also False for whatever is not plainly an id: no `int`, or none of the vocabulary's.
+        """
+        ...
+
+    def check(self, token_id: Any) -> bool:
+        """What `accept` would say; changes nothing."""
+        ...
+
+    def verify(
+        self, tokens: Sequence[Any], parents: Sequence[Any] | None, rows: NDArray[np.int32] | None
+    ) -> tuple[list[bool], list[bool]] | None:
+        """For each node of a tree of tokens: legal or not, and whether the text may end after it.
+
+        Args:
+            tokens: the token of each node.
+            parents: the index of the node before it, an earlier one; -1 for the text so far. None
+                for a chain.
+            rows: (nodes + 1, words): the mask after the text goes to row 0, the mask after node i
+                to row i + 1, zeros where it is illegal; None for no masks.
+
+        Returns:
+            None where the tree is not plainly right, and nothing is written.
+        """
+        ...
+
+    def tokens(self) -> list[int]:
+        """The accepted ids."""
         ...
 
     def viable_length(self, data: bytes) -> int:
         """How many leading bytes of `data` are viable from here; changes nothing."""
         ...
 
-    def rollback(self, n: int) -> None:
-        """Take back the last `n` tokens; the caller has checked that there are so many."""
+    def rollback(self, n: int) -> bool:
+        """Take back the last `n` tokens, 0 or more; False, and no change, if there are fewer."""
         ...
 
     def fork(self) -> Session:
@@ -56,8 +104,31 @@ class Session(Protocol):
         """The bytes, at most `limit`, that every continuation has: one viable byte, no end."""
         ...
 
+    def look_ahead(self, limit: int, kinds: int) -> Ahead:
+        """What comes next for certain, and what could be written across its end.
+
+        Args:
+            limit: at most so many bytes.
+            kinds: at most so many tokens a position.
+        """
+        ...
+
+    def only_tokens(self, limit: int) -> tuple[list[int], bool]:
+        """Tokens, at most `limit` bytes, each of which is the only one allowed after those before.
+
+        And whether the text is complete after them and nothing can follow.
+        """
+        ...
+
     def expected(self, after: bytes) -> list[tuple[str, str]]:
         """Sorted (terminal, rule) pairs that may begin or go on after these viable bytes."""
+        ...
+
+    def waiting(self, after: bytes) -> list[tuple[str, str, Terminal | None]]:
+        """As `expected`, with the terminal as it stands in the rule, where that is known.
+
+        Sorted; several times the same pair where several places of a rule wait.
+        """
         ...
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slm.errors import Place
-from slm.grammar.ir import NEVER, Call, Expression, Rule, Terminal
+from slm.grammar.ir import NEVER, Call, Choice, Expression, Rule, Terminal
 from slm.grammar.regular import NOTHING, Regular, choice_of, literal, union
 from slm.schema.algebra import ANY_STRING, Goal, Kinds, NumberShape, StringShape
 from slm.schema.arrays import array_expression
@@ -80,7 +80,7 @@ class Lowering:
                 self.goals[name] = goal
                 self._todo.append(_Pending(goal, kinds, depth, name))
             else:
-                found = self._scalars(kinds, goal)
+                found = self._placed(self._scalars(kinds, goal), goal)
             self._calls[goal, depth] = found
         return found
 
@@ -171,6 +171,17 @@ class Lowering:
         if kinds.null:
             options.append(self.terminal("NULL", "null", lambda: literal("null")))
         return alternatives(*options)
+
+    def _placed(self, scalars: Expression, goal: Goal) -> Expression:
+        """The terminals with the place of the goal: copies of those that many goals share."""
+        place = self.place(goal)
+        if place is None:
+            return scalars
+        if isinstance(scalars, Terminal):
+            return replace(scalars, place=place)
+        if isinstance(scalars, Choice):
+            return Choice(tuple(self._placed(option, goal) for option in scalars.options))
+        return scalars
 
     def _numbers(self, shapes: tuple[NumberShape, ...], goal: Goal) -> Expression:
         for shape in shapes:

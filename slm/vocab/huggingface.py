@@ -19,6 +19,7 @@ from slm.errors import (
     UnsupportedTokenizer,
     VocabularySizeMismatch,
 )
+from slm.vocab.cuts import Cuts, tokenizer_cuts
 from slm.vocab.vocabulary import Vocabulary
 
 
@@ -60,7 +61,7 @@ def read_tokenizer(
         tuple(ends),
         name,
         strips_first_space=strips,
-        encode=_Encoder(read),
+        encode=_Encoder(read, tokenizer_cuts(spec)),
     )
 
 
@@ -235,8 +236,9 @@ class _Encoder:
     special token is text.
     """
 
-    def __init__(self, read: Callable[[], str]) -> None:
+    def __init__(self, read: Callable[[], str], cuts: Cuts) -> None:
         self._read = read
+        self.cuts = cuts
         self._tokenizer: Any = None
 
     def __call__(self, text: str) -> Sequence[int]:

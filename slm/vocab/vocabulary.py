@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slm.errors import MissingEndToken, UnknownToken, VocabularyCannotSpell
+from slm.vocab.cuts import Cuts, pattern_is_plain
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -119,11 +120,7 @@ class Vocabulary:
             end = getattr(encoding, "eot_token", None)
             eos_ids = () if end is None else (end,)
 
-        def encode(text: str) -> Sequence[int]:
-            ids: Sequence[int] = encoding.encode_ordinary(text)
-            return ids
-
-        return cls(tuple(tokens), tuple(eos_ids), encoding.name, encode=encode)
+        return cls(tuple(tokens), tuple(eos_ids), encoding.name, encode=_Tiktoken(encoding))
 
     # --- use --------------------------------------------------------------------------------------
 
@@ -171,15 +168,36 @@ class Vocabulary:
             VocabularyCannotSpell: no token for one of the bytes.
         """
         raw = data.encode() if isinstance(data, str) else bytes(data)
-        if self.encode is not None:
-            try:
-                text, rest = raw.decode(), b""
-            except UnicodeDecodeError as error:
-                text, rest = raw[: error.start].decode(), raw[error.start :]
-            ids = [int(token) for token in self.encode(text)]
-            if b"".join(self.tokens[token] or b"" for token in ids) == text.encode():
-                return ids + self._greedy(rest)
-        return self._greedy(raw)
+        ids = self.canonical(raw)
+        return self._greedy(raw) if ids is None else ids
+
+    def canonical(self, data: bytes) -> list[int] | None:
+        """As `tokenize`, but None where the tokenizer's own tokens have other bytes.
+
+        Raises:
+            VocabularyCannotSpell: no token for one of the bytes that are not UTF-8.
+        """
+        if self.encode is None:
+            return self._greedy(data)
+        try:
+            text, rest = data.decode(), b""
+        except UnicodeDecodeError as error:
+            text, rest = data[: error.start].decode(), data[error.start :]
+        ids = [int(token) for token in self.encode(text)]
+        if b"".join(self.tokens[token] or b"" for token in ids) != text.encode():
+            return None
+        return ids + self._greedy(rest)
+
+    @property
+    def cuts(self) -> Cuts:
+        """Whether the tokens of a text's beginning are known before its rest; see `slm.vocab.cuts`.
+
+        Of an `encode` function nobody knows anything, unless it has an attribute `cuts`.
+        """
+        if self.encode is None:
+            return "exact"
+        cuts: Cuts = getattr(self.encode, "cuts", "unknown")
+        return cuts
 
     def _greedy(self, data: bytes) -> list[int]:
         ids, longest = self.by_bytes
@@ -249,6 +267,20 @@ class Vocabulary:
             data = self.bytes_of(token)
             parts.append(f"<{token}>" if data is None else data.decode(errors="backslashreplace"))
         return f"⟦{'‧'.join(parts)}⟧"
+
+
+class _Tiktoken:
+    """text → ids by a `tiktoken.Encoding`; text that looks like a special token is text."""
+
+    def __init__(self, encoding: Any) -> None:
+        self._encoding = encoding
+        # tiktoken looks whole pieces up before it merges
+        plain = pattern_is_plain(str(getattr(encoding, "_pat_str", "$")))
+        self.cuts: Cuts = "shortened" if plain else "unknown"
+
+    def __call__(self, text: str) -> Sequence[int]:
+        ids: Sequence[int] = self._encoding.encode_ordinary(text)
+        return ids
 
 
 def byte_vocabulary() -> Vocabulary:

@@ -9,13 +9,16 @@ import pytest
 
 from slm.errors import EngineUnavailable, SlmError
 from slm.grammar.reader import read_grammar
-from slm.mask import Matcher, compile_grammar, native_available
+from slm.mask import Matcher, compile_grammar, fill_masks, native_available
 from slm.vocab import Vocabulary
 
 ENGINES = ["reference", *(["native"] if native_available() else [])]
 GRAMMAR = read_grammar('start: "{" pair\npair: KEY ":"\nKEY: "é" | [a-z]+', "g")
 TOKENS = [*(bytes([byte]) for byte in range(256)), b"{a", b"{:", b"{\xc3\xa9!", None, None]
 VOCABULARY = Vocabulary(tuple(TOKENS), (259,))
+OTHER = compile_grammar(
+    read_grammar('start: "a"'), Vocabulary((b"a", b"b", b"c", None), (3,)), "reference"
+)
 
 
 def after_brace(do: Callable[[Matcher], object]) -> Callable[[Matcher], object]:
@@ -37,7 +40,8 @@ def after_everything(matcher: Matcher) -> None:
 MESSAGES: dict[str, tuple[Callable[[Matcher], object], str]] = {
     "first byte": (
         lambda matcher: matcher.accept(ord("a")),
-        "[M001] token 97 ⟦a⟧ is not allowed at its byte 0 ('a'): expected { (in rule `start`)\n"
+        "[M001] token 97 ⟦a⟧ is not allowed at its byte 0 ('a'): expected { (in rule `start`) "
+        "at g:1:1\n"
         "  at g:1:1\n"
         '  start: "{" pair\n'
         "  ^^^^^\n"
@@ -45,7 +49,8 @@ MESSAGES: dict[str, tuple[Callable[[Matcher], object], str]] = {
     ),
     "later byte": (
         lambda matcher: matcher.accept(257),
-        "[M001] token 257 ⟦{:⟧ is not allowed at its byte 1 (':'): expected KEY (in rule `pair`)\n"
+        "[M001] token 257 ⟦{:⟧ is not allowed at its byte 1 (':'): expected KEY (in rule `pair`) "
+        "at g:2:1\n"
         "  at g:2:1\n"
         '  pair: KEY ":"\n'
         "  ^^^^\n"
@@ -53,7 +58,8 @@ MESSAGES: dict[str, tuple[Callable[[Matcher], object], str]] = {
     ),
     "after a character of two bytes": (
         lambda matcher: matcher.accept(258),
-        "[M001] token 258 ⟦{é!⟧ is not allowed at its byte 3 ('!'): expected : (in rule `pair`)\n"
+        "[M001] token 258 ⟦{é!⟧ is not allowed at its byte 3 ('!'): expected : (in rule `pair`) "
+        "at g:2:1\n"
         "  at g:2:1\n"
         '  pair: KEY ":"\n'
         "  ^^^^\n"
@@ -62,7 +68,7 @@ MESSAGES: dict[str, tuple[Callable[[Matcher], object], str]] = {
     "a byte that is no character": (
         after_brace(lambda matcher: matcher.accept(0xFF)),
         "[M001] token 255 ⟦\\xff⟧ is not allowed at its byte 0 (0xff): expected KEY (in rule "
-        "`pair`)\n"
+        "`pair`) at g:2:1\n"
         "  at g:2:1\n"
         '  pair: KEY ":"\n'
         "  ^^^^\n"
@@ -70,7 +76,8 @@ MESSAGES: dict[str, tuple[Callable[[Matcher], object], str]] = {
     ),
     "end too early": (
         lambda matcher: matcher.accept(259),
-        "[M001] token 259 ends the text, which is not complete: expected { (in rule `start`)\n"
+        "[M001] token 259 ends the text, which is not complete: expected { (in rule `start`) "
+        "at g:1:1\n"
         "  at g:1:1\n"
         '  start: "{" pair\n'
         "  ^^^^^\n"
@@ -78,7 +85,7 @@ MESSAGES: dict[str, tuple[Callable[[Matcher], object], str]] = {
     ),
     "special token": (
         lambda matcher: matcher.accept(260),
-        "[M001] token 260 never matches text: expected { (in rule `start`)\n"
+        "[M001] token 260 never matches text: expected { (in rule `start`) at g:1:1\n"
         "  at g:1:1\n"
         '  start: "{" pair\n'
         "  ^^^^^\n"
@@ -93,6 +100,44 @@ MESSAGES: dict[str, tuple[Callable[[Matcher], object], str]] = {
         lambda matcher: matcher.accept(261),
         "[V003] token id 261 is outside the vocabulary of 261 tokens\n"
         "  hint: use the vocabulary of the model that produced the id",
+    ),
+    "unknown token of a draft": (
+        lambda matcher: matcher.verify([ord("{"), 261]),
+        "[V003] token id 261 is outside the vocabulary of 261 tokens\n"
+        "  hint: use the vocabulary of the model that produced the id",
+    ),
+    "a draft that is no tree": (
+        lambda matcher: matcher.verify_tree([1, 2, 3], [-1, 1, 0]),
+        "[M006] node 1 of the draft has parent 1\n"
+        "  hint: parents come first: each is the index of an earlier node, or -1",
+    ),
+    "a draft without parents": (
+        lambda matcher: matcher.verify_tree([1, 2, 3], [-1, 0]),
+        "[M006] 3 draft tokens have 2 parents\n"
+        "  hint: pass one parent for each token: an index, or -1 for those right after the text",
+    ),
+    "a bitmask too small for a draft": (
+        lambda matcher: matcher.verify([1, 2], np.zeros((3, 9), np.int32), 1),
+        "[M003] 3 rows from row 1 on are needed, and the bitmask has 3\n"
+        "  hint: a draft of k tokens needs k + 1 rows: one for each token and one after the last",
+    ),
+    "a batch with one row twice": (
+        lambda matcher: fill_masks([matcher, matcher], np.zeros((3, 9), np.int32), [1, 1]),
+        "[M003] row 1 is given to two matchers\n  hint: pass a row of its own for each matcher",
+    ),
+    "a batch without rows": (
+        lambda matcher: fill_masks([matcher, matcher], np.zeros((3, 9), np.int32), [1]),
+        "[M003] 2 matchers have 1 rows\n"
+        "  hint: pass a row for each matcher, or none: then matcher i has row i",
+    ),
+    "a batch of two vocabularies": (
+        lambda matcher: fill_masks([matcher, OTHER.matcher()], np.zeros((3, 9), np.int32)),
+        "[M003] matcher 1 is over 4 tokens, matcher 0 over 261\n"
+        "  hint: give the sequences of each model a bitmask of their own",
+    ),
+    "a batch on no thread": (
+        lambda matcher: fill_masks([matcher], np.zeros((3, 9), np.int32), threads=0),
+        "[C001] threads=0 is out of range\n  hint: threads must be 1 or above",
     ),
     "rollback": (
         after_brace(lambda matcher: matcher.rollback(2)),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import slm
 from slm.errors import BitmaskMismatch, RollbackTooFar, UnknownToken
 from slm.grammar.reader import read_grammar
 from slm.mask import CompiledGrammar, compile_grammar
@@ -236,7 +237,8 @@ def test_forced_text_is_tokenised_as_the_tokenizer_would(engine: str) -> None:
     )
     matcher = compile_grammar(grammar, vocabulary, engine).matcher()
     forced = matcher.forced_tokens()
-    assert vocabulary.show(forced) == '⟦{"‧first‧ name‧":‧ "⟧'
+    # the quote after the blank is forced text, but a token of it and letters might be used there
+    assert vocabulary.show(forced) == '⟦{"‧first‧ name‧":⟧'
     for token in vocabulary.tokenize('{"first name": "Ada"'):
         matcher.accept(token)
     forced = matcher.forced_tokens()
@@ -281,3 +283,79 @@ def test_expected_names_what_may_begin_or_go_on(engine: str) -> None:
     matcher.rollback(1)
     matcher.accept(ord("1"))
     assert set(matcher.expected()) == {",", "]", "NUMBER"}
+
+
+# --- who says so ----------------------------------------------------------------------------------
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "age": {"type": "integer"},
+        "count": {"type": "integer"},
+        "tags": {"type": "array", "items": {"enum": ["a", "b"]}},
+        "size": {"anyOf": [{"$ref": "#/$defs/size"}, {"type": "null"}]},
+    },
+    "required": ["age", "count", "tags", "size"],
+    "additionalProperties": False,
+    "$defs": {"size": {"type": "number", "minimum": 0}},
+}
+
+
+@engines
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("{", ["#"]),
+        ('{"age":', ["#/properties/age"]),
+        ('{"age":1,"count":', ["#/properties/count"]),
+        ('{"age":1,"count":2,"tags":["', ["#/properties/tags/items"]),
+        ('{"age":1', ["#", "#/properties/age"]),
+        ('{"age":1,"count":2,"tags":[],"size":', ["#/properties/size"]),
+    ],
+)
+def test_a_refusal_says_which_schema_asks(engine: str, text: str, places: list[str]) -> None:
+    """Equal schemas in two places are one terminal, and still told apart by where they stand."""
+    spec = slm.json_schema(SCHEMA, whitespace="compact")
+    matcher = slm.compile(spec, BYTES, engine=engine).matcher()
+    for byte in text.encode():
+        matcher.accept(byte)
+    refusal = matcher.why_not(ord("x"))
+    assert refusal is not None
+    assert [str(place) for place in refusal.places] == places
+    assert refusal.place == refusal.places[0]
+    assert str(refusal).endswith(" at " + " or ".join(places[:2]))
+    assert {str(one.place) for one in matcher.expectations()} == set(places)
+
+
+@engines
+def test_expectations_have_examples(engine: str) -> None:
+    """Terminal, rule, place and a short text that the terminal matches; long ones are cut."""
+    grammar = read_grammar(
+        'start: "a very long word indeed" | NUMBER | LAZY\n'
+        'NUMBER: [0-9]{2,}\nLAZY: [^]* "!" & ~([^]* "?" [^]*)',
+        "g",
+    )
+    found = compile_grammar(grammar, BYTES, engine).matcher().expectations()
+    assert [(one.terminal, one.rule, str(one.place), one.example) for one in found] == [
+        ("LAZY", "start", "g:1:1", "!"),
+        ("NUMBER", "start", "g:1:1", "00"),
+        ("a very long word indeed", "start", "g:1:1", "a very long word in…"),
+    ]
+
+
+@engines
+def test_fill_mask_takes_what_the_quick_way_does_not(engine: str) -> None:
+    """Subclasses, memory maps of other types, rows as numpy numbers, wide strides between rows."""
+    matcher = compile_grammar(GRAMMAR, BYTES, engine).matcher()
+    expected = matcher.mask()
+    wide = np.full((4, 18), -1, np.int32)
+    view = wide[::2, 9:]
+    matcher.fill_mask(view, 1)
+    assert np.array_equal(wide[2, 9:], expected)
+    assert (wide[[0, 1, 3]] == -1).all()
+    assert (wide[2, :9] == -1).all()
+    matcher.fill_mask(view, np.int64(0))
+    assert np.array_equal(wide[0, 9:], expected)
+    matrix = np.zeros((2, 9), np.int32).view(np.recarray)
+    matcher.fill_mask(matrix, True)
+    assert np.array_equal(np.asarray(matrix)[1], expected)

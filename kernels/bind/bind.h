@@ -1,0 +1,19 @@
+// The parts of the module, one a concept; only files beside this one include nanobind.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <string_view>
+
+namespace slm {
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+inline std::string_view view(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
+
+void bind_engine(nb::module_& m);
+void bind_session(nb::module_& m);
+void bind_batch(nb::module_& m);
+
+}  // namespace slm

@@ -1,0 +1,204 @@
+// Positions in texts: masks, moving, looking ahead.
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+
+#include "bind/bind.h"
+#include "bind/bitmask.h"
+#include "core/engine.h"
+#include "core/verify.h"
+
+namespace slm {
+namespace {
+
+using Row = nb::ndarray<std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Rows = nb::ndarray<std::int32_t, nb::ndim<2>, nb::device::cpu>;
+
+std::span<std::uint32_t> checked(const Session& session, const Row& row) {
+  if (row.size() * 32 < session.engine().trie().vocabulary()) {
+    throw std::invalid_argument("the row is shorter than the vocabulary");
+  }
+  return {reinterpret_cast<std::uint32_t*>(row.data()), row.size()};
+}
+
+void walk_mask(Session& session, Row row) {
+  std::span<std::uint32_t> words = checked(session, row);
+  StateId state = session.state();
+  nb::gil_scoped_release release;
+  session.engine().walk_mask(state, words);
+}
+
+/// A remembered mask is copied at once; letting go of the GIL would cost more than the copy.
+void write_mask(Session& session, std::span<std::uint32_t> words) {
+  if (session.try_fill_mask(words)) return;
+  std::shared_ptr<Engine> engine = session.shared_engine();
+  StateId state = session.state();  // another thread may move the session once the GIL is gone
+  nb::gil_scoped_release release;
+  engine->fill_mask(state, words);
+}
+
+void fill_mask(Session& session, Row row) { write_mask(session, checked(session, row)); }
+
+bool fill_row(Session& session, nb::handle array, nb::handle row) {
+  Bitmask bitmask(array, session.engine().trie().words());
+  if (!bitmask.plain()) return false;
+  std::int64_t at = plain_index(row, bitmask.rows());
+  if (at < 0) return false;
+  write_mask(session, bitmask.row(static_cast<std::size_t>(at)));
+  return true;
+}
+
+std::int64_t token_of(const Session& session, nb::handle token) {
+  return plain_index(token, session.engine().trie().vocabulary());
+}
+
+bool accept(Session& session, nb::handle token) {
+  std::int64_t id = token_of(session, token);
+  return id >= 0 && session.accept(static_cast<TokenId>(id));
+}
+
+bool check(Session& session, nb::handle token) {
+  std::int64_t id = token_of(session, token);
+  return id >= 0 && session.check(static_cast<TokenId>(id));
+}
+
+/// The numbers of a sequence; nothing if one is not plainly an int from `low` to `below` - 1.
+bool read_numbers(nb::handle sequence, std::int64_t low, std::size_t below,
+                  std::vector<std::int64_t>& numbers) {
+  nb::object fast = nb::steal(PySequence_List(sequence.ptr()));
+  if (!fast.is_valid()) {
+    PyErr_Clear();
+    return false;
+  }
+  for (nb::handle item : nb::borrow<nb::list>(fast)) {
+    if (!PyLong_CheckExact(item.ptr())) return false;
+    int overflow = 0;
+    long long value = PyLong_AsLongLongAndOverflow(item.ptr(), &overflow);
+    if (overflow != 0 || value < low || value >= static_cast<long long>(below)) return false;
+    numbers.push_back(value);
+  }
+  return true;
+}
+
+using Judged = std::pair<std::vector<bool>, std::vector<bool>>;
+
+/// None where the tree is not plainly one: Python says what is wrong with it.
+std::optional<Judged> verify_draft(Session& session, nb::handle tokens, nb::handle parents,
+                                   std::optional<Rows> rows) {
+  std::vector<std::int64_t> ids, above;
+  if (!read_numbers(tokens, 0, session.engine().trie().vocabulary(), ids)) return std::nullopt;
+  if (parents.is_none()) {  // a chain
+    for (std::size_t i = 0; i < ids.size(); ++i) above.push_back(static_cast<std::int64_t>(i) - 1);
+  } else if (!read_numbers(parents, -1, ids.size(), above) || above.size() != ids.size()) {
+    return std::nullopt;
+  }
+  for (std::size_t i = 0; i < above.size(); ++i) {
+    if (above[i] >= static_cast<std::int64_t>(i)) return std::nullopt;
+  }
+  MaskRows masks;
+  if (rows) {
+    std::size_t words = session.engine().trie().words();
+    if (rows->shape(0) != ids.size() + 1 || rows->shape(1) != words ||
+        (rows->stride(1) != 1 && words != 1)) {
+      throw std::invalid_argument("the rows do not fit the draft");
+    }
+    masks = {reinterpret_cast<std::uint32_t*>(rows->data()), rows->stride(0), words};
+  }
+  Session now = session.here();  // another thread may move the session once the GIL is gone
+  Verdict verdict;
+  {
+    nb::gil_scoped_release release;
+    verdict = verify_tree(now, ids, above, masks);
+  }
+  return Judged{{verdict.legal.begin(), verdict.legal.end()},
+                {verdict.may_end.begin(), verdict.may_end.end()}};
+}
+
+using Straddles = std::vector<std::tuple<std::uint32_t, std::vector<TokenId>, bool>>;
+
+std::tuple<nb::bytes, bool, Straddles> ahead_of(Session& session, std::size_t limit,
+                                                std::size_t kinds) {
+  LookAhead ahead;
+  {
+    std::shared_ptr<Engine> engine = session.shared_engine();
+    StateId state = session.state();
+    bool finished = session.is_finished();
+    nb::gil_scoped_release release;
+    if (!finished) ahead = engine->look_ahead(state, limit, kinds);
+  }
+  Straddles straddles;
+  for (Straddle& one : ahead.straddles) {
+    straddles.emplace_back(one.at, std::move(one.tokens), one.more);
+  }
+  return {nb::bytes(ahead.bytes.data(), ahead.bytes.size()), ahead.ends, std::move(straddles)};
+}
+
+std::pair<std::vector<TokenId>, bool> only_of(Session& session, std::size_t limit) {
+  OnlyTokens only;
+  std::shared_ptr<Engine> engine = session.shared_engine();
+  StateId state = session.state();
+  bool finished = session.is_finished();
+  nb::gil_scoped_release release;
+  if (!finished) only = engine->only_tokens(state, limit);
+  return {std::move(only.tokens), only.ends};
+}
+
+using Waits = std::vector<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>>;
+
+Waits expected(Session& session, const nb::bytes& after) {
+  Waits found;
+  for (const Expectation& e : session.engine().expected(session.state(), view(after))) {
+    found.emplace_back(e.terminal, e.rule, e.node);
+  }
+  return found;
+}
+
+}  // namespace
+
+void bind_session(nb::module_& m) {
+  nb::class_<Session>(m, "Session", "A position in one text.")
+      .def("fill_mask", &fill_mask, "row"_a)
+      .def("fill_row", &fill_row, "bitmask"_a.none(), "row"_a.none())
+      .def("walk_mask", &walk_mask, "row"_a)
+      .def("accept", &accept, "token"_a.none())
+      .def("check", &check, "token"_a.none())
+      .def("verify", &verify_draft, "tokens"_a.none(), "parents"_a.none(),
+           "rows"_a.none() = nb::none())
+      .def("rollback", &Session::rollback, "count"_a)
+      .def("fork", [](const Session& session) { return Session(session); })
+      .def("tokens",
+           [](const Session& session) {
+             std::span<const TokenId> tokens = session.tokens();
+             return std::vector<TokenId>(tokens.begin(), tokens.end());
+           })
+      .def("is_complete", &Session::is_complete)
+      .def("is_finished", &Session::is_finished)
+      .def(
+          "viable_length",
+          [](Session& session, const nb::bytes& bytes) {
+            if (session.is_finished()) return std::size_t{0};
+            return session.engine().viable_length(session.state(), view(bytes));
+          },
+          "bytes"_a)
+      .def(
+          "forced_bytes",
+          [](Session& session, std::size_t limit) {
+            std::string forced;
+            if (!session.is_finished()) {
+              forced = session.engine().forced_bytes(session.state(), limit);
+            }
+            return nb::bytes(forced.data(), forced.size());
+          },
+          "limit"_a)
+      .def("look_ahead", &ahead_of, "limit"_a, "kinds"_a)
+      .def("only_tokens", &only_of, "limit"_a)
+      .def("expected", &expected, "after"_a);
+}
+
+}  // namespace slm
