@@ -6,6 +6,7 @@
 #   make bench   mask timings                    make docs    the documentation, into site/
 #   make fmt     formats the sources             make clean   removes what was built (not .venv)
 #   make sanitize   the C++ tests under AddressSanitizer, UBSan and ThreadSanitizer
+#   make fuzz       looks for inputs that break the core, for FUZZ_SECONDS=60 (needs Clang)
 #
 # Without a compiler:            SLM_ENGINE=reference make test
 # Another interpreter:           make test PYTHON=python3.12
@@ -16,6 +17,9 @@ VENV ?= .venv
 TORCH_PIP_FLAGS ?=
 PYTEST_FLAGS ?=
 BENCH_FLAGS ?=
+FUZZ_SECONDS ?= 60
+FUZZ_CLANG ?=
+FUZZ_FLAGS ?=
 # Tests run in this many processes: the cores this process may use, eight at most.
 WORKERS ?= $(shell $(PY) -c 'import os; print(min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))')
 
@@ -49,7 +53,7 @@ NATIVE_SOURCES := $(wildcard CMakeLists.txt kernels/CMakeLists.txt kernels/*/CMa
   kernels/*/*.cc kernels/*/*.h kernels/*/*.cu)
 CPP_FILES := $(wildcard kernels/*/*.cc kernels/*/*.h kernels/*/*.cu)
 
-.PHONY: help demo test check sanitize fmt bench docs clean distclean
+.PHONY: help demo test check sanitize fuzz fmt bench docs clean distclean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -79,8 +83,13 @@ sanitize: $(VENV)/.slm-tools
 	  folder=build/sanitize-$${kinds%%,*}; \
 	  cmake -S . -B $$folder -G Ninja -DSLM_PYTHON=OFF -DSLM_TESTS=ON -DSLM_SANITIZE=$$kinds > /dev/null; \
 	  cmake --build $$folder -- --quiet; \
-	  echo "$$kinds:"; UBSAN_OPTIONS=halt_on_error=1 $$folder/core_tests; \
+	  export UBSAN_OPTIONS=halt_on_error=1; \
+	  echo "$$kinds:"; $$folder/core_tests; $$folder/replay_tests kernels/tests/corpus 2> $$folder/replay.log \
+	    || { tail -n 100 $$folder/replay.log; exit 1; }; \
 	done
+
+fuzz: $(VENV)/.slm-tools
+	@$(PY) tools/fuzz.py --seconds $(FUZZ_SECONDS) $(if $(FUZZ_CLANG),--clang $(FUZZ_CLANG)) $(FUZZ_FLAGS)
 
 fmt: $(VENV)/.slm-check
 	$(PY) -m ruff check --fix-only
