@@ -9,16 +9,16 @@ namespace {
 using Op = Program::Op;
 using Set = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
 
-constexpr std::array<std::uint32_t, 20> kPoints{
-    'a', 'b', 'A', 'z',   '0',   '9',   '"',    '\\',   ' ',    '\n',
-    ',', ':', 0,   0x7F,  0x80,  0xE9,  0x7FF,  0x800,  0x20AC, 0x1F600};
+constexpr std::array<std::uint32_t, 20> kPoints{'a',  'b',  'A',   'z',   '0',    '9',    '"',
+                                                '\\', ' ',  '\n',  ',',   ':',    0,      0x7F,
+                                                0x80, 0xE9, 0x7FF, 0x800, 0x20AC, 0x1F600};
 constexpr std::array<std::uint32_t, 10> kEdges{0,      0x7F,   0x80,   0x7FF,   0x800,
                                                0xD7FF, 0xE000, 0xFFFF, 0x10000, 0x10FFFF};
 constexpr std::array<const char*, 40> kPieces{
-    "a",   "b",    "ab",  "the", "there", "name", "na",  "if",   "x",    "A",
-    "Z9",  "0",    "12",  "007", " ",     "  ",   "\n",  "\t",   "\"",   "\":",
-    "\",", "\\",   "\\n", "\\u", "{",     "}",    "[",   "]",    ",",    ":",
-    ".",   "*/",   "é",   "ü",   "€",     "漢",   "😀",  "\xC3", "\xE2\x82", "\xA9"};
+    "a",   "b",  "ab",  "the", "there", "name", "na", "if",   "x",        "A",
+    "Z9",  "0",  "12",  "007", " ",     "  ",   "\n", "\t",   "\"",       "\":",
+    "\",", "\\", "\\n", "\\u", "{",     "}",    "[",  "]",    ",",        ":",
+    ".",   "*/", "é",   "ü",   "€",     "漢",   "😀", "\xC3", "\xE2\x82", "\xA9"};
 
 Set normal(Set ranges) {
   Set cut;

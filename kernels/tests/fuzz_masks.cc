@@ -78,8 +78,8 @@ class Run {
       }
     }
     fail(kind, more + "\n  after " + describe(text) + "\n" + describe(input_.program) + "  " +
-                   std::to_string(input_.tokens.bytes.size()) + " tokens, after the bytes: " +
-                   tokens);
+                   std::to_string(input_.tokens.bytes.size()) +
+                   " tokens, after the bytes: " + tokens);
   }
   std::string name(TokenId token) {
     return "token " + std::to_string(token) + " " + describe(input_.tokens.bytes[token]);
@@ -120,7 +120,8 @@ class Run {
     bool ends = session.is_complete();
     std::size_t count = input_.tokens.bytes.size();
     std::size_t stride = count > 500 ? 7 : 1, from = count > 500 ? track().text.size() % 7 : 0;
-    for (std::size_t t = from; t < count; t += stride) check_bit(static_cast<TokenId>(t), row, ends);
+    for (std::size_t t = from; t < count; t += stride)
+      check_bit(static_cast<TokenId>(t), row, ends);
     bool empty = std::all_of(row.begin(), row.end(), [](std::uint32_t w) { return w == 0; });
     if (empty && never_stuck()) failed("an empty mask", "");
     judge(track().text, ends);
@@ -130,8 +131,8 @@ class Run {
 
   void check_bit(TokenId token, const Row& row, bool ends) {
     const std::string& bytes = input_.tokens.bytes[token];
-    bool viable = !bytes.empty() &&
-                  engine_->viable_length(track().session.state(), bytes) == bytes.size();
+    bool viable =
+        !bytes.empty() && engine_->viable_length(track().session.state(), bytes) == bytes.size();
     if (engine_->is_end_token(token)) viable = ends;
     if (viable != has(row, token)) failed("a bit is not what its token alone says", name(token));
   }

@@ -87,9 +87,9 @@ void ask(Pool& pool, NodeId node, const std::string& text, const std::string& sa
     at = next;
     if (++steps <= static_cast<std::size_t>(kShort)) {
       clamped = pool.step(clamped, byte);
-      bool same = pool.nullable(clamped) == pool.nullable(at) &&
-                  (steps == static_cast<std::size_t>(kShort) ||
-                   pool.alive(clamped) == pool.alive(at));
+      bool same =
+          pool.nullable(clamped) == pool.nullable(at) &&
+          (steps == static_cast<std::size_t>(kShort) || pool.alive(clamped) == pool.alive(at));
       if (!same) fail("counters far from their bounds were felt", said);
     }
   }
@@ -143,8 +143,8 @@ void fuzz_regex(std::span<const std::uint8_t> data) {
         }
         if (text.size() > 40) continue;
         bool matched = pool.nullable(after(pool, built[n], text));
-        std::string said = describe(text) + " at node " + std::to_string(n) + "\n" +
-                           describe(program);
+        std::string said =
+            describe(text) + " at node " + std::to_string(n) + "\n" + describe(program);
         if (matched != oracle.matches(static_cast<std::uint32_t>(n), text)) {
           fail(matched ? "a derivative matches too much" : "a derivative matches too little", said);
         }
