@@ -85,7 +85,7 @@ def run(target: str, folder: Path, seconds: int, jobs: int) -> list[Path]:
     findings.mkdir(parents=True, exist_ok=True)
     before = set(findings.iterdir())
     command = [str(folder / f"fuzz_{target}"), str(corpus_of(target)), f"-fork={jobs}"]
-    command += ["-ignore_crashes=1", "-ignore_timeouts=1", "-ignore_ooms=1", "-timeout=20"]
+    command += ["-ignore_crashes=1", "-ignore_timeouts=1", "-ignore_ooms=1", "-timeout=15"]
     command += ["-rss_limit_mb=3000", "-len_control=0", f"-max_len={MOST_BYTES[target]}"]
     command += [f"-max_total_time={seconds}", f"-artifact_prefix={findings}/"]
     start = time.monotonic()

@@ -312,9 +312,11 @@ class Maker {
       default: {
         std::uint32_t body = recent(regular_, made);
         auto [low, high] = bounds();
-        // Every count may be an item of its own: a hundred counts in each other take minutes.
-        low = std::min(low, 9);
-        if (high >= 0) high = std::min(std::max(low, high), 20);
+        // Every count may be an item of its own: counts inside of counts, over words that can be
+        // cut anywhere, take minutes.
+        bool simple = program_.nodes[body].op == Op::kTerminal;
+        low = std::min(low, simple ? 9 : 2);
+        if (high >= 0) high = std::min(std::max(low, high), simple ? 20 : 3);
         add(Op::kMany, {body}, low, high);
         break;
       }

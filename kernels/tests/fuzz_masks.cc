@@ -18,7 +18,7 @@ namespace {
 
 using Row = std::vector<std::uint32_t>;
 
-constexpr std::size_t kMaxStates = 150'000;  // past that an input is only slow
+constexpr std::size_t kMaxStates = 40'000;  // past that an input is only slow
 constexpr int kMaxActions = 48;
 
 bool has(const Row& row, TokenId token) { return (row[token >> 5] >> (token & 31) & 1) != 0; }
@@ -84,7 +84,9 @@ class Run {
   std::string name(TokenId token) {
     return "token " + std::to_string(token) + " " + describe(input_.tokens.bytes[token]);
   }
-  bool small() { return engine_->stats().states < kMaxStates; }
+  bool small() {
+    return engine_->stats().states < kMaxStates && (tracks_.empty() || track().text.size() < 160);
+  }
   Track& track() { return tracks_[now_]; }
 
   Row mask() {
