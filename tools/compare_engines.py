@@ -7,7 +7,7 @@ A state is a grammar, a vocabulary and a prefix; at each, all bits of the mask a
 may end are compared. A state counts once. Grammars are random ones of every construct
 (tests/properties/engine_language.py), JSON Schemas (MaskBench where present, else
 benchmarks/cases.jsonl) and the Lark grammars of grammars/. Prefixes are random walks over allowed
-tokens, long ones as often as short ones, and for schemas half of the steps follow a valid instance.
+tokens, long ones and short ones; for schemas most steps follow a valid instance.
 
 The reference tries every token, so with 128,000 of them a mask takes up to seconds. Hence two parts:
 
@@ -42,8 +42,7 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from slm.errors import SlmError
 from slm.grammar.ir import Grammar
@@ -52,7 +51,7 @@ from slm.mask import Matcher, compile_grammar
 from slm.schema import compile_schema
 from slm.syntax import compile_lark
 from slm.vocab import Vocabulary
-from tests.paths import find_shared_data
+from tests.paths import ROOT, find_shared_data
 from tests.properties.engine_language import grammars
 
 OUT = ROOT / "runs" / "compare"

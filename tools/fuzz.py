@@ -1,4 +1,4 @@
-"""Fuzz the core: build the targets of kernels/tests with libFuzzer, run them, say what was found.
+"""Fuzz the core: build the targets of kernels/tests with libFuzzer, run them, say what they found.
 
     make fuzz FUZZ_SECONDS=60                        # all targets, shares of the time
     python tools/fuzz.py --seconds 3600 --targets masks
@@ -25,7 +25,7 @@ KEPT = ROOT / "kernels" / "tests" / "corpus"
 OUT = ROOT / "runs" / "fuzz"
 SHARES = {"masks": 0.75, "regex": 0.15, "program": 0.10}
 MOST_BYTES = {"masks": 320, "regex": 200, "program": 300}
-NO_CLANG = """No Clang with libFuzzer was found (clang++ and clang++-22 down to clang++-14 were tried).
+NO_CLANG = """No Clang with libFuzzer was found (clang++, and clang++-22 down to clang++-14).
   Debian, Ubuntu:  apt install clang libclang-rt-dev      (clang-15: libclang-rt-15-dev)
   Fedora:          dnf install clang compiler-rt
   macOS:           brew install llvm, and --clang $(brew --prefix llvm)/bin/clang++
@@ -101,7 +101,9 @@ def run(target: str, folder: Path, seconds: int, jobs: int) -> list[Path]:
         process.wait()
     taken = max(1.0, time.monotonic() - start)
     new = sorted(set(findings.iterdir()) - before)
-    kinds = {kind: sum(p.name.startswith(kind) for p in new) for kind in ("crash", "timeout", "oom")}
+    kinds = {
+        kind: sum(p.name.startswith(kind) for p in new) for kind in ("crash", "timeout", "oom")
+    }
     executions, edges, features, inputs = last
     row = (
         f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} {target:<8} {taken:6.0f} s "
