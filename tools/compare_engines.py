@@ -5,11 +5,11 @@
 
 A state is a grammar, a vocabulary and a prefix; at each, all bits of the mask and whether the text
 may end are compared. A state counts once. Grammars are random ones of every construct
-(tests/properties/engine_language.py), JSON Schemas (MaskBench where present, else
+(tests/properties/engine_language.py), JSON Schemas (MaskBench where present, else those in
 benchmarks/cases.jsonl) and the Lark grammars of grammars/. Prefixes are random walks over allowed
 tokens, long ones and short ones; for schemas most steps follow a valid instance.
 
-The reference tries every token, so with 128,000 of them a mask takes up to seconds. Hence two parts:
+The reference tries every token: with 128,000 of them a mask takes up to seconds. Hence two parts:
 
 - *cut*: vocabularies of some 2,000 tokens of a real one, drawn by kind (letters, digits, white
   space, punctuation, JSON pieces, parts of characters, beyond ASCII, the longest), with all its

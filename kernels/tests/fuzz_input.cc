@@ -315,8 +315,9 @@ class Maker {
         // Every count may be an item of its own: counts inside of counts, over words that can be
         // cut anywhere, take minutes.
         bool simple = program_.nodes[body].op == Op::kTerminal;
-        low = std::min(low, simple ? 9 : 2);
-        if (high >= 0) high = std::min(std::max(low, high), simple ? 20 : 3);
+        std::int32_t most = simple ? (in_.one_in(32) ? 20 : 5) : 2;
+        low = std::min(low, most / 2);
+        if (high >= 0) high = std::min(std::max(low, high), most);
         add(Op::kMany, {body}, low, high);
         break;
       }
