@@ -6,6 +6,7 @@
 #   make bench   masks, ten minutes              make docs    the documentation, into site/
 #   make fmt     formats the sources             make clean   removes what was built (not .venv)
 #   make sanitize   the C++ tests under AddressSanitizer, UBSan and ThreadSanitizer
+#   make fuzz       looks for inputs that break the core, for FUZZ_SECONDS=60 (needs Clang)
 #
 # Without a compiler:            SLM_ENGINE=reference make test
 # Another interpreter:           make test PYTHON=python3.12
@@ -18,6 +19,9 @@ PYTEST_FLAGS ?=
 # About ten minutes; xgrammar compiles slowly and gets a part of the cases.
 BENCH_FLAGS ?= --cases 1500 --seconds 140 --engines slm,llguidance,xgrammar,xgrammar-warm \
   --share xgrammar=0.1,xgrammar-warm=0.1 --limit-seconds 20
+FUZZ_SECONDS ?= 60
+FUZZ_CLANG ?=
+FUZZ_FLAGS ?=
 # Tests run in this many processes: the cores this process may use, eight at most.
 WORKERS ?= $(shell $(PY) -c 'import os; print(min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))')
 
@@ -51,7 +55,7 @@ NATIVE_SOURCES := $(wildcard CMakeLists.txt kernels/CMakeLists.txt kernels/*/CMa
   kernels/*/*.cc kernels/*/*.h kernels/*/*.cu)
 CPP_FILES := $(wildcard kernels/*/*.cc kernels/*/*.h kernels/*/*.cu)
 
-.PHONY: help demo test check sanitize fmt bench docs clean distclean
+.PHONY: help demo test check sanitize fuzz fmt bench docs clean distclean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -81,8 +85,13 @@ sanitize: $(VENV)/.slm-tools
 	  folder=build/sanitize-$${kinds%%,*}; \
 	  cmake -S . -B $$folder -G Ninja -DSLM_PYTHON=OFF -DSLM_TESTS=ON -DSLM_SANITIZE=$$kinds > /dev/null; \
 	  cmake --build $$folder -- --quiet; \
-	  echo "$$kinds:"; UBSAN_OPTIONS=halt_on_error=1 $$folder/core_tests; \
+	  export UBSAN_OPTIONS=halt_on_error=1; \
+	  echo "$$kinds:"; $$folder/core_tests; $$folder/replay_tests kernels/tests/corpus 2> $$folder/replay.log \
+	    || { tail -n 100 $$folder/replay.log; exit 1; }; \
 	done
+
+fuzz: $(VENV)/.slm-tools
+	@$(PY) tools/fuzz.py --seconds $(FUZZ_SECONDS) $(if $(FUZZ_CLANG),--clang $(FUZZ_CLANG)) $(FUZZ_FLAGS)
 
 fmt: $(VENV)/.slm-check
 	$(PY) -m ruff check --fix-only

@@ -17,7 +17,9 @@ ByteSet RegexPool::first_bytes(NodeId id) {
     case Kind::kEpsilon:
       break;
     case Kind::kChars:
-      for (auto [low, high] : ranges_of(node.a)) {
+      for (auto range : ranges_of(node.a)) {
+        // No structured binding: Clang captures those in lambdas from version 16 on.
+        const std::uint32_t low = range.first, high = range.second;
         for (std::uint32_t c = low; c <= std::min<std::uint32_t>(high, 0x7F); ++c) bytes.set(c);
         auto leads = [&](std::uint32_t from, std::uint32_t to, int shift, std::uint32_t mark) {
           std::uint32_t first = std::max(low, from), last = std::min(high, to);

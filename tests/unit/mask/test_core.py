@@ -13,18 +13,48 @@ from tests.paths import ROOT
 COMPILER = next(
     (found for name in ("c++", "g++", "clang++") if (found := shutil.which(name))), None
 )
+KERNELS = ROOT / "kernels"
+TESTS = KERNELS / "tests"
+
+pytestmark = pytest.mark.skipif(COMPILER is None, reason="there is no C++ compiler")
 
 
-@pytest.mark.skipif(COMPILER is None, reason="there is no C++ compiler")
-def test_core_tests_pass(tmp_path: Path) -> None:
-    """The engine's own tests, which need no Python, pass."""
-    kernels = ROOT / "kernels"
-    program = tmp_path / "core_tests"
-    sources = [*sorted((kernels / "core").glob("*.cc")), kernels / "tests" / "core_tests.cc"]
-    command = [COMPILER or "", "-std=c++20", "-O0", "-pthread", f"-I{kernels}", "-o", str(program)]
-    built = subprocess.run([*command, *map(str, sources)], capture_output=True, text=True)
+@pytest.fixture(scope="module")
+def core(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the object files of the core."""
+    folder = tmp_path_factory.mktemp("core")
+    compiled(folder, ["-c", *map(str, sorted((KERNELS / "core").glob("*.cc")))])
+    return folder
+
+
+def compiled(folder: Path, arguments: list[str]) -> None:
+    """Run the compiler in a folder; skips the test where it does not know the language."""
+    command = [COMPILER or "", "-std=c++20", "-O1", "-pthread", f"-I{KERNELS}", *arguments]
+    built = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if built.returncode and "c++20" in built.stderr:
         pytest.skip("the C++ compiler does not know C++20")
     assert built.returncode == 0, built.stderr
+
+
+def program_of(core: Path, name: str, sources: list[Path]) -> Path:
+    """A program of the core's objects and some sources."""
+    objects = sorted(str(path) for path in core.glob("*.o"))
+    compiled(core, ["-o", name, *map(str, sources), *objects])
+    return core / name
+
+
+def test_core_tests_pass(core: Path) -> None:
+    """The engine's own tests, which need no Python, pass."""
+    program = program_of(core, "core_tests", [TESTS / "core_tests.cc"])
     done = subprocess.run([str(program)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_kept_inputs_of_the_fuzzer_pass(core: Path) -> None:
+    """What the fuzz targets found once holds, alone and from many threads at once."""
+    targets = [path for path in sorted(TESTS.glob("fuzz_*.cc")) if path.name != "fuzz_main.cc"]
+    program = program_of(core, "replay_tests", [TESTS / "replay_tests.cc", *targets])
+    command = [str(program), str(TESTS / "corpus")]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=200)
+    assert done.returncode == 0, done.stderr[-5000:]
+    assert "inputs replayed" in done.stdout
