@@ -1,4 +1,4 @@
-// The Python face of the core; the only file that includes nanobind.
+// The Python face of the core.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "bind/schema.h"
 #include "core/engine.h"
 #include "core/error.h"
 
@@ -34,6 +35,14 @@ std::shared_ptr<Engine> make_engine(Words words, std::shared_ptr<VocabularyTable
                                     std::vector<TokenId> ends) {
   nb::gil_scoped_release release;
   Program program = read_program({words.data(), words.size()});
+  return std::make_shared<Engine>(program, std::move(vocabulary), std::move(ends));
+}
+
+std::shared_ptr<Engine> make_schema_engine(std::shared_ptr<SchemaProgram> schema,
+                                           std::shared_ptr<VocabularyTables> vocabulary,
+                                           std::vector<TokenId> ends) {
+  nb::gil_scoped_release release;
+  Program program = read_program(schema->words);
   return std::make_shared<Engine>(program, std::move(vocabulary), std::move(ends));
 }
 
@@ -102,7 +111,10 @@ NB_MODULE(_native, m) {
       .def_prop_ro("nodes",
                    [](const VocabularyTables& tables) { return tables.trie.trie().nodes.size(); });
 
+  bind_schema(m);
+
   nb::class_<Engine>(m, "Engine", "A grammar compiled for a vocabulary.")
+      .def(nb::new_(&make_schema_engine), "program"_a, "vocabulary"_a, "end_tokens"_a)
       .def(nb::new_(&make_engine), "program"_a, "vocabulary"_a, "end_tokens"_a)
       .def("session", [](std::shared_ptr<Engine> engine) { return Session(std::move(engine)); })
       .def("stats", &stats);
