@@ -203,15 +203,15 @@ nb::object compile_schema(nb::handle value, std::optional<int> draft, bool compa
 
 void bind_schema(nb::module_& m) {
   nb::class_<SchemaProgram>(m, "SchemaProgram", "A schema, compiled.")
+      // A program, or why Python has to compile the schema: see slm/schema/native.py.
+      .def_static("compile", &compile_schema, "schema"_a, "draft"_a.none(), "compact"_a,
+                  "assert_formats"_a, "answer"_a)
       .def_prop_ro("draft", [](const SchemaProgram& program) { return program.draft; })
       .def("words", [](const SchemaProgram& program) { return program.words; })
       .def("schema", [](const SchemaProgram& program) {
         std::unordered_map<const Value*, nb::object> shared;
         return rebuilt(*program.schema.root, shared);
       });
-  m.def("compile_schema", &compile_schema, "schema"_a, "draft"_a.none(), "compact"_a,
-        "assert_formats"_a, "answer"_a,
-        "Compile a schema, or say why Python has to: see slm/schema/native.py.");
 }
 
 }  // namespace slm

@@ -50,8 +50,8 @@ class Expressions {
     if (high && *high < low) return never;
     if (high && *high == 0) return empty;
     if (low == 1 && high && *high == 1) return body;
-    return arena_.make<Expression>(Kind::kMany, 0u,
-                                   arena_.keep(std::span<const Pointer>(&body, 1)), low, high);
+    return arena_.make<Expression>(Kind::kMany, 0u, arena_.keep(std::span<const Pointer>(&body, 1)),
+                                   low, high);
   }
   Pointer optional(Pointer body) { return many(body, 0, 1); }
 

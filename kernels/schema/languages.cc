@@ -13,7 +13,8 @@ Answer Languages::ask(const std::string& request) {
 Part Languages::made(const std::string& written) {
   Answer info = ask("[\"info\"," + written + "]");
   const std::int32_t* words = info->data();
-  std::int64_t hash = static_cast<std::int64_t>(words[1]) << 32 | static_cast<std::uint32_t>(words[2]);
+  std::int64_t hash =
+      static_cast<std::int64_t>(words[1]) << 32 | static_cast<std::uint32_t>(words[2]);
   parts_.push_back({arena_.keep(std::string_view(written)), words[0], hash});
   return static_cast<Part>(parts_.size() - 1);
 }
@@ -167,9 +168,7 @@ Answer Languages::strings(Span<const StringShape*> shapes) {
   return ask(request);
 }
 
-Answer Languages::constant(std::string_view name) {
-  return ask("[\"" + std::string(name) + "\"]");
-}
+Answer Languages::constant(std::string_view name) { return ask("[\"" + std::string(name) + "\"]"); }
 
 void Languages::write(std::string& out, const NumberShape& shape) const {
   auto list = [&](Span<Decimal> values) {

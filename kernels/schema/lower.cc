@@ -124,9 +124,8 @@ Lowering::Pointer Lowering::numbers(Span<const NumberShape*> shapes) {
 
 Lowering::Pointer Lowering::strings(Span<const StringShape*> shapes) {
   if (shapes[0] == &kAnyString) {
-    return terminal("S", [&] {
-      return add_terminal(regulars.splice(of.pool.constant("any string"), 1));
-    });
+    return terminal(
+        "S", [&] { return add_terminal(regulars.splice(of.pool.constant("any string"), 1)); });
   }
   std::string key = "T";
   for (const StringShape* shape : shapes) {

@@ -60,7 +60,7 @@ class Lowering {
   Pointer scalars(const Kinds& kinds);
   Pointer strings(Span<const StringShape*> shapes);
   Pointer numbers(Span<const NumberShape*> shapes);
-  Pointer arrays(const ArrayShape& shape);   // arrays.cc
+  Pointer arrays(const ArrayShape& shape);    // arrays.cc
   Pointer objects(const ObjectShape& shape);  // objects.cc
   std::vector<const ObjectShape*> with_members(const ObjectShape& shape);
   Pointer one_object(const ObjectShape& shape);

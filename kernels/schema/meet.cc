@@ -282,12 +282,10 @@ Span<const Shape*> Algebra::meet_all(Span<const Shape*> left, Span<const Shape*>
 const Kinds* Algebra::meet(const Kinds* left, const Kinds* right) {
   if (right == &kEverything) return left;
   if (left == &kEverything) return right;
-  return arena_.make<Kinds>(left->null && right->null,
-                            static_cast<std::uint8_t>(left->booleans & right->booleans),
-                            meet_all(left->numbers, right->numbers),
-                            meet_all(left->strings, right->strings),
-                            meet_all(left->arrays, right->arrays),
-                            meet_all(left->objects, right->objects));
+  return arena_.make<Kinds>(
+      left->null && right->null, static_cast<std::uint8_t>(left->booleans & right->booleans),
+      meet_all(left->numbers, right->numbers), meet_all(left->strings, right->strings),
+      meet_all(left->arrays, right->arrays), meet_all(left->objects, right->objects));
 }
 
 template <class Shape>
@@ -315,8 +313,7 @@ const Kinds* Algebra::join(const Kinds* left, const Kinds* right) {
 bool Algebra::equal(const NumberShape& left, const NumberShape& right) const {
   return left.integer == right.integer && left.low == right.low &&
          left.low_open == right.low_open && left.high == right.high &&
-         left.high_open == right.high_open &&
-         std::ranges::equal(left.multiples, right.multiples) &&
+         left.high_open == right.high_open && std::ranges::equal(left.multiples, right.multiples) &&
          std::ranges::equal(left.non_multiples, right.non_multiples) &&
          left.finite == right.finite && std::ranges::equal(left.values, right.values) &&
          std::ranges::equal(left.excluded, right.excluded);

@@ -11,7 +11,8 @@ namespace slm::schema {
 /// Makes new shapes out of others; null stands for Python's None, "seen to be empty".
 class Algebra {
  public:
-  Algebra(Arena& arena, Goals& goals, Languages& pool) : arena_(arena), goals_(goals), pool_(pool) {}
+  Algebra(Arena& arena, Goals& goals, Languages& pool)
+      : arena_(arena), goals_(goals), pool_(pool) {}
 
   const NumberShape* meet(const NumberShape* left, const NumberShape* right);
   const StringShape* meet(const StringShape* left, const StringShape* right);

@@ -152,8 +152,7 @@ const Kinds* Normaliser::not_object(const SchemaNode& node) {
       Goal goal = reader.child(node, Keyword::kProperties, each);
       if (goal == kTrue) continue;
       Name name = pool.name(each.name);
-      add({.members = member(name, negation(goal)),
-           .required = arena.keep(Span<Name>(&name, 1))});
+      add({.members = member(name, negation(goal)), .required = arena.keep(Span<Name>(&name, 1))});
     }
   }
   for (const NameRule& rule : shape->rules) {

@@ -24,10 +24,9 @@ constexpr KeywordSet kObjectKeywords =
     set_of(Keyword::kProperties, Keyword::kRequired, Keyword::kAdditionalProperties,
            Keyword::kPatternProperties, Keyword::kPropertyNames, Keyword::kMinProperties,
            Keyword::kMaxProperties);
-constexpr KeywordSet kApplicators =
-    set_of(Keyword::kAllOf, Keyword::kAnyOf, Keyword::kOneOf, Keyword::kNot, Keyword::kIf,
-           Keyword::kRef, Keyword::kDependentRequired, Keyword::kDependentSchemas,
-           Keyword::kDependencies);
+constexpr KeywordSet kApplicators = set_of(
+    Keyword::kAllOf, Keyword::kAnyOf, Keyword::kOneOf, Keyword::kNot, Keyword::kIf, Keyword::kRef,
+    Keyword::kDependentRequired, Keyword::kDependentSchemas, Keyword::kDependencies);
 
 Value truth(bool value) {
   Value made;

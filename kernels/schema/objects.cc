@@ -131,9 +131,7 @@ class Chain {
   std::vector<Pointer> made_, shared_;
 };
 
-bool contains(Span<Name> names, Name name) {
-  return std::ranges::find(names, name) != names.end();
-}
+bool contains(Span<Name> names, Name name) { return std::ranges::find(names, name) != names.end(); }
 
 }  // namespace
 

@@ -51,8 +51,8 @@ class Writer {
         if (node.low > kMaxCount) throw Deferred("a count is too large");
         bool bounded = node.high && *node.high <= kMaxCount;
         std::int32_t high = bounded ? static_cast<std::int32_t>(*node.high) : -1;
-        words.insert(words.end(), {op(Op::kMany), children_.back(),
-                                   static_cast<std::int32_t>(node.low), high});
+        words.insert(words.end(),
+                     {op(Op::kMany), children_.back(), static_cast<std::int32_t>(node.low), high});
         break;
       }
       default:

@@ -144,7 +144,8 @@ Goal Reader::goal(const Value* raw, const Pointer* pointer, Resource* outer) {
   return numbers_[Key{raw, outer}] = goals_.of(number);
 }
 
-// --- identifiers and references ---------------------------------------------------------------------
+// --- identifiers and references
+// ---------------------------------------------------------------------
 
 const Value* Reader::own_id(const Value& raw) const {
   const Value* id = find(raw, draft_ == Draft::k4 ? Keyword::kOldId : Keyword::kId);

@@ -177,8 +177,7 @@ Regular Regulars::escape(std::uint32_t point, char shorthand) {
 }
 
 Regular Regulars::spelled(std::uint32_t point) {
-  Regular& known =
-      point < 128 ? ascii_[point] : others_.try_emplace(point, kUnmade).first->second;
+  Regular& known = point < 128 ? ascii_[point] : others_.try_emplace(point, kUnmade).first->second;
   if (known != kUnmade) return known;
   static constexpr std::string_view kEscaped = "\"\\/\b\f\n\r\t", kShort = "\"\\/bfnrt";
   std::size_t at = point < 128 ? kEscaped.find(static_cast<char>(point)) : kEscaped.npos;

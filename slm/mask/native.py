@@ -7,14 +7,12 @@ expressions, terminals, expressions and rules, children always before their pare
 
 from __future__ import annotations
 
+from functools import cached_property
 from weakref import WeakKeyDictionary
-
-import numpy as np
-from numpy.typing import NDArray
 
 from slm import _native
 from slm.errors import EmptyLanguage, GrammarTooComplex
-from slm.grammar.flatten import Flattener as _Flattener
+from slm.grammar.flatten import Flattener, terminal_names
 from slm.grammar.ir import Grammar
 from slm.vocab import Vocabulary
 
@@ -29,6 +27,21 @@ def vocabulary_tables(vocabulary: Vocabulary) -> _native.VocabularyTables:
     return tables
 
 
+class _Names:
+    """What terminals and rules are called, by number; found out when someone asks."""
+
+    def __init__(self, grammar: Grammar) -> None:
+        self._grammar = grammar
+
+    @cached_property
+    def terminals(self) -> list[str]:
+        return terminal_names(self._grammar)
+
+    @cached_property
+    def rules(self) -> list[str]:
+        return [rule.name for rule in self._grammar.rules]
+
+
 class NativeEngine:
     """A grammar compiled in C++ for one vocabulary. Immutable from outside, safe between threads.
 
@@ -40,12 +53,13 @@ class NativeEngine:
     """
 
     def __init__(self, grammar: Grammar, vocabulary: Vocabulary) -> None:
-        flattener = _Flattener(grammar)
+        tables, ends = vocabulary_tables(vocabulary), list(vocabulary.eos_ids)
+        program = grammar.program
         try:
-            words = flattener.words()
-            self._engine = _native.Engine(
-                words, vocabulary_tables(vocabulary), list(vocabulary.eos_ids)
-            )
+            if isinstance(program, _native.SchemaProgram):
+                self._engine = _native.Engine(program, tables, ends)
+            else:
+                self._engine = _native.Engine(Flattener(grammar).words(), tables, ends)
         except RecursionError:
             raise GrammarTooComplex(
                 "the grammar is nested too deeply",
@@ -57,12 +71,11 @@ class NativeEngine:
                 at=grammar.by_name[grammar.start].place,
                 hint="give every recursive rule an alternative that ends",
             ) from None
-        self._terminals = [terminal.name for terminal in flattener.terminals]
-        self._rules = [rule.name for rule in grammar.rules]
+        self._names = _Names(grammar)
 
     def session(self) -> NativeSession:
         """A new text."""
-        return NativeSession(self._engine.session(), self._terminals, self._rules)
+        return NativeSession(self._engine.session(), self._names)
 
     def stats(self) -> dict[str, int]:
         """States made so far, bytes held, mask hits and misses."""
@@ -73,9 +86,8 @@ class NativeSession:
     """See `slm.mask.session.Session`."""
 
     __slots__ = (
-        "_rules",
+        "_names",
         "_session",
-        "_terminals",
         "accept",
         "fill_mask",
         "forced_bytes",
@@ -84,8 +96,8 @@ class NativeSession:
         "viable_length",
     )
 
-    def __init__(self, session: _native.Session, terminals: list[str], rules: list[str]) -> None:
-        self._session, self._terminals, self._rules = session, terminals, rules
+    def __init__(self, session: _native.Session, names: _Names) -> None:
+        self._session, self._names = session, names
         # Bound methods of the C++ object: a call of these costs no Python frame.
         self.fill_mask = session.fill_mask
         self.accept = session.accept
@@ -100,9 +112,10 @@ class NativeSession:
 
     def fork(self) -> NativeSession:
         """An independent copy."""
-        return NativeSession(self._session.fork(), self._terminals, self._rules)
+        return NativeSession(self._session.fork(), self._names)
 
     def expected(self, after: bytes) -> list[tuple[str, str]]:
         """Sorted (terminal, rule) names that may go on after these viable bytes."""
         pairs = self._session.expected(after)
-        return sorted({(self._terminals[term], self._rules[rule]) for term, rule in pairs})
+        terminals, rules = self._names.terminals, self._names.rules
+        return sorted({(terminals[term], rules[rule]) for term, rule in pairs})

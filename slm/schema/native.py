@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urldefrag, urljoin
 
 from slm.errors import SlmError
@@ -42,13 +42,15 @@ from slm.schema.strings import (
     string_text,
 )
 
-if TYPE_CHECKING:
-    from slm._native import SchemaProgram
-
 try:
     from slm import _native
 except ImportError:  # installed without a compiler
     _native = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    Program: TypeAlias = _native.SchemaProgram
+else:
+    Program = Any
 
 _DRAFTS = {"4": 0, "6": 1, "7": 2, "2019-09": 3, "2020-12": 4}
 _MAX_STATES = 100_000  # one question may need; Python would go on for ten times as long
@@ -56,7 +58,7 @@ _MAX_STATES = 100_000  # one question may need; Python would go on for ten times
 
 def compile_program(
     schema: Any, draft: str | None, whitespace: str | int, formats: str
-) -> SchemaProgram | str:
+) -> Program | str:
     """The program of a schema, or why C++ leaves it to Python.
 
     Cost: some ten microseconds for a schema of ordinary size.
@@ -68,7 +70,7 @@ def compile_program(
     if draft is not None and draft not in _DRAFTS:
         return "an unknown draft"
     number = None if draft is None else _DRAFTS[draft]
-    return _native.compile_schema(
+    return _native.SchemaProgram.compile(
         schema, number, whitespace == "compact", formats == "assert", answer
     )
 
@@ -81,7 +83,8 @@ def answer(request: str) -> list[int] | None:
     """
     try:
         kind, *arguments = json.loads(request)
-        return _ANSWERS[kind](*arguments)
+        words: list[int] | None = _ANSWERS[kind](*arguments)
+        return words
     except (SlmError, RecursionError, ValueError, ArithmeticError):
         return None
 
