@@ -32,10 +32,12 @@ Part Languages::pattern(std::string_view text) {
 std::optional<Part> Languages::format(std::string_view name, std::string_view draft, bool wide) {
   std::string written = wide ? "[\"wide\"," : "[\"format\",";
   write_json(written, name);
-  written.push_back(',');
-  write_json(written, draft);
   written.push_back(']');
-  if (ask("[\"asserts\"," + written + "]")->front() == 0) return std::nullopt;
+  std::string request = "[\"asserts\"," + written + ",";
+  write_json(request, draft);
+  request.push_back(']');
+  if (ask(request)->front() == 0) return std::nullopt;
+  // What a format means is the same in every draft that has it.
   std::size_t before = patterns_.size();
   std::uint32_t number = patterns_.intern(written);
   if (number == before) pattern_parts_.push_back(made(written));

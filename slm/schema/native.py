@@ -36,6 +36,7 @@ from slm.schema.strings import (
     ANY_STRING_TEXT,
     SPELLED_CHAR,
     decoded_language,
+    has_short_text,
     is_void,
     may_be_empty,
     spell,
@@ -96,7 +97,7 @@ def _language(written: list[Any]) -> Regular:
         case "pattern":
             return pattern_language(arguments[0], dialect="ecma262", search=True)
         case "format" | "wide":
-            language, _ = format_language(*arguments, wide=kind == "wide")
+            language, _ = format_language(arguments[0], "2020-12", wide=kind == "wide")
             assert language is not None
             return language
         case "not":
@@ -142,8 +143,8 @@ def _info(written: list[Any]) -> list[int]:
     return [flags, value >> 32, (value & 0xFFFFFFFF) - (1 << 31)]
 
 
-def _asserts(written: list[Any]) -> list[int] | None:
-    language, why = format_language(*written[1:], wide=written[0] == "wide")
+def _asserts(written: list[Any], draft: str) -> list[int] | None:
+    language, why = format_language(written[1], draft, wide=written[0] == "wide")
     return None if why else [int(language is not None)]
 
 
@@ -152,13 +153,11 @@ def _other(region: list[Any], names: list[str]) -> list[int]:
     language = _language(region)
     if names:
         language = difference(language, choice_of(names))
-    return [int(pool.alive(pool.state(language)))]
+    return [int(has_short_text(language, pool) or pool.alive(pool.state(language)))]
 
 
 def _strings(*written: list[Any]) -> list[int]:
-    shapes = map(_string, written)
-    alive = (shape for shape in shapes if not is_void(shape, Languages(_MAX_STATES)))
-    return _words(union(*map(string_text, alive)))
+    return _words(union(*(string_text(_string(shape)) for shape in written)))  # none is void
 
 
 def _numbers(integer_point: bool, *written: list[Any]) -> list[int] | None:
@@ -167,9 +166,8 @@ def _numbers(integer_point: bool, *written: list[Any]) -> list[int] | None:
         return None
     language = union(*(number_text(shape, integer_point) for shape in shapes))
     pool = Languages(_MAX_STATES)
-    if may_be_empty(language) and not pool.alive(pool.state(language)):
-        return [0]
-    return _words(language)
+    alive = not may_be_empty(language) or has_short_text(language, pool)
+    return _words(language) if alive or pool.alive(pool.state(language)) else [0]
 
 
 def _texts(*texts: str) -> list[int]:
