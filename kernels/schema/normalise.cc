@@ -53,7 +53,7 @@ const Kinds* Normaliser::kinds(Goal goal) {
   const Kinds* found = &kEverything;
   std::span<const std::int32_t> literals = goals.literals(goal);
   if (literals.size() == 1) {
-    found = literal(literals[0]);
+    found = meet(found, literal(literals[0]));
   } else if (!literals.empty()) {
     std::vector<std::int32_t> order(literals.begin(), literals.end());
     std::ranges::sort(order, [&](auto one, auto two) { return reader.before(one, two); });
@@ -134,10 +134,7 @@ Goal Normaliser::unaliased(Goal goal) {
     std::span<const std::int32_t> literals = goals.literals(goal);
     if (literals.size() != 1 || literals[0] <= kFalseId) return goal;
     const SchemaNode& node = reader.node(literals[0]);
-    if (node.keywords != bit(Keyword::kRef) &&
-        (node.keywords & ~bit(Keyword::kNone)) != bit(Keyword::kRef)) {
-      return goal;
-    }
+    if (node.keywords != bit(Keyword::kRef)) return goal;
     goal = reader.resolve(node);
   }
   return goal;

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urldefrag, urljoin
 
 from slm.errors import SlmError
-from slm.grammar.derivative import Languages
+from slm.grammar.derivative import ANY, Languages
 from slm.grammar.flatten import flatten_language
 from slm.grammar.pattern import pattern_language
 from slm.grammar.regular import (
@@ -29,7 +31,7 @@ from slm.grammar.regular import (
     intersection,
     union,
 )
-from slm.schema.algebra import NumberShape, StringShape, matches
+from slm.schema.algebra import NumberShape, StringShape
 from slm.schema.formats import format_language
 from slm.schema.numbers import number_text, too_fine
 from slm.schema.strings import (
@@ -148,6 +150,34 @@ def _asserts(written: list[Any], draft: str) -> list[int] | None:
     return None if why else [int(language is not None)]
 
 
+def _endless(region: list[Any]) -> list[int]:
+    """Whether, after a few characters, any others may follow; 0 may mean that it was not seen."""
+    pool = Languages(_MAX_STATES)
+    layer = {pool.state(_language(region))}
+    for _ in range(8):
+        if ANY in layer:
+            return [1]
+        layer = {target for state in layer for _, _, target in pool.edges(state)}
+        if len(layer) > 16:
+            break
+    return [0]
+
+
+@lru_cache(maxsize=256)
+def _walker(written: str) -> tuple[Languages, int, threading.Lock]:
+    """A language as a pool of its own and its state there; the lock is the pool's."""
+    pool = Languages(_MAX_STATES)
+    return pool, pool.state(_language(json.loads(written))), threading.Lock()
+
+
+def _matches(written: list[Any], text: str) -> list[int]:
+    pool, state, lock = _walker(json.dumps(written))
+    with lock:
+        for char in text:
+            state = pool.step(state, ord(char))
+        return [int(pool.accepts(state))]
+
+
 def _other(region: list[Any], names: list[str]) -> list[int]:
     pool = Languages(_MAX_STATES)
     language = _language(region)
@@ -188,7 +218,8 @@ _ANSWERS: dict[str, Any] = {
     "info": _info,
     "asserts": _asserts,
     "equal": lambda left, right: [int(_language(left) == _language(right))],
-    "matches": lambda part, text: [int(matches(_language(part), text, Languages(_MAX_STATES)))],
+    "endless": _endless,
+    "matches": _matches,
     "void": lambda shape: [int(is_void(_string(shape), Languages(_MAX_STATES)))],
     "other": _other,
     "spelled": lambda region: _words(spell(_language(region))),

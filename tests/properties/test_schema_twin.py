@@ -142,7 +142,9 @@ TRICKY: list[Any] = [
     {"properties": {"a": {"items": [{"$ref": "#/properties/a/items/1"}, TEXT]}}},
     {"title": "t", "default": float("inf"), "unknown": {"type": 3}, "type": "null"},
     {"type": "object", "properties": {}, "items": {"$ref": "#/nowhere"}},
+    {"type": "object", "not": {"required": [f"p{at}" for at in range(400)]}},
     # These Python refuses, or are for it to say.
+    {"type": "object", "not": {"required": [f"p{at}" for at in range(401)]}},
     False,
     {"type": "strin"},
     {"minLength": -1},
