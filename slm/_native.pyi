@@ -1,6 +1,7 @@
 """The native mask engine. Use it through slm.mask."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,32 @@ class VocabularyTables:
 class Engine:
     """A grammar compiled for a vocabulary."""
 
+    @overload
+    def __init__(
+        self, program: SchemaProgram, vocabulary: VocabularyTables, end_tokens: Sequence[int]
+    ) -> None: ...
+    @overload
     def __init__(
         self, program: NDArray[np.int32], vocabulary: VocabularyTables, end_tokens: Sequence[int]
     ) -> None: ...
     def session(self) -> Session: ...
     def stats(self) -> dict[str, int]: ...
+
+class SchemaProgram:
+    """A schema, compiled."""
+
+    @staticmethod
+    def compile(
+        schema: object,
+        draft: int | None,
+        compact: bool,
+        assert_formats: bool,
+        answer: Callable[[str], list[int] | None],
+    ) -> SchemaProgram | str: ...
+    @property
+    def draft(self) -> str: ...
+    def words(self) -> list[int]: ...
+    def schema(self) -> Any: ...
 
 class Session:
     """A position in one text."""

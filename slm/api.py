@@ -91,10 +91,9 @@ def json_schema(
         "json_schema",
         compiled.grammar,
         parse,
-        notes=tuple(compiled.notes),
         schema=compiled.schema,
         is_json=True,
-    )
+    ).with_notes(lambda: compiled.notes)
 
 
 def lark(

@@ -7,6 +7,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "bind/bind.h"
+#include "bind/schema.h"
 
 namespace slm {
 namespace {
@@ -30,6 +31,14 @@ std::shared_ptr<Engine> make_engine(Words words, std::shared_ptr<VocabularyTable
   return std::make_shared<Engine>(std::move(program), std::move(vocabulary), std::move(ends));
 }
 
+std::shared_ptr<Engine> make_schema_engine(std::shared_ptr<SchemaProgram> schema,
+                                           std::shared_ptr<VocabularyTables> vocabulary,
+                                           std::vector<TokenId> ends) {
+  nb::gil_scoped_release release;
+  Program program(schema->words);
+  return std::make_shared<Engine>(std::move(program), std::move(vocabulary), std::move(ends));
+}
+
 nb::dict stats(Engine& engine) {
   EngineStats counted = engine.stats();
   nb::dict result;
@@ -50,6 +59,7 @@ void bind_engine(nb::module_& m) {
                    [](const VocabularyTables& tables) { return tables.trie.trie().nodes.size(); });
 
   nb::class_<Engine>(m, "Engine", "A grammar compiled for a vocabulary.")
+      .def(nb::new_(&make_schema_engine), "program"_a, "vocabulary"_a, "end_tokens"_a)
       .def(nb::new_(&make_engine), "program"_a, "vocabulary"_a, "end_tokens"_a)
       .def("session", [](std::shared_ptr<Engine> engine) { return Session(std::move(engine)); })
       .def("stats", &stats);

@@ -2,6 +2,7 @@
 #include <nanobind/stl/string.h>
 
 #include "bind/bind.h"
+#include "bind/schema.h"
 #include "core/error.h"
 
 NB_MODULE(_native, m) {
@@ -18,6 +19,7 @@ NB_MODULE(_native, m) {
     }
   });
   nb::exception<NoText>(m, "NoText");
+  bind_schema(m);  // before what takes its programs
   bind_engine(m);
   bind_session(m);
   bind_batch(m);

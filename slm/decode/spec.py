@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from slm.errors import UsageError
 from slm.grammar.ir import Grammar
@@ -51,7 +51,7 @@ class Spec:
     kind: str
     grammar: Grammar = field(repr=False)
     parse: Callable[[str], Any] = field(repr=False)
-    notes: tuple[Any, ...] = field(default=(), repr=False)
+    notes: tuple[Any, ...] = field(default_factory=tuple, repr=False)
     schema: Any = field(default=None, repr=False)
     prompt: str | None = field(default=None, repr=False)
     is_json: bool = False
@@ -59,6 +59,20 @@ class Spec:
         default_factory=OrderedDict, init=False, repr=False
     )
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def with_notes(self, make: Callable[[], tuple[Any, ...]]) -> Spec:
+        """Make the notes when they are asked for; gives back the spec."""
+        del self.__dict__["notes"]
+        self.__dict__["_make_notes"] = make
+        return self
+
+    if not TYPE_CHECKING:  # so that other unknown names stay errors
+
+        def __getattr__(self, name: str) -> Any:
+            make = self.__dict__.get("_make_notes")
+            if make is None or name != "notes":
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return self.__dict__.setdefault("notes", make())
 
 
 AnySpec: TypeAlias = "Specification | Grammar"

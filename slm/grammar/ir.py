@@ -11,10 +11,10 @@ freely, and `Many` carries its bounds as numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from slm.errors import DuplicateRule, Place, UndefinedRule
 from slm.grammar.regular import Regular
@@ -124,6 +124,34 @@ class Grammar:
 
     rules: tuple[Rule, ...]
     start: str
+
+    program: ClassVar[object] = None
+    """What an engine may use in place of the rules, if a front end made it: see `deferred`."""
+
+    @classmethod
+    def deferred(cls, make: Callable[[], Grammar], program: object) -> Grammar:
+        """A grammar whose rules are made when something looks at them.
+
+        Args:
+            make: gives the grammar; it must be the same one each time.
+            program: the same grammar in the form the native engine reads, by number.
+        """
+        grammar = object.__new__(cls)
+        grammar.__dict__.update(_make=make, program=program)
+        return grammar
+
+    if not TYPE_CHECKING:  # so that other unknown names stay errors
+
+        def __getattr__(self, name: str) -> Any:
+            make = self.__dict__.get("_make")
+            if make is None or name not in ("rules", "start"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            made = make()
+            self.__dict__.update(rules=made.rules, start=made.start)
+            return self.__dict__[name]
+
+    def __reduce__(self) -> tuple[type[Grammar], tuple[tuple[Rule, ...], str]]:
+        return Grammar, (self.rules, self.start)  # a program cannot be copied
 
     def __post_init__(self) -> None:
         if len(self.by_name) != len(self.rules):

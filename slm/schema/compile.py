@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from slm.errors import (
     UnsupportedKeyword,
@@ -13,9 +14,10 @@ from slm.errors import (
 from slm.grammar.ir import Grammar
 from slm.schema.layout import Layout
 from slm.schema.lower import Lowering
+from slm.schema.native import Program, compile_program
 from slm.schema.normalise import Normaliser
 from slm.schema.notes import Note, collect_notes
-from slm.schema.reader import Reader
+from slm.schema.reader import Reader, read_json
 from slm.schema.satisfiable import check_satisfiable
 
 MAX_RELAXATIONS = 200
@@ -35,7 +37,18 @@ class CompiledSchema:
     grammar: Grammar
     schema: dict[str, Any] | bool
     draft: str
-    notes: tuple[Note, ...] = field(repr=False, default=())
+    notes: tuple[Note, ...] = field(repr=False, default_factory=tuple)
+
+    if not TYPE_CHECKING:  # the notes of a schema that C++ compiled
+
+        def __getattr__(self, name: str) -> Any:
+            twin = self.__dict__.get("_twin")
+            if twin is None or name != "notes":
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            return self.__dict__.setdefault("notes", twin.compiled().notes)
+
+    def __reduce__(self) -> tuple[type[CompiledSchema], tuple[Any, ...]]:
+        return CompiledSchema, (self.grammar, self.schema, self.draft, self.notes)
 
 
 def compile_schema(
@@ -85,6 +98,23 @@ def compile_schema(
         raise UnsupportedKeyword(
             'order="any" is not supported yet', hint='use order="declared", the default'
         )
+    value = read_json(schema) if isinstance(schema, str) else schema
+    if not registry:
+        program = compile_program(value, draft, whitespace, formats)
+        if not isinstance(program, str):
+            return _deferred(value, program, draft, whitespace, formats)
+    return _compile(schema, draft, whitespace, formats, registry, on_unsupported)
+
+
+def _compile(
+    schema: dict[str, Any] | bool | str,
+    draft: str | None,
+    whitespace: Literal["any", "compact"] | int,
+    formats: Literal["assert", "annotate"],
+    registry: Mapping[str, Any] | None = None,
+    on_unsupported: Literal["error", "relax"] = "error",
+) -> CompiledSchema:
+    """The compiler in Python; options as for `compile_schema`, and checked."""
     dropped: dict[tuple[str, str], str] = {}
     while True:
         reader = Reader.open(schema, draft, registry)
@@ -104,6 +134,33 @@ def compile_schema(
     grammar = Grammar(tuple(lowering.rules.values()), start)
     notes = collect_notes(of, reader)
     return CompiledSchema(grammar, reader.root.root, reader.draft, notes)
+
+
+class _Twin:
+    """What the Python compiler makes of a schema that the native one compiled, if anyone asks."""
+
+    def __init__(self, program: Program, *options: Any) -> None:
+        self._program, self._options = program, options
+        self._lock = threading.Lock()
+        self._compiled: CompiledSchema | None = None
+
+    def compiled(self) -> CompiledSchema:
+        """Compiled once, from the copy in the program: the caller's schema may have changed."""
+        with self._lock:
+            if self._compiled is None:
+                self._compiled = _compile(self._program.schema(), *self._options)
+            return self._compiled
+
+    def grammar(self) -> Grammar:
+        return self.compiled().grammar
+
+
+def _deferred(schema: Any, program: Program, *options: Any) -> CompiledSchema:
+    twin = _Twin(program, *options)
+    compiled = object.__new__(CompiledSchema)
+    grammar = Grammar.deferred(twin.grammar, program)
+    compiled.__dict__.update(_twin=twin, grammar=grammar, schema=schema, draft=program.draft)
+    return compiled
 
 
 def _check_option(name: str, value: Any, choices: tuple[str, ...], allow_int: bool = False) -> None:

@@ -20,7 +20,13 @@ from slm.schema.layout import MAX_INDENTED_DEPTH, Layout
 from slm.schema.normalise import Normaliser
 from slm.schema.numbers import number_text, too_fine
 from slm.schema.objects import object_expression
-from slm.schema.strings import ANY_STRING_TEXT, is_void, may_be_empty, string_text
+from slm.schema.strings import (
+    ANY_STRING_TEXT,
+    has_short_text,
+    is_void,
+    may_be_empty,
+    string_text,
+)
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9]+")
 
@@ -195,9 +201,9 @@ class Lowering:
         def make() -> Regular:
             language = union(*(number_text(shape, self.integer_point) for shape in shapes))
             pool = self.of.pool
-            if may_be_empty(language) and not pool.alive(pool.state(language)):
-                return NOTHING
-            return language
+            if not may_be_empty(language) or has_short_text(language, pool):
+                return language
+            return language if pool.alive(pool.state(language)) else NOTHING
 
         label = "INTEGER" if all(shape.integer for shape in shapes) else "NUMBER"
         return self.terminal(label, ("number", shapes), make)

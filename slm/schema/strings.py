@@ -267,7 +267,27 @@ def is_void(shape: StringShape, pool: Languages) -> bool:
         return not shape.values
     doubtful = len(shape.parts) > 1 or (shape.parts and (shape.low > 0 or shape.high is not None))
     if doubtful or any(map(may_be_empty, shape.parts)):
+        if has_short_text(intersection(*shape.parts), pool, shape.low, shape.high):
+            return False
         return not pool.alive(pool.state(decoded_language(shape)))
+    return False
+
+
+def has_short_text(
+    language: Regular, pool: Languages, low: int = 0, high: int | None = None
+) -> bool:
+    """Whether a text of `low` to `high` characters is found by looking at the shortest first.
+
+    Nearly every language that a schema asks for has a short text, which is found in a few steps,
+    where a search by depth winds through counters. False says nothing.
+    """
+    layer = {pool.state(language)}
+    for size in range(64 if high is None else min(64, high + 1)):
+        if size >= low and any(map(pool.accepts, layer)):
+            return True
+        layer = {target for state in layer for _, _, target in pool.edges(state)}
+        if len(layer) > 64:
+            return False
     return False
 
 

@@ -1,0 +1,217 @@
+#include "bind/schema.h"
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <unordered_map>
+
+#include "schema/compile.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace slm {
+namespace {
+
+using schema::Deferred;
+using schema::Value;
+using Kind = Value::Kind;
+
+constexpr int kMaxDepth = 900;  // of values; deeper ones are Python's business
+
+/// Copies a Python value into a document.
+///
+/// Only the very types that `json.loads` makes are read: what a subclass means, Python knows.
+class Copier {
+ public:
+  explicit Copier(schema::Arena& arena) : arena_(arena) {}
+
+  const Value* copy(PyObject* object, int depth) {
+    if (depth > kMaxDepth) throw Deferred("the schema is nested too deep");
+    if (PyUnicode_CheckExact(object)) return scalar(Kind::kString, text(object));
+    if (PyDict_CheckExact(object)) return container(object, depth, &Copier::dict);
+    if (PyList_CheckExact(object)) return container(object, depth, &Copier::list);
+    if (object == Py_True) return &schema_true;
+    if (object == Py_False) return &schema_false;
+    if (object == Py_None) return arena_.make<Value>();
+    if (PyLong_CheckExact(object)) return integer(object);
+    if (!PyFloat_CheckExact(object)) throw Deferred("a value that is not JSON");
+    Value made;
+    made.kind = Kind::kFloat;
+    made.real = PyFloat_AsDouble(object);
+    return arena_.make<Value>(made);
+  }
+
+ private:
+  using Make = void (Copier::*)(PyObject*, int, Value&);
+
+  std::string_view text(PyObject* object) {
+    Py_ssize_t size = 0;
+    const char* data = PyUnicode_AsUTF8AndSize(object, &size);
+    if (data == nullptr) {
+      PyErr_Clear();
+      throw Deferred("a string with half a surrogate pair");
+    }
+    return arena_.keep(std::string_view(data, static_cast<std::size_t>(size)));
+  }
+
+  const Value* scalar(Kind kind, std::string_view text) {
+    Value made;
+    made.kind = kind;
+    made.text = text;
+    return arena_.make<Value>(made);
+  }
+
+  const Value* integer(PyObject* object) {
+    int overflow = 0;
+    Value made;
+    made.kind = Kind::kInt;
+    made.integer = PyLong_AsLongLongAndOverflow(object, &overflow);
+    if (overflow == 0) return arena_.make<Value>(made);
+    nb::object written = nb::steal(PyObject_Str(object));
+    if (!written.is_valid()) {
+      PyErr_Clear();
+      throw Deferred("an integer with too many digits");
+    }
+    return scalar(Kind::kBigInt, text(written.ptr()));
+  }
+
+  /// A container that only its parent refers to cannot stand in two places: it is not looked up.
+  const Value* container(PyObject* object, int depth, Make make) {
+    if (Py_REFCNT(object) == 1) {
+      Value* made = arena_.make<Value>();
+      (this->*make)(object, depth, *made);
+      return made;
+    }
+    if (auto known = shared_.find(object); known != shared_.end()) {
+      known->second->shared = true;
+      return known->second;
+    }
+    Value* made = arena_.make<Value>();
+    (this->*make)(object, depth, *made);
+    shared_.emplace(object, made);
+    return made;
+  }
+
+  void dict(PyObject* object, int depth, Value& made) {
+    made.kind = Kind::kObject;
+    auto members = arena_.room<schema::Member>(static_cast<std::size_t>(PyDict_Size(object)));
+    Py_ssize_t position = 0;
+    PyObject *name = nullptr, *value = nullptr;
+    for (std::size_t at = 0; PyDict_Next(object, &position, &name, &value); ++at) {
+      if (!PyUnicode_CheckExact(name)) throw Deferred("a name that is no string");
+      std::string_view copied = text(name);
+      members[at] = {copied, schema::keyword_of(copied), copy(value, depth + 1)};
+    }
+    made.members = members;
+  }
+
+  void list(PyObject* object, int depth, Value& made) {
+    made.kind = Kind::kArray;
+    auto size = static_cast<std::size_t>(PyList_Size(object));
+    auto items = arena_.room<const Value*>(size);
+    for (std::size_t at = 0; at < size; ++at) {
+      items[at] = copy(PyList_GetItem(object, static_cast<Py_ssize_t>(at)), depth + 1);
+    }
+    made.items = items;
+  }
+
+  static inline const Value schema_true{.kind = Kind::kBool, .truth = true};
+  static inline const Value schema_false{.kind = Kind::kBool};
+
+  schema::Arena& arena_;
+  std::unordered_map<PyObject*, Value*> shared_;
+};
+
+nb::object text_of(std::string_view text) {
+  return nb::steal(
+      PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), nullptr));
+}
+
+/// The Python value again; what stood in several places does so again.
+nb::object rebuilt(const Value& value, std::unordered_map<const Value*, nb::object>& shared) {
+  switch (value.kind) {
+    case Kind::kNull:
+      return nb::none();
+    case Kind::kBool:
+      return nb::bool_(value.truth);
+    case Kind::kInt:
+      return nb::int_(value.integer);
+    case Kind::kBigInt:
+      return nb::steal(PyLong_FromString(std::string(value.text).c_str(), nullptr, 10));
+    case Kind::kFloat:
+      return nb::float_(value.real);
+    case Kind::kString:
+      return text_of(value.text);
+    default:
+      break;
+  }
+  if (value.shared) {
+    if (auto known = shared.find(&value); known != shared.end()) return known->second;
+  }
+  nb::object made;
+  if (value.is(Kind::kArray)) {
+    nb::list items;
+    for (const Value* item : value.items) items.append(rebuilt(*item, shared));
+    made = items;
+  } else {
+    nb::dict members;
+    for (const schema::Member& member : value.members) {
+      members[text_of(member.name)] = rebuilt(*member.value, shared);
+    }
+    made = members;
+  }
+  if (value.shared) shared.emplace(&value, made);
+  return made;
+}
+
+class PythonOracle : public schema::Oracle {
+ public:
+  explicit PythonOracle(nb::handle answer) : answer_(answer) {}
+
+  bool ask(const std::string& request, std::vector<std::int32_t>& answer) override {
+    nb::object words = answer_(nb::str(request.data(), request.size()));
+    if (words.is_none()) return false;
+    answer = nb::cast<std::vector<std::int32_t>>(words);
+    return true;
+  }
+
+ private:
+  nb::handle answer_;
+};
+
+nb::object compile_schema(nb::handle value, std::optional<int> draft, bool compact,
+                          bool assert_formats, nb::handle answer) {
+  try {
+    auto program = std::make_shared<SchemaProgram>();
+    program->schema.root = Copier(program->schema.arena).copy(value.ptr(), 0);
+    schema::Options options{std::nullopt, compact, assert_formats};
+    if (draft) options.draft = static_cast<schema::Draft>(*draft);
+    PythonOracle oracle(answer);
+    schema::Compiled made = schema::compile(*program->schema.root, options, oracle);
+    program->words = std::move(made.words);
+    program->draft = std::move(made.draft);
+    return nb::cast(program);
+  } catch (const Deferred& why) {
+    return nb::str(why.what());
+  }
+}
+
+}  // namespace
+
+void bind_schema(nb::module_& m) {
+  nb::class_<SchemaProgram>(m, "SchemaProgram", "A schema, compiled.")
+      // A program, or why Python has to compile the schema: see slm/schema/native.py.
+      .def_static("compile", &compile_schema, "schema"_a, "draft"_a.none(), "compact"_a,
+                  "assert_formats"_a, "answer"_a)
+      .def_prop_ro("draft", [](const SchemaProgram& program) { return program.draft; })
+      .def("words", [](const SchemaProgram& program) { return program.words; })
+      .def("schema", [](const SchemaProgram& program) {
+        std::unordered_map<const Value*, nb::object> shared;
+        return rebuilt(*program.schema.root, shared);
+      });
+}
+
+}  // namespace slm

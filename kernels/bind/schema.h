@@ -1,0 +1,23 @@
+// The native schema compiler, as Python sees it.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "schema/json.h"
+
+namespace slm {
+
+/// A schema that was compiled: the program, and a copy of the schema that nobody can change.
+struct SchemaProgram {
+  schema::Document schema;
+  std::vector<std::int32_t> words;
+  std::string draft;
+};
+
+void bind_schema(nanobind::module_& m);
+
+}  // namespace slm

@@ -1,0 +1,22 @@
+#include "schema/compile.h"
+
+#include "schema/lower.h"
+
+namespace slm::schema {
+
+Compiled compile(const Value& schema, const Options& options, Oracle& oracle) {
+  if (!schema.is(Value::Kind::kObject) && !schema.is(Value::Kind::kBool)) {
+    throw Deferred("not a schema");
+  }
+  Arena arena;
+  Goals goals(arena);
+  Languages pool(arena, oracle);
+  Reader reader(arena, goals, pool, oracle, schema, options.draft);
+  Normaliser of(arena, goals, pool, reader, options.assert_formats);
+  Lowering lowering(of, options.compact);
+  Rule start = lowering.lower(reader.start());
+  if (!lowering.is_satisfiable(start)) throw Deferred("unsatisfiable");
+  return {lowering.words(start), std::string(reader.draft_name())};
+}
+
+}  // namespace slm::schema

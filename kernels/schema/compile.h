@@ -1,0 +1,33 @@
+// The native schema compiler's one entrance.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "schema/json.h"
+#include "schema/oracle.h"
+
+namespace slm::schema {
+
+struct Options {
+  std::optional<Draft> draft;
+  bool compact = false;
+  bool assert_formats = true;
+};
+
+struct Compiled {
+  std::vector<std::int32_t> words;  // of core/program.h
+  std::string draft;                // the one the schema was read as
+};
+
+/// The program of a schema, with the same terminals and rules as slm/schema/compile.py makes, by
+/// number.
+///
+/// Throws Deferred on everything that is invalid, unsupported, unsatisfiable or unknown here.
+/// Cost: linear in the part of the schema that is reached, times the alternatives it multiplies
+///   out to; questions to the oracle are asked once in the life of the process, if memory lasts.
+Compiled compile(const Value& schema, const Options& options, Oracle& oracle);
+
+}  // namespace slm::schema

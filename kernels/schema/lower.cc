@@ -1,0 +1,266 @@
+#include "schema/lower.h"
+
+#include <algorithm>
+
+namespace slm::schema {
+namespace {
+
+constexpr std::int32_t kMaxWhitespace = 40;
+constexpr std::int64_t kMaxCount = 0x7FFFFFFE;
+
+template <class T>
+void add(std::string& key, T value) {
+  key.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+void add(std::string& key, const Decimal& value) {
+  add(key, value.digits);
+  add(key, value.exponent);
+  add(key, value.negative);
+}
+
+void add(std::string& key, Span<Decimal> values) {
+  add(key, values.size());
+  for (const Decimal& value : values) add(key, value);
+}
+
+void add(std::string& key, const std::optional<Decimal>& bound, bool open) {
+  add(key, bound.has_value());
+  if (bound) add(key, *bound);
+  add(key, open);
+}
+
+}  // namespace
+
+Rule Lowering::fresh_rule() {
+  bodies_.push_back(nullptr);
+  return static_cast<Rule>(bodies_.size() - 1);
+}
+
+Rule Lowering::lower(Goal start) {
+  start = of.unaliased(start);
+  const Kinds* kinds = of.kinds(start);
+  Rule first = fresh_rule();
+  calls_.resize(of.goals.size() + 16, nullptr);
+  if (kinds->is_container()) calls_[start] = build.call(first);
+  todo_.push_back({kinds, first});
+  while (!todo_.empty()) {
+    Pending item = todo_.back();
+    todo_.pop_back();
+    Pointer made = body(*item.kinds);
+    bodies_[item.rule] = made;
+    order_.push_back(item.rule);
+  }
+  return first;
+}
+
+Lowering::Pointer Lowering::value(Goal goal) {
+  goal = of.unaliased(goal);
+  if (goal < calls_.size() && calls_[goal] != nullptr) return calls_[goal];
+  const Kinds* kinds = of.kinds(goal);
+  Pointer found;
+  if (kinds->is_container()) {
+    Rule rule = fresh_rule();
+    found = build.call(rule);
+    todo_.push_back({kinds, rule});
+  } else {
+    found = scalars(*kinds);
+  }
+  if (goal >= calls_.size()) calls_.resize(of.goals.size() + 16, nullptr);
+  return calls_[goal] = found;
+}
+
+Lowering::Pointer Lowering::add_rule(Pointer body) {
+  Rule rule = fresh_rule();
+  bodies_[rule] = body;
+  order_.push_back(rule);
+  return build.call(rule);
+}
+
+Lowering::Pointer Lowering::body(const Kinds& kinds) {
+  std::vector<Pointer> options{scalars(kinds)};
+  for (const ArrayShape* shape : kinds.arrays) options.push_back(arrays(*shape));
+  for (const ObjectShape* shape : kinds.objects) options.push_back(objects(*shape));
+  return build.alternatives(options);
+}
+
+Lowering::Pointer Lowering::scalars(const Kinds& kinds) {
+  std::vector<Pointer> options;
+  if (!kinds.strings.empty()) options.push_back(strings(kinds.strings));
+  if (!kinds.numbers.empty()) options.push_back(numbers(kinds.numbers));
+  if (kinds.booleans) {
+    std::string key = "B";
+    add(key, kinds.booleans);
+    options.push_back(terminal(key, [&] {
+      std::vector<Regular> words;
+      if (kinds.booleans & 1) words.push_back(regulars.literal("false"));
+      if (kinds.booleans & 2) words.push_back(regulars.literal("true"));
+      return add_terminal(regulars.any_of(words));
+    }));
+  }
+  if (kinds.null) {
+    options.push_back(terminal("0", [&] { return add_terminal(regulars.literal("null")); }));
+  }
+  return build.alternatives(options);
+}
+
+Lowering::Pointer Lowering::numbers(Span<const NumberShape*> shapes) {
+  std::string key = "#";
+  for (const NumberShape* shape : shapes) {
+    add(key, shape->integer ? 1 + *shape->integer : 0);
+    add(key, shape->low, shape->low_open);
+    add(key, shape->high, shape->high_open);
+    add(key, shape->multiples);
+    add(key, shape->non_multiples);
+    add(key, shape->finite);
+    add(key, shape->values);
+    add(key, shape->excluded);
+  }
+  return terminal(key, [&]() -> Pointer {
+    Answer answer = of.pool.numbers(shapes, integer_point_);
+    return answer->front() == 0 ? build.never : add_terminal(regulars.splice(answer, 1));
+  });
+}
+
+Lowering::Pointer Lowering::strings(Span<const StringShape*> shapes) {
+  if (shapes[0] == &kAnyString) {
+    return terminal(
+        "S", [&] { return add_terminal(regulars.splice(of.pool.constant("any string"), 1)); });
+  }
+  std::string key = "T";
+  for (const StringShape* shape : shapes) {
+    add(key, shape->low);
+    add(key, shape->high.value_or(-1));
+    add(key, shape->parts.size());
+    for (Part part : shape->parts) add(key, part);
+    add(key, shape->finite);
+    add(key, shape->values.size());
+    for (Name name : shape->values) add(key, name);
+  }
+  return terminal(key, [&]() -> Pointer {
+    std::vector<const StringShape*> alive;
+    for (const StringShape* shape : shapes) {
+      if (!of.pool.is_void(*shape)) alive.push_back(shape);
+    }
+    if (alive.empty()) return build.never;
+    auto is_finite = [](const StringShape* shape) { return shape->finite; };
+    if (std::ranges::all_of(alive, is_finite)) {
+      std::vector<Regular> texts;
+      std::vector<Name> names;
+      for (const StringShape* shape : alive) {
+        names.insert(names.end(), shape->values.begin(), shape->values.end());
+      }
+      std::string text;
+      std::vector<bool> seen;
+      for (Name name : names) {
+        if (name >= seen.size()) seen.resize(2 * name + 16);
+        if (seen[name]) continue;
+        seen[name] = true;
+        text.clear();
+        write_json(text, of.pool.text(name));
+        texts.push_back(regulars.literal(text));
+      }
+      return add_terminal(regulars.any_of(texts));
+    }
+    if (alive.size() == 1 && alive[0]->parts.empty()) {
+      const StringShape& shape = *alive[0];
+      if (shape.low == 0 && !shape.high) {
+        return add_terminal(regulars.splice(of.pool.constant("any string"), 1));
+      }
+      if (shape.high && *shape.high == 0) return add_terminal(regulars.literal("\"\""));
+      if (shape.low > kMaxCount) throw Deferred("a count is too large");
+      bool bounded = shape.high && *shape.high <= kMaxCount;
+      std::int32_t high = bounded ? static_cast<std::int32_t>(*shape.high) : -1;
+      Regular quote = regulars.literal("\"");
+      auto low = static_cast<std::int32_t>(shape.low);
+      Regular parts[] = {quote, regulars.repeat(spelled_char(), low, high), quote};
+      return add_terminal(regulars.concat(parts));
+    }
+    Answer answer = of.pool.strings(alive);
+    return answer->front() == 0 ? build.never : add_terminal(regulars.splice(answer, 1));
+  });
+}
+
+Lowering::Pointer Lowering::add_terminal(Regular language) {
+  terminals_.push_back(language);
+  return build.terminal(static_cast<std::uint32_t>(terminals_.size() - 1));
+}
+
+Regular Lowering::run() {
+  if (!run_) {
+    static constexpr std::int32_t kSpace[] = {'\t', '\n', '\r', '\r', ' ', ' '};
+    run_ = regulars.repeat(regulars.chars(kSpace), 0, kMaxWhitespace);
+  }
+  return *run_;
+}
+
+Regular Lowering::spelled_char() {
+  if (!spelled_char_) spelled_char_ = regulars.splice(of.pool.constant("spelled char"), 1);
+  return *spelled_char_;
+}
+
+Regular Lowering::spelled_anything() {
+  if (!spelled_anything_) spelled_anything_ = regulars.repeat(spelled_char(), 0, -1);
+  return *spelled_anything_;
+}
+
+Regular Lowering::colon() {
+  if (!colon_) {
+    colon_ = regulars.literal(":");
+    Regular parts[] = {compact_ ? 0 : run(), *colon_, compact_ ? 0 : run()};
+    if (!compact_) colon_ = regulars.concat(parts);
+  }
+  return *colon_;
+}
+
+Lowering::Pointer Lowering::structural(std::string_view text) {
+  std::string key = "P";
+  key += text;
+  return terminal(key, [&] {
+    if (compact_) return add_terminal(regulars.literal(text));
+    std::vector<Regular> parts;
+    char first = text[0];
+    if (first == '}' || first == ']' || first == ',') parts.push_back(run());
+    parts.push_back(regulars.literal(text.substr(0, 1)));
+    if (first == '{' || first == '[' || first == ',') parts.push_back(run());
+    if (text.size() > 1) parts.push_back(regulars.literal(text.substr(1)));
+    return add_terminal(regulars.concat(parts));
+  });
+}
+
+Lowering::Pointer Lowering::key(Name name) {
+  std::string key = "K";
+  add(key, name);
+  return terminal(key, [&] {
+    std::string text;
+    write_json(text, of.pool.text(name));
+    if (compact_) {
+      text.push_back(':');
+      return add_terminal(regulars.literal(text));
+    }
+    Regular parts[] = {regulars.literal(text), colon()};
+    return add_terminal(regulars.concat(parts));
+  });
+}
+
+Lowering::Pointer Lowering::free_key(std::optional<Part> region, Span<Name> names) {
+  std::vector<Name> sorted(names.begin(), names.end());
+  std::ranges::sort(sorted);
+  std::string key = "F";
+  add(key, region ? of.pool.representative(*region) + 1 : 0u);
+  for (Name name : sorted) add(key, name);
+  return terminal(key, [&] {
+    Regular inner = spelled_anything();
+    if (!names.empty()) {
+      std::vector<Regular> spelled;
+      for (Name name : names) spelled.push_back(regulars.spelled_text(of.pool.text(name)));
+      inner = regulars.both(inner, regulars.complement(regulars.any_of(spelled)));
+    }
+    if (region) inner = regulars.both(regulars.splice(of.pool.spelled(*region), 1), inner);
+    Regular quote = regulars.literal("\"");
+    Regular parts[] = {quote, inner, quote, colon()};
+    return add_terminal(regulars.concat(parts));
+  });
+}
+
+}  // namespace slm::schema

@@ -1,0 +1,99 @@
+// From goals to grammar rules and terminals. Mirrors lower.py and layout.py, without the names.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "schema/expressions.h"
+#include "schema/normalise.h"
+#include "schema/regulars.h"
+
+namespace slm::schema {
+
+using Rule = std::uint32_t;
+
+/// Makes the rules of one schema.
+///
+/// Invariant: rules and terminals come into being in the same order as in Python, so that they get
+///   the same numbers; what they are called, Python says when it is asked.
+class Lowering {
+ public:
+  using Pointer = Expressions::Pointer;
+
+  Lowering(Normaliser& of, bool compact)
+      : of(of),
+        build(of.arena),
+        regulars(of.arena),
+        compact_(compact),
+        integer_point_(of.reader.draft() != Draft::k4),
+        keys_(of.arena) {}
+
+  /// Make the rules of the goal and of all it needs; its rule.
+  Rule lower(Goal start);
+  /// What a value under the goal looks like: terminals in place, or a call to its rule.
+  Pointer value(Goal goal);
+  /// A helper rule of a container.
+  Pointer add_rule(Pointer body);
+
+  Pointer structural(std::string_view text);
+  Pointer key(Name name);
+  /// The names of a region, spelled in any way, but for some; with the colon.
+  Pointer free_key(std::optional<Part> region, Span<Name> names);
+
+  /// The whole program, in the words of core/program.h.
+  std::vector<std::int32_t> words(Rule start) const;
+  /// Whether the rule derives some text.
+  bool is_satisfiable(Rule start) const;
+
+  Normaliser& of;
+  Expressions build;
+  Regulars regulars;
+
+ private:
+  struct Pending {
+    const Kinds* kinds;
+    Rule rule;
+  };
+
+  Rule fresh_rule();
+  Pointer body(const Kinds& kinds);
+  Pointer scalars(const Kinds& kinds);
+  Pointer strings(Span<const StringShape*> shapes);
+  Pointer numbers(Span<const NumberShape*> shapes);
+  Pointer arrays(const ArrayShape& shape);    // arrays.cc
+  Pointer objects(const ObjectShape& shape);  // objects.cc
+  std::vector<const ObjectShape*> with_members(const ObjectShape& shape);
+  Pointer one_object(const ObjectShape& shape);
+  Pointer free_members(const ObjectShape& shape, std::vector<Name> names, const NameRule* only);
+
+  Regular string_language(Span<const StringShape*> shapes);
+  Pointer add_terminal(Regular language);
+  Regular run();
+  Regular spelled_char();
+  Regular spelled_anything();
+  Regular colon();
+
+  /// The terminal of a key, if it was made before; else null, and the next one made is it.
+  template <class Make>
+  Pointer terminal(std::string_view key, Make make) {
+    std::size_t before = keys_.size();
+    std::uint32_t number = keys_.intern(key);
+    if (number == before) {
+      made_.push_back(nullptr);
+      made_[number] = make();
+    }
+    return made_[number];
+  }
+
+  bool compact_, integer_point_;
+  std::vector<Pointer> bodies_;  // by rule
+  std::vector<Rule> order_;
+  std::vector<Pointer> calls_;  // by goal
+  std::vector<Pending> todo_;
+  Interner keys_;
+  std::vector<Pointer> made_;
+  std::vector<Regular> terminals_;
+  std::optional<Regular> run_, spelled_char_, spelled_anything_, colon_;
+};
+
+}  // namespace slm::schema

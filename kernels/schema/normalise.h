@@ -1,0 +1,101 @@
+// From schemas to the algebra: every goal becomes a union of shapes. Mirrors normalise.py, with
+// shapes.py, constants.py, applicators.py and negation.py in files of the same names.
+#pragma once
+
+#include <initializer_list>
+#include <optional>
+#include <vector>
+
+#include "schema/meet.h"
+#include "schema/reader.h"
+
+namespace slm::schema {
+
+/// The meaning of goals, memoised; one for a compilation.
+///
+/// Invariant: goals are worked out in the same order as in Python, because numbers depend on it.
+class Normaliser {
+ public:
+  Normaliser(Arena& arena, Goals& goals, Languages& pool, Reader& reader, bool assert_formats)
+      : arena(arena),
+        goals(goals),
+        pool(pool),
+        reader(reader),
+        algebra(arena, goals, pool),
+        assert_formats_(assert_formats) {}
+
+  /// The values that reach the goal.
+  const Kinds* kinds(Goal goal);
+  /// The goal that a schema of nothing but a reference stands for, so that it is shared.
+  Goal unaliased(Goal goal);
+  static bool has(const SchemaNode& node, Keyword keyword) {
+    return (node.keywords & bit(keyword)) != 0;
+  }
+
+  Arena& arena;
+  Goals& goals;
+  Languages& pool;
+  Reader& reader;
+  Algebra algebra;
+
+ private:
+  const Kinds* literal(std::int32_t literal);
+  const Kinds* meet(const Kinds* left, const Kinds* right);
+  const Kinds* positive(const SchemaNode& node);
+  bool is_void(const Kinds& kinds, int depth = 4);
+  bool is_void(Goal goal, int depth);
+  Goal negation(Goal goal);
+
+  // shapes.cc
+  const Kinds* type_kinds(const SchemaNode& node);
+  const NumberShape* number_shape(const SchemaNode& node);
+  const StringShape* string_shape(const SchemaNode& node, bool wide = false);
+  const ArrayShape* array_shape(const SchemaNode& node);
+  const ObjectShape* object_shape(const SchemaNode& node);
+  std::int64_t count(const SchemaNode& node, Keyword keyword) const;
+
+  // constants.cc
+  const Kinds* finite_kinds(const SchemaNode& node, Keyword keyword, Span<const Value*> values);
+  Goal constant_goal(const SchemaNode& node, Keyword keyword, const Value& value);
+  Span<const Value*> constants(const SchemaNode& node, Keyword keyword);
+
+  // applicators.cc
+  const Kinds* apply_applicators(const SchemaNode& node, const Kinds* found);
+  const Kinds* any_of(const SchemaNode& node);
+  std::vector<Goal> implications(const SchemaNode& node);
+  const Kinds* conditional(const SchemaNode& node);
+  const Kinds* one_of(const SchemaNode& node, const Kinds* found);
+
+  // negation.cc
+  const Kinds* negated_kinds(const SchemaNode& node);
+  const Kinds* not_type(const SchemaNode& node);
+  const Kinds* not_finite(const SchemaNode& node);
+  const Kinds* not_number(const SchemaNode& node);
+  const Kinds* not_string(const SchemaNode& node);
+  const Kinds* not_array(const SchemaNode& node);
+  const Kinds* not_object(const SchemaNode& node);
+  const Kinds* not_applied(const SchemaNode& node);
+  const Kinds* none_of(const SchemaNode& node, Keyword keyword);
+
+  // Schemas that the compiler makes.
+  using Field = std::pair<Keyword, const Value*>;
+  const Value* object(std::initializer_list<Field> fields);
+  const Value* object(Span<Member> members);
+  const Value* array(Span<const Value*> items);
+  const Value* string(std::string_view text);
+  const Value* integer(std::int64_t value);
+
+  std::size_t size_of(const SchemaNode& node, Keyword keyword) const {
+    return find(*node.raw, keyword)->items.size();
+  }
+
+  bool assert_formats_;
+  std::vector<const Kinds*> goals_;
+  std::vector<const Kinds*> positives_, negatives_;
+  std::vector<signed char> void_;  // by goal: -1 unknown
+  std::vector<std::int32_t> open_;
+};
+
+extern const Value kTrueValue, kFalseValue;
+
+}  // namespace slm::schema

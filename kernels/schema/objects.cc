@@ -1,0 +1,302 @@
+// Object shapes → expressions: declared members in order, then the others.
+#include <algorithm>
+
+#include "schema/lower.h"
+
+namespace slm::schema {
+namespace {
+
+constexpr std::size_t kMaxNameConditions = 6;
+constexpr std::int64_t kMaxCountRules = 4'000;
+constexpr std::size_t kMaxVariants = 64;
+using Pointer = Expressions::Pointer;
+using Count = std::int64_t;
+
+struct OneMember {
+  Pointer expression;  // name, colon, value
+  bool required;
+};
+
+/// Members one after the other, as rules over (next declared member, members so far).
+class Chain {
+ public:
+  Chain(Lowering& to, std::vector<OneMember> members, Pointer free, Pointer must, Pointer comma,
+        Count low, std::optional<Count> high)
+      : to_(to),
+        members_(std::move(members)),
+        free_(free),
+        must_(must),
+        comma_(comma),
+        low_(low),
+        high_(high) {
+    auto is_required = [](const OneMember& member) { return member.required; };
+    if (low_ <= std::ranges::count_if(members_, is_required)) low_ = 0;
+    if (high_ && free_ == nullptr && *high_ >= size()) high_ = std::nullopt;
+    cap_ = high_ ? std::max(low_, *high_) : std::max<Count>(1, low_);
+  }
+
+  /// All members; at least one.
+  Pointer start() {
+    low_ = std::max<Count>(low_, 1);  // the empty object is a text of its own
+    if (cap_ > 1 && size() * cap_ > kMaxCountRules) throw Deferred("too many rules that count");
+    width_ = static_cast<std::size_t>(std::min(cap_, size())) + 1;
+    made_.assign((members_.size() + 1) * width_, nullptr);
+    shared_ = made_;
+    Count last = size();
+    if (cap_ == 1) {  // after the first required member there is only one way on
+      Count first = 0;
+      while (first < size() && !members_[static_cast<std::size_t>(first)].required) ++first;
+      last = std::min(first + 1, last);
+    }
+    for (Count at = last; at >= 0; --at) {
+      for (Count count = std::min(at, cap_); count >= 0; --count) {
+        made_[place(at, count)] = tail(at, count, at == last);
+      }
+    }
+    return made_[place(0, 0)];
+  }
+
+ private:
+  Count size() const { return static_cast<Count>(members_.size()); }
+  std::size_t place(Count at, Count count) const {
+    return static_cast<std::size_t>(at) * width_ + static_cast<std::size_t>(count);
+  }
+
+  Pointer tail(Count at, Count count, bool flat) {
+    Expressions& build = to_.build;
+    if (at == size()) return others(count);
+    if (flat && count == 0) return build.never;  // a required member came before
+    bool free_count = count >= std::max<Count>(1, low_) && !high_;
+    if (flat || (free_count && size() - at <= 4)) {
+      std::vector<Pointer> parts;
+      for (Count next = at; next < size(); ++next) {
+        const OneMember& member = members_[static_cast<std::size_t>(next)];
+        Pointer with_comma = build.seq({comma_, member.expression});
+        parts.push_back(member.required ? with_comma : build.optional(with_comma));
+      }
+      parts.push_back(others(count));
+      return build.seq(parts);
+    }
+    const OneMember& member = members_[static_cast<std::size_t>(at)];
+    std::vector<Pointer> options;
+    if (!high_ || count < *high_) {
+      Pointer step = count ? build.seq({comma_, member.expression}) : member.expression;
+      Pointer rest = shared(at + 1, std::min(count + 1, cap_));
+      if (!Expressions::is_never(rest)) options.push_back(build.seq({step, rest}));
+    }
+    if (!member.required) {
+      Pointer rest = shared(at + 1, count);
+      if (!Expressions::is_never(rest)) options.push_back(rest);
+    }
+    return build.alternatives(options);
+  }
+
+  /// The tail itself where it is short, else a call to a rule of it.
+  Pointer shared(Count at, Count count) {
+    Pointer body = made_[place(at, count)];
+    bool plain = Expressions::is_never(body) || Expressions::is_empty(body);
+    if (plain || at == size()) return body;
+    Pointer& found = shared_[place(at, count)];
+    if (found == nullptr) found = to_.add_rule(body);
+    return found;
+  }
+
+  Pointer others(Count count) {
+    Expressions& build = to_.build;
+    Count need = std::max<Count>(0, low_ - count);
+    if (free_ == nullptr) return need == 0 ? build.empty : build.never;
+    std::optional<Count> most;
+    if (high_) most = *high_ - count;
+    if (most && *most < need) return build.never;
+    if (most && *most == 0) return build.empty;
+    Pointer following = build.seq({comma_, free_});
+    if (must_ != nullptr) {
+      Pointer rest = build.many(following);
+      Pointer late = build.seq({build.many(following), comma_, must_, rest});
+      if (count) return late;
+      return build.alternatives({build.seq({must_, rest}), build.seq({free_, late})});
+    }
+    if (count) return build.many(following, need, most);
+    if (most) --*most;
+    return build.seq({free_, build.many(following, std::max<Count>(0, need - 1), most)});
+  }
+
+  Lowering& to_;
+  std::vector<OneMember> members_;
+  Pointer free_, must_, comma_;
+  Count low_;
+  std::optional<Count> high_;
+  Count cap_;
+  std::size_t width_ = 0;
+  std::vector<Pointer> made_, shared_;
+};
+
+bool contains(Span<Name> names, Name name) { return std::ranges::find(names, name) != names.end(); }
+
+}  // namespace
+
+Lowering::Pointer Lowering::objects(const ObjectShape& shape) {
+  if (shape.some.empty()) return one_object(shape);
+  std::vector<Pointer> options;
+  for (const ObjectShape* one : with_members(shape)) options.push_back(one_object(*one));
+  return build.alternatives(options);
+}
+
+std::vector<const ObjectShape*> Lowering::with_members(const ObjectShape& shape) {
+  Arena& arena = of.arena;
+  ObjectShape plain = shape;
+  plain.some = {};
+  std::vector<const ObjectShape*> found{arena.make<ObjectShape>(plain)};
+  for (const NameRule& wanted : shape.some) {
+    std::vector<const ObjectShape*> more;
+    for (const ObjectShape* one : found) {
+      std::vector<Name> names;
+      for (const NamedGoal& member : one->members) {
+        if (of.algebra.applies(wanted, member.name)) names.push_back(member.name);
+      }
+      auto is_required = [&](Name name) { return contains(one->required, name); };
+      auto applies = [&](Name name) { return of.algebra.applies(wanted, name); };
+      if (std::ranges::any_of(names, is_required) || std::ranges::any_of(one->required, applies)) {
+        more.push_back(one);
+        continue;
+      }
+      for (Name name : names) {
+        ObjectShape made = *one;
+        std::vector<Name> required(one->required.begin(), one->required.end());
+        required.push_back(name);
+        made.required = arena.keep(required);
+        more.push_back(arena.make<ObjectShape>(made));
+      }
+      ObjectShape made = *one;
+      std::vector<NameRule> some(one->some.begin(), one->some.end());
+      some.push_back(wanted);
+      made.some = arena.keep(some);
+      more.push_back(arena.make<ObjectShape>(made));
+    }
+    found = std::move(more);
+    if (found.size() > kMaxVariants) throw Deferred("too many ways to violate a schema");
+  }
+  return found;
+}
+
+Lowering::Pointer Lowering::one_object(const ObjectShape& shape) {
+  Count low = shape.low;
+  std::optional<Count> high = shape.high;
+  auto required_count = static_cast<Count>(shape.required.size());
+  if (!shape.some.empty()) low = std::max<Count>(low, 1);
+  if (high && required_count > *high) return build.never;
+  Pointer empty = low == 0 && shape.required.empty() ? structural("{}") : build.never;
+  if (high && *high == 0) return empty;
+  std::vector<Name> names;
+  for (const NamedGoal& member : shape.members) names.push_back(member.name);
+  std::vector<Name> declared = names;
+  std::ranges::sort(declared);
+  for (Name name : shape.required) {
+    if (!std::ranges::binary_search(declared, name)) names.push_back(name);
+  }
+  std::vector<Name> required(shape.required.begin(), shape.required.end());
+  std::ranges::sort(required);
+  std::vector<OneMember> members;
+  for (std::size_t at = 0; at < names.size(); ++at) {
+    Name name = names[at];
+    Goal goal = kTrue;
+    if (!shape.rules.empty()) {
+      goal = of.algebra.goal_of(shape, name);
+    } else if (at < shape.members.size()) {
+      goal = shape.members[at].goal;
+    }
+    bool is_required = std::ranges::binary_search(required, name);
+    if (goal == kFalse) {
+      if (is_required) return build.never;
+      continue;
+    }
+    Pointer value = this->value(goal);
+    if (Expressions::is_never(value) && is_required) return build.never;
+    members.push_back({build.seq({key(name), value}), is_required});
+  }
+  Pointer free = free_members(shape, names, nullptr);
+  Pointer must = nullptr;
+  if (!shape.some.empty() && free != nullptr) {
+    if (shape.some.size() > 1 || high || low > 1) throw Deferred("counted violations");
+    must = free_members(shape, names, &shape.some[0]);
+  }
+  if (!shape.some.empty() && must == nullptr) return build.never;
+  if (members.empty() && free == nullptr) return empty;
+  if (low > required_count + 1 && free != nullptr) throw Deferred("minProperties of free names");
+  Pointer comma = structural(",");
+  Pointer inner = Chain(*this, std::move(members), free, must, comma, low, high).start();
+  if (Expressions::is_never(inner)) return empty;
+  Pointer full = build.seq({structural("{"), inner, structural("}")});
+  return Expressions::is_never(empty) ? full : build.alternatives({empty, full});
+}
+
+/// Members whose names are none of the declared ones; null where there can be none.
+Lowering::Pointer Lowering::free_members(const ObjectShape& shape, std::vector<Name> names,
+                                         const NameRule* only) {
+  if (only != nullptr) {
+    std::vector<Name> more;
+    for (Name name : only->names) {
+      if (!contains(names, name)) more.push_back(name);
+    }
+    std::ranges::sort(more, {}, [&](Name name) { return of.pool.text(name); });
+    names.insert(names.end(), more.begin(), more.end());
+  }
+  std::vector<const NameRule*> rules;
+  for (const NameRule& rule : shape.rules) rules.push_back(&rule);
+  std::vector<Part> conditions;
+  auto condition = [&](Part part) -> std::size_t {
+    auto same = [&](Part other) { return of.pool.equal(other, part); };
+    auto found = std::ranges::find_if(conditions, same);
+    if (found == conditions.end()) found = conditions.insert(found, part);
+    return static_cast<std::size_t>(found - conditions.begin());
+  };
+  if (only != nullptr) rules.push_back(only);
+  for (const NameRule* rule : rules) {
+    if (rule->included) condition(*rule->included);
+    for (Part part : rule->excluded) condition(part);
+  }
+  if (only != nullptr) rules.pop_back();
+  std::size_t count = conditions.size();
+  if (count > kMaxNameConditions) throw Deferred("too many name patterns");
+  std::vector<bool> held(count);
+  auto speaks = [&](const NameRule& rule) {
+    if (rule.included && !held[condition(*rule.included)]) return false;
+    return std::ranges::none_of(rule.excluded,
+                                [&](Part part) { return bool(held[condition(part)]); });
+  };
+  struct Regions {
+    Goal goal;
+    std::vector<std::optional<Part>> regions;
+  };
+  std::vector<Regions> by_goal;
+  for (std::size_t turn = 0; turn < std::size_t{1} << count; ++turn) {
+    // The first condition changes last, and true comes before false.
+    for (std::size_t at = 0; at < count; ++at) held[at] = !(turn >> (count - 1 - at) & 1);
+    if (only != nullptr && !speaks(*only)) continue;
+    Goal goal = kTrue;
+    for (const NameRule* rule : rules) {
+      if (speaks(*rule)) goal = of.goals.conjoin(goal, rule->goal);
+    }
+    if (goal == kFalse) continue;
+    std::optional<Part> region;
+    if (count) region = of.pool.region(conditions, held);
+    if (region && of.pool.is_anything(*region)) region = std::nullopt;
+    auto same = [&](const Regions& one) { return one.goal == goal; };
+    auto found = std::ranges::find_if(by_goal, same);
+    if (found == by_goal.end()) found = by_goal.insert(found, {goal, {}});
+    found->regions.push_back(region);
+  }
+  std::vector<Pointer> options;
+  for (const Regions& each : by_goal) {
+    std::vector<Pointer> keys;
+    for (std::optional<Part> region : each.regions) {
+      if (region && !of.pool.has_other(*region, names)) continue;
+      keys.push_back(free_key(region, names));
+    }
+    if (keys.empty()) continue;
+    options.push_back(build.seq({build.alternatives(keys), value(each.goal)}));
+  }
+  return options.empty() ? nullptr : build.alternatives(options);
+}
+
+}  // namespace slm::schema

@@ -1,0 +1,160 @@
+// The rules of a schema as the words of a program, and whether they derive anything.
+#include "core/program.h"
+
+#include "schema/lower.h"
+
+namespace slm::schema {
+namespace {
+
+using Kind = Expression::Kind;
+using Op = Program::Op;
+constexpr std::int32_t op(Op kind) { return static_cast<std::int32_t>(kind); }
+
+constexpr int kMaxDepth = 400;
+constexpr std::int64_t kMaxCount = 0x7FFFFFFE;
+constexpr std::uint32_t kUnmade = 0xFFFFFFFF;
+
+/// Numbers terminals in the order of their first use, then writes expressions, children first.
+class Writer {
+ public:
+  Writer(std::size_t terminals, std::size_t rules, std::uint32_t regular_count)
+      : terminal_numbers(terminals, kUnmade),
+        rule_numbers(rules, kUnmade),
+        next_node_(regular_count) {}
+
+  void find_terminals(const Expression& node, int depth = 0) {
+    if (depth > kMaxDepth) throw Deferred("an expression is nested too deep");
+    if (node.kind == Kind::kTerminal) {
+      if (terminal_numbers[node.index] == kUnmade) {
+        terminal_numbers[node.index] = static_cast<std::uint32_t>(terminals.size());
+        terminals.push_back(node.index);
+      }
+      return;
+    }
+    for (const Expression* part : node.parts) find_terminals(*part, depth + 1);
+  }
+
+  std::int32_t write(const Expression& node) {
+    if (node.number != kUnmade) return static_cast<std::int32_t>(node.number);
+    std::size_t start = children_.size();
+    for (const Expression* part : node.parts) children_.push_back(write(*part));
+    switch (node.kind) {
+      case Kind::kTerminal:
+        words.insert(words.end(),
+                     {op(Op::kTerminal), static_cast<std::int32_t>(terminal_numbers[node.index])});
+        break;
+      case Kind::kCall:
+        words.insert(words.end(),
+                     {op(Op::kCall), static_cast<std::int32_t>(rule_numbers[node.index])});
+        break;
+      case Kind::kMany: {
+        if (node.low > kMaxCount) throw Deferred("a count is too large");
+        bool bounded = node.high && *node.high <= kMaxCount;
+        std::int32_t high = bounded ? static_cast<std::int32_t>(*node.high) : -1;
+        words.insert(words.end(),
+                     {op(Op::kMany), children_.back(), static_cast<std::int32_t>(node.low), high});
+        break;
+      }
+      default:
+        words.push_back(op(node.kind == Kind::kSeq ? Op::kSeq : Op::kChoice));
+        words.push_back(static_cast<std::int32_t>(node.parts.size()));
+        words.insert(words.end(), children_.begin() + static_cast<std::ptrdiff_t>(start),
+                     children_.end());
+    }
+    children_.resize(start);
+    ++count;
+    return static_cast<std::int32_t>(node.number = next_node_++);
+  }
+
+  std::vector<std::uint32_t> terminals;  // by number
+  std::vector<std::uint32_t> terminal_numbers, rule_numbers;
+  std::vector<std::int32_t> words;
+  std::int32_t count = 0;
+
+ private:
+  std::uint32_t next_node_;
+  std::vector<std::int32_t> children_;
+};
+
+void find_calls(const Expression& node, std::vector<Rule>& calls) {
+  if (node.kind == Kind::kCall) calls.push_back(node.index);
+  for (const Expression* part : node.parts) find_calls(*part, calls);
+}
+
+bool derives(const Expression& node, const std::vector<bool>& productive) {
+  switch (node.kind) {
+    case Kind::kTerminal:
+      return true;  // the empty ones were left out when they were made
+    case Kind::kCall:
+      return productive[node.index];
+    case Kind::kSeq:
+      for (const Expression* part : node.parts) {
+        if (!derives(*part, productive)) return false;
+      }
+      return true;
+    case Kind::kChoice:
+      for (const Expression* part : node.parts) {
+        if (derives(*part, productive)) return true;
+      }
+      return false;
+    case Kind::kMany:
+      return node.low == 0 || derives(*node.parts[0], productive);
+  }
+  return false;
+}
+
+}  // namespace
+
+std::vector<std::int32_t> Lowering::words(Rule start) const {
+  Writer writer(terminals_.size(), bodies_.size(), regulars.count());
+  for (Rule rule : order_) writer.find_terminals(*bodies_[rule]);
+  for (std::size_t at = 0; at < order_.size(); ++at) {
+    writer.rule_numbers[order_[at]] = static_cast<std::uint32_t>(at);
+  }
+  std::vector<std::int32_t> roots;
+  roots.reserve(order_.size());
+  for (Rule rule : order_) roots.push_back(writer.write(*bodies_[rule]));
+  std::vector<std::int32_t> flat;
+  flat.reserve(regulars.sets().size() + regulars.nodes().size() + 2 * writer.terminals.size() +
+               writer.words.size() + roots.size() + 6);
+  auto add = [&](const std::vector<std::int32_t>& some) {
+    flat.insert(flat.end(), some.begin(), some.end());
+  };
+  flat.push_back(static_cast<std::int32_t>(regulars.set_count()));
+  add(regulars.sets());
+  flat.push_back(static_cast<std::int32_t>(order_.size()));
+  flat.push_back(static_cast<std::int32_t>(regulars.count()));
+  add(regulars.nodes());
+  flat.push_back(static_cast<std::int32_t>(writer.terminals.size()));
+  for (std::uint32_t terminal : writer.terminals) {
+    flat.push_back(static_cast<std::int32_t>(terminals_[terminal]));
+    flat.push_back(0);  // no terminal of a schema is `longest`
+  }
+  flat.push_back(writer.count);
+  add(writer.words);
+  add(roots);
+  flat.push_back(static_cast<std::int32_t>(writer.rule_numbers[start]));
+  return flat;
+}
+
+bool Lowering::is_satisfiable(Rule start) const {
+  std::vector<std::vector<Rule>> users(bodies_.size());
+  std::vector<Rule> calls;
+  for (Rule rule : order_) {
+    calls.clear();
+    find_calls(*bodies_[rule], calls);
+    for (Rule called : calls) users[called].push_back(rule);
+  }
+  std::vector<bool> productive(bodies_.size());
+  std::vector<Rule> todo = order_;
+  while (!todo.empty() && !productive[start]) {
+    Rule rule = todo.back();
+    todo.pop_back();
+    if (productive[rule] || !derives(*bodies_[rule], productive)) continue;
+    productive[rule] = true;
+    todo.insert(todo.end(), users[rule].begin(), users[rule].end());
+  }
+  return productive[start];
+}
+
+}  // namespace slm::schema

@@ -1,0 +1,319 @@
+#include "schema/reader.h"
+
+namespace slm::schema {
+namespace {
+
+constexpr std::uint32_t kMaxPointer = 30'000;
+using Kind = Value::Kind;
+
+Draft dialect(std::string_view declared) {
+  if (std::size_t at = declared.rfind("://"); at != declared.npos) declared.remove_prefix(at + 3);
+  while (declared.ends_with('#')) declared.remove_suffix(1);
+  if (declared == "json-schema.org/draft-04/schema") return Draft::k4;
+  if (declared == "json-schema.org/draft-06/schema") return Draft::k6;
+  if (declared == "json-schema.org/draft-07/schema") return Draft::k7;
+  if (declared == "json-schema.org/draft/2019-09/schema") return Draft::k2019;
+  if (declared == "json-schema.org/draft/2020-12/schema") return Draft::k2020;
+  if (declared == "json-schema.org/schema") return Draft::k2020;
+  throw Deferred("an unknown dialect");
+}
+
+/// Whether `urljoin` and `urldefrag` leave it as it is, after nothing.
+bool is_plain_uri(std::string_view uri) {
+  if (uri.empty()) return false;
+  for (char each : uri) {
+    bool fine = (each >= 'a' && each <= 'z') || (each >= '0' && each <= '9') ||
+                (each >= 'A' && each <= 'Z') || each == '/' || each == '.' || each == '-' ||
+                each == '_' || each == ':';
+    if (!fine) return false;
+  }
+  return true;
+}
+
+std::uint32_t escaped_length(std::string_view token) {
+  auto size = static_cast<std::uint32_t>(length(token));
+  for (char each : token) size += each == '~' || each == '/';
+  return size;
+}
+
+}  // namespace
+
+Reader::Reader(Arena& arena, Goals& goals, Languages& pool, Oracle& oracle, const Value& root,
+               std::optional<Draft> draft)
+    : arena_(arena), goals_(goals), pool_(pool), oracle_(oracle) {
+  const Value* declared = root.is(Kind::kObject) ? find(root, Keyword::kSchema) : nullptr;
+  if (declared != nullptr && declared->is(Kind::kNull)) declared = nullptr;
+  guessed_ = !draft && declared == nullptr;
+  if (draft) {
+    draft_ = *draft;
+  } else if (declared == nullptr) {
+    draft_ = Draft::k2020;
+  } else {
+    if (!declared->is(Kind::kString)) throw Deferred("$schema is no string");
+    draft_ = dialect(declared->text);
+  }
+  known_ = known_keywords(draft_);
+  if (guessed_) known_ |= bit(Keyword::kAdditionalItems);
+  root_.root = &root;
+  root_.pointer = arena_.make<Pointer>();
+  if (const Value* id = own_id(root)) root_.uri = uri_of(*id, "");
+}
+
+std::string_view Reader::draft_name() const {
+  static constexpr std::string_view kDrafts[] = {"4", "6", "7", "2019-09", "2020-12"};
+  return kDrafts[static_cast<std::size_t>(draft_)];
+}
+
+const Pointer* Reader::join(const Pointer* parent, std::string_view token) {
+  return arena_.make<Pointer>(parent, token, parent->length + 1 + escaped_length(token));
+}
+
+const Pointer* Reader::join(const Pointer* parent, std::size_t index) {
+  return join(parent, arena_.keep(std::string_view(std::to_string(index))));
+}
+
+std::string Reader::written(const Pointer* pointer) const {
+  std::vector<std::string_view> tokens;
+  for (; pointer->parent != nullptr; pointer = pointer->parent) tokens.push_back(pointer->token);
+  std::string text;
+  for (std::size_t at = tokens.size(); at-- > 0;) {
+    text.push_back('/');
+    for (char each : tokens[at]) {
+      if (each == '~') {
+        text += "~0";
+      } else if (each == '/') {
+        text += "~1";
+      } else {
+        text.push_back(each);
+      }
+    }
+  }
+  return text;
+}
+
+bool Reader::before(std::int32_t left, std::int32_t right) const {
+  const Pointer *one = node(left).pointer, *two = node(right).pointer;
+  if (one != two) {
+    int side = written(one).compare(written(two));
+    if (side != 0) return side < 0;
+  }
+  return left < right;
+}
+
+Goal Reader::child(const SchemaNode& node, Keyword keyword) {
+  return goal(find(*node.raw, keyword), join(node.pointer, name_of(keyword)), node.resource);
+}
+
+Goal Reader::child(const SchemaNode& node, Keyword keyword, std::size_t at) {
+  const Value* raw = find(*node.raw, keyword)->items[at];
+  return goal(raw, join(join(node.pointer, name_of(keyword)), at), node.resource);
+}
+
+Goal Reader::child(const SchemaNode& node, Keyword keyword, const Member& member) {
+  const Pointer* pointer = join(join(node.pointer, name_of(keyword)), member.name);
+  return goal(member.value, pointer, node.resource);
+}
+
+Goal Reader::derive(const Value* raw, const SchemaNode& node, Keyword keyword) {
+  return goal(raw, join(node.pointer, name_of(keyword)), node.resource);
+}
+
+Goal Reader::derive(const Value* raw, const SchemaNode& node, Keyword keyword,
+                    std::string_view name) {
+  return goal(raw, join(join(node.pointer, name_of(keyword)), name), node.resource);
+}
+
+Goal Reader::goal(const Value* raw, const Pointer* pointer, Resource* outer) {
+  if (raw->is(Kind::kBool)) return raw->truth ? kTrue : kFalse;
+  if (!raw->is(Kind::kObject)) throw Deferred("not a schema");
+  if (raw->members.empty()) return kTrue;
+  auto [known, fresh] = numbers_.try_emplace(Key{raw, outer}, kTrue);
+  if (!fresh) return known->second;
+  if (pointer->length > kMaxPointer) throw Deferred("a pointer is too long");
+  Resource* inner = outer;
+  if (raw != outer->root) {
+    if (const Value* id = own_id(*raw)) inner = resource(uri_of(*id, outer->uri), raw, pointer);
+  }
+  if (!check_keywords(*raw, draft_, guessed_)) throw Deferred("a keyword has a wrong value");
+  KeywordSet keywords = 0;
+  for (const Member& member : raw->members) keywords |= bit(member.keyword);
+  keywords &= known_;
+  if (ref_overrides() && (keywords & bit(Keyword::kRef))) keywords = bit(Keyword::kRef);
+  auto number = static_cast<std::int32_t>(nodes_.size() + 2);
+  nodes_.push_back(arena_.make<SchemaNode>(number, raw, pointer, inner, keywords));
+  return numbers_[Key{raw, outer}] = goals_.of(number);
+}
+
+// --- identifiers and references
+// ---------------------------------------------------------------------
+
+const Value* Reader::own_id(const Value& raw) const {
+  const Value* id = find(raw, draft_ == Draft::k4 ? Keyword::kOldId : Keyword::kId);
+  if (id == nullptr || !id->is(Kind::kString) || id->text.starts_with('#')) return nullptr;
+  if (ref_overrides() && find(raw, Keyword::kRef) != nullptr) return nullptr;
+  return id;
+}
+
+std::vector<std::string> Reader::ask(std::string_view kind, std::string_view base,
+                                     std::string_view text) {
+  std::string request = "[\"" + std::string(kind) + "\",";
+  write_json(request, base);
+  request.push_back(',');
+  write_json(request, text);
+  request.push_back(']');
+  Answer answer = shared_answers().get(request, oracle_);
+  if (!answer) throw Deferred("a URI that cannot be read");
+  std::vector<std::string> texts;
+  for (std::size_t at = 0; at < answer->size();) {  // each: its length, then its bytes
+    auto size = static_cast<std::size_t>((*answer)[at++]);
+    std::string& made = texts.emplace_back();
+    for (; size > 0; --size) made.push_back(static_cast<char>((*answer)[at++]));
+  }
+  return texts;
+}
+
+std::string Reader::uri_of(const Value& id, const std::string& base) {
+  if (base.empty() && is_plain_uri(id.text)) return std::string(id.text);
+  return ask("join", base, id.text)[0];
+}
+
+Resource* Reader::resource(const std::string& uri, const Value* raw, const Pointer* pointer) {
+  index(nullptr);
+  auto found = resources_.find(uri);
+  if (found != resources_.end() && found->second->root == raw) return found->second;
+  made_.push_back(std::make_unique<Resource>(Resource{uri, raw, pointer, false, {}}));
+  resources_.try_emplace(uri, made_.back().get());
+  return made_.back().get();
+}
+
+Goal Reader::resolve(const SchemaNode& node) {
+  Target found = target(node, find(*node.raw, Keyword::kRef)->text);
+  if (!found.raw->is(Kind::kObject) && !found.raw->is(Kind::kBool)) {
+    throw Unresolvable("a reference to what is no schema");
+  }
+  return goal(found.raw, found.pointer, found.resource);
+}
+
+Target Reader::target(const SchemaNode& node, std::string_view reference) {
+  Resource* resource = node.resource;
+  std::string fragment;
+  bool plain = reference.starts_with('#');
+  for (char each : reference.substr(plain)) {
+    plain = plain && static_cast<unsigned char>(each) > 0x20 && each != '%' && each != '#';
+  }
+  if (plain) {
+    fragment = reference.substr(1);
+  } else {
+    // Python says what it is relative to, if anything, and what the percents stand for.
+    std::vector<std::string> parts = ask("split", resource->uri, reference);
+    fragment = parts[1];
+    if (parts.size() > 2) {
+      index(nullptr);
+      auto found = resources_.find(parts[0]);
+      if (found == resources_.end()) throw Unresolvable("a reference outside the schema");
+      resource = found->second;
+    }
+  }
+  if (fragment.empty() || fragment.starts_with('/')) return walk(resource, fragment);
+  index(resource);
+  auto found = resource->anchors.find(fragment);
+  if (found == resource->anchors.end()) throw Unresolvable("a reference to nothing");
+  return found->second;
+}
+
+Target Reader::walk(Resource* resource, std::string_view fragment) {
+  Target at{resource->root, resource->pointer, resource};
+  while (!fragment.empty()) {
+    fragment.remove_prefix(1);
+    std::string_view rest = fragment.substr(0, fragment.find('/'));
+    fragment.remove_prefix(rest.size());
+    std::string token;
+    for (std::size_t i = 0; i < rest.size(); ++i) {
+      // "~1" first, then "~0", as two passes would: "~01" is "~1"
+      bool escape = rest[i] == '~' && i + 1 < rest.size();
+      if (escape && (rest[i + 1] == '0' || rest[i + 1] == '1')) {
+        token.push_back(rest[++i] == '0' ? '~' : '/');
+      } else {
+        token.push_back(rest[i]);
+      }
+    }
+    const Value* next = nullptr;
+    if (at.raw->is(Kind::kObject)) {
+      if (at.raw->members.size() <= 16) {
+        next = find(*at.raw, std::string_view(token));
+      } else {
+        auto& names = by_name_[at.raw];
+        if (names.empty()) {
+          for (const Member& member : at.raw->members) names.emplace(member.name, member.value);
+        }
+        auto found = names.find(token);
+        next = found == names.end() ? nullptr : found->second;
+      }
+    } else if (at.raw->is(Kind::kArray) && !token.empty() && token.size() < 10) {
+      std::size_t index = 0;
+      for (char each : token) {
+        if (each & 0x80) throw Deferred("an index that may be a number");
+        if (each < '0' || each > '9') throw Unresolvable("a reference to nothing");
+        index = index * 10 + static_cast<std::size_t>(each - '0');
+      }
+      if (index < at.raw->items.size()) next = at.raw->items[index];
+    } else if (at.raw->is(Kind::kArray) && token.size() >= 10) {
+      throw Deferred("an index that may be a number");
+    }
+    if (next == nullptr) throw Unresolvable("a reference to nothing");
+    at.raw = next;
+    at.pointer = join(at.pointer, arena_.keep(std::string_view(token)));
+    if (at.raw->is(Kind::kObject) && at.raw != at.resource->root) {
+      if (const Value* id = own_id(*at.raw)) {
+        at.resource = this->resource(uri_of(*id, at.resource->uri), at.raw, at.pointer);
+      }
+    }
+  }
+  return at;
+}
+
+/// Finds every resource and anchor at or below the start; null: the root, once.
+void Reader::index(Resource* start) {
+  if (start == nullptr) {
+    if (all_resources_) return;
+    start = &root_;
+  } else if (start->indexed) {
+    return;
+  }
+  if (!all_resources_) {
+    all_resources_ = true;
+    resources_.emplace(root_.uri, &root_);
+  }
+  start->indexed = true;
+  std::vector<Target> stack{{start->root, start->pointer, start}};
+  while (!stack.empty()) {
+    auto [raw, pointer, resource] = stack.back();
+    stack.pop_back();
+    if (!raw->is(Kind::kObject)) continue;
+    const Value* id = own_id(*raw);
+    if (id != nullptr && raw != resource->root) {
+      std::string uri = uri_of(*id, resource->uri);
+      made_.push_back(std::make_unique<Resource>(Resource{uri, raw, pointer, true, {}}));
+      resource = made_.back().get();
+      resources_.try_emplace(uri, resource);
+    }
+    auto name = [&](const Value* value, std::size_t skip) {
+      if (value == nullptr || !value->is(Kind::kString)) return;
+      resource->anchors.try_emplace(std::string(value->text.substr(skip)),
+                                    Target{raw, pointer, resource});
+    };
+    name(find(*raw, Keyword::kAnchor), 0);
+    name(find(*raw, Keyword::kDynamicAnchor), 0);
+    const Value* own = find(*raw, draft_ == Draft::k4 ? Keyword::kOldId : Keyword::kId);
+    bool old = draft_ <= Draft::k7 && own != nullptr && own->is(Kind::kString);
+    if (old && own->text.starts_with('#')) name(own, 1);
+    for (const Inside& inside : subschemas(*raw)) {
+      const Pointer* below = join(pointer, name_of(inside.keyword));
+      if (inside.indexed) below = join(below, inside.index);
+      if (inside.named) below = join(below, inside.name);
+      stack.push_back({inside.value, below, resource});
+    }
+  }
+}
+
+}  // namespace slm::schema

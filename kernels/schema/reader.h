@@ -1,0 +1,113 @@
+// Numbered, checked schemas, with references resolved. Mirrors reader.py.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "schema/goals.h"
+#include "schema/json.h"
+#include "schema/languages.h"
+
+namespace slm::schema {
+
+/// A JSON Pointer, from its end; written out only where pointers are compared.
+struct Pointer {
+  const Pointer* parent = nullptr;
+  std::string_view token;
+  std::uint32_t length = 0;  // in characters, escaped
+};
+
+/// A schema with a URI of its own; references inside it are relative to it.
+struct Resource {
+  std::string uri;
+  const Value* root;
+  const Pointer* pointer;
+  bool indexed = false;
+  std::unordered_map<std::string, struct Target> anchors;
+};
+
+struct Target {
+  const Value* raw;
+  const Pointer* pointer;
+  Resource* resource;
+};
+
+struct SchemaNode {
+  std::int32_t number;
+  const Value* raw;
+  const Pointer* pointer;
+  Resource* resource;
+  KeywordSet keywords;  // that it has, its draft knows and no $ref hides
+};
+
+/// Numbers the schemas of one compilation as they are reached.
+///
+/// Invariant: numbers are given in the same order as in Python, which the order of goals rests on.
+class Reader {
+ public:
+  Reader(Arena& arena, Goals& goals, Languages& pool, Oracle& oracle, const Value& root,
+         std::optional<Draft> draft);
+
+  Draft draft() const { return draft_; }
+  std::string_view draft_name() const;
+  Goal start() { return goal(root_.root, root_.pointer, &root_); }
+  const SchemaNode& node(std::int32_t literal) const {
+    return *nodes_[static_cast<std::size_t>(std::abs(literal)) - 2];
+  }
+
+  Goal child(const SchemaNode& node, Keyword keyword);
+  Goal child(const SchemaNode& node, Keyword keyword, std::size_t at);
+  Goal child(const SchemaNode& node, Keyword keyword, const Member& member);
+  /// The goal of a schema that the compiler made.
+  Goal derive(const Value* raw, const SchemaNode& node, Keyword keyword);
+  Goal derive(const Value* raw, const SchemaNode& node, Keyword keyword, std::string_view name);
+  /// The goal that `$ref` points to.
+  Goal resolve(const SchemaNode& node);
+
+  /// The order in which a goal's schemas are met: by pointer, then by number.
+  bool before(std::int32_t left, std::int32_t right) const;
+
+ private:
+  Goal goal(const Value* raw, const Pointer* pointer, Resource* resource);
+  const Pointer* join(const Pointer* parent, std::string_view token);
+  const Pointer* join(const Pointer* parent, std::size_t index);
+  std::string written(const Pointer* pointer) const;
+
+  bool ref_overrides() const { return draft_ <= Draft::k7 && !guessed_; }
+  const Value* own_id(const Value& raw) const;
+  std::string uri_of(const Value& id, const std::string& base);
+  Resource* resource(const std::string& uri, const Value* raw, const Pointer* pointer);
+  Target target(const SchemaNode& node, std::string_view reference);
+  Target walk(Resource* resource, std::string_view fragment);
+  void index(Resource* start);
+  std::vector<std::string> ask(std::string_view kind, std::string_view base, std::string_view text);
+
+  Arena& arena_;
+  Goals& goals_;
+  Languages& pool_;
+  Oracle& oracle_;
+  Draft draft_;
+  bool guessed_;
+  KeywordSet known_;
+  Resource root_;
+  std::vector<const SchemaNode*> nodes_;
+  struct Key {
+    const Value* raw;
+    const Resource* resource;
+    bool operator==(const Key&) const = default;
+  };
+  struct KeyHash {
+    std::size_t operator()(const Key& key) const {
+      return (reinterpret_cast<std::size_t>(key.raw) >> 4) * 0x9e3779b97f4a7c15ull ^
+             reinterpret_cast<std::size_t>(key.resource);
+    }
+  };
+  std::unordered_map<Key, Goal, KeyHash> numbers_;
+  std::unordered_map<std::string, Resource*> resources_;
+  bool all_resources_ = false;
+  std::vector<std::unique_ptr<Resource>> made_;
+  std::unordered_map<const Value*, std::unordered_map<std::string_view, const Value*>> by_name_;
+};
+
+}  // namespace slm::schema

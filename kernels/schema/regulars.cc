@@ -1,0 +1,198 @@
+#include "schema/regulars.h"
+
+#include "core/program.h"
+#include "schema/json.h"
+
+namespace slm::schema {
+namespace {
+
+constexpr std::int32_t op(Program::Op kind) { return static_cast<std::int32_t>(kind); }
+using Op = Program::Op;
+
+}  // namespace
+
+std::uint32_t Regulars::set(Ranges ranges) {
+  std::size_t before = set_numbers_.size();
+  std::uint32_t number = set_numbers_.intern_words(ranges);
+  if (number == before) {
+    sets_.push_back(static_cast<std::int32_t>(ranges.size() / 2));
+    sets_.insert(sets_.end(), ranges.begin(), ranges.end());
+  }
+  return number;
+}
+
+Regular Regulars::chars(Ranges ranges) {
+  std::uint32_t number = set(ranges);
+  nodes_.insert(nodes_.end(), {op(Op::kChars), static_cast<std::int32_t>(number)});
+  return count_++;
+}
+
+Regular Regulars::literal(std::string_view text) {
+  nodes_.push_back(op(Op::kLiteral));
+  std::size_t size = nodes_.size();
+  nodes_.push_back(0);
+  each_point(text,
+             [&](std::uint32_t point) { nodes_.push_back(static_cast<std::int32_t>(point)); });
+  nodes_[size] = static_cast<std::int32_t>(nodes_.size() - size - 1);
+  return count_++;
+}
+
+Regular Regulars::points(std::span<const std::int32_t> run) {
+  nodes_.insert(nodes_.end(), {op(Op::kLiteral), static_cast<std::int32_t>(run.size())});
+  nodes_.insert(nodes_.end(), run.begin(), run.end());
+  return count_++;
+}
+
+Regular Regulars::list(std::int32_t kind, std::span<const Regular> parts) {
+  nodes_.insert(nodes_.end(), {kind, static_cast<std::int32_t>(parts.size())});
+  nodes_.insert(nodes_.end(), parts.begin(), parts.end());
+  return count_++;
+}
+
+Regular Regulars::concat(std::span<const Regular> parts) {
+  return parts.size() == 1 ? parts[0] : list(op(Op::kConcat), parts);
+}
+
+Regular Regulars::any_of(std::span<const Regular> options) {
+  return options.size() == 1 ? options[0] : list(op(Op::kUnion), options);
+}
+
+Regular Regulars::repeat(Regular body, std::int32_t low, std::int32_t high) {
+  if (low == 1 && high == 1) return body;
+  nodes_.insert(nodes_.end(), {op(Op::kRepeat), static_cast<std::int32_t>(body), low, high});
+  return count_++;
+}
+
+Regular Regulars::both(Regular left, Regular right) {
+  Regular parts[] = {left, right};
+  return list(op(Op::kIntersection), parts);
+}
+
+Regular Regulars::complement(Regular body) {
+  nodes_.insert(nodes_.end(), {op(Op::kComplement), static_cast<std::int32_t>(body)});
+  return count_++;
+}
+
+Regular Regulars::splice(const Answer& answer, std::size_t start) {
+  const std::int32_t* in = answer->data() + start;
+  auto [known, fresh] = spliced_.try_emplace(in, kUnmade);
+  if (!fresh) return known->second;
+  kept_.push_back(answer);
+  moved_.clear();
+  for (std::int32_t left = *in++; left > 0; --left) {
+    std::size_t size = 2 * static_cast<std::size_t>(*in++);
+    moved_.push_back(set({in, size}));
+    in += size;
+  }
+  auto set_of = [&](std::int32_t number) { return static_cast<std::int32_t>(moved_[number]); };
+  auto base = static_cast<std::int32_t>(count_);
+  auto copy = [&](std::int32_t size) {
+    nodes_.insert(nodes_.end(), in, in + size);
+    in += size;
+  };
+  auto copy_nodes = [&](std::int32_t size) {
+    for (; size > 0; --size) nodes_.push_back(base + *in++);
+  };
+  for (std::int32_t left = *in++; left > 0; --left, ++count_) {
+    std::int32_t kind = *in;
+    copy(1);
+    switch (static_cast<Op>(kind)) {
+      case Op::kChars:
+        nodes_.push_back(set_of(*in++));
+        break;
+      case Op::kComplement:
+        copy_nodes(1);
+        break;
+      case Op::kRepeat:
+        copy_nodes(1);
+        copy(2);
+        break;
+      case Op::kLiteral:
+        copy(1 + *in);
+        break;
+      case Op::kDfa: {
+        std::int32_t states = *in;
+        for (copy(1); states > 0; --states) {
+          std::int32_t edges = in[1];
+          for (copy(2); edges > 0; --edges) {
+            nodes_.push_back(set_of(*in++));
+            copy(1);
+          }
+        }
+        break;
+      }
+      default: {
+        std::int32_t size = *in;
+        copy(1);
+        copy_nodes(size);
+      }
+    }
+  }
+  return spliced_[answer->data() + start] = static_cast<Regular>(base + *in);
+}
+
+/// Appends a `\uXXXX` without the backslash; letters may have either case.
+void Regulars::hex_digits(std::vector<std::uint32_t>& out, std::uint32_t unit) {
+  static constexpr char kLower[] = "0123456789abcdef";
+  out.push_back('u');
+  for (int shift = 12; shift >= 0; shift -= 4) {
+    out.push_back(static_cast<unsigned char>(kLower[unit >> shift & 15]));
+  }
+}
+
+/// The escapes of one code point: `\u…`, as a pair beyond 16 bits, and the short one if it has one.
+Regular Regulars::escape(std::uint32_t point, char shorthand) {
+  std::vector<std::uint32_t> digits;
+  if (point < 0x10000) {
+    hex_digits(digits, point);
+  } else {
+    hex_digits(digits, 0xD800 + ((point - 0x10000) >> 10));
+    digits.push_back('\\');
+    hex_digits(digits, 0xDC00 + (point & 0x3FF));
+  }
+  std::vector<Regular> parts;
+  std::vector<std::int32_t> run;
+  if (!shorthand) run.push_back('\\');
+  auto flush = [&] {
+    if (!run.empty()) parts.push_back(points(run));
+    run.clear();
+  };
+  for (std::size_t at = 0; at < digits.size(); ++at) {
+    auto digit = static_cast<std::int32_t>(digits[at]);
+    if (digit >= 'a' && digit <= 'f') {
+      flush();
+      std::int32_t upper = digit - 'a' + 'A';
+      std::int32_t either[] = {upper, upper, digit, digit};
+      parts.push_back(chars(either));
+    } else {
+      run.push_back(digit);
+    }
+  }
+  flush();
+  Regular unit = concat(parts);
+  if (!shorthand) return unit;
+  Regular options[] = {unit, literal({&shorthand, 1})};
+  Regular both_parts[] = {literal("\\"), any_of(options)};
+  return concat(both_parts);
+}
+
+Regular Regulars::spelled(std::uint32_t point) {
+  Regular& known = point < 128 ? ascii_[point] : others_.try_emplace(point, kUnmade).first->second;
+  if (known != kUnmade) return known;
+  static constexpr std::string_view kEscaped = "\"\\/\b\f\n\r\t", kShort = "\"\\/bfnrt";
+  std::size_t at = point < 128 ? kEscaped.find(static_cast<char>(point)) : kEscaped.npos;
+  Regular escaped = escape(point, at == kEscaped.npos ? '\0' : kShort[at]);
+  bool raw = point >= 0x20 && point != '"' && point != '\\';
+  if (!raw) return known = escaped;
+  std::int32_t one[] = {static_cast<std::int32_t>(point)};
+  Regular options[] = {escaped, points(one)};
+  return known = any_of(options);
+}
+
+Regular Regulars::spelled_text(std::string_view text) {
+  parts_.clear();
+  each_point(text, [&](std::uint32_t point) { parts_.push_back(spelled(point)); });
+  return concat(parts_);
+}
+
+}  // namespace slm::schema

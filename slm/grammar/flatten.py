@@ -1,0 +1,213 @@
+"""A grammar as one array of integers: how it crosses the boundary to C++.
+
+Character sets, then regular languages, terminals, expressions and rules, children always before
+their parents; `kernels/core/program.h` is the other end.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slm.errors import GrammarTooComplex
+from slm.grammar.charset import CharSet
+from slm.grammar.ir import Call, Choice, Expression, Grammar, Many, Seq, Terminal
+from slm.grammar.regular import (
+    Chars,
+    Complement,
+    Concat,
+    Dfa,
+    Intersection,
+    Regular,
+    Repeat,
+    Union,
+)
+
+_CHARS, _LITERAL, _CONCAT, _UNION, _REPEAT, _INTERSECTION, _COMPLEMENT, _DFA = range(8)
+_TERMINAL, _CALL, _SEQ, _CHOICE, _MANY = range(8, 13)
+_MAX_COUNT = 2**31 - 2
+
+
+class Flattener:
+    """Numbers the nodes of a grammar, children first, each shared object once."""
+
+    def __init__(self, grammar: Grammar | None = None) -> None:
+        self.grammar = grammar
+        self.sets: list[int] = []
+        self.regular: list[int] = []
+        self.expressions: list[int] = []
+        self.terminal_words: list[int] = []
+        rules = grammar.rules if grammar is not None else ()
+        self.rule_index = {rule.name: i for i, rule in enumerate(rules)}
+        self._set_ids: dict[CharSet, int] = {}
+        # By identity: hashing a tree costs its size at every level, and front ends share nodes.
+        # The grammar keeps the nodes alive, so ids are not reused.
+        self._regular_ids: dict[int, int] = {}
+        self._expression_ids: dict[int, int] = {}
+        self._terminal_ids: dict[int, int] = {}
+        self._same_terminals: dict[tuple[str, int, bool], int] = {}
+        self.terminal_nodes: dict[int, Terminal] = {}  # expression node → what it stands for
+        self.regular_count = self.expression_count = 0
+        self.terminals: list[Terminal] = []
+
+    def words(self) -> NDArray[np.int32]:
+        """All of the grammar."""
+        grammar = self.grammar
+        assert grammar is not None
+        for rule in grammar.rules:
+            self._collect_terminals(rule.body)
+        rules = [self._expression(rule.body) for rule in grammar.rules]
+        flat = [len(self._set_ids), *self.sets, len(rules)]
+        flat += [self.regular_count, *self.regular]
+        flat += [len(self.terminals), *self.terminal_words]
+        flat += [self.expression_count, *self.expressions]
+        flat += [*rules, self.rule_index[grammar.start]]
+        return np.array(flat, np.int32)
+
+    def _collect_terminals(self, body: Expression) -> None:
+        """Number terminals and their languages before any expression refers to them."""
+        stack = [body]
+        while stack:
+            node = stack.pop()
+            match node:
+                case Terminal():
+                    if id(node) in self._terminal_ids:
+                        continue
+                    # Copies that differ in their place only are one terminal of the engine.
+                    key = (node.name, id(node.language), node.longest)
+                    number = self._same_terminals.setdefault(key, len(self.terminals))
+                    self._terminal_ids[id(node)] = number
+                    if number == len(self.terminals):
+                        self.terminals.append(node)
+                        self.terminal_words += [self._language(node.language), int(node.longest)]
+                case Seq(parts):
+                    stack.extend(reversed(parts))
+                case Choice(options):
+                    stack.extend(reversed(options))
+                case Many(inner, _, _):
+                    stack.append(inner)
+
+    def _charset(self, charset: CharSet) -> int:
+        known = self._set_ids.get(charset)
+        if known is None:
+            known = self._set_ids[charset] = len(self._set_ids)
+            self.sets.append(len(charset.ranges))
+            for low, high in charset.ranges:
+                self.sets += [low, high]
+        return known
+
+    def _language(self, node: Regular) -> int:
+        known = self._regular_ids.get(id(node))
+        if known is not None:
+            return known
+        match node:
+            case Chars(charset):
+                words = [_CHARS, self._charset(charset)]
+            case Concat(parts):
+                numbers = self._concat(parts)
+                words = [_CONCAT, len(numbers), *numbers]
+            case Union(options):
+                words = [_UNION, len(options), *map(self._language, options)]
+            case Intersection(parts):
+                words = [_INTERSECTION, len(parts), *map(self._language, parts)]
+            case Repeat(body, low, high):
+                words = [_REPEAT, self._language(body), *_bounds(low, high)]
+            case Complement(body):
+                words = [_COMPLEMENT, self._language(body)]
+            case Dfa(edges, accepting):
+                words = [_DFA, len(edges)]
+                for state, out in enumerate(edges):
+                    words += [int(state in accepting), len(out)]
+                    for charset, target in out:
+                        words += [self._charset(charset), target]
+        self.regular += words
+        number = self._regular_ids[id(node)] = self.regular_count
+        self.regular_count += 1
+        return number
+
+    def _concat(self, parts: tuple[Regular, ...]) -> list[int]:
+        """The parts' numbers; runs of single characters, which are most of a schema, are one."""
+        numbers: list[int] = []
+        run: list[int] = []
+        for part in parts:
+            ranges = part.charset.ranges if type(part) is Chars else ()
+            if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
+                run.append(ranges[0][0])
+                continue
+            if run:
+                numbers.append(self._literal(run))
+                run = []
+            numbers.append(self._language(part))
+        if run:
+            numbers.append(self._literal(run))
+        return numbers
+
+    def _literal(self, points: list[int]) -> int:
+        self.regular += [_LITERAL, len(points), *points]
+        self.regular_count += 1
+        return self.regular_count - 1
+
+    def _expression(self, node: Expression) -> int:
+        known = self._expression_ids.get(id(node))
+        if known is not None:
+            return known
+        match node:
+            case Terminal():
+                words = [_TERMINAL, self._terminal_ids[id(node)]]
+            case Call(rule):
+                words = [_CALL, self.rule_index[rule]]
+            case Seq(parts):
+                words = [_SEQ, len(parts), *map(self._expression, parts)]
+            case Choice(options):
+                words = [_CHOICE, len(options), *map(self._expression, options)]
+            case Many(body, low, high):
+                words = [_MANY, self._expression(body), *_bounds(low, high)]
+        self.expressions += words
+        # Expression nodes are numbered after the regular ones.
+        number = self._expression_ids[id(node)] = self.regular_count + self.expression_count
+        self.expression_count += 1
+        if type(node) is Terminal:
+            self.terminal_nodes[number] = node
+        return number
+
+
+def _bounds(low: int, high: int | None) -> tuple[int, int]:
+    """The bounds as the engine's 32-bit counters; -1 is no upper bound.
+
+    Raises:
+        GrammarTooComplex: so many repetitions are required that no text can hold them.
+    """
+    if low > _MAX_COUNT:
+        raise GrammarTooComplex(
+            f"{low} repetitions are required, and counters end at {_MAX_COUNT}",
+            hint="lower the bound",
+        )
+    # An upper bound beyond the counters is beyond what any text in memory reaches.
+    return low, -1 if high is None or high > _MAX_COUNT else high
+
+
+def flatten_language(language: Regular) -> list[int]:
+    """One regular language alone: character sets, nodes, and the number of its node.
+
+    Raises:
+        GrammarTooComplex: a count is too large.
+        RecursionError: it is nested too deeply.
+    """
+    flat = Flattener()
+    number = flat._language(language)
+    return [len(flat._set_ids), *flat.sets, flat.regular_count, *flat.regular, number]
+
+
+def terminal_names(grammar: Grammar) -> list[str]:
+    """The names of the terminals, by their numbers in `Flattener.words`."""
+    flat = Flattener(grammar)
+    for rule in grammar.rules:
+        flat._collect_terminals(rule.body)
+    return [terminal.name for terminal in flat.terminals]
+
+
+def terminal_nodes(grammar: Grammar) -> dict[int, Terminal]:
+    """The terminals as they stand in the rules, by the numbers of their nodes in the words."""
+    flat = Flattener(grammar)
+    flat.words()
+    return flat.terminal_nodes
