@@ -54,7 +54,7 @@ class Interner {
       hash ^= hash >> 32;
     }
     std::uint64_t word = 0;
-    std::memcpy(&word, bytes.data() + at, bytes.size() - at);
+    if (at < bytes.size()) std::memcpy(&word, bytes.data() + at, bytes.size() - at);
     hash = (hash ^ word) * 0xff51afd7ed558ccdull;
     return static_cast<std::uint32_t>(hash ^ (hash >> 32));
   }
