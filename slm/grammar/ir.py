@@ -29,7 +29,7 @@ class Terminal:
     `longest` makes the terminal end only where it cannot end later: if the text goes on so that a
     longer match of the terminal from the same start exists, the shorter one does not count. (Lark's
     ``%ignore`` under the dynamic lexers works like that.) A front end that sets it must make sure
-    that some continuation is always possible; see `docs/explanation/engine.md`.
+    that some continuation is always possible; see `docs/explanation/mask-engine.md`.
     """
 
     name: str

@@ -264,6 +264,10 @@ class Matcher:
             return None
         return rows_of(bitmask, first, count, self._compiled.vocabulary.words)
 
+    def forced_text(self, limit: int = 512) -> bytes:
+        """The bytes, at most `limit`, that every continuation begins with. Nothing is accepted."""
+        return b"" if self._session.is_finished() else self._session.forced_bytes(limit)
+
     def forced_tokens(self, limit: int = 512) -> list[int]:
         """Tokens that every continuation has, as the tokenizer itself would cut them.
 

@@ -23,7 +23,7 @@ from slm.vocab import Vocabulary
 
 
 def forced_positions(task: Task, target: tuple[int, ...], vocabulary: Vocabulary) -> list[bool]:
-    """For each target token, whether the grammar of the task's text leaves no other choice.
+    """For each target token, whether the grammar of the task's text leaves no other text.
 
     Args:
         task: relations and text; they make the grammar.
@@ -42,10 +42,17 @@ def forced_positions(task: Task, target: tuple[int, ...], vocabulary: Vocabulary
     forced: list[bool] = []
     at = 0
     while at < len(target):
-        known = list(matcher.forced_tokens())
-        if known and tuple(known) == target[at : at + len(known)]:
-            step, is_forced = known, True
-        else:
+        # The text counts, not the tokens: where another cut of the same text is allowed as well,
+        # there is still nothing to learn about what comes.
+        step, text = [], matcher.forced_text()
+        for token in target[at:]:
+            piece = vocabulary.tokens[token]
+            if not piece or not text.startswith(piece):
+                break
+            step.append(token)
+            text = text[len(piece) :]
+        is_forced = bool(step)
+        if not is_forced:
             step, is_forced = [target[at]], len(matcher.allowed()) == 1
         for token in step:
             try:
