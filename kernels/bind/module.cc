@@ -60,6 +60,22 @@ void fill_mask(Session& session, Row row) {
   now.fill_mask(words);
 }
 
+void fill_mask_within(Session& session, Row row, std::uint64_t budget) {
+  std::span<std::uint32_t> words = checked(session, row);
+  Session now = session;
+  nb::gil_scoped_release release;
+  now.fill_mask_within(words, budget);
+}
+
+/// (tokens, exact); -1 tokens: no way to the end is known.
+std::pair<std::int64_t, bool> tokens_left(const Session& session) {
+  Session now = session;
+  nb::gil_scoped_release release;
+  TokensLeft left = now.tokens_left();
+  bool known = left.tokens < kInfiniteCost;
+  return {known ? static_cast<std::int64_t>(left.tokens) : -1, left.exact};
+}
+
 using Pairs = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
 
 Pairs expected(Session& session, const nb::bytes& after) {
@@ -109,6 +125,8 @@ NB_MODULE(_native, m) {
 
   nb::class_<Session>(m, "Session", "A position in one text.")
       .def("fill_mask", &fill_mask, "row"_a)
+      .def("fill_mask_within", &fill_mask_within, "row"_a, "budget"_a)
+      .def("tokens_left", &tokens_left)
       .def("walk_mask", &walk_mask, "row"_a)
       .def("accept", &Session::accept, "token"_a)
       .def("rollback", &Session::rollback, "count"_a)

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/budget.h"
 #include "core/masks.h"
 #include "core/program.h"
 #include "core/recogniser.h"
@@ -42,6 +43,13 @@ class Engine {
   /// `fill_mask`, if that needs no work and the tables are free; else does nothing.
   bool try_fill_mask(StateId state, std::span<std::uint32_t> row);
 
+  /// `fill_mask`, without the text tokens after which the text cannot be finished with fewer than
+  /// `budget` more. See BudgetMasks.
+  void fill_mask_within(StateId state, Cost budget, std::span<std::uint32_t> row);
+
+  /// How many tokens are missing, the end token not counted.
+  TokensLeft tokens_left(StateId state);
+
   /// How many leading bytes survive.
   std::size_t viable_length(StateId state, std::string_view bytes);
 
@@ -63,11 +71,13 @@ class Engine {
   void copy_mask(StateId state, std::span<std::uint32_t> row);
   void add_ends(StateId state, std::span<std::uint32_t> row) const;
   StateId walk(StateId state, std::string_view bytes);
+  BudgetMasks& budgets();
 
   std::unique_ptr<Recogniser> recogniser_;
   std::shared_ptr<VocabularyTables> vocabulary_;
   std::vector<TokenId> end_tokens_;
   MaskMemo masks_;
+  std::unique_ptr<BudgetMasks> budgets_;  // made when first asked for
   std::mutex mutex_;
   std::string broken_;  // why the tables cannot grow any more, if so
 };
@@ -80,6 +90,8 @@ class Session {
 
   void fill_mask(std::span<std::uint32_t> row);
   bool try_fill_mask(std::span<std::uint32_t> row);
+  void fill_mask_within(std::span<std::uint32_t> row, Cost budget);
+  TokensLeft tokens_left();
 
   /// Moves past a token, or returns false and changes nothing.
   bool accept(TokenId token);

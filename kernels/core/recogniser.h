@@ -6,11 +6,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "core/cost.h"
 #include "core/error.h"
 #include "core/flat_map.h"
 #include "core/loops.h"
+#include "core/phases.h"
 
 namespace slm {
 
@@ -66,6 +69,22 @@ class Recogniser {
 
   /// A superset of the bytes after which two states with equal futures otherwise may differ.
   virtual ByteSet may_differ(StateId /*state*/, StateId /*base*/) { return ByteSet{}.set(); }
+
+  /// The fewest bytes to an accepted end, and the first of them (if any are missing). Where terminals
+  /// have to be the longest possible (`has_longest`), that may forbid the way: then it is too low.
+  struct Completion {
+    Cost bytes = kInfiniteCost;
+    std::uint8_t byte = 0;
+  };
+  virtual Completion completion(StateId state) = 0;
+  virtual bool has_longest() const = 0;
+
+  /// The fewest tokens to an accepted end, with the same reservation; nothing when that is too much
+  /// work. `widened`: of a state with a wider future instead, which many states share: a lower bound.
+  virtual std::optional<Cost> tokens_to_end(StateId state, const TokenPhases& phases,
+                                            bool widened) = 0;
+  /// Lifts the bounds on the work of `tokens_to_end`.
+  virtual void unlimit_costs() = 0;
 
   virtual std::size_t bytes() const = 0;
 

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/cost.h"
 #include "core/error.h"
 #include "core/flat_map.h"
 #include "core/hash.h"
@@ -96,6 +97,22 @@ class RegexPool {
   /// is the same node.
   bool find_loop(NodeId node, Loop& loop);
 
+  /// A shortest text: its bytes, and the first of them.
+  struct Least {
+    Cost length = kInfiniteCost;
+    std::uint8_t byte = 0;
+  };
+  /// A shortest text of the language; infinite when there is none.
+  Least least(NodeId node);
+  /// A shortest one that is not empty.
+  Least least_more(NodeId node);
+
+  /// A superset without the bounds of the repetition that the node is or begins with.
+  NodeId widened(NodeId node);
+
+  /// Whether `wide` is `narrow`, or the same with wider bounds of the repetition at its beginning.
+  bool covers(NodeId wide, NodeId narrow) const;
+
   std::size_t size() const noexcept { return nodes_.size(); }
   std::size_t bytes() const noexcept;
 
@@ -148,6 +165,8 @@ class RegexPool {
   /// The part of `ranges` inside [low, high], moved down by `low`.
   static Ranges slice(const Ranges& ranges, std::uint32_t low, std::uint32_t high);
   bool search_alive(NodeId node);
+  Cost least_at_least(NodeId node);
+  Least search_least(NodeId node);
   CharClass single_characters(NodeId body);
   void merge_repeats(std::vector<NodeId>& options);
   NodeId dfa_expansion(const Node& node) const { return dfas_[node.a][node.b].expansion; }
@@ -160,6 +179,7 @@ class RegexPool {
   FlatMap derivatives_;
   std::unordered_map<NodeId, bool> alive_;
   std::unordered_map<NodeId, ByteSet> first_;
+  std::unordered_map<NodeId, Least> least_;  // of least_more
   FlatMap clamped_;
   int depth_ = 0;
 };

@@ -1,0 +1,297 @@
+#include "core/token_costs.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace slm {
+namespace {
+
+std::uint64_t pair_key(std::uint32_t high, std::uint32_t low) noexcept {
+  return (std::uint64_t{high} << 32) | low;
+}
+
+}  // namespace
+
+TokenCosts::TokenCosts(const GrammarTables& tables, RegexPool& regexes, const RowView& rows,
+                       const TokenPhases& phases)
+    : tables_(tables), regexes_(regexes), rows_(rows), phases_(phases) {}
+
+// --- through a terminal --------------------------------------------------------------------------
+
+const TokenCosts::Walk& TokenCosts::walk(NodeId from, Phase begun) {
+  auto [slot, fresh] = walks_.try_emplace(pair_key(from, begun));
+  Walk& walk = slot->second;
+  if (!fresh) return walk;
+  const ByteTrie& trie = phases_.trie();
+  struct Frame {
+    Phase next, last;
+    NodeId node;
+    ByteSet follows;
+  };
+  auto frame = [&](Phase phase, NodeId node) {
+    const ByteTrie::Node& inner = trie.nodes[phase];
+    return Frame{inner.first_child, inner.last_child, node, regexes_.first_bytes(node)};
+  };
+  std::unordered_set<NodeId> next;
+  NodeId last = kNothing;
+  std::vector<Frame> stack{frame(begun, from)};
+  while (!stack.empty()) {
+    Frame& top = stack.back();
+    while (top.next < top.last && !top.follows[trie.bytes[top.next]]) ++top.next;
+    if (top.next == top.last) {
+      stack.pop_back();
+      continue;
+    }
+    Phase phase = top.next++;
+    ++walk.visits;
+    NodeId node = regexes_.step(top.node, trie.bytes[phase]);
+    if (node == kNothing || !regexes_.alive(node)) continue;
+    if (phases_.ends_token(phase) && node != last) {
+      next.insert(node);
+      last = node;
+    }
+    if (!phases_.goes_on(phase)) continue;
+    if (regexes_.nullable(node)) walk.open.push_back(phase);
+    stack.push_back(frame(phase, node));
+  }
+  walk.next.assign(next.begin(), next.end());
+  std::sort(walk.next.begin(), walk.next.end());
+  walked_ += walk.visits;
+  return walk;
+}
+
+/// Level by level: what is left of the terminal after no, one, two, … whole tokens.
+const TokenCosts::Summary& TokenCosts::summary(NodeId from, Phase begun) {
+  auto [slot, fresh] = summaries_.try_emplace(pair_key(from, begun));
+  Summary& summary = slot->second;
+  if (!fresh) return summary;
+  std::unordered_map<Phase, std::uint32_t> exits;
+  std::uint32_t between = kNever;
+  std::vector<NodeId> level{from}, next;
+  std::unordered_set<NodeId> seen;
+  if (begun == kBetween) seen.insert(from);
+  std::vector<NodeId> walked;  // by the end of the levels so far
+  std::uint64_t visits = 0;
+  for (std::uint32_t cost = 0; !level.empty(); ++cost) {
+    if (between != kNever && cost + 2 > between + phases_.worst_detour()) break;
+    next.clear();
+    for (NodeId node : level) {
+      // Wider bounds at the same place were cheaper or as cheap: nothing new can come of these.
+      bool covered = std::ranges::any_of(
+          walked, [&](NodeId wide) { return wide != node && regexes_.covers(wide, node); });
+      if (covered) continue;
+      const Walk& step = walk(node, cost == 0 ? begun : kBetween);
+      if (cost > 0 || begun == kBetween) walked.push_back(node);
+      visits += step.visits;
+      if (limited_ && visits > kMaxVisits) {
+        summary.exact = false;
+        break;
+      }
+      for (Phase phase : step.open) exits.try_emplace(phase, cost);
+      for (NodeId after : step.next) {
+        if (regexes_.nullable(after)) between = std::min(between, cost + 1);
+        if (seen.insert(after).second && regexes_.can_continue(after)) next.push_back(after);
+      }
+    }
+    if (!summary.exact) break;
+    level = next;
+  }
+  if (between != kNever) summary.exits.push_back({kBetween, between});
+  for (auto [phase, cost] : exits) {
+    if (!useless(cost, phase, between)) summary.exits.push_back({phase, cost});
+  }
+  return summary;
+}
+
+// --- to the end of a rule ------------------------------------------------------------------------
+
+TokenCosts::PlaceId TokenCosts::place(PositionId position, std::uint32_t count) {
+  auto [slot, fresh] =
+      place_ids_.try_emplace(pair_key(position, count), static_cast<PlaceId>(places_.size()));
+  if (fresh) places_.emplace_back(position, count);
+  return slot->second;
+}
+
+TokenCosts::ContextId TokenCosts::context(PlaceId first, Phase phase) {
+  auto [slot, fresh] =
+      context_ids_.try_emplace(pair_key(first, phase), static_cast<ContextId>(contexts_.size()));
+  if (fresh) {
+    contexts_.emplace_back().first = first;
+    reach(slot->second, first, phase, 0);
+  }
+  return slot->second;
+}
+
+void TokenCosts::reach(ContextId id, PlaceId place, Phase phase, std::uint32_t cost) {
+  Context& context = contexts_[id];
+  std::uint64_t key = pair_key(place, phase);
+  auto known = context.reached.find(key);
+  if (known != context.reached.end() && known->second <= cost) return;
+  if (phase != kBetween) {
+    auto plain = context.reached.find(pair_key(place, kBetween));
+    if (plain != context.reached.end() && useless(cost, phase, plain->second)) return;
+  }
+  context.reached[key] = cost;
+  tasks_.push({cost, id, place, phase});
+}
+
+void TokenCosts::leave(ContextId id, Phase phase, std::uint32_t cost) {
+  Context& context = contexts_[id];
+  if (useless(cost, phase, context.between)) return;
+  auto [known, fresh] = context.exits.try_emplace(phase, cost);
+  if (!fresh && known->second <= cost) return;
+  known->second = cost;
+  if (phase == kBetween) context.between = cost;
+  // By index: nobody joins meanwhile, but the table of contexts may move.
+  for (std::size_t i = 0; i < contexts_[id].callers.size(); ++i) {
+    Caller caller = contexts_[id].callers[i];
+    reach(caller.context, caller.after, phase, caller.cost + cost);
+  }
+}
+
+/// The exits of a context may be incomplete, and so those of everyone who calls it.
+void TokenCosts::doubt(ContextId id) {
+  std::vector<ContextId> todo{id};
+  while (!todo.empty()) {
+    Context& context = contexts_[todo.back()];
+    todo.pop_back();
+    if (!context.exact) continue;
+    context.exact = false;
+    for (const Caller& caller : context.callers) todo.push_back(caller.context);
+  }
+}
+
+void TokenCosts::run(const Task& task) {
+  auto [cost, id, at, phase] = task;
+  {
+    const Context& context = contexts_[id];
+    if (context.reached.at(pair_key(at, phase)) < cost) return;
+    if (context.between != kNever && cost + 2 > context.between + phases_.worst_detour()) return;
+    auto plain = context.reached.find(pair_key(at, kBetween));
+    if (plain != context.reached.end() && useless(cost, phase, plain->second)) return;
+  }
+  auto [position_id, count] = places_[at];
+  const Position& position = tables_.positions[position_id];
+  bool may_end = position.final, may_loop = true;
+  std::uint32_t after_count = 0;
+  if (position.counted) {
+    std::uint32_t low = static_cast<std::uint32_t>(position.low);
+    may_end = count >= low;
+    may_loop = position.high == kNoBound || count < static_cast<std::uint32_t>(position.high);
+    after_count = position.high == kNoBound && count >= low ? count : count + 1;
+    if (count > low) {
+      // More rounds than are needed allow nothing that fewer do not.
+      const auto& reached = contexts_[id].reached;
+      for (std::uint32_t fewer : {low, count - 1}) {
+        auto place_id = place_ids_.find(pair_key(position_id, fewer));
+        if (place_id == place_ids_.end()) continue;
+        auto known = reached.find(pair_key(place_id->second, phase));
+        if (known != reached.end() && known->second <= cost) return;
+      }
+    }
+  }
+  for (PositionId next : position.silent) reach(id, place(next, count), phase, cost);
+  if (may_end) leave(id, phase, cost);
+  if (position.symbol_kind == Position::Symbol::kNone || !may_loop) return;
+  PlaceId after = place(position.target, after_count);
+  if (position.symbol_kind == Position::Symbol::kTerminal) {
+    const Summary& through = summary(tables_.terminals[position.symbol].language, phase);
+    if (!through.exact) doubt(id);
+    for (const Exit& exit : through.exits) reach(id, after, exit.phase, cost + exit.cost);
+    return;
+  }
+  ContextId called = context(place(tables_.rules[position.symbol].first, 0), phase);
+  std::vector<Caller>& callers = contexts_[called].callers;
+  auto same = std::ranges::find_if(
+      callers, [&](const Caller& c) { return c.context == id && c.after == after; });
+  if (same == callers.end()) {
+    callers.push_back({id, after, cost});
+  } else if (same->cost <= cost) {
+    return;
+  } else {
+    same->cost = cost;
+  }
+  if (!contexts_[called].exact) doubt(id);
+  std::vector<Exit> exits;
+  for (auto [left, more] : contexts_[called].exits) exits.push_back({left, more});
+  for (const Exit& exit : exits) reach(id, after, exit.phase, cost + exit.cost);
+}
+
+void TokenCosts::solve() {
+  while (!tasks_.empty()) {
+    if (limited_ && ++tasks_done_ > kMaxTasks) {
+      exact_ = false;
+      return;
+    }
+    Task task = tasks_.top();
+    tasks_.pop();
+    run(task);
+  }
+}
+
+// --- from row to row -----------------------------------------------------------------------------
+
+std::uint32_t TokenCosts::site(std::uint32_t row, RuleId rule) {
+  auto [slot, fresh] =
+      site_ids_.try_emplace(pair_key(row, rule), static_cast<std::uint32_t>(sites_.size()));
+  if (fresh) sites_.emplace_back(row, rule);
+  return slot->second;
+}
+
+/// All ways from an item of a row to the end of its rule, and so into the rows that wait for it.
+template <class Edge, class End>
+void TokenCosts::leave_item(const StackItem& item, Phase phase, Cost cost, Edge edge, End end) {
+  ContextId id = context(place(item.position, item.count), phase);
+  solve();
+  RuleId rule = tables_.positions[item.position].rule;
+  if (!contexts_[id].exact) exact_ = false;
+  for (auto [left, more] : contexts_[id].exits) {
+    if (rule != tables_.start) {
+      edge(pair_key(site(item.origin, rule), left), cost + more);
+    } else if (left == kBetween) {
+      end(cost + more);
+    }
+  }
+}
+
+std::optional<Cost> TokenCosts::cost(std::span<const Reading> readings) {
+  Cost best = kInfiniteCost;
+  std::vector<std::pair<std::uint64_t, Cost>> ways;
+  std::vector<std::uint64_t> start;
+  std::vector<StackItem> items;
+  auto edge = [&](std::uint64_t site, Cost cost) {
+    ways.emplace_back(site, cost);
+    start.push_back(site);
+  };
+  auto end = [&](Cost cost) { best = std::min(best, cost); };
+  for (const Reading& reading : readings) {
+    if (!exact_) return std::nullopt;
+    const Summary& through = summary(reading.node, kBetween);
+    if (!through.exact) return std::nullopt;
+    items.clear();
+    rows_.after_terminal(reading.row, reading.terminal, items);
+    for (const Exit& exit : through.exits) {
+      for (const StackItem& item : items) leave_item(item, exit.phase, exit.cost, edge, end);
+    }
+  }
+  auto expand = [&](std::uint64_t from, auto more_edge, auto more_end) {
+    auto [row, rule] = sites_[from >> 32];
+    std::vector<StackItem> waiting;
+    rows_.after_rule(row, rule, waiting);
+    for (const StackItem& item : waiting) {
+      leave_item(item, static_cast<Phase>(from), 0, more_edge, more_end);
+    }
+  };
+  solve_distances(start, expand, known_);
+  if (!exact_) return std::nullopt;
+  for (auto [site, cost] : ways) best = std::min(best, add_costs(cost, known_.at(site)));
+  return best;
+}
+
+std::size_t TokenCosts::bytes() const noexcept {
+  std::size_t reached = 0;
+  for (const Context& context : contexts_) reached += context.reached.size() * 32 + 256;
+  return reached + walks_.size() * 128 + known_.size() * 32;
+}
+
+}  // namespace slm

@@ -1,0 +1,128 @@
+// How far a place in the grammar is from the end of the text, in tokens. Exact.
+//
+// Tokens do not respect the grammar: one may end a string, a field and an object at once. So each
+// place is taken together with a phase, how far into a token the text is there, and a shortest way
+// leads from (place, phase) to (end of the text, between two tokens), at the price of one for each
+// token that ends. As for bytes the way is put together from three kinds of pieces, each known
+// once and for all contexts: through a terminal, to the end of a rule, from row to row.
+//
+// What keeps that small: to be in a phase can be worth only so much (`TokenPhases::detour`), so a
+// place in a phase that is not cheaper than the same place between two tokens is dropped.
+//
+// docs/explanation/token-budgets.md has the argument.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <queue>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "core/costs.h"
+#include "core/phases.h"
+
+namespace slm {
+
+/// A terminal that is being read.
+struct Reading {
+  std::uint32_t row;  // that waits for it
+  TerminalId terminal;
+  NodeId node;  // what is left of it
+};
+
+class TokenCosts {
+ public:
+  TokenCosts(const GrammarTables& tables, RegexPool& regexes, const RowView& rows,
+             const TokenPhases& phases);
+
+  /// The fewest tokens that end one of the readings, and then the text; nothing if that is too much
+  /// work. Never too high; too low only where a promise that a terminal was the longest possible
+  /// forbids the way. Between two tokens.
+  std::optional<Cost> cost(std::span<const Reading> readings);
+
+  /// Lifts the bounds on work.
+  void unlimit() noexcept { limited_ = false; }
+  std::size_t bytes() const noexcept;
+
+  static constexpr std::uint64_t kMaxVisits = 4'000'000;  // trie nodes, for one place in a terminal
+  static constexpr std::uint64_t kMaxTasks = 20'000'000;  // places in rules, in all
+
+ private:
+  using ContextId = std::uint32_t;
+  using PlaceId = std::uint32_t;  // a position and a count
+
+  struct Exit {
+    Phase phase;
+    std::uint32_t cost;
+  };
+  /// What one token can do from a place in a terminal.
+  struct Walk {
+    std::vector<Phase> open;   // the terminal ends here, the token does not
+    std::vector<NodeId> next;  // what is left of the terminal where the token ends
+    std::uint64_t visits = 0;
+  };
+  /// How a terminal can be finished, whatever follows.
+  struct Summary {
+    std::vector<Exit> exits;
+    bool exact = true;
+  };
+  struct Caller {
+    ContextId context;
+    PlaceId after;
+    std::uint32_t cost;
+  };
+  /// How a rule can be finished from one place in it, begun in one phase.
+  struct Context {
+    PlaceId first;
+    std::unordered_map<std::uint64_t, std::uint32_t> reached;  // (place, phase)
+    std::unordered_map<Phase, std::uint32_t> exits;
+    std::vector<Caller> callers;
+    std::uint32_t between = kNever;  // the cost of the exit between two tokens
+    bool exact = true;
+  };
+  struct Task {
+    std::uint32_t cost;
+    ContextId context;
+    PlaceId place;
+    Phase phase;
+    bool operator<(const Task& other) const noexcept { return cost > other.cost; }
+  };
+  static constexpr std::uint32_t kNever = 0xFFFFFFFFu;
+
+  const Walk& walk(NodeId node, Phase phase);
+  const Summary& summary(NodeId node, Phase phase);
+  PlaceId place(PositionId position, std::uint32_t count);
+  ContextId context(PlaceId first, Phase phase);
+  void reach(ContextId context, PlaceId place, Phase phase, std::uint32_t cost);
+  void leave(ContextId context, Phase phase, std::uint32_t cost);
+  void doubt(ContextId context);
+  void run(const Task& task);
+  void solve();
+  bool useless(std::uint32_t cost, Phase phase, std::uint32_t between) const noexcept {
+    return phase != kBetween && between != kNever && cost + 1 >= between + phases_.detour(phase);
+  }
+  std::uint32_t site(std::uint32_t row, RuleId rule);
+  template <class Edge, class End>
+  void leave_item(const StackItem& item, Phase phase, Cost cost, Edge edge, End end);
+
+  const GrammarTables& tables_;
+  RegexPool& regexes_;
+  const RowView& rows_;
+  const TokenPhases& phases_;
+  std::unordered_map<std::uint64_t, Walk> walks_;         // (node, phase)
+  std::unordered_map<std::uint64_t, Summary> summaries_;  // (node, phase)
+  std::unordered_map<std::uint64_t, PlaceId> place_ids_;
+  std::vector<std::pair<PositionId, std::uint32_t>> places_;
+  std::unordered_map<std::uint64_t, ContextId> context_ids_;  // (place, phase)
+  std::vector<Context> contexts_;
+  std::priority_queue<Task> tasks_;
+  std::unordered_map<std::uint64_t, std::uint32_t> site_ids_;
+  std::vector<std::pair<std::uint32_t, RuleId>> sites_;
+  std::unordered_map<std::uint64_t, Cost> known_;  // (site, phase)
+  std::uint64_t tasks_done_ = 0, walked_ = 0;
+  bool limited_ = true;
+  bool exact_ = true;  // nothing that was asked for so far was too much work
+};
+
+}  // namespace slm
