@@ -127,6 +127,14 @@ NB_MODULE(_native, m) {
       .def("fill_mask", &fill_mask, "row"_a)
       .def("fill_mask_within", &fill_mask_within, "row"_a, "budget"_a)
       .def("tokens_left", &tokens_left)
+      .def(
+          "fits",
+          [](const Session& session, std::uint64_t budget) {
+            Session now = session;
+            nb::gil_scoped_release release;
+            return now.fits(budget);
+          },
+          "budget"_a)
       .def("walk_mask", &walk_mask, "row"_a)
       .def("accept", &Session::accept, "token"_a)
       .def("rollback", &Session::rollback, "count"_a)

@@ -6,10 +6,9 @@
 namespace slm {
 
 BudgetMasks::BudgetMasks(VocabularyTables& tables, Recogniser& recogniser, MaskMemo& masks)
-    : tables_(tables),
-      recogniser_(recogniser),
+    : recogniser_(recogniser),
       masks_(masks),
-      phases_(std::make_unique<TokenPhases>(tables.trie)),
+      phases_(tables.phases),
       longest_(recogniser.has_longest()) {}
 
 // --- the shortest completion, and how it is cut into tokens --------------------------------------
@@ -98,16 +97,16 @@ Cost BudgetMasks::within_reach(StateId state) {
     met = segmented_.contains(path[fresh]);
     if (met || (fresh + 1 == path.size() && !advance())) break;
   }
-  for (std::size_t i = 0; i < phases_->trie().longest && advance(); ++i) {
+  for (std::size_t i = 0; i < phases_.trie().longest && advance(); ++i) {
   }
   if (!met) segmented_.emplace(path[fresh], 0);  // the end of the text
   for (std::size_t at = fresh; at-- > 0;) {
     Cost best = completion(path[at]).bytes;
     Phase phase = kBetween;
     for (std::size_t end = at; end < bytes.size(); ++end) {
-      phase = phases_->step(phase, bytes[end]);
+      phase = phases_.step(phase, bytes[end]);
       if (phase == kBetween) break;
-      if (!phases_->ends_token(phase)) continue;
+      if (!phases_.ends_token(phase)) continue;
       // Beyond the new states and the longest token everything is known: the walk went that far.
       auto after = segmented_.find(path[end + 1]);
       Cost rest = after != segmented_.end() ? after->second : within_reach(path[end + 1]);
@@ -124,7 +123,7 @@ TokensLeft BudgetMasks::decide(StateId state) {
   Cost enough = within_reach(state);
   auto [slot, fresh] = exact_.try_emplace(state, kUnknown);
   if (fresh && enough > 0) {
-    std::optional<Cost> fewest = recogniser_.tokens_to_end(state, *phases_, false);
+    std::optional<Cost> fewest = recogniser_.tokens_to_end(state, phases_, false);
     exact_[state] = fewest ? *fewest : kUnknown;
   } else if (fresh) {
     exact_[state] = 0;
@@ -145,7 +144,7 @@ bool BudgetMasks::fits(StateId state, Cost budget) {
   auto known = exact_.find(state);
   if (known == exact_.end()) {
     auto [lowest, fresh] = lowest_.try_emplace(state, 0);
-    if (fresh) lowest->second = recogniser_.tokens_to_end(state, *phases_, true).value_or(0);
+    if (fresh) lowest->second = recogniser_.tokens_to_end(state, phases_, true).value_or(0);
     if (lowest->second > budget) return false;
   }
   return decide(state).tokens <= budget;
@@ -155,7 +154,7 @@ bool BudgetMasks::fits(StateId state, Cost budget) {
 
 const BudgetMasks::Groups& BudgetMasks::groups(StateId state) {
   if (auto known = groups_.find(state); known != groups_.end()) return known->second;
-  const ByteTrie& trie = phases_->trie();
+  const ByteTrie& trie = phases_.trie();
   struct Frame {
     std::uint32_t next, last;
     StateId state;

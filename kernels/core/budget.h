@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <unordered_map>
 #include <vector>
 
@@ -32,6 +31,9 @@ class BudgetMasks {
 
   TokensLeft fewest(StateId state);
 
+  /// Whether so many tokens are enough: `fewest(state).tokens <= budget`, often with less work.
+  bool fits(StateId state, Cost budget);
+
   /// Sets the bits of the tokens that fit into `budget` tokens, all of them counted; clears the
   /// others. End tokens are not its business. Without bits: nothing fits.
   ///
@@ -57,16 +59,14 @@ class BudgetMasks {
   };
 
   const Groups& groups(StateId state);
-  bool fits(StateId state, Cost budget);
   Cost within_reach(StateId state);
   Recogniser::Completion completion(StateId state);
   Recogniser::Completion search(StateId state);
   TokensLeft decide(StateId state);
 
-  VocabularyTables& tables_;
   Recogniser& recogniser_;
   MaskMemo& masks_;
-  std::unique_ptr<TokenPhases> phases_;
+  TokenPhases& phases_;
   bool longest_;
   std::unordered_map<StateId, Recogniser::Completion> completions_;
   std::unordered_map<StateId, Cost> segmented_;       // see within_reach

@@ -41,7 +41,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   ByteSet may_differ(StateId state, StateId base) override;
   Completion completion(StateId state) override;
   bool has_longest() const override;
-  std::optional<Cost> tokens_to_end(StateId state, const TokenPhases& phases,
+  std::optional<Cost> tokens_to_end(StateId state, TokenPhases& phases,
                                     bool widened) override;
   void unlimit_costs() override;
   std::size_t bytes() const override;
@@ -141,7 +141,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   std::size_t row_bytes_ = 0;
   std::unique_ptr<ByteCosts> byte_costs_;    // both are made when first asked for
   std::unique_ptr<TokenCosts> token_costs_;  // of the phases that were asked for last
-  const TokenPhases* phases_ = nullptr;
+  TokenPhases* phases_ = nullptr;
 
   // Scratch space, kept between calls to save allocations; holds nothing of meaning.
   struct Ended {  // a terminal ends here, leaving this obligation

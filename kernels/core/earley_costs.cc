@@ -43,10 +43,11 @@ Recogniser::Completion EarleyRecogniser::completion(StateId state) {
   return best;
 }
 
-std::optional<Cost> EarleyRecogniser::tokens_to_end(StateId state, const TokenPhases& phases,
+std::optional<Cost> EarleyRecogniser::tokens_to_end(StateId state, TokenPhases& phases,
                                                     bool widened) {
   if (can_end(state)) return 0;
   if (!token_costs_ || phases_ != &phases) {
+    phases.measure();
     phases_ = &phases;
     token_costs_ = std::make_unique<TokenCosts>(tables_, regexes_, rows(), phases);
   }

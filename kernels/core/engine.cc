@@ -96,6 +96,10 @@ TokensLeft Engine::tokens_left(StateId state) {
   return locked([&] { return budgets().fewest(state); });
 }
 
+bool Engine::fits(StateId state, Cost budget) {
+  return locked([&] { return budgets().fits(state, budget); });
+}
+
 std::size_t Engine::viable_length(StateId state, std::string_view bytes) {
   return locked([&] {
     for (std::size_t i = 0; i < bytes.size(); ++i) {

@@ -49,6 +49,7 @@ class Engine {
 
   /// How many tokens are missing, the end token not counted.
   TokensLeft tokens_left(StateId state);
+  bool fits(StateId state, Cost budget);
 
   /// How many leading bytes survive.
   std::size_t viable_length(StateId state, std::string_view bytes);
@@ -92,6 +93,7 @@ class Session {
   bool try_fill_mask(std::span<std::uint32_t> row);
   void fill_mask_within(std::span<std::uint32_t> row, Cost budget);
   TokensLeft tokens_left();
+  bool fits(Cost budget) { return finished_ > 0 || engine_->fits(states_.back(), budget); }
 
   /// Moves past a token, or returns false and changes nothing.
   bool accept(TokenId token);

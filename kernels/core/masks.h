@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/loops.h"
+#include "core/phases.h"
 #include "core/recogniser.h"
 #include "core/trie.h"
 
@@ -28,9 +29,10 @@ void walk_trie(const ByteTrie& trie, Recogniser& recogniser, StateId state, Mask
 /// What a vocabulary brings to every grammar. Shared, safe between threads.
 struct VocabularyTables {
   explicit VocabularyTables(std::vector<std::string> tokens)
-      : trie(std::move(tokens)), loops(trie) {}
+      : trie(std::move(tokens)), loops(trie), phases(trie) {}
   TokenTrie trie;
   LoopIndex loops;
+  TokenPhases phases;
 };
 
 /// Makes masks and remembers them, within a memory bound.

@@ -5,16 +5,23 @@
 
 namespace slm {
 
-TokenPhases::TokenPhases(const TokenTrie& tokens) : trie_(tokens.trie()) {
+TokenPhases::TokenPhases(const TokenTrie& tokens) : tokens_(tokens), trie_(tokens.trie()) {
   const ByteTrie::Node& root = trie_.nodes[0];
   for (Phase child = root.first_child; child < root.last_child; ++child) {
     first_[trie_.bytes[child]] = child;
   }
+}
+
+void TokenPhases::measure() {
+  std::call_once(measured_, [this] { measure_detours(); });
+}
+
+void TokenPhases::measure_detours() {
   constexpr std::uint32_t kNever = 255;
   detours_.assign(trie_.nodes.size(), 1);
   std::vector<std::uint32_t> fewest;
-  for (TokenId id = 0; id < tokens.vocabulary(); ++id) {
-    const std::string& bytes = tokens.bytes_of(id);
+  for (TokenId id = 0; id < tokens_.vocabulary(); ++id) {
+    const std::string& bytes = tokens_.bytes_of(id);
     std::size_t length = bytes.size();
     fewest.assign(length + 1, kNever);  // by where the rest begins
     fewest[length] = 0;

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 #include "core/trie.h"
@@ -19,8 +20,11 @@ inline constexpr Phase kBetween = 0;
 /// way, are from q at least those from between two tokens, less `detour(q)`, plus one.
 class TokenPhases {
  public:
-  /// Cost: linear in the bytes of the vocabulary, times the tokens that begin at one of them.
   explicit TokenPhases(const TokenTrie& tokens);
+
+  /// Makes the detours, once; safe between threads. Ask for none before.
+  /// Cost: linear in the bytes of the vocabulary, times the tokens that begin at one of them.
+  void measure();
 
   const ByteTrie& trie() const noexcept { return trie_; }
 
@@ -44,7 +48,11 @@ class TokenPhases {
   std::uint32_t worst_detour() const noexcept { return worst_; }
 
  private:
+  void measure_detours();
+
+  const TokenTrie& tokens_;
   const ByteTrie& trie_;
+  std::once_flag measured_;
   std::array<Phase, 256> first_{};
   std::vector<std::uint8_t> detours_;  // saturated
   std::uint32_t worst_ = 1;

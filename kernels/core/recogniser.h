@@ -81,7 +81,7 @@ class Recogniser {
 
   /// The fewest tokens to an accepted end, with the same reservation; nothing when that is too much
   /// work. `widened`: of a state with a wider future instead, which many states share: a lower bound.
-  virtual std::optional<Cost> tokens_to_end(StateId state, const TokenPhases& phases,
+  virtual std::optional<Cost> tokens_to_end(StateId state, TokenPhases& phases,
                                             bool widened) = 0;
   /// Lifts the bounds on the work of `tokens_to_end`.
   virtual void unlimit_costs() = 0;

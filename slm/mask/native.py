@@ -239,9 +239,12 @@ class NativeSession:
         "_terminals",
         "accept",
         "fill_mask",
+        "fill_mask_within",
+        "fits",
         "forced_bytes",
         "is_complete",
         "is_finished",
+        "tokens_left",
         "viable_length",
     )
 
@@ -249,6 +252,9 @@ class NativeSession:
         self._session, self._terminals, self._rules = session, terminals, rules
         # Bound methods of the C++ object: a call of these costs no Python frame.
         self.fill_mask = session.fill_mask
+        self.fill_mask_within = session.fill_mask_within
+        self.tokens_left = session.tokens_left
+        self.fits = session.fits
         self.accept = session.accept
         self.is_complete = session.is_complete
         self.is_finished = session.is_finished
