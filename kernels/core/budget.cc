@@ -6,7 +6,8 @@
 namespace slm {
 
 BudgetMasks::BudgetMasks(VocabularyTables& tables, Recogniser& recogniser, MaskMemo& masks)
-    : recogniser_(recogniser),
+    : tables_(tables),
+      recogniser_(recogniser),
       masks_(masks),
       phases_(tables.phases),
       longest_(recogniser.has_longest()) {}
@@ -121,6 +122,7 @@ Cost BudgetMasks::within_reach(StateId state) {
 
 TokensLeft BudgetMasks::decide(StateId state) {
   Cost enough = within_reach(state);
+  if (enough <= 1) return {enough, true};  // none are enough only at an end
   auto [slot, fresh] = exact_.try_emplace(state, kUnknown);
   if (fresh && enough > 0) {
     std::optional<Cost> fewest = recogniser_.tokens_to_end(state, phases_, false);
@@ -146,40 +148,164 @@ bool BudgetMasks::fits(StateId state, Cost budget) {
     auto [lowest, fresh] = lowest_.try_emplace(state, 0);
     if (fresh) lowest->second = recogniser_.tokens_to_end(state, phases_, true).value_or(0);
     if (lowest->second > budget) return false;
+    if (lowest->second == within_reach(state)) exact_.emplace(state, lowest->second);
   }
   return decide(state).tokens <= budget;
 }
 
 // --- masks ---------------------------------------------------------------------------------------
 
-const BudgetMasks::Groups& BudgetMasks::groups(StateId state) {
-  if (auto known = groups_.find(state); known != groups_.end()) return known->second;
-  const ByteTrie& trie = phases_.trie();
+namespace {
+
+/// Calls `visit(node, state)` for the nodes [first, last) of a trie and all below them, with the
+/// state after their bytes, where that is not dead.
+template <class Visit>
+void walk_states(const ByteTrie& trie, Recogniser& recogniser, std::uint32_t first,
+                 std::uint32_t last, StateId state, Visit visit) {
   struct Frame {
     std::uint32_t next, last;
     StateId state;
   };
-  std::vector<std::pair<StateId, TokenId>> found;
-  std::vector<Frame> stack{{trie.nodes[0].first_child, trie.nodes[0].last_child, state}};
+  std::vector<Frame> stack{{first, last, state}};
   while (!stack.empty()) {
     Frame& frame = stack.back();
-    const ByteSet& follows = recogniser_.first_bytes(frame.state);
+    const ByteSet& follows = recogniser.first_bytes(frame.state);
     while (frame.next < frame.last && !follows[trie.bytes[frame.next]]) ++frame.next;
     if (frame.next == frame.last) {
       stack.pop_back();
       continue;
     }
     std::uint32_t at = frame.next++;
-    StateId next = recogniser_.step(frame.state, trie.bytes[at]);
+    StateId next = recogniser.step(frame.state, trie.bytes[at]);
     if (next == kDead) continue;
     const ByteTrie::Node& node = trie.nodes[at];
-    for (std::uint32_t t = node.first_token; t < node.last_token; ++t) {
-      found.emplace_back(next, trie.tokens[t]);
-    }
+    visit(node, next);
     if (node.first_child != node.last_child) {
       stack.push_back({node.first_child, node.last_child, next});
     }
   }
+}
+
+template <class Visit>
+void walk_states(const ByteTrie& trie, Recogniser& recogniser, StateId state, Visit visit) {
+  const ByteTrie::Node& root = trie.nodes[0];
+  walk_states(trie, recogniser, root.first_child, root.last_child, state, visit);
+}
+
+bool ends_token(const ByteTrie::Node& node) noexcept { return node.first_token != node.last_token; }
+
+}  // namespace
+
+/// So many tokens finish the text after any token that is allowed in `state`.
+///
+/// Part by part, as masks are made: what a loop does to most tokens is known from one of them. The
+/// state after a token can do all that any of its parts can, so what is enough for one is enough.
+Cost BudgetMasks::enough_after_any(StateId state) {
+  if (auto known = enough_.find(state); known != enough_.end()) return known->second;
+  if (longest_) return groups(state).enough;
+  Cost most = 0;
+  StateId last = kDead;
+  auto count = [&](StateId after) {
+    if (after == last || after == kDead) return;
+    last = after;
+    most = std::max(most, within_reach(after));
+  };
+  auto visit = [&](const ByteTrie::Node& node, StateId after) {
+    if (ends_token(node)) count(after);
+  };
+  for (const Recogniser::Part& part : recogniser_.parts(state)) {
+    if (part.kind == Recogniser::Part::Kind::kDifference) {
+      most = std::max(most, enough_after_any(part.base));
+      walk_difference(part, count);
+    } else if (part.kind == Recogniser::Part::Kind::kPlain || !walk_loop(part, count)) {
+      walk_states(phases_.trie(), recogniser_, part.state, visit);
+    }
+  }
+  enough_.emplace(state, most);
+  return most;
+}
+
+/// The states after tokens from a loop; false when there is no table of it.
+template <class Count>
+bool BudgetMasks::walk_loop(const Recogniser::Part& part, Count count) {
+  std::uint8_t any = 0;
+  while (!part.loop.has(any)) ++any;
+  StateId once = recogniser_.step(part.state, any);
+  bool counted = recogniser_.step(once, any) != once;
+  const LoopTable* table = tables_.loops.table(part.loop, counted);
+  if (table == nullptr) return false;
+  auto visit = [&](const ByteTrie::Node& node, StateId after) {
+    if (ends_token(node)) count(after);
+  };
+  const ByteTrie& trie = phases_.trie();
+  const ByteTrie::Node& root = trie.nodes[0];
+  for (std::uint32_t child = root.first_child; child < root.last_child; ++child) {
+    if (part.loop.has(trie.bytes[child])) continue;
+    walk_states(trie, recogniser_, child, child + 1, part.state, visit);
+  }
+  if (part.loop.beyond_ascii) {
+    walk_states(tables_.loops.pieces(), recogniser_, part.state, visit);
+  }
+  count(once);
+  if (!counted) {
+    walk_states(table->crossing, recogniser_, once, visit);
+    return true;
+  }
+  StateId after = part.state;
+  auto remainders = table->crossing_after.begin();
+  for (std::uint32_t passed = 1; passed <= trie.longest && after != kDead; ++passed) {
+    after = recogniser_.step(after, any);
+    if (after == kDead) break;
+    count(after);
+    while (remainders != table->crossing_after.end() && remainders->first < passed) ++remainders;
+    if (remainders != table->crossing_after.end() && remainders->first == passed) {
+      walk_states(remainders->second, recogniser_, after, visit);
+    }
+  }
+  return true;
+}
+
+/// The states after tokens that do not lead to the same state from the part's base.
+template <class Count>
+void BudgetMasks::walk_difference(const Recogniser::Part& part, Count count) {
+  const ByteTrie& trie = phases_.trie();
+  struct Frame {
+    std::uint32_t next, last;
+    StateId exact, base;
+    ByteSet differ;
+  };
+  auto frame = [&](const ByteTrie::Node& node, StateId exact, StateId base) {
+    return Frame{node.first_child, node.last_child, exact, base,
+                 recogniser_.may_differ(exact, base)};
+  };
+  std::vector<Frame> stack{frame(trie.nodes[0], part.state, part.base)};
+  while (!stack.empty()) {
+    Frame& top = stack.back();
+    while (top.next < top.last && !top.differ[trie.bytes[top.next]]) ++top.next;
+    if (top.next == top.last) {
+      stack.pop_back();
+      continue;
+    }
+    std::uint32_t at = top.next++;
+    StateId exact = recogniser_.step(top.exact, trie.bytes[at]);
+    StateId base = recogniser_.step(top.base, trie.bytes[at]);
+    if (exact == base || exact == kDead) continue;
+    const ByteTrie::Node& node = trie.nodes[at];
+    if (ends_token(node)) count(exact);
+    if (node.first_child != node.last_child) stack.push_back(frame(node, exact, base));
+  }
+}
+
+/// The tokens by where they lead.
+const BudgetMasks::Groups& BudgetMasks::groups(StateId state) {
+  if (auto known = groups_.find(state); known != groups_.end()) return known->second;
+  const ByteTrie& trie = phases_.trie();
+  std::vector<std::pair<StateId, TokenId>> found;
+  walk_states(trie, recogniser_, state, [&](const ByteTrie::Node& node, StateId after) {
+    for (std::uint32_t t = node.first_token; t < node.last_token; ++t) {
+      found.emplace_back(after, trie.tokens[t]);
+    }
+  });
   std::sort(found.begin(), found.end());
   Groups made;
   for (std::size_t i = 0; i < found.size();) {
@@ -202,12 +328,12 @@ const BudgetMasks::Groups& BudgetMasks::groups(StateId state) {
 void BudgetMasks::fill(StateId state, Cost budget, Mask row) {
   std::fill(row.begin(), row.end(), 0u);
   if (budget == 0) return;
-  const Groups& known = groups(state);
-  if (budget - 1 >= known.enough) {
+  if (budget - 1 >= enough_after_any(state)) {
     std::span<const std::uint32_t> mask = masks_.mask(state);
     std::copy(mask.begin(), mask.end(), row.begin());
     return;
   }
+  const Groups& known = groups(state);
   auto set_fitting = [&] {
     bool any = false;
     for (const Group& group : known.groups) {
@@ -218,8 +344,9 @@ void BudgetMasks::fill(StateId state, Cost budget, Mask row) {
     return any;
   };
   if (set_fitting() || recogniser_.can_end(state) || longest_) return;
-  if (fewest(state).tokens > budget) return;
-  // The fewest tokens are known of this state, and were too much work for the states after it.
+  TokensLeft left = fewest(state);
+  if (left.exact && left.tokens > budget) return;
+  // It fits, or may, and was too much work to be found for the states after it.
   recogniser_.unlimit_costs();
   std::erase_if(exact_, [](const auto& entry) { return entry.second == kUnknown; });
   lowest_.clear();

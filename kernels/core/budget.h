@@ -22,9 +22,9 @@ struct TokensLeft {
   bool exact = false;
 };
 
-/// Invariant: with `fewest(s).tokens <= n` and n > 0, either the text may end in s, or some token is
-/// allowed and leads to an s' with `fewest(s').tokens <= n - 1`. So who starts within the budget and
-/// follows the masks ends within it.
+/// Invariant: with `fewest(s).tokens <= n` and n > 0, either the text may end in s, or some token
+/// is allowed and leads to an s' with `fewest(s').tokens <= n - 1`. So who starts within the budget
+/// and follows the masks ends within it.
 class BudgetMasks {
  public:
   BudgetMasks(VocabularyTables& tables, Recogniser& recogniser, MaskMemo& masks);
@@ -37,8 +37,8 @@ class BudgetMasks {
   /// Sets the bits of the tokens that fit into `budget` tokens, all of them counted; clears the
   /// others. End tokens are not its business. Without bits: nothing fits.
   ///
-  /// Cost: that of a remembered mask when the state is known to be far from the budget; one walk over
-  /// the trie the first time.
+  /// Cost: that of a remembered mask when the state is known to be far from the budget; one walk
+  /// over the trie the first time.
   void fill(StateId state, Cost budget, Mask row);
 
   std::size_t bytes() const noexcept;
@@ -59,11 +59,17 @@ class BudgetMasks {
   };
 
   const Groups& groups(StateId state);
+  Cost enough_after_any(StateId state);
+  template <class Count>
+  bool walk_loop(const Recogniser::Part& part, Count count);
+  template <class Count>
+  void walk_difference(const Recogniser::Part& part, Count count);
   Cost within_reach(StateId state);
   Recogniser::Completion completion(StateId state);
   Recogniser::Completion search(StateId state);
   TokensLeft decide(StateId state);
 
+  VocabularyTables& tables_;
   Recogniser& recogniser_;
   MaskMemo& masks_;
   TokenPhases& phases_;
@@ -71,6 +77,7 @@ class BudgetMasks {
   std::unordered_map<StateId, Recogniser::Completion> completions_;
   std::unordered_map<StateId, Cost> segmented_;       // see within_reach
   std::unordered_map<StateId, Cost> exact_, lowest_;  // of tokens_to_end; kUnknown: too much work
+  std::unordered_map<StateId, Cost> enough_;          // see enough_after_any
   std::unordered_map<StateId, Groups> groups_;
   std::size_t remembered_ = 0;
   static constexpr Cost kUnknown = ~Cost{0};

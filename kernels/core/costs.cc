@@ -48,7 +48,8 @@ void ByteCosts::measure_rules(RegexPool& regexes) {
       open.push({times(static_cast<Cost>(position.low), terminals_[position.symbol]), p});
     }
   }
-  for (RuleId rule = 0; rule < tables_.rules.size(); ++rule) begins[tables_.rules[rule].first] = rule;
+  for (RuleId rule = 0; rule < tables_.rules.size(); ++rule)
+    begins[tables_.rules[rule].first] = rule;
   auto try_symbol = [&](PositionId p) {
     const Position& position = tables_.positions[p];
     if (position.symbol_kind == Position::Symbol::kNone) return;

@@ -1,9 +1,9 @@
 // How far a place in the grammar is from the end of the text, in bytes.
 //
 // Three sums: from a place in a terminal to the terminal's end (`RegexPool::least`), from a place
-// in a rule to the rule's end, and from the end of a rule, through the rows that wait for it, to the
-// end of the text. The first two belong to the grammar; the third to the rows, and is remembered by
-// (row, rule).
+// in a rule to the rule's end, and from the end of a rule, through the rows that wait for it, to
+// the end of the text. The first two belong to the grammar; the third to the rows, and is
+// remembered by (row, rule).
 //
 // Source: Knuth (1977), "A generalization of Dijkstra's algorithm", for the rules.
 #pragma once

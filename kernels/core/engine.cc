@@ -138,8 +138,8 @@ std::vector<Expectation> Engine::expected(StateId state, std::string_view after)
 EngineStats Engine::stats() {
   std::lock_guard lock(mutex_);
   std::size_t budget_bytes = budgets_ ? budgets_->bytes() : 0;
-  return {recogniser_->states(), recogniser_->bytes() + budget_bytes, masks_.bytes(),
-          masks_.hits(), masks_.misses()};
+  return {recogniser_->states(), recogniser_->bytes() + budget_bytes, masks_.bytes(), masks_.hits(),
+          masks_.misses()};
 }
 
 bool Engine::is_end_token(TokenId token) const noexcept {

@@ -1,7 +1,9 @@
 #include "core/phases.h"
 
 #include <algorithm>
+#include <functional>
 #include <string>
+#include <utility>
 
 namespace slm {
 
@@ -38,10 +40,25 @@ void TokenPhases::measure_detours() {
       phase = step(phase, static_cast<std::uint8_t>(bytes[at - 1]));
       // A rest with a byte that has no token of its own is in no text over this vocabulary.
       if (fewest[at] >= kNever) continue;
-      detours_[phase] = static_cast<std::uint8_t>(std::max<std::uint32_t>(detours_[phase], fewest[at]));
-      worst_ = std::max(worst_, fewest[at]);
+      if (fewest[at] <= detours_[phase]) continue;
+      if (detours_[phase] == 1) {
+        rare_[trie_.bytes[phase]].push_back({phase, bytes.substr(0, at)});
+      }
+      detours_[phase] = static_cast<std::uint8_t>(fewest[at]);
     }
   }
+  for (std::vector<Rare>& phases : rare_) {
+    std::ranges::sort(phases, std::ranges::greater{},
+                      [&](const Rare& rare) { return std::pair(detour(rare.phase), rare.phase); });
+  }
+}
+
+std::uint32_t TokenPhases::worst_detour(const std::bitset<256>& last) const noexcept {
+  std::uint32_t worst = 1;
+  for (std::size_t b = 0; b < 256; ++b) {
+    if (last[b] && !rare_[b].empty()) worst = std::max(worst, detour(rare_[b].front().phase));
+  }
+  return worst;
 }
 
 }  // namespace slm

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <mutex>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "core/trie.h"
@@ -45,7 +48,16 @@ class TokenPhases {
     return trie_.nodes[phase].first_child != trie_.nodes[phase].last_child;
   }
   std::uint32_t detour(Phase phase) const noexcept { return detours_[phase]; }
-  std::uint32_t worst_detour() const noexcept { return worst_; }
+  /// The most it can be for a phase that one of these bytes led to.
+  std::uint32_t worst_detour(const std::bitset<256>& last) const noexcept;
+
+  /// A phase that takes a detour of more than one token, and the bytes that lead to it.
+  struct Rare {
+    Phase phase;
+    std::string bytes;
+  };
+  /// Those that a byte led to, worst first.
+  std::span<const Rare> rare(std::uint8_t last) const noexcept { return rare_[last]; }
 
  private:
   void measure_detours();
@@ -55,7 +67,7 @@ class TokenPhases {
   std::once_flag measured_;
   std::array<Phase, 256> first_{};
   std::vector<std::uint8_t> detours_;  // saturated
-  std::uint32_t worst_ = 1;
+  std::array<std::vector<Rare>, 256> rare_;
 };
 
 }  // namespace slm

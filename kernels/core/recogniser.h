@@ -70,8 +70,9 @@ class Recogniser {
   /// A superset of the bytes after which two states with equal futures otherwise may differ.
   virtual ByteSet may_differ(StateId /*state*/, StateId /*base*/) { return ByteSet{}.set(); }
 
-  /// The fewest bytes to an accepted end, and the first of them (if any are missing). Where terminals
-  /// have to be the longest possible (`has_longest`), that may forbid the way: then it is too low.
+  /// The fewest bytes to an accepted end, and the first of them (if any are missing). Where
+  /// terminals have to be the longest possible (`has_longest`), that may forbid the way: then it is
+  /// too low.
   struct Completion {
     Cost bytes = kInfiniteCost;
     std::uint8_t byte = 0;
@@ -80,9 +81,9 @@ class Recogniser {
   virtual bool has_longest() const = 0;
 
   /// The fewest tokens to an accepted end, with the same reservation; nothing when that is too much
-  /// work. `widened`: of a state with a wider future instead, which many states share: a lower bound.
-  virtual std::optional<Cost> tokens_to_end(StateId state, TokenPhases& phases,
-                                            bool widened) = 0;
+  /// work. `widened`: of a state with a wider future instead, which many states share: a lower
+  /// bound.
+  virtual std::optional<Cost> tokens_to_end(StateId state, TokenPhases& phases, bool widened) = 0;
   /// Lifts the bounds on the work of `tokens_to_end`.
   virtual void unlimit_costs() = 0;
 

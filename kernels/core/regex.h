@@ -62,6 +62,9 @@ class RegexPool {
 
   bool nullable(NodeId node) const noexcept { return nodes_[node].nullable; }
 
+  /// Without intersections, complements and automata.
+  bool is_plain(NodeId node) const noexcept { return !nodes_[node].boolean; }
+
   /// The derivative: what must follow after `byte`.
   NodeId step(NodeId node, std::uint8_t byte);
 
@@ -107,11 +110,16 @@ class RegexPool {
   /// A shortest one that is not empty.
   Least least_more(NodeId node);
 
-  /// A superset without the bounds of the repetition that the node is or begins with.
+  /// A superset without the exclusions, and without the bounds of the repetition, that the node is
+  /// or begins with.
   NodeId widened(NodeId node);
 
-  /// Whether `wide` is `narrow`, or the same with wider bounds of the repetition at its beginning.
-  bool covers(NodeId wide, NodeId narrow) const;
+  /// Whether `wide` is `narrow`, or the same with wider bounds of the repetition that it is or
+  /// begins with, or without the exclusions there. A superset then.
+  bool covers(NodeId wide, NodeId narrow);
+
+  /// A superset of the bytes a text of the language can end with.
+  ByteSet last_bytes(NodeId node);
 
   std::size_t size() const noexcept { return nodes_.size(); }
   std::size_t bytes() const noexcept;
@@ -167,6 +175,7 @@ class RegexPool {
   bool search_alive(NodeId node);
   Cost least_at_least(NodeId node);
   Least search_least(NodeId node);
+  bool wider_bounds(NodeId wide, NodeId narrow) const;
   CharClass single_characters(NodeId body);
   void merge_repeats(std::vector<NodeId>& options);
   NodeId dfa_expansion(const Node& node) const { return dfas_[node.a][node.b].expansion; }
@@ -180,6 +189,7 @@ class RegexPool {
   std::unordered_map<NodeId, bool> alive_;
   std::unordered_map<NodeId, ByteSet> first_;
   std::unordered_map<NodeId, Least> least_;  // of least_more
+  std::unordered_map<NodeId, ByteSet> last_;
   FlatMap clamped_;
   int depth_ = 0;
 };

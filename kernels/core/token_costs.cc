@@ -14,7 +14,51 @@ std::uint64_t pair_key(std::uint32_t high, std::uint32_t low) noexcept {
 
 TokenCosts::TokenCosts(const GrammarTables& tables, RegexPool& regexes, const RowView& rows,
                        const TokenPhases& phases)
-    : tables_(tables), regexes_(regexes), rows_(rows), phases_(phases) {}
+    : tables_(tables), regexes_(regexes), rows_(rows), phases_(phases) {
+  measure_ends();
+}
+
+/// The bytes that the texts of a rule can end with, from the rules they end with: a fixpoint.
+void TokenCosts::measure_ends() {
+  // Where the rest of the rule can be empty: the symbol before is the last one then.
+  std::vector<bool> ends_empty(tables_.positions.size());
+  std::vector<std::vector<PositionId>> before(tables_.positions.size());
+  std::vector<PositionId> todo;
+  for (PositionId p = 0; p < tables_.positions.size(); ++p) {
+    const Position& position = tables_.positions[p];
+    for (PositionId next : position.silent) before[next].push_back(p);
+    bool skips =
+        position.symbol_kind == Position::Symbol::kRule && tables_.rules[position.symbol].nullable;
+    if (skips) before[position.target].push_back(p);
+    if (position.final) todo.push_back(p);
+  }
+  while (!todo.empty()) {
+    PositionId p = todo.back();
+    todo.pop_back();
+    if (ends_empty[p]) continue;
+    ends_empty[p] = true;
+    todo.insert(todo.end(), before[p].begin(), before[p].end());
+  }
+  std::vector<ByteSet> lasts(tables_.rules.size());
+  std::vector<std::pair<RuleId, RuleId>> inherits;  // a rule may end with another
+  for (const Position& position : tables_.positions) {
+    if (position.symbol_kind == Position::Symbol::kNone || !ends_empty[position.target]) continue;
+    if (position.symbol_kind == Position::Symbol::kTerminal) {
+      lasts[position.rule] |= regexes_.last_bytes(tables_.terminals[position.symbol].language);
+    } else {
+      inherits.emplace_back(position.rule, position.symbol);
+    }
+  }
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (auto [rule, last] : inherits) {
+      ByteSet more = lasts[rule] | lasts[last];
+      changed = changed || more != lasts[rule];
+      lasts[rule] = more;
+    }
+  }
+  for (const ByteSet& last : lasts) worst_.push_back(phases_.worst_detour(last));
+}
 
 // --- through a terminal --------------------------------------------------------------------------
 
@@ -45,7 +89,7 @@ const TokenCosts::Walk& TokenCosts::walk(NodeId from, Phase begun) {
     Phase phase = top.next++;
     ++walk.visits;
     NodeId node = regexes_.step(top.node, trie.bytes[phase]);
-    if (node == kNothing || !regexes_.alive(node)) continue;
+    if (node != top.node && (node == kNothing || !regexes_.alive(node))) continue;
     if (phases_.ends_token(phase) && node != last) {
       next.insert(node);
       last = node;
@@ -60,34 +104,67 @@ const TokenCosts::Walk& TokenCosts::walk(NodeId from, Phase begun) {
   return walk;
 }
 
+/// Whether the bytes end the terminal here.
+bool TokenCosts::spells(NodeId node, std::string_view bytes) {
+  for (char c : bytes) {
+    node = regexes_.step(node, static_cast<std::uint8_t>(c));
+    if (node == kNothing) return false;
+  }
+  return regexes_.nullable(node);
+}
+
 /// Level by level: what is left of the terminal after no, one, two, … whole tokens.
+///
+/// Once a token can end with the terminal, later exits are of use only in phases whose detour is
+/// long. Those are few: they are spelled out, instead of walking through the whole trie.
 const TokenCosts::Summary& TokenCosts::summary(NodeId from, Phase begun) {
   auto [slot, fresh] = summaries_.try_emplace(pair_key(from, begun));
   Summary& summary = slot->second;
   if (!fresh) return summary;
+  const ByteSet last = regexes_.last_bytes(from);
   std::unordered_map<Phase, std::uint32_t> exits;
   std::uint32_t between = kNever;
-  std::vector<NodeId> level{from}, next;
+  std::vector<NodeId> level{from}, next, walked;  // walked: in this level or before
   std::unordered_set<NodeId> seen;
   if (begun == kBetween) seen.insert(from);
-  std::vector<NodeId> walked;  // by the end of the levels so far
   std::uint64_t visits = 0;
   for (std::uint32_t cost = 0; !level.empty(); ++cost) {
-    if (between != kNever && cost + 2 > between + phases_.worst_detour()) break;
+    bool settled = between != kNever && cost >= between;
+    std::vector<const TokenPhases::Rare*> wanted;
+    bool more = !settled;  // whether another level could be of use
+    for (std::size_t b = 0; settled && b < 256; ++b) {
+      if (!last[b]) continue;
+      for (const TokenPhases::Rare& rare : phases_.rare(static_cast<std::uint8_t>(b))) {
+        if (useless(cost, rare.phase, between)) break;
+        if (exits.contains(rare.phase)) continue;
+        wanted.push_back(&rare);
+        more = more || !useless(cost + 1, rare.phase, between);
+      }
+    }
+    if (settled && wanted.empty()) break;
+    // The widest first: nothing new can come of what these cover, as they are no dearer.
+    std::ranges::sort(
+        level, {}, [&](NodeId node) { return std::pair(regexes_.is_plain(node) ? 0 : 1, node); });
     next.clear();
     for (NodeId node : level) {
-      // Wider bounds at the same place were cheaper or as cheap: nothing new can come of these.
       bool covered = std::ranges::any_of(
           walked, [&](NodeId wide) { return wide != node && regexes_.covers(wide, node); });
       if (covered) continue;
-      const Walk& step = walk(node, cost == 0 ? begun : kBetween);
       if (cost > 0 || begun == kBetween) walked.push_back(node);
+      for (const TokenPhases::Rare* rare : wanted) {
+        visits += rare->bytes.size();
+        if (spells(node, rare->bytes)) exits.try_emplace(rare->phase, cost);
+      }
+      if (!more) continue;
+      const Walk& step = walk(node, cost == 0 ? begun : kBetween);
       visits += step.visits;
       if (limited_ && visits > kMaxVisits) {
         summary.exact = false;
         break;
       }
-      for (Phase phase : step.open) exits.try_emplace(phase, cost);
+      if (!settled) {
+        for (Phase phase : step.open) exits.try_emplace(phase, cost);
+      }
       for (NodeId after : step.next) {
         if (regexes_.nullable(after)) between = std::min(between, cost + 1);
         if (seen.insert(after).second && regexes_.can_continue(after)) next.push_back(after);
@@ -116,7 +193,7 @@ TokenCosts::ContextId TokenCosts::context(PlaceId first, Phase phase) {
   auto [slot, fresh] =
       context_ids_.try_emplace(pair_key(first, phase), static_cast<ContextId>(contexts_.size()));
   if (fresh) {
-    contexts_.emplace_back().first = first;
+    contexts_.emplace_back().worst = worst_[tables_.positions[places_[first].first].rule];
     reach(slot->second, first, phase, 0);
   }
   return slot->second;
@@ -166,7 +243,7 @@ void TokenCosts::run(const Task& task) {
   {
     const Context& context = contexts_[id];
     if (context.reached.at(pair_key(at, phase)) < cost) return;
-    if (context.between != kNever && cost + 2 > context.between + phases_.worst_detour()) return;
+    if (context.between != kNever && cost + 2 > context.between + context.worst) return;
     auto plain = context.reached.find(pair_key(at, kBetween));
     if (plain != context.reached.end() && useless(cost, phase, plain->second)) return;
   }

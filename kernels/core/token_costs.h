@@ -16,6 +16,7 @@
 #include <optional>
 #include <queue>
 #include <span>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -74,7 +75,7 @@ class TokenCosts {
   };
   /// How a rule can be finished from one place in it, begun in one phase.
   struct Context {
-    PlaceId first;
+    std::uint32_t worst;                                       // the worst detour of its exits
     std::unordered_map<std::uint64_t, std::uint32_t> reached;  // (place, phase)
     std::unordered_map<Phase, std::uint32_t> exits;
     std::vector<Caller> callers;
@@ -90,7 +91,9 @@ class TokenCosts {
   };
   static constexpr std::uint32_t kNever = 0xFFFFFFFFu;
 
+  void measure_ends();
   const Walk& walk(NodeId node, Phase phase);
+  bool spells(NodeId node, std::string_view bytes);
   const Summary& summary(NodeId node, Phase phase);
   PlaceId place(PositionId position, std::uint32_t count);
   ContextId context(PlaceId first, Phase phase);
@@ -110,6 +113,7 @@ class TokenCosts {
   RegexPool& regexes_;
   const RowView& rows_;
   const TokenPhases& phases_;
+  std::vector<std::uint32_t> worst_;  // by rule: the worst detour of a phase at its end
   std::unordered_map<std::uint64_t, Walk> walks_;         // (node, phase)
   std::unordered_map<std::uint64_t, Summary> summaries_;  // (node, phase)
   std::unordered_map<std::uint64_t, PlaceId> place_ids_;
