@@ -140,6 +140,7 @@ TokensLeft BudgetMasks::decide(StateId state) {
 TokensLeft BudgetMasks::fewest(StateId state) { return decide(state); }
 
 bool BudgetMasks::fits(StateId state, Cost budget) {
+  if (budget == 0) return recogniser_.can_end(state);
   if (!longest_ && completion(state).bytes <= budget) return true;
   if (within_reach(state) <= budget) return true;
   if (longest_) return false;

@@ -66,6 +66,13 @@ const TokenCosts::Walk& TokenCosts::walk(NodeId from, Phase begun) {
   auto [slot, fresh] = walks_.try_emplace(pair_key(from, begun));
   Walk& walk = slot->second;
   if (!fresh) return walk;
+  NodeId wide = regexes_.without_exclusions(from);
+  if (wide != from) {
+    walk = this->walk(wide, begun);
+    walk.visits = 0;
+    walk_difference(from, wide, begun, walk);
+    return walk;
+  }
   const ByteTrie& trie = phases_.trie();
   struct Frame {
     Phase next, last;
@@ -76,8 +83,9 @@ const TokenCosts::Walk& TokenCosts::walk(NodeId from, Phase begun) {
     const ByteTrie::Node& inner = trie.nodes[phase];
     return Frame{inner.first_child, inner.last_child, node, regexes_.first_bytes(node)};
   };
-  std::unordered_set<NodeId> next;
+  std::unordered_map<NodeId, std::uint32_t> next;
   NodeId last = kNothing;
+  std::uint32_t* counter = nullptr;
   std::vector<Frame> stack{frame(begun, from)};
   while (!stack.empty()) {
     Frame& top = stack.back();
@@ -90,9 +98,9 @@ const TokenCosts::Walk& TokenCosts::walk(NodeId from, Phase begun) {
     ++walk.visits;
     NodeId node = regexes_.step(top.node, trie.bytes[phase]);
     if (node != top.node && (node == kNothing || !regexes_.alive(node))) continue;
-    if (phases_.ends_token(phase) && node != last) {
-      next.insert(node);
-      last = node;
+    if (phases_.ends_token(phase)) {
+      if (node != last) counter = &next[last = node];
+      ++*counter;
     }
     if (!phases_.goes_on(phase)) continue;
     if (regexes_.nullable(node)) walk.open.push_back(phase);
@@ -100,8 +108,60 @@ const TokenCosts::Walk& TokenCosts::walk(NodeId from, Phase begun) {
   }
   walk.next.assign(next.begin(), next.end());
   std::sort(walk.next.begin(), walk.next.end());
-  walked_ += walk.visits;
+  std::sort(walk.open.begin(), walk.open.end());
   return walk;
+}
+
+/// Corrects the walk of `wide` where `narrow`, the same with exclusions, is another: only on the
+/// paths of what is excluded.
+void TokenCosts::walk_difference(NodeId narrow, NodeId wide, Phase begun, Walk& walk) {
+  const ByteTrie& trie = phases_.trie();
+  struct Frame {
+    Phase next, last;
+    NodeId narrow, wide;
+    ByteSet differ;
+  };
+  auto frame = [&](Phase phase, NodeId less, NodeId more) {
+    const ByteTrie::Node& inner = trie.nodes[phase];
+    bool known = less != kNothing && regexes_.without_exclusions(less) == more;
+    ByteSet differ = known ? regexes_.exclusion_bytes(less) : ByteSet{}.set();
+    return Frame{inner.first_child, inner.last_child, less, more, differ};
+  };
+  auto step = [&](NodeId node, std::uint8_t byte) {
+    if (node == kNothing) return kNothing;
+    NodeId next = regexes_.step(node, byte);
+    return next != kNothing && regexes_.alive(next) ? next : kNothing;
+  };
+  std::unordered_map<NodeId, std::uint32_t> next(walk.next.begin(), walk.next.end());
+  std::vector<Phase> closed, opened;
+  std::vector<Frame> stack{frame(begun, narrow, wide)};
+  while (!stack.empty()) {
+    Frame& top = stack.back();
+    while (top.next < top.last && !top.differ[trie.bytes[top.next]]) ++top.next;
+    if (top.next == top.last) {
+      stack.pop_back();
+      continue;
+    }
+    Phase phase = top.next++;
+    ++walk.visits;
+    NodeId less = step(top.narrow, trie.bytes[phase]), more = step(top.wide, trie.bytes[phase]);
+    if (less == more) continue;
+    if (phases_.ends_token(phase)) {
+      if (more != kNothing && --next[more] == 0) next.erase(more);
+      if (less != kNothing) ++next[less];
+    }
+    if (!phases_.goes_on(phase)) continue;
+    bool before = regexes_.nullable(more), now = regexes_.nullable(less);
+    if (before && !now) closed.push_back(phase);
+    if (now && !before) opened.push_back(phase);
+    stack.push_back(frame(phase, less, more));
+  }
+  std::sort(closed.begin(), closed.end());
+  std::erase_if(walk.open, [&](Phase p) { return std::ranges::binary_search(closed, p); });
+  walk.open.insert(walk.open.end(), opened.begin(), opened.end());
+  std::sort(walk.open.begin(), walk.open.end());
+  walk.next.assign(next.begin(), next.end());
+  std::sort(walk.next.begin(), walk.next.end());
 }
 
 /// Whether the bytes end the terminal here.
@@ -165,7 +225,7 @@ const TokenCosts::Summary& TokenCosts::summary(NodeId from, Phase begun) {
       if (!settled) {
         for (Phase phase : step.open) exits.try_emplace(phase, cost);
       }
-      for (NodeId after : step.next) {
+      for (auto [after, tokens] : step.next) {
         if (regexes_.nullable(after)) between = std::min(between, cost + 1);
         if (seen.insert(after).second && regexes_.can_continue(after)) next.push_back(after);
       }
@@ -193,7 +253,9 @@ TokenCosts::ContextId TokenCosts::context(PlaceId first, Phase phase) {
   auto [slot, fresh] =
       context_ids_.try_emplace(pair_key(first, phase), static_cast<ContextId>(contexts_.size()));
   if (fresh) {
-    contexts_.emplace_back().worst = worst_[tables_.positions[places_[first].first].rule];
+    Context& made = contexts_.emplace_back();
+    made.first = first;
+    made.worst = worst_[tables_.positions[places_[first].first].rule];
     reach(slot->second, first, phase, 0);
   }
   return slot->second;
@@ -209,7 +271,7 @@ void TokenCosts::reach(ContextId id, PlaceId place, Phase phase, std::uint32_t c
     if (plain != context.reached.end() && useless(cost, phase, plain->second)) return;
   }
   context.reached[key] = cost;
-  tasks_.push({cost, id, place, phase});
+  tasks_.push({cost, id, place, phase, false});
 }
 
 void TokenCosts::leave(ContextId id, Phase phase, std::uint32_t cost) {
@@ -219,11 +281,20 @@ void TokenCosts::leave(ContextId id, Phase phase, std::uint32_t cost) {
   if (!fresh && known->second <= cost) return;
   known->second = cost;
   if (phase == kBetween) context.between = cost;
-  // By index: nobody joins meanwhile, but the table of contexts may move.
-  for (std::size_t i = 0; i < contexts_[id].callers.size(); ++i) {
-    Caller caller = contexts_[id].callers[i];
-    reach(caller.context, caller.after, phase, caller.cost + cost);
+  for (auto [caller, before] : contexts_[id].callers) {
+    PlaceId after = static_cast<PlaceId>(caller);
+    tasks_.push({before + cost, static_cast<ContextId>(caller >> 32), after, phase, true});
   }
+}
+
+/// Lets all exits of a context be ways on for another one, after what that has spent already.
+void TokenCosts::call(ContextId caller, ContextId called, PlaceId after, std::uint32_t cost) {
+  Context& context = contexts_[called];
+  auto [known, fresh] = context.callers.try_emplace(pair_key(caller, after), cost);
+  if (!fresh && known->second <= cost) return;
+  known->second = cost;
+  for (auto [phase, more] : context.exits) tasks_.push({cost + more, caller, after, phase, true});
+  if (!context.exact) doubt(caller);
 }
 
 /// The exits of a context may be incomplete, and so those of everyone who calls it.
@@ -234,12 +305,22 @@ void TokenCosts::doubt(ContextId id) {
     todo.pop_back();
     if (!context.exact) continue;
     context.exact = false;
-    for (const Caller& caller : context.callers) todo.push_back(caller.context);
+    for (auto [caller, cost] : context.callers) {
+      todo.push_back(static_cast<ContextId>(caller >> 32));
+    }
   }
 }
 
 void TokenCosts::run(const Task& task) {
-  auto [cost, id, at, phase] = task;
+  auto [cost, id, at, phase, returns] = task;
+  if (returns) {  // from a call: where the caller goes on
+    if (at == kLeaves) {
+      leave(id, phase, cost);
+    } else {
+      reach(id, at, phase, cost);
+    }
+    return;
+  }
   {
     const Context& context = contexts_[id];
     if (context.reached.at(pair_key(at, phase)) < cost) return;
@@ -267,6 +348,11 @@ void TokenCosts::run(const Task& task) {
       }
     }
   }
+  if (phase == kBetween && at != contexts_[id].first) {
+    // From here on it does not matter how the rule began: all who come here share the rest.
+    call(id, context(at, kBetween), kLeaves, cost);
+    return;
+  }
   for (PositionId next : position.silent) reach(id, place(next, count), phase, cost);
   if (may_end) leave(id, phase, cost);
   if (position.symbol_kind == Position::Symbol::kNone || !may_loop) return;
@@ -277,21 +363,7 @@ void TokenCosts::run(const Task& task) {
     for (const Exit& exit : through.exits) reach(id, after, exit.phase, cost + exit.cost);
     return;
   }
-  ContextId called = context(place(tables_.rules[position.symbol].first, 0), phase);
-  std::vector<Caller>& callers = contexts_[called].callers;
-  auto same = std::ranges::find_if(
-      callers, [&](const Caller& c) { return c.context == id && c.after == after; });
-  if (same == callers.end()) {
-    callers.push_back({id, after, cost});
-  } else if (same->cost <= cost) {
-    return;
-  } else {
-    same->cost = cost;
-  }
-  if (!contexts_[called].exact) doubt(id);
-  std::vector<Exit> exits;
-  for (auto [left, more] : contexts_[called].exits) exits.push_back({left, more});
-  for (const Exit& exit : exits) reach(id, after, exit.phase, cost + exit.cost);
+  call(id, context(place(tables_.rules[position.symbol].first, 0), phase), after, cost);
 }
 
 void TokenCosts::solve() {

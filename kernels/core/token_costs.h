@@ -59,8 +59,9 @@ class TokenCosts {
   };
   /// What one token can do from a place in a terminal.
   struct Walk {
-    std::vector<Phase> open;   // the terminal ends here, the token does not
-    std::vector<NodeId> next;  // what is left of the terminal where the token ends
+    std::vector<Phase> open;  // the terminal ends here, the token does not
+    // What is left of the terminal where a token ends, and by how many phases it is reached.
+    std::vector<std::pair<NodeId, std::uint32_t>> next;
     std::uint64_t visits = 0;
   };
   /// How a terminal can be finished, whatever follows.
@@ -68,17 +69,14 @@ class TokenCosts {
     std::vector<Exit> exits;
     bool exact = true;
   };
-  struct Caller {
-    ContextId context;
-    PlaceId after;
-    std::uint32_t cost;
-  };
   /// How a rule can be finished from one place in it, begun in one phase.
   struct Context {
+    PlaceId first;
     std::uint32_t worst;                                       // the worst detour of its exits
     std::unordered_map<std::uint64_t, std::uint32_t> reached;  // (place, phase)
     std::unordered_map<Phase, std::uint32_t> exits;
-    std::vector<Caller> callers;
+    std::unordered_map<std::uint64_t, std::uint32_t>
+        callers;                     // (context, place after): cost before
     std::uint32_t between = kNever;  // the cost of the exit between two tokens
     bool exact = true;
   };
@@ -87,18 +85,22 @@ class TokenCosts {
     ContextId context;
     PlaceId place;
     Phase phase;
+    bool returns;
     bool operator<(const Task& other) const noexcept { return cost > other.cost; }
   };
   static constexpr std::uint32_t kNever = 0xFFFFFFFFu;
+  static constexpr PlaceId kLeaves = 0xFFFFFFFFu;  // instead of a place: the end of the rule
 
   void measure_ends();
   const Walk& walk(NodeId node, Phase phase);
+  void walk_difference(NodeId narrow, NodeId wide, Phase begun, Walk& walk);
   bool spells(NodeId node, std::string_view bytes);
   const Summary& summary(NodeId node, Phase phase);
   PlaceId place(PositionId position, std::uint32_t count);
   ContextId context(PlaceId first, Phase phase);
   void reach(ContextId context, PlaceId place, Phase phase, std::uint32_t cost);
   void leave(ContextId context, Phase phase, std::uint32_t cost);
+  void call(ContextId caller, ContextId called, PlaceId after, std::uint32_t cost);
   void doubt(ContextId context);
   void run(const Task& task);
   void solve();
@@ -124,7 +126,7 @@ class TokenCosts {
   std::unordered_map<std::uint64_t, std::uint32_t> site_ids_;
   std::vector<std::pair<std::uint32_t, RuleId>> sites_;
   std::unordered_map<std::uint64_t, Cost> known_;  // (site, phase)
-  std::uint64_t tasks_done_ = 0, walked_ = 0;
+  std::uint64_t tasks_done_ = 0;
   bool limited_ = true;
   bool exact_ = true;  // nothing that was asked for so far was too much work
 };

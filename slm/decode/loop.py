@@ -35,6 +35,10 @@ class Request:
         max_tokens: the most tokens to generate, forced ones included, the end token not.
         sampling: how tokens are chosen.
         seed: equal seeds give equal outputs; None for a new one.
+        whole: with a matcher, only tokens are allowed after which the text can still be completed
+            within the budget, so it always is. False: the budget just ends it. None: True with the
+            native engine (the reference engine finds the shortest completion of small grammars
+            only).
     """
 
     prompt: tuple[int, ...]
@@ -42,6 +46,7 @@ class Request:
     max_tokens: int
     sampling: Sampling = field(default_factory=Sampling)
     seed: int | None = 0
+    whole: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,9 @@ def decode(
 
     Raises:
         PromptTooLong: a prompt leaves no room in the model's context. Nothing was generated then.
-        BudgetTooSmall: `max_tokens` is below 1. (A budget that runs out is a finish reason.)
+        BudgetTooSmall: `max_tokens` is below 1, or no text of a row that has to be whole fits into
+            it, or into the model's context; the message says how many it takes. Nothing was
+            generated then. Without `whole`, a budget that runs out is a finish reason.
         InvalidSampling: see `Sampling`.
         LogitsMismatch: the model's logits do not fit its vocabulary, or are unusable.
         UsageError: an empty prompt.
@@ -88,6 +95,8 @@ def decode(
     Cost: per token one mask and one pass over the vocabulary, besides the model.
     """
     rows = [_Row(index, request, model) for index, request in enumerate(requests)]
+    for row in rows:
+        row.check_minimum(model.context_length)
     size = batch_size or max(1, len(rows))
     for begin in range(0, len(rows), size):
         yield from _decode_batch(model, rows[begin : begin + size])
@@ -139,6 +148,7 @@ class _Row:
         self.sampler = Sampler(request.sampling, request.seed, size)
         self.sampler.see([token for token in request.prompt if token < size])
         self.budget = self._budget(model.context_length)
+        self.whole = self._keeps_whole()
         self.end_ids = frozenset(self.vocabulary.eos_ids)
         self.ends = np.zeros((size + 31) // 32, np.uint32)
         for token in self.end_ids:
@@ -168,6 +178,32 @@ class _Row:
                 hint=f"shorten the prompt by at least {1 - room} tokens, or split it",
             )
         return min(request.max_tokens, room)
+
+    def _keeps_whole(self) -> bool:
+        if self.matcher is None or self.request.whole is not None:
+            return self.matcher is not None and bool(self.request.whole)
+        return self.matcher.compiled.engine_name == "native"
+
+    def check_minimum(self, context: int | None) -> None:
+        """A text has to fit into the budget; who stays within it from then on always ends whole."""
+        if not self.whole or self.matcher is None or self.matcher.fits(self.budget):
+            return
+        need = self.matcher.min_tokens()
+        shortest = "the shortest output" + ("" if need.exact else " that was found")
+        if self.budget < self.request.max_tokens:
+            what = (
+                f"the model's context of {context} tokens leaves {self.budget} for the output, and "
+                f"{shortest} has {need.tokens}"
+            )
+            hint = f"shorten the prompt by {need.tokens - self.budget} tokens, or split it"
+        else:
+            what = f"max_tokens={self.budget} is too small: {shortest} has {need.tokens} tokens"
+            hint = f"raise max_tokens to {need.tokens} or more"
+        raise BudgetTooSmall(
+            what,
+            at=Place(f"prompt {self.index}"),
+            hint=f"{hint}; whole=False takes unfinished outputs",
+        )
 
     def start(self) -> None:
         """Take what is certain before the model is asked."""
@@ -212,17 +248,25 @@ class _Row:
             for token in self.matcher.forced_tokens():
                 if token in self.end_ids:
                     break
-                if len(self.tokens) == self.budget:
+                if self.whole:
+                    # What is forced is certain, how it is cut into tokens is not.
+                    self.matcher.accept(token)
+                    fits = self.matcher.fits(self.budget - len(self.tokens) - 1)
+                    self.matcher.rollback(1)
+                    if not fits:
+                        break
+                elif len(self.tokens) == self.budget:
                     self.finish_reason = "length"
                     return
                 self._take(Step(token, self._bytes(token), True))
             while self.finish_reason is None:
-                mask = self.matcher.mask()
+                left = self.budget - len(self.tokens)
+                mask = self.matcher.mask(left if self.whole else None)
                 others = mask.view(np.uint32) & ~self.ends
                 complete = self.matcher.is_complete()
                 if complete and not others.any():
                     self.finish_reason = "complete"
-                elif len(self.tokens) == self.budget:
+                elif left == 0:
                     self.finish_reason = "length"
                 elif complete or (only := _single(others)) is None:
                     self.mask = mask
