@@ -123,14 +123,13 @@ Cost BudgetMasks::within_reach(StateId state) {
 TokensLeft BudgetMasks::decide(StateId state) {
   Cost enough = within_reach(state);
   if (enough <= 1) return {enough, true};  // none are enough only at an end
-  auto [slot, fresh] = exact_.try_emplace(state, kUnknown);
-  if (fresh && enough > 0) {
-    std::optional<Cost> fewest = recogniser_.tokens_to_end(state, phases_, false);
-    exact_[state] = fewest ? *fewest : kUnknown;
-  } else if (fresh) {
-    exact_[state] = 0;
+  auto known = exact_.find(state);
+  if (known == exact_.end()) {
+    // Unless there is a way with fewer, so many it is.
+    std::optional<Cost> fewer = recogniser_.tokens_to_end(state, phases_, enough - 1, false);
+    known = exact_.emplace(state, fewer ? std::min(*fewer, enough) : kUnknown).first;
   }
-  Cost fewest = exact_[state];
+  Cost fewest = known->second;
   if (fewest == kUnknown) return {enough, false};
   // Where a terminal has to be the longest, the way may be forbidden; the completion is not.
   if (longest_) return {enough, fewest == enough};
@@ -144,14 +143,20 @@ bool BudgetMasks::fits(StateId state, Cost budget) {
   if (!longest_ && completion(state).bytes <= budget) return true;
   if (within_reach(state) <= budget) return true;
   if (longest_) return false;
-  auto known = exact_.find(state);
-  if (known == exact_.end()) {
-    auto [lowest, fresh] = lowest_.try_emplace(state, 0);
-    if (fresh) lowest->second = recogniser_.tokens_to_end(state, phases_, true).value_or(0);
-    if (lowest->second > budget) return false;
-    if (lowest->second == within_reach(state)) exact_.emplace(state, lowest->second);
+  if (auto known = exact_.find(state); known != exact_.end()) return known->second <= budget;
+  Cost& lowest = lowest_[state];
+  if (lowest > budget) return false;
+  // First a superset of the state that it shares with others, then the state itself.
+  for (bool widened : {true, false}) {
+    std::optional<Cost> fewest = recogniser_.tokens_to_end(state, phases_, budget, widened);
+    if (fewest && *fewest > budget) {
+      lowest = budget + 1;
+      return false;
+    }
+    if (!widened) exact_.emplace(state, fewest.value_or(kUnknown));
+    if (!widened && !fewest) return false;
   }
-  return decide(state).tokens <= budget;
+  return true;
 }
 
 // --- masks ---------------------------------------------------------------------------------------

@@ -41,7 +41,8 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   ByteSet may_differ(StateId state, StateId base) override;
   Completion completion(StateId state) override;
   bool has_longest() const override;
-  std::optional<Cost> tokens_to_end(StateId state, TokenPhases& phases, bool widened) override;
+  std::optional<Cost> tokens_to_end(StateId state, TokenPhases& phases, Cost limit,
+                                    bool widened) override;
   void unlimit_costs() override;
   std::size_t bytes() const override;
 

@@ -43,7 +43,7 @@ Recogniser::Completion EarleyRecogniser::completion(StateId state) {
   return best;
 }
 
-std::optional<Cost> EarleyRecogniser::tokens_to_end(StateId state, TokenPhases& phases,
+std::optional<Cost> EarleyRecogniser::tokens_to_end(StateId state, TokenPhases& phases, Cost limit,
                                                     bool widened) {
   if (can_end(state)) return 0;
   if (!token_costs_ || phases_ != &phases) {
@@ -67,7 +67,7 @@ std::optional<Cost> EarleyRecogniser::tokens_to_end(StateId state, TokenPhases& 
   std::ranges::sort(readings, {}, key);
   auto again = std::ranges::unique(readings, {}, key);
   readings.erase(again.begin(), again.end());
-  return token_costs_->cost(readings);
+  return token_costs_->cost(readings, limit);
 }
 
 void EarleyRecogniser::unlimit_costs() {

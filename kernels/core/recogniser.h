@@ -80,10 +80,11 @@ class Recogniser {
   virtual Completion completion(StateId state) = 0;
   virtual bool has_longest() const = 0;
 
-  /// The fewest tokens to an accepted end, with the same reservation; nothing when that is too much
-  /// work. `widened`: of a state with a wider future instead, which many states share: a lower
-  /// bound.
-  virtual std::optional<Cost> tokens_to_end(StateId state, TokenPhases& phases, bool widened) = 0;
+  /// The fewest tokens to an accepted end, with the same reservation; infinite when they are more
+  /// than `limit`, nothing when that is too much work. `widened`: of a state with a wider future
+  /// instead, which many states share: a lower bound.
+  virtual std::optional<Cost> tokens_to_end(StateId state, TokenPhases& phases, Cost limit,
+                                            bool widened) = 0;
   /// Lifts the bounds on the work of `tokens_to_end`.
   virtual void unlimit_costs() = 0;
 

@@ -261,7 +261,7 @@ TokenCosts::ContextId TokenCosts::context(PlaceId first, Phase phase) {
   return slot->second;
 }
 
-void TokenCosts::reach(ContextId id, PlaceId place, Phase phase, std::uint32_t cost) {
+void TokenCosts::reach(ContextId id, PlaceId place, Phase phase, std::uint32_t cost, bool silent) {
   Context& context = contexts_[id];
   std::uint64_t key = pair_key(place, phase);
   auto known = context.reached.find(key);
@@ -271,7 +271,7 @@ void TokenCosts::reach(ContextId id, PlaceId place, Phase phase, std::uint32_t c
     if (plain != context.reached.end() && useless(cost, phase, plain->second)) return;
   }
   context.reached[key] = cost;
-  tasks_.push({cost, id, place, phase, false});
+  tasks_.push({cost, id, place, phase, false, silent});
 }
 
 void TokenCosts::leave(ContextId id, Phase phase, std::uint32_t cost) {
@@ -283,7 +283,7 @@ void TokenCosts::leave(ContextId id, Phase phase, std::uint32_t cost) {
   if (phase == kBetween) context.between = cost;
   for (auto [caller, before] : contexts_[id].callers) {
     PlaceId after = static_cast<PlaceId>(caller);
-    tasks_.push({before + cost, static_cast<ContextId>(caller >> 32), after, phase, true});
+    tasks_.push({before + cost, static_cast<ContextId>(caller >> 32), after, phase, true, false});
   }
 }
 
@@ -293,7 +293,8 @@ void TokenCosts::call(ContextId caller, ContextId called, PlaceId after, std::ui
   auto [known, fresh] = context.callers.try_emplace(pair_key(caller, after), cost);
   if (!fresh && known->second <= cost) return;
   known->second = cost;
-  for (auto [phase, more] : context.exits) tasks_.push({cost + more, caller, after, phase, true});
+  for (auto [phase, more] : context.exits)
+    tasks_.push({cost + more, caller, after, phase, true, false});
   if (!context.exact) doubt(caller);
 }
 
@@ -312,7 +313,7 @@ void TokenCosts::doubt(ContextId id) {
 }
 
 void TokenCosts::run(const Task& task) {
-  auto [cost, id, at, phase, returns] = task;
+  auto [cost, id, at, phase, returns, silent] = task;
   if (returns) {  // from a call: where the caller goes on
     if (at == kLeaves) {
       leave(id, phase, cost);
@@ -348,12 +349,12 @@ void TokenCosts::run(const Task& task) {
       }
     }
   }
-  if (phase == kBetween && at != contexts_[id].first) {
+  if (phase == kBetween && !silent && at != contexts_[id].first) {
     // From here on it does not matter how the rule began: all who come here share the rest.
     call(id, context(at, kBetween), kLeaves, cost);
     return;
   }
-  for (PositionId next : position.silent) reach(id, place(next, count), phase, cost);
+  for (PositionId next : position.silent) reach(id, place(next, count), phase, cost, true);
   if (may_end) leave(id, phase, cost);
   if (position.symbol_kind == Position::Symbol::kNone || !may_loop) return;
   PlaceId after = place(position.target, after_count);
@@ -367,7 +368,8 @@ void TokenCosts::run(const Task& task) {
 }
 
 void TokenCosts::solve() {
-  while (!tasks_.empty()) {
+  // What has spent more already is on no way that is asked for; it stays for later.
+  while (!tasks_.empty() && tasks_.top().cost <= horizon_) {
     if (limited_ && ++tasks_done_ > kMaxTasks) {
       exact_ = false;
       return;
@@ -403,7 +405,10 @@ void TokenCosts::leave_item(const StackItem& item, Phase phase, Cost cost, Edge 
   }
 }
 
-std::optional<Cost> TokenCosts::cost(std::span<const Reading> readings) {
+std::optional<Cost> TokenCosts::cost(std::span<const Reading> readings, Cost limit) {
+  horizon_ = limit;
+  if (limit > known_to_) known_.clear();
+  known_to_ = limit;  // what is added now is right so far only
   Cost best = kInfiniteCost;
   std::vector<std::pair<std::uint64_t, Cost>> ways;
   std::vector<std::uint64_t> start;
@@ -434,7 +439,7 @@ std::optional<Cost> TokenCosts::cost(std::span<const Reading> readings) {
   solve_distances(start, expand, known_);
   if (!exact_) return std::nullopt;
   for (auto [site, cost] : ways) best = std::min(best, add_costs(cost, known_.at(site)));
-  return best;
+  return best <= horizon_ ? best : kInfiniteCost;
 }
 
 std::size_t TokenCosts::bytes() const noexcept {

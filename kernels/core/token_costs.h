@@ -37,10 +37,12 @@ class TokenCosts {
   TokenCosts(const GrammarTables& tables, RegexPool& regexes, const RowView& rows,
              const TokenPhases& phases);
 
-  /// The fewest tokens that end one of the readings, and then the text; nothing if that is too much
-  /// work. Never too high; too low only where a promise that a terminal was the longest possible
-  /// forbids the way. Between two tokens.
-  std::optional<Cost> cost(std::span<const Reading> readings);
+  /// The fewest tokens that end one of the readings, and then the text: infinite if they are more
+  /// than `limit`, nothing if that is too much work. Begins between two tokens. Never too high; too
+  /// low only where a promise that a terminal was the longest possible forbids the way.
+  ///
+  /// Cost: what has to be looked at grows with the limit, and is looked at once.
+  std::optional<Cost> cost(std::span<const Reading> readings, Cost limit);
 
   /// Lifts the bounds on work.
   void unlimit() noexcept { limited_ = false; }
@@ -85,7 +87,8 @@ class TokenCosts {
     ContextId context;
     PlaceId place;
     Phase phase;
-    bool returns;
+    bool returns;  // from a call, to be entered at the caller's
+    bool silent;   // nothing was read since the place before
     bool operator<(const Task& other) const noexcept { return cost > other.cost; }
   };
   static constexpr std::uint32_t kNever = 0xFFFFFFFFu;
@@ -98,7 +101,8 @@ class TokenCosts {
   const Summary& summary(NodeId node, Phase phase);
   PlaceId place(PositionId position, std::uint32_t count);
   ContextId context(PlaceId first, Phase phase);
-  void reach(ContextId context, PlaceId place, Phase phase, std::uint32_t cost);
+  void reach(ContextId context, PlaceId place, Phase phase, std::uint32_t cost,
+             bool silent = false);
   void leave(ContextId context, Phase phase, std::uint32_t cost);
   void call(ContextId caller, ContextId called, PlaceId after, std::uint32_t cost);
   void doubt(ContextId context);
@@ -127,6 +131,8 @@ class TokenCosts {
   std::vector<std::pair<std::uint32_t, RuleId>> sites_;
   std::unordered_map<std::uint64_t, Cost> known_;  // (site, phase)
   std::uint64_t tasks_done_ = 0;
+  Cost horizon_ = 0;   // ways of more tokens are not looked at now
+  Cost known_to_ = 0;  // distances in `known_` that are not more than this are right
   bool limited_ = true;
   bool exact_ = true;  // nothing that was asked for so far was too much work
 };
