@@ -173,8 +173,8 @@ class Generator:
 
         Raises:
             PromptTooLong: a prompt fills the model's context.
-            BudgetTooSmall: no output fits into the budget; or, without `whole`, one was not complete
-                when its budget ended: the error's `partial` is the output so far.
+            BudgetTooSmall: no output fits into the budget; or, without `whole`, one was not
+                complete when its budget ended: the error's `partial` is the output so far.
             InvalidSampling: a sampling argument out of its range.
             InvalidValue: the text is right, but the user's type refuses its value.
             UsageError: lists of different lengths, or no prompt.
