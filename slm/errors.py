@@ -289,7 +289,7 @@ class PromptTooLong(DecodingError):
 
 
 class BudgetTooSmall(DecodingError):
-    """``max_tokens`` ran out, or cannot suffice, before the text was complete.
+    """``max_tokens`` cannot suffice, or ran out before the text was complete.
 
     Attributes:
         partial: the `slm.Generation` so far, or None when nothing was generated.

@@ -45,6 +45,28 @@ void write_mask(Session& session, std::span<std::uint32_t> words) {
 
 void fill_mask(Session& session, Row row) { write_mask(session, checked(session, row)); }
 
+void fill_mask_within(Session& session, Row row, std::uint64_t budget) {
+  std::span<std::uint32_t> words = checked(session, row);
+  Session now = session.here();
+  nb::gil_scoped_release release;
+  now.fill_mask_within(words, budget);
+}
+
+/// (tokens, exact); -1 tokens: no way to the end is known.
+std::pair<std::int64_t, bool> tokens_left(const Session& session) {
+  Session now = session.here();
+  nb::gil_scoped_release release;
+  TokensLeft left = now.tokens_left();
+  bool known = left.tokens < kInfiniteCost;
+  return {known ? static_cast<std::int64_t>(left.tokens) : -1, left.exact};
+}
+
+bool fits(const Session& session, std::uint64_t budget) {
+  Session now = session.here();
+  nb::gil_scoped_release release;
+  return now.fits(budget);
+}
+
 bool fill_row(Session& session, nb::handle array, nb::handle row) {
   Bitmask bitmask(array, session.engine().trie().words());
   if (!bitmask.plain()) return false;
@@ -165,6 +187,9 @@ void bind_session(nb::module_& m) {
   nb::class_<Session>(m, "Session", "A position in one text.")
       .def("fill_mask", &fill_mask, "row"_a)
       .def("fill_row", &fill_row, "bitmask"_a.none(), "row"_a.none())
+      .def("fill_mask_within", &fill_mask_within, "row"_a, "budget"_a)
+      .def("tokens_left", &tokens_left)
+      .def("fits", &fits, "budget"_a)
       .def("walk_mask", &walk_mask, "row"_a)
       .def("accept", &accept, "token"_a.none())
       .def("check", &check, "token"_a.none())

@@ -382,8 +382,9 @@ std::vector<Expectation> EarleyRecogniser::expected(StateId state) const {
 }
 
 std::size_t EarleyRecogniser::bytes() const {
-  return grammar_.bytes() + lexer_.bytes() + row_bytes_ + kernels_.bytes() + advances_.bytes() + advances_one_.bytes() +
-         configs_.bytes() + memo_bytes();
+  return grammar_.bytes() + lexer_.bytes() + row_bytes_ + kernels_.bytes() + advances_.bytes() +
+         advances_one_.bytes() + configs_.bytes() + memo_bytes() +
+         (token_costs_ ? token_costs_->bytes() : 0);
 }
 
 }  // namespace slm

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -23,12 +24,13 @@
 #include "core/recogniser.h"
 #include "core/regex.h"
 #include "core/terminal_tables.h"
+#include "core/token_costs.h"
 
 namespace slm {
 
 using RowId = std::uint32_t;
 
-class EarleyRecogniser final : public Recogniser {
+class EarleyRecogniser final : public Recogniser, private RowView {
  public:
   /// Throws NoText when the grammar matches nothing, TooComplex past a bound.
   EarleyRecogniser(Program program, std::shared_ptr<TerminalTables> shared);
@@ -39,6 +41,12 @@ class EarleyRecogniser final : public Recogniser {
   StateId state_of(const Part& part) override;
   void walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
             std::vector<TokenId>& tokens) override;
+  Rounds rounds(StateId state, std::uint32_t longest) override;
+  Completion completion(StateId state) override;
+  bool has_longest() const override;
+  std::optional<Cost> tokens_to_end(StateId state, TokenPhases& phases, Cost limit,
+                                    bool widened) override;
+  void unlimit_costs() override;
   std::size_t bytes() const override;
 
   static constexpr std::size_t kMaxRowItems = 200'000;
@@ -106,6 +114,14 @@ class EarleyRecogniser final : public Recogniser {
     auto operator<=>(const Config&) const = default;
   };
 
+  void after_terminal(std::uint32_t row, TerminalId terminal,
+                      std::vector<StackItem>& items) const override;
+  void after_rule(std::uint32_t row, RuleId rule, std::vector<StackItem>& items) const override;
+
+  const RowView& rows() const noexcept { return *this; }
+
+  RegexPool::Least least_more(NodeId node);
+
   StateId compute_step(StateId state, std::uint8_t byte) override;
   StateId intern_state(bool complete, std::vector<Config>& configs);
 
@@ -133,6 +149,9 @@ class EarleyRecogniser final : public Recogniser {
   SequencePool configs_;         // states: complete, then (row, lexer, obligation)…
   std::unordered_map<std::uint64_t, std::pair<RuleId, RowId>> topmost_;
   std::size_t row_bytes_ = 0;
+  std::unique_ptr<ByteCosts> byte_costs_;    // both are made when first asked for
+  std::unique_ptr<TokenCosts> token_costs_;  // of the phases that were asked for last
+  TokenPhases* phases_ = nullptr;
 
   // Scratch space, kept between calls to save allocations; holds nothing of meaning.
   struct Ended {  // a terminal ends here, leaving this obligation

@@ -93,6 +93,26 @@ void Engine::walk_mask(StateId state, std::span<std::uint32_t> row) {
   });
 }
 
+BudgetMasks& Engine::budgets() {
+  if (!budgets_) budgets_ = std::make_unique<BudgetMasks>(vocabulary_->phases, *recogniser_, masks_);
+  return *budgets_;
+}
+
+void Engine::fill_mask_within(StateId state, Cost budget, std::span<std::uint32_t> row) {
+  locked([&] {
+    budgets().fill(state, budget, row);
+    add_ends(state, row);
+  });
+}
+
+TokensLeft Engine::tokens_left(StateId state) {
+  return locked([&] { return budgets().fewest(state); });
+}
+
+bool Engine::fits(StateId state, Cost budget) {
+  return locked([&] { return budgets().fits(state, budget); });
+}
+
 std::size_t Engine::viable_length(StateId state, std::string_view bytes) {
   return locked([&] {
     for (std::size_t i = 0; i < bytes.size(); ++i) {
@@ -140,7 +160,8 @@ std::vector<Expectation> Engine::expected(StateId state, std::string_view after)
 
 EngineStats Engine::stats() {
   std::lock_guard lock(mutex_);
-  return {recogniser_->states(), recogniser_->bytes(), masks_.bytes(), masks_.hits(),
+  std::size_t budget_bytes = budgets_ ? budgets_->bytes() : 0;
+  return {recogniser_->states(), recogniser_->bytes() + budget_bytes, masks_.bytes(), masks_.hits(),
           masks_.misses()};
 }
 
@@ -165,6 +186,18 @@ bool Session::try_fill_mask(std::span<std::uint32_t> row) {
   if (!finished_) return engine_->try_fill_mask(states_.back(), row);
   fill_end(row);
   return true;
+}
+
+void Session::fill_mask_within(std::span<std::uint32_t> row, Cost budget) {
+  if (finished_) {
+    fill_end(row);
+  } else {
+    engine_->fill_mask_within(states_.back(), budget, row);
+  }
+}
+
+TokensLeft Session::tokens_left() {
+  return finished_ ? TokensLeft{0, true} : engine_->tokens_left(states_.back());
 }
 
 bool Session::accept(TokenId token) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/budget.h"
 #include "core/forced.h"
 #include "core/masks.h"
 #include "core/program.h"
@@ -20,7 +21,7 @@ namespace slm {
 /// What a vocabulary brings to every grammar. Shared, safe between threads.
 class VocabularyTables {
  public:
-  explicit VocabularyTables(std::vector<std::string> tokens) : trie(std::move(tokens)), index(trie) {}
+  explicit VocabularyTables(std::vector<std::string> tokens) : trie(std::move(tokens)), index(trie), phases(trie) {}
 
   /// The expressions and tables that new grammars share. Those of grammars that are gone are let go
   /// of, all at once, when they have become many.
@@ -28,6 +29,7 @@ class VocabularyTables {
 
   const TokenTrie trie;
   const TokenIndex index;
+  TokenPhases phases;
 
   static constexpr std::size_t kSharedBytes = 256u << 20;
 
@@ -62,6 +64,14 @@ class Engine {
   /// `fill_mask`, if that needs no work and the tables are free; else does nothing.
   bool try_fill_mask(StateId state, std::span<std::uint32_t> row);
 
+  /// `fill_mask`, without the text tokens after which the text cannot be finished with fewer than
+  /// `budget` more. See BudgetMasks.
+  void fill_mask_within(StateId state, Cost budget, std::span<std::uint32_t> row);
+
+  /// How many tokens are missing, the end token not counted.
+  TokensLeft tokens_left(StateId state);
+  bool fits(StateId state, Cost budget);
+
   /// How many leading bytes survive.
   std::size_t viable_length(StateId state, std::string_view bytes);
 
@@ -87,12 +97,14 @@ class Engine {
   void copy_mask(StateId state, std::span<std::uint32_t> row);
   void add_ends(StateId state, std::span<std::uint32_t> row) const;
   StateId walk(StateId state, std::string_view bytes);
+  BudgetMasks& budgets();
 
   std::shared_ptr<VocabularyTables> vocabulary_;
   std::shared_ptr<TerminalTables> terminals_;
   std::unique_ptr<Recogniser> recogniser_;
   std::vector<TokenId> end_tokens_;
   MaskMemo masks_;
+  std::unique_ptr<BudgetMasks> budgets_;  // made when first asked for
   std::mutex mutex_;
   std::string broken_;  // why the tables cannot grow any more, if so
 };
@@ -105,6 +117,9 @@ class Session {
 
   void fill_mask(std::span<std::uint32_t> row);
   bool try_fill_mask(std::span<std::uint32_t> row);
+  void fill_mask_within(std::span<std::uint32_t> row, Cost budget);
+  TokensLeft tokens_left();
+  bool fits(Cost budget) { return finished_ || engine_->fits(states_.back(), budget); }
 
   /// Moves past a token, or returns false and changes nothing. After an end token, a further one
   /// changes nothing either.

@@ -6,12 +6,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "core/char_class.h"
+#include "core/cost.h"
 #include "core/error.h"
 #include "core/flat_map.h"
-#include "core/char_class.h"
+#include "core/phases.h"
 #include "core/regex.h"
 #include "core/trie.h"
 
@@ -73,6 +76,36 @@ class Recogniser {
   /// Cost: O(nodes visited); what is below a rejected byte is not visited.
   virtual void walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
                     std::vector<TokenId>& tokens);
+
+  /// A loop that a state is in, as far as its ends are concerned.
+  ///
+  /// Invariant: a text of k characters of `chars`, at most as long as was asked for, is followed by
+  /// all that can follow in `after[min(k, size) - 1]`, or by nothing. `still`: its state is the
+  /// same.
+  struct Rounds {
+    CharClass chars;             // none: there is no such loop
+    std::vector<StateId> after;  // has one, where there are characters
+    bool still = false;
+  };
+  virtual Rounds rounds(StateId /*state*/, std::uint32_t /*longest*/) { return {}; }
+
+  /// The fewest bytes to an accepted end, and the first of them (if any are missing). Where
+  /// terminals have to be the longest possible (`has_longest`), that may forbid the way: then it is
+  /// too low.
+  struct Completion {
+    Cost bytes = kInfiniteCost;
+    std::uint8_t byte = 0;
+  };
+  virtual Completion completion(StateId state) = 0;
+  virtual bool has_longest() const = 0;
+
+  /// The fewest tokens to an accepted end, with the same reservation; infinite when they are more
+  /// than `limit`, nothing when that is too much work. `widened`: of a state with a wider future
+  /// instead, which many states share: a lower bound.
+  virtual std::optional<Cost> tokens_to_end(StateId state, TokenPhases& phases, Cost limit,
+                                            bool widened) = 0;
+  /// Lifts the bounds on the work of `tokens_to_end`.
+  virtual void unlimit_costs() = 0;
 
   virtual std::size_t bytes() const = 0;
 

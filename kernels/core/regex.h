@@ -66,6 +66,9 @@ class RegexPool {
 
   bool nullable(NodeId node) const noexcept { return nodes_[node].nullable; }
 
+  /// Without intersections, complements and automata.
+  bool is_plain(NodeId node) const noexcept { return !nodes_[node].boolean; }
+
   /// The derivative: what must follow after `byte`. Memoised; a busy node gets a row of its own.
   NodeId step(NodeId node, std::uint8_t byte) {
     NodeId known = known_step(node, byte);
@@ -121,11 +124,16 @@ class RegexPool {
   /// A shortest one that is not empty.
   Least least_more(NodeId node);
 
-  /// A superset without the bounds of the repetition that the node is or begins with.
+  /// A superset without the exclusions, and without the bounds of the repetition, that the node is
+  /// or begins with.
   NodeId widened(NodeId node);
 
-  /// Whether `wide` is `narrow`, or the same with wider bounds of the repetition at its beginning.
-  bool covers(NodeId wide, NodeId narrow) const;
+  /// Whether `wide` is `narrow`, or the same with wider bounds of the repetition that it is or
+  /// begins with, or without the exclusions there. A superset then.
+  bool covers(NodeId wide, NodeId narrow);
+
+  /// A superset of the bytes a text of the language can end with.
+  ByteSet last_bytes(NodeId node);
 
   std::size_t size() const noexcept { return nodes_.size(); }
   std::size_t bytes() const noexcept;
@@ -213,6 +221,7 @@ class RegexPool {
   NodeId clamp_intersection(NodeId node, std::int32_t length);
   Cost least_at_least(NodeId node);
   Least search_least(NodeId node);
+  bool wider_bounds(NodeId wide, NodeId narrow) const;
   void merge_repeats(std::vector<NodeId>& options);
   NodeId dfa_expansion(const Node& node) const { return dfas_[node.a][node.b].expansion; }
 
@@ -231,6 +240,7 @@ class RegexPool {
   std::vector<std::uint32_t> first_of_;   // by node: its place in first_, plus one
   std::vector<ByteSet> first_;
   std::unordered_map<NodeId, Least> least_;  // of least_more
+  std::unordered_map<NodeId, ByteSet> last_;
   FlatMap clamped_;
   FlatMap prefix_codes_;              // by node: 0 or 1
   FlatMap within_, made_of_rounds_;  // by two nodes: 0 or 1

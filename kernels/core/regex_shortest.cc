@@ -208,7 +208,66 @@ RegexPool::Least RegexPool::search_least(NodeId root) {
   return best;
 }
 
+ByteSet RegexPool::last_bytes(NodeId id) {
+  if (auto found = last_.find(id); found != last_.end()) return found->second;
+  DepthGuard guard(depth_);
+  const Node node = nodes_[id];
+  ByteSet bytes;
+  auto set_range = [&](std::size_t from, std::size_t to) {
+    for (std::size_t b = from; b < to; ++b) bytes.set(b);
+  };
+  switch (node.kind) {
+    case Kind::kNothing:
+    case Kind::kEpsilon:
+      break;
+    case Kind::kChars:
+      for (auto [low, high] : ranges_of(node.a)) {
+        if (low < 0x80) set_range(low, std::min<std::uint32_t>(high, 0x7F) + 1);
+        if (high >= 0x80) set_range(0x80, 0xC0);
+      }
+      break;
+    case Kind::kRest:
+      set_range(0x80, 0xC0);
+      break;
+    case Kind::kConcat: {  // a loop: a literal is as many parts as characters
+      std::vector<NodeId> parts;
+      NodeId at = id;
+      for (; nodes_[at].kind == Kind::kConcat; at = nodes_[at].b) parts.push_back(nodes_[at].a);
+      bytes = last_bytes(at);
+      for (; nodes_[at].nullable && !parts.empty(); parts.pop_back()) {
+        at = parts.back();
+        bytes |= last_bytes(at);
+      }
+      break;
+    }
+    case Kind::kUnion:
+    case Kind::kIntersection: {
+      bool all = node.kind == Kind::kIntersection;
+      if (all) bytes.set();
+      std::span<const std::uint32_t> shared = lists_.words(node.a);
+      for (NodeId child : std::vector<NodeId>(shared.begin(), shared.end())) {
+        if (all) {
+          bytes &= last_bytes(child);
+        } else {
+          bytes |= last_bytes(child);
+        }
+      }
+      break;
+    }
+    case Kind::kRepeat:
+      bytes = last_bytes(node.a);
+      break;
+    case Kind::kComplement:
+    case Kind::kDfa:
+      bytes.set();
+      break;
+  }
+  last_.emplace(id, bytes);
+  return bytes;
+}
+
 NodeId RegexPool::widened(NodeId id) {
+  id = without_exclusions(id);
   const Node node = nodes_[id];
   NodeId head = node.kind == Kind::kConcat ? node.a : id;
   const Node repeated = nodes_[head];
@@ -225,7 +284,12 @@ NodeId RegexPool::widened(NodeId id) {
   return node.kind == Kind::kConcat ? concat(any, node.b) : any;
 }
 
-bool RegexPool::covers(NodeId wide, NodeId narrow) const {
+bool RegexPool::covers(NodeId wide, NodeId narrow) {
+  if (wide == narrow) return true;
+  return wider_bounds(wide, nodes_[narrow].boolean ? without_exclusions(narrow) : narrow);
+}
+
+bool RegexPool::wider_bounds(NodeId wide, NodeId narrow) const {
   if (wide == narrow) return true;
   const Node &x = nodes_[wide], &y = nodes_[narrow];
   if (x.kind != y.kind || (x.kind == Kind::kConcat && x.b != y.b)) return false;

@@ -70,7 +70,8 @@ class Generation:
         tokens: its token ids, without an end token.
         trace: one step a token, and one for the end token where the model chose to end.
         finish_reason: "complete" when the text ended as the specification (or, without one, the
-            model) wanted; "length" when the budget or the context ran out first.
+            model) wanted; "length" when the budget or the context ran out first, which a whole
+            output does not (see `Generator`).
         complete: whether the text is a whole text of the specification. With finish_reason
             "length" this can be true: it could have gone on, but did not have to.
         stats: counts and times.

@@ -52,8 +52,13 @@ class Generator:
         model: from `load`, or any `LanguageModel`.
         spec: what the output must look like; a list of them (None: free text) serves a batch of as
             many prompts; None for free text.
-        on_incomplete: what happens when the budget ends before the output is complete: "error"
-            raises BudgetTooSmall, "return" gives the unfinished text with value None.
+        whole: outputs are complete whatever the budget: near its end only tokens are allowed after
+            which the output can still be finished; a budget below the shortest output is an error
+            before anything runs. False: the budget ends the output wherever it is. None: True with
+            the native engine, unless unfinished outputs are asked for with `on_incomplete`.
+        on_incomplete: without `whole`, what happens when the budget ends before the output is
+            complete: "error" raises BudgetTooSmall, "return" gives the unfinished text with value
+            None.
         batch_size: of a longer list of prompts, so many go through the model at a time; it bounds
             memory and changes no output.
         masking: "always" makes the mask of every token. "opportunistic" lets the model choose
@@ -79,6 +84,7 @@ class Generator:
         model: LanguageModel,
         spec: AnySpec | Sequence[AnySpec | None] | None = None,
         *,
+        whole: bool | None = None,
         on_incomplete: Literal["error", "return"] = "error",
         batch_size: int = 32,
         masking: Masking = "always",
@@ -102,6 +108,7 @@ class Generator:
             )
         self.model = model
         self.spec = spec
+        self.whole = whole
         self.on_incomplete = on_incomplete
         self.batch_size = batch_size
         self.masking: Masking = masking
@@ -155,7 +162,7 @@ class Generator:
         Args:
             prompt: a text, or a list of them; None for the prompt that the specification brings.
             max_tokens: the most tokens of an output, forced ones included. Less where the model's
-                context ends before.
+                context ends before. See `whole` for what happens near the end of it.
             temperature: see `slm.decode.Sampling`, as the four after it.
             top_k: see there.
             top_p: see there.
@@ -166,8 +173,8 @@ class Generator:
 
         Raises:
             PromptTooLong: a prompt fills the model's context.
-            BudgetTooSmall: an output was not complete when its budget ended (see `on_incomplete`);
-                the error's `partial` is the output so far.
+            BudgetTooSmall: no output fits into the budget; or, without `whole`, one was not
+                complete when its budget ended: the error's `partial` is the output so far.
             InvalidSampling: a sampling argument out of its range.
             InvalidValue: the text is right, but the user's type refuses its value.
             UsageError: lists of different lengths, or no prompt.
@@ -229,6 +236,7 @@ class Generator:
         if not _is_list(self.spec):
             specs, compiled = specs * len(prompts), compiled * len(prompts)
         _same_length("specification", len(specs), len(prompts))
+        whole = False if self.whole is None and self.on_incomplete == "return" else self.whole
         seeds = [seed] * len(prompts) if not _is_list(seed) else list(seed)
         _same_length("seed", len(seeds), len(prompts))
         return [
@@ -241,6 +249,7 @@ class Generator:
                     sampling=sampling,
                     seed=check_seed(number),
                     masking=self.masking,
+                    whole=whole,
                 ),
             )
             for spec, one, text, number in zip(specs, compiled, prompts, seeds, strict=True)

@@ -39,6 +39,10 @@ class Request:
         seed: equal seeds give equal outputs; None for a new one.
         masking: "always" makes the mask of every token; "opportunistic" takes the model's choice
             if it is legal, and makes the mask only if not. The outputs have the same distribution.
+        whole: with a matcher, only tokens are allowed after which the text can still be completed
+            within the budget, so it always is. False: the budget just ends it. None: True with the
+            native engine (the reference engine finds the shortest completion of small grammars
+            only).
     """
 
     prompt: tuple[int, ...]
@@ -47,6 +51,7 @@ class Request:
     sampling: Sampling = field(default_factory=Sampling)
     seed: int | None = 0
     masking: Masking = "always"
+    whole: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,9 @@ def decode(
 
     Raises:
         PromptTooLong: a prompt leaves no room in the model's context. Nothing was generated then.
-        BudgetTooSmall: `max_tokens` is below 1. (A budget that runs out is a finish reason.)
+        BudgetTooSmall: `max_tokens` is below 1, or no text of a row that has to be whole fits into
+            it, or into the model's context; the message says how many it takes. Nothing was
+            generated then. Without `whole`, a budget that runs out is a finish reason.
         InvalidSampling: see `Sampling`.
         LogitsMismatch: the model's logits do not fit its vocabulary, or are unusable.
         UsageError: an empty prompt.
@@ -93,6 +100,8 @@ def decode(
     Cost: per token one mask and one pass over the vocabulary, besides the model.
     """
     rows = [_Row(index, request, model) for index, request in enumerate(requests)]
+    for row in rows:
+        row.check_minimum(model.context_length)
     size = batch_size or max(1, len(rows))
     for begin in range(0, len(rows), size):
         yield from _decode_batch(model, rows[begin : begin + size])
@@ -146,6 +155,7 @@ class _Row:
         self.sampler = Sampler(request.sampling, request.seed, size)
         self.sampler.see([token for token in request.prompt if token < size])
         self.budget = self._budget(model.context_length)
+        self.whole = self._keeps_whole()
         self.end_ids = frozenset(self.vocabulary.eos_ids)
         self.ends = np.zeros((size + 31) // 32, np.uint32)
         for token in self.end_ids:
@@ -175,6 +185,32 @@ class _Row:
                 hint=f"shorten the prompt by at least {1 - room} tokens, or split it",
             )
         return min(request.max_tokens, room)
+
+    def _keeps_whole(self) -> bool:
+        if self.matcher is None or self.request.whole is not None:
+            return self.matcher is not None and bool(self.request.whole)
+        return self.matcher.compiled.engine_name == "native"
+
+    def check_minimum(self, context: int | None) -> None:
+        """A text has to fit into the budget; who stays within it from then on always ends whole."""
+        if not self.whole or self.matcher is None or self.matcher.fits(self.budget):
+            return
+        need = self.matcher.min_tokens()
+        shortest = "the shortest output" + ("" if need.exact else " that was found")
+        if self.budget < self.request.max_tokens:
+            what = (
+                f"the model's context of {context} tokens leaves {self.budget} for the output, and "
+                f"{shortest} has {need.tokens}"
+            )
+            hint = f"shorten the prompt by {need.tokens - self.budget} tokens, or split it"
+        else:
+            what = f"max_tokens={self.budget} is too small: {shortest} has {need.tokens} tokens"
+            hint = f"raise max_tokens to {need.tokens} or more"
+        raise BudgetTooSmall(
+            what,
+            at=Place(f"prompt {self.index}"),
+            hint=f"{hint}; whole=False takes unfinished outputs",
+        )
 
     def start(self) -> None:
         """Take what is certain before the model is asked."""
@@ -226,13 +262,25 @@ class _Row:
     def _is_legal(self, token: int) -> bool:
         assert self.matcher is not None
         begin = time.perf_counter()
-        legal = self.matcher.check(token)
+        legal = self.matcher.check(token) and (token in self.end_ids or self._fits_after(token))
         self.mask_seconds += time.perf_counter() - begin
         return legal
 
     def _make_mask(self, matcher: Matcher) -> NDArray[np.int32]:
         self.masks += 1
-        return matcher.mask()
+        return matcher.mask(self.budget - len(self.tokens) if self.whole else None)
+
+    def _fits_after(self, token: int) -> bool:
+        """Whether the text can still be completed within the budget after a legal text token."""
+        if not self.whole or self.matcher is None:
+            return True
+        left = self.budget - len(self.tokens) - 1
+        if left < 0:
+            return False
+        self.matcher.accept(token)
+        fits = self.matcher.fits(left)
+        self.matcher.rollback(1)
+        return fits
 
     def _follow(self) -> None:
         """Take forced tokens, then make the next mask; finish where the text or the budget ends.
@@ -249,21 +297,26 @@ class _Row:
                         self.finish_reason = "complete"
                         return
                     break
-                if len(self.tokens) == self.budget:
+                if self.whole:
+                    # What is forced is certain, how it is cut into tokens is not.
+                    if not self._fits_after(token):
+                        break
+                elif len(self.tokens) == self.budget:
                     self.finish_reason = "length"
                     return
                 self._take(Step(token, self._bytes(token), True))
             if self.opportunistic:
                 if len(self.tokens) == self.budget:
-                    self.finish_reason = "length"
+                    self.finish_reason = "complete" if self.whole else "length"
                 return
             while self.finish_reason is None:
+                left = self.budget - len(self.tokens)
                 mask = self._make_mask(self.matcher)
                 others = mask.view(np.uint32) & ~self.ends
                 complete = self.matcher.is_complete()
                 if complete and not others.any():
                     self.finish_reason = "complete"
-                elif len(self.tokens) == self.budget:
+                elif left == 0:
                     self.finish_reason = "length"
                 elif complete or (only := _single(others)) is None:
                     self.mask = mask

@@ -2,7 +2,7 @@
 
 from slm.mask.batch import fill_masks
 from slm.mask.compile import compile_grammar, native_available
-from slm.mask.matcher import CompiledGrammar, Matcher
+from slm.mask.matcher import CompiledGrammar, Matcher, MinTokens
 from slm.mask.refusal import Expectation, Refusal
 from slm.mask.session import Engine, Session
 from slm.mask.verify import ChainVerdict, TreeVerdict
@@ -13,6 +13,7 @@ __all__ = [
     "Engine",
     "Expectation",
     "Matcher",
+    "MinTokens",
     "Refusal",
     "Session",
     "TreeVerdict",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slm.errors import RollbackTooFar, TokenRejected
+from slm.errors import BudgetTooSmall, GrammarTooComplex, RollbackTooFar, TokenRejected
 from slm.grammar.ir import Grammar
 from slm.mask.bitmask import row_of, rows_of
 from slm.mask.forced import forced_tokens
@@ -43,6 +43,23 @@ class CompiledGrammar:
     def stats(self) -> dict[str, int]:
         """Sizes and counters of the engine, for people."""
         return self.engine.stats()
+
+
+class MinTokens(NamedTuple):
+    """How many text tokens complete a text; `str` says it for people.
+
+    Attributes:
+        tokens: so many are enough.
+        exact: and no fewer are. False where finding the least was too much work, or where
+            terminals that have to be the longest possible might forbid it.
+    """
+
+    tokens: int
+    exact: bool
+
+    def __str__(self) -> str:
+        what = "1 more token" if self.tokens == 1 else f"{self.tokens} more tokens"
+        return what if self.exact else f"at most {what}"
 
 
 class Matcher:
@@ -114,35 +131,87 @@ class Matcher:
 
     # --- masks ------------------------------------------------------------------------------------
 
-    def mask(self) -> NDArray[np.int32]:
+    def mask(self, budget: int | None = None) -> NDArray[np.int32]:
         """The allowed tokens, as a new (ceil(vocabulary / 32),) array; bit t % 32 of word t // 32.
 
         A text token is allowed when the text continued by it can still be completed; the end
         tokens are allowed when the text is complete. At least one token is always allowed.
+
+        Args:
+            budget: how many text tokens there may still be, this one included; then a text token
+                is allowed only when the text can be completed within that. None for no limit.
+
+        Raises:
+            BudgetTooSmall: the budget does not suffice to complete the text.
+
+        Cost: without a budget, see the engine. With one, the same once a state is known to be far
+        from the end of any budget; else its tokens are grouped by where they lead.
         """
         row = np.zeros(self._compiled.vocabulary.words, np.int32)
-        self._session.fill_mask(row)
+        if budget is None:
+            self._session.fill_mask(row)
+        else:
+            self._fill_within(row, operator.index(budget))
         return row
 
-    def fill_mask(self, bitmask: Any, row: int = 0) -> None:
+    def fill_mask(self, bitmask: Any, row: int = 0, budget: int | None = None) -> None:
         """Write the mask into one row of the caller's array or CPU tensor, in place.
 
         Args:
             bitmask: int32 (batch, ceil(vocabulary / 32)), contiguous along a row, writable.
             row: which row; every word of it is written.
+            budget: see `mask`.
 
         Raises:
             BitmaskMismatch: wrong shape, dtype, layout or row.
+            BudgetTooSmall: the budget does not suffice to complete the text.
 
         Cost: of a remembered mask, copying it; for numpy arrays some 0.1 µs more, else 1 µs.
         """
-        if not self._fill(bitmask, row):
+        if budget is not None:
+            words = row_of(bitmask, row, self._compiled.vocabulary.words)
+            self._fill_within(words, operator.index(budget))
+        elif not self._fill(bitmask, row):
             self._session.fill_mask(row_of(bitmask, row, self._compiled.vocabulary.words))
 
-    def allowed(self) -> list[int]:
+    def _fill_within(self, row: NDArray[np.int32], budget: int) -> None:
+        self._session.fill_mask_within(row, max(budget, 0))
+        if not row.any():
+            need = self.min_tokens()
+            raise BudgetTooSmall(
+                f"the text needs {need} to be complete, and the budget is {budget}",
+                hint="a budget has to be kept from the first token on: check `min_tokens` there",
+            )
+
+    def allowed(self, budget: int | None = None) -> list[int]:
         """The allowed ids, ascending: `mask` for people and tests."""
-        bits = np.unpackbits(self.mask().astype("<i4").view(np.uint8), bitorder="little")
+        bits = np.unpackbits(self.mask(budget).astype("<i4").view(np.uint8), bitorder="little")
         return [int(token) for token in np.flatnonzero(bits)]
+
+    def min_tokens(self) -> MinTokens:
+        """The fewest text tokens that complete the text from here; 0 when it is complete.
+
+        Raises:
+            GrammarTooComplex: terminals that have to be the longest possible leave no way to the
+                end, or none that could be found.
+
+        Cost: the first call for a grammar measures its rules, and the terminals with all tokens
+        that can write them: milliseconds to some seconds. What is measured is remembered.
+        """
+        tokens, exact = self._session.tokens_left()
+        if tokens < 0:
+            raise GrammarTooComplex(
+                "how many tokens the text still needs could not be decided",
+                hint="use fewer terminals that have to be the longest possible",
+            )
+        return MinTokens(tokens, exact)
+
+    def fits(self, budget: int) -> bool:
+        """Whether `budget` more text tokens can complete the text, as far as is known.
+
+        As `min_tokens().tokens <= budget`, with less work where the budget is ample.
+        """
+        return self._session.fits(max(operator.index(budget), 0))
 
     # --- moving -----------------------------------------------------------------------------------
 

@@ -98,7 +98,9 @@ class NativeSession:
         "accept",
         "check",
         "fill_mask",
+        "fill_mask_within",
         "fill_row",
+        "fits",
         "forced_bytes",
         "is_complete",
         "is_finished",
@@ -106,6 +108,7 @@ class NativeSession:
         "only_tokens",
         "rollback",
         "tokens",
+        "tokens_left",
         "verify",
         "viable_length",
     )
@@ -115,6 +118,9 @@ class NativeSession:
         # Bound methods of the C++ object: a call of these costs no Python frame.
         self.fill_mask = session.fill_mask
         self.fill_row = session.fill_row
+        self.fill_mask_within = session.fill_mask_within
+        self.tokens_left = session.tokens_left
+        self.fits = session.fits
         self.accept = session.accept
         self.check = session.check
         self.verify = session.verify

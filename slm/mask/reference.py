@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from slm.grammar.ir import Grammar, Terminal
 from slm.mask.earley import Column, Parser
+from slm.mask.fewest import FewestTokens
 from slm.mask.session import Ahead
 from slm.mask.spelling import spellable
 from slm.vocab import Vocabulary
@@ -54,6 +55,7 @@ class ReferenceEngine:
         self._masks: dict[Position, NDArray[np.int32]] = {}
         self.start: Position = (self.parser.start, b"")
         self._tokens = _sorted_tokens(vocabulary)
+        self.fewest = FewestTokens(self.after_token, self.is_complete, vocabulary)
 
     def session(self) -> ReferenceSession:
         """A new session at the start of the text."""
@@ -106,6 +108,18 @@ class ReferenceEngine:
                 found[leaf[0]] = (node.expression.name, node.rule, node.expression)
         return sorted((found[at] for at in sorted(found)), key=lambda wait: wait[:2])
 
+    def is_complete(self, position: Position) -> bool:
+        """Whether the text so far is a text of the grammar."""
+        column, started = position
+        return column.complete and not started
+
+    def after_token(self, position: Position, data: bytes) -> Position | None:
+        """The position after a token; None when no text goes on so."""
+        at: Position | None = position
+        for byte in data:
+            at = None if at is None else self.step_byte(at, byte)
+        return at
+
     # --- tokens -----------------------------------------------------------------------------------
 
     def mask(self, position: Position) -> NDArray[np.int32]:
@@ -154,6 +168,34 @@ class ReferenceSession:
             bits = row.view(np.uint32)
             for end in self._engine.vocabulary.eos_ids:
                 bits[end // 32] |= np.uint32(1 << end % 32)
+
+    def fill_mask_within(self, row: NDArray[np.int32], budget: int) -> None:
+        """The mask's tokens after which the text can be completed with `budget - 1` more."""
+        self.fill_mask(row)
+        if self._finished:
+            return
+        bits = row.view(np.uint32)
+        with self._engine.lock:
+            after = self._engine.fewest.successors(self._past[-1])
+            for token, data in enumerate(self._engine.vocabulary.tokens):
+                if data is None or not bits[token // 32] >> np.uint32(token % 32) & 1:
+                    continue
+                if budget == 0 or not self._engine.fewest.within(after[data], budget - 1):
+                    bits[token // 32] &= ~np.uint32(1 << token % 32)
+
+    def tokens_left(self) -> tuple[int, bool]:
+        """The fewest tokens that complete the text. Always exact."""
+        if self._finished:
+            return 0, True
+        with self._engine.lock:
+            return self._engine.fewest.tokens(self._past[-1]), True
+
+    def fits(self, budget: int) -> bool:
+        """Whether so many tokens complete the text."""
+        if self._finished:
+            return True
+        with self._engine.lock:
+            return self._engine.fewest.within(self._past[-1], budget)
 
     def fill_row(self, bitmask: Any, row: Any) -> bool:  # noqa: ARG002
         """There is no quick way."""
@@ -239,8 +281,7 @@ class ReferenceSession:
 
     def is_complete(self) -> bool:
         """Whether the text so far is a text of the grammar."""
-        column, started = self._past[-1]
-        return column.complete and not started
+        return self._engine.is_complete(self._past[-1])
 
     def is_finished(self) -> bool:
         """Whether an end token was accepted."""

@@ -36,6 +36,26 @@ class Session(Protocol):
         """
         ...
 
+    def fill_mask_within(self, row: NDArray[np.int32], budget: int) -> None:
+        """`fill_mask`, without the text tokens after which `budget - 1` more cannot finish.
+
+        Args:
+            row: as for `fill_mask`.
+            budget: how many text tokens there may still be, 0 or more.
+        """
+        ...
+
+    def tokens_left(self) -> tuple[int, bool]:
+        """(n, exact): n more text tokens can complete the text; exact: and no fewer.
+
+        n is -1 when no way to the end is known.
+        """
+        ...
+
+    def fits(self, budget: int) -> bool:
+        """Whether `budget` more text tokens are enough: n of `tokens_left` is known and no more."""
+        ...
+
     def fill_row(self, bitmask: Any, row: Any) -> bool:
         """The quick way for a numpy bitmask: write the mask into its row.
 

@@ -134,9 +134,9 @@ def test_prompt_longer_than_the_context(capsys, folder) -> None:
 def test_budget_that_is_too_small(capsys) -> None:
     """The decoder's error, as one paragraph."""
     assert fails(capsys, "generate --regex [a-z]{30} --prompt x --max-tokens 9") == (
-        "slm: [D002] the output is not complete after 9 tokens, where max_tokens=9 ends it\n"
+        "slm: [D002] max_tokens=9 is too small: the shortest output has 30 tokens\n"
         "  at prompt 0\n"
-        '  hint: raise max_tokens, or take unfinished texts with on_incomplete="return"\n'
+        "  hint: raise max_tokens to 30 or more; whole=False takes unfinished outputs\n"
     )
 
 

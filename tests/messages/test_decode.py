@@ -7,11 +7,13 @@ import pytest
 
 from slm.decode import Generator, Request, Sampler, Sampling, Spec, compile_spec, decode
 from slm.errors import SlmError
+from slm.mask import native_available
 from slm.models import FakeModel, scripted, uniform
 from slm.vocab import byte_vocabulary
 from tests.unit.decode.grammars import DIGITS, PERSON, YES_NO
 
 BYTES = byte_vocabulary()
+needs_native = pytest.mark.skipif(not native_available(), reason="the native engine is not built")
 
 
 def message(action) -> str:
@@ -38,9 +40,32 @@ def test_prompt_longer_than_the_context() -> None:
     assert [matcher.text for matcher in matchers] == [b"", b""]
 
 
-def test_budget_that_ran_out() -> None:
-    """How far it came, and what to do."""
+@needs_native
+def test_budget_below_the_shortest_output() -> None:
+    """How many tokens it takes; said before the model is asked."""
     generator = Generator(scripted(BYTES, '{"name": "ab", "age": 7}'), PERSON)
+    assert message(lambda: generator("p", max_tokens=12)) == (
+        "[D002] max_tokens=12 is too small: the shortest output has 23 tokens\n"
+        "  at prompt 0\n"
+        "  hint: raise max_tokens to 23 or more; whole=False takes unfinished outputs"
+    )
+
+
+@needs_native
+def test_context_below_the_shortest_output() -> None:
+    """When it is the context and not the budget, the message says so."""
+    model = scripted(BYTES, '{"name": "ab", "age": 7}', context_length=16)
+    assert message(lambda: Generator(model, [YES_NO, PERSON])(["p", "pp"])) == (
+        "[D002] the model's context of 16 tokens leaves 14 for the output, and the shortest output "
+        "has 23\n"
+        "  at prompt 1\n"
+        "  hint: shorten the prompt by 9 tokens, or split it; whole=False takes unfinished outputs"
+    )
+
+
+def test_budget_that_ran_out() -> None:
+    """Without the guarantee: how far it came, and what to do."""
+    generator = Generator(scripted(BYTES, '{"name": "ab", "age": 7}'), PERSON, whole=False)
     assert message(lambda: generator("p", max_tokens=12)) == (
         "[D002] the output is not complete after 12 tokens, where max_tokens=12 ends it\n"
         "  at prompt 0\n"
@@ -49,9 +74,9 @@ def test_budget_that_ran_out() -> None:
 
 
 def test_context_that_ran_out() -> None:
-    """When it was the context and not the budget, the message says so."""
+    """The same when it was the context and not the budget."""
     model = scripted(BYTES, '{"name": "ab", "age": 7}', context_length=16)
-    assert message(lambda: Generator(model, [YES_NO, PERSON])(["p", "pp"])) == (
+    assert message(lambda: Generator(model, [YES_NO, PERSON], whole=False)(["p", "pp"])) == (
         "[D002] the output is not complete after 14 tokens, where the model's context of 16 tokens "
         "ends\n"
         "  at prompt 1\n"

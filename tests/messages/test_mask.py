@@ -212,3 +212,20 @@ def test_an_engine_that_is_not_built_is_refused(monkeypatch: pytest.MonkeyPatch)
         "[M004] the native engine is not built here\n"
         "  hint: install slm with a C++ compiler at hand, or use engine='reference'"
     )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_budget_below_what_is_missing(engine: str) -> None:
+    """How many tokens are missing, and the budget; at a complete text none are."""
+    matcher = compile_grammar(GRAMMAR, VOCABULARY, engine).matcher()
+    with pytest.raises(SlmError) as caught:
+        matcher.mask(budget=1)
+    assert str(caught.value) == (
+        "[D002] the text needs 2 more tokens to be complete, and the budget is 1\n"
+        "  hint: a budget has to be kept from the first token on: check `min_tokens` there"
+    )
+    assert matcher.allowed(budget=2) == [256]
+    for token in [256, ord(":")]:
+        matcher.accept(token)
+    assert matcher.allowed(budget=0) == [259]
+    assert str(matcher.min_tokens()) == "0 more tokens"

@@ -6,11 +6,13 @@ import pytest
 
 from slm.decode import Generator, Request, Sampling, compile_spec, decode
 from slm.errors import BudgetTooSmall, PromptTooLong, UsageError
+from slm.mask import native_available
 from slm.models import scripted, uniform
 from slm.vocab import Vocabulary, byte_vocabulary
 from tests.unit.decode.grammars import DIGITS, PERSON, YES_NO
 
 BYTES = byte_vocabulary()
+needs_native = pytest.mark.skipif(not native_available(), reason="the native engine is not built")
 
 
 class Watched:
@@ -59,15 +61,16 @@ def test_model_chooses_the_end_where_more_is_possible():
 
 def test_budget_ends_an_endless_text():
     """A model that would go on for ever stops at max_tokens; a text that may end there counts."""
-    out = Generator(scripted(BYTES, "1" * 500), DIGITS)("p", max_tokens=9)
+    out = Generator(scripted(BYTES, "1" * 500), DIGITS, whole=False)("p", max_tokens=9)
     assert (out.text, out.finish_reason, out.complete) == ("1" * 9, "length", True)
     assert out.value == "1" * 9
 
 
 def test_incomplete_text_is_an_error_with_the_text_attached():
-    """By default a budget that is too small raises, and the error has what there was."""
+    """Without `whole`, a budget that is too small raises, and the error has what there was."""
+    generator = Generator(scripted(BYTES, '{"name": "ab", "age": 7}'), PERSON, whole=False)
     with pytest.raises(BudgetTooSmall) as caught:
-        Generator(scripted(BYTES, '{"name": "ab", "age": 7}'), PERSON)("p", max_tokens=11)
+        generator("p", max_tokens=11)
     assert caught.value.partial.text == '{"name": "a'
     assert caught.value.partial.value is None
 
@@ -82,8 +85,9 @@ def test_incomplete_text_can_be_returned():
 def test_budget_below_what_is_forced_asks_no_model():
     """If the forced beginning alone is too long, the model never runs."""
     model = Watched(scripted(BYTES, "x"))
-    with pytest.raises(BudgetTooSmall):
-        Generator(model, PERSON)("p", max_tokens=3)
+    for whole in (None, False):
+        with pytest.raises(BudgetTooSmall):
+            Generator(model, PERSON, whole=whole)("p", max_tokens=3)
     assert model.sessions == [] or model.sessions[0].fed == []
 
 
@@ -91,8 +95,55 @@ def test_context_ends_the_output():
     """Prompt and output together never exceed the context; the error says it was the context."""
     model = scripted(BYTES, "1" * 50, context_length=10)
     assert Generator(model, DIGITS)("abcd").text == "1" * 6
-    with pytest.raises(BudgetTooSmall, match="context of 10 tokens"):
-        Generator(model, PERSON)("abcd")
+    for whole in (None, False):
+        with pytest.raises(BudgetTooSmall, match="context of 10 tokens"):
+            Generator(model, PERSON, whole=whole)("abcd")
+
+
+@needs_native
+@pytest.mark.parametrize("more", [0, 1, 2, 7])
+def test_output_under_a_budget_is_whole(more):
+    """A model that would go on for ever ends whole, within the budget, from the minimum on."""
+    endless = scripted(BYTES, '{"name": "' + "a" * 500)
+    least = len('{"name": "a", "age": 0}')
+    out = Generator(endless, PERSON)("p", max_tokens=least + more)
+    assert out.finish_reason == "complete"
+    assert out.complete
+    assert out.value["name"] == "a" * min(1 + more, 6)
+    assert len(out.tokens) <= least + more
+    assert Generator(scripted(BYTES, "1" * 50), DIGITS)("p", max_tokens=9).text == "1" * 9
+
+
+@needs_native
+def test_context_bounds_a_whole_output():
+    """Where the context ends before the budget, it is the budget."""
+    least = len('{"name": "a", "age": 0}')
+    model = scripted(BYTES, '{"name": "aaaa", "age": 12345678}', context_length=least + 3)
+    assert Generator(model, PERSON)("p").value == {"name": "aaa", "age": 0}
+    with pytest.raises(BudgetTooSmall):
+        Generator(model, PERSON)("pppp")
+
+
+@needs_native
+def test_forced_text_is_cut_short_where_the_budget_asks_for_it():
+    """Forced tokens are the tokenizer's own, unless too many: then the shortest cut is allowed."""
+    pieces = [bytes([byte]) for byte in range(256)]
+    tokens = (*pieces, b"yes", b"no", b"ye", None)
+    vocabulary = Vocabulary(tokens, (259,), encode=lambda text: list(text.encode()))
+    model = scripted(vocabulary, "yes")
+    assert Generator(model, YES_NO)("p", max_tokens=3).tokens in ((256,), (258, ord("s")))
+    tight = Generator(model, YES_NO)("p", max_tokens=1)
+    assert tight.tokens == (256,)
+    assert tight.finish_reason == "complete"
+
+
+@needs_native
+def test_minimum_is_checked_for_the_whole_batch_first():
+    """One row whose budget is too small: nothing runs, and no matcher moves."""
+    model = Watched(scripted(BYTES, "yes"))
+    with pytest.raises(BudgetTooSmall, match="the shortest output has 23 tokens"):
+        Generator(model, [YES_NO, PERSON])(["a", "b"], max_tokens=5)
+    assert model.sessions == []
 
 
 def test_full_context_is_refused_before_anything_runs():

@@ -1,0 +1,310 @@
+#include "core/budget.h"
+
+#include <algorithm>
+#include <queue>
+
+namespace slm {
+
+BudgetMasks::BudgetMasks(TokenPhases& phases, Recogniser& recogniser, MaskMemo& masks)
+    : recogniser_(recogniser), masks_(masks), phases_(phases), longest_(recogniser.has_longest()) {}
+
+// --- the shortest completion, and how it is cut into tokens --------------------------------------
+
+/// Following the bytes of completions from state to state is a shortest text, where no terminal has
+/// to be the longest.
+Recogniser::Completion BudgetMasks::completion(StateId state) {
+  auto [slot, fresh] = completions_.try_emplace(state);
+  if (fresh) {
+    Recogniser::Completion found = longest_ ? search(state) : recogniser_.completion(state);
+    completions_[state] = found;
+    return found;
+  }
+  return slot->second;
+}
+
+/// A* over states: what `Recogniser::completion` says may be too low here, but never too high.
+Recogniser::Completion BudgetMasks::search(StateId root) {
+  if (recogniser_.can_end(root)) return {0, 0};
+  struct Open {
+    Cost total, passed;
+    StateId state;
+    bool operator<(const Open& other) const {
+      return total != other.total ? total > other.total : passed < other.passed;
+    }
+  };
+  struct Reached {
+    Cost passed;
+    StateId before;
+    std::uint8_t byte;
+  };
+  std::unordered_map<StateId, Reached> reached{{root, {0, kDead, 0}}};
+  std::priority_queue<Open> open;
+  open.push({recogniser_.completion(root).bytes, 0, root});
+  while (!open.empty()) {
+    Open now = open.top();
+    open.pop();
+    if (reached.at(now.state).passed < now.passed) continue;
+    if (recogniser_.can_end(now.state)) {
+      Recogniser::Completion found{now.passed, 0};
+      for (StateId at = now.state; at != root;) {
+        const Reached& step = reached.at(at);
+        at = step.before;
+        found = {now.passed - reached.at(at).passed, step.byte};
+        if (at != root) completions_.try_emplace(at, found);
+      }
+      return found;
+    }
+    if (reached.size() > kMaxSearch) break;
+    for (std::size_t b = 0; b < 256; ++b) {
+      std::uint8_t byte = static_cast<std::uint8_t>(b);
+      StateId next = recogniser_.step(now.state, byte);
+      if (next == kDead) continue;
+      Cost passed = now.passed + 1;
+      auto [at, fresh] = reached.try_emplace(next, Reached{passed, now.state, byte});
+      if (!fresh && at->second.passed <= passed) continue;
+      at->second = {passed, now.state, byte};
+      Cost rest = recogniser_.completion(next).bytes;
+      if (rest < kInfiniteCost) open.push({passed + rest, passed, next});
+    }
+  }
+  return {};
+}
+
+/// Into how few tokens the shortest completion can be cut: so many are enough. Each single byte has
+/// a token, so a completion too long to be looked at is as many tokens as bytes at most.
+///
+/// Invariant: unless it is 0, some token leads to a state from where one less is enough.
+Cost BudgetMasks::within_reach(StateId state) {
+  constexpr Cost kTooLong = 1 << 20;
+  if (auto known = segmented_.find(state); known != segmented_.end()) return known->second;
+  Cost missing = completion(state).bytes;
+  if (missing > kTooLong) return missing;
+  std::vector<StateId> path{state};
+  std::vector<std::uint8_t> bytes;
+  std::size_t fresh = 0;  // the states of the path that are new
+  bool met = false;
+  auto advance = [&] {
+    Recogniser::Completion next = completion(path.back());
+    if (next.bytes == 0) return false;
+    bytes.push_back(next.byte);
+    path.push_back(recogniser_.step(path.back(), next.byte));
+    return true;
+  };
+  for (;; ++fresh) {
+    met = segmented_.contains(path[fresh]);
+    if (met || (fresh + 1 == path.size() && !advance())) break;
+  }
+  for (std::size_t i = 0; i < phases_.trie().longest && advance(); ++i) {
+  }
+  if (!met) segmented_.emplace(path[fresh], 0);  // the end of the text
+  for (std::size_t at = fresh; at-- > 0;) {
+    Cost best = completion(path[at]).bytes;
+    Phase phase = kBetween;
+    for (std::size_t end = at; end < bytes.size(); ++end) {
+      phase = phases_.step(phase, bytes[end]);
+      if (phase == kBetween) break;
+      if (!phases_.ends_token(phase)) continue;
+      // Beyond the new states and the longest token everything is known: the walk went that far.
+      auto after = segmented_.find(path[end + 1]);
+      Cost rest = after != segmented_.end() ? after->second : within_reach(path[end + 1]);
+      best = std::min(best, rest + 1);
+    }
+    segmented_[path[at]] = best;
+  }
+  return segmented_.at(state);
+}
+
+// --- the fewest tokens ---------------------------------------------------------------------------
+
+TokensLeft BudgetMasks::decide(StateId state) {
+  Cost enough = within_reach(state);
+  if (enough <= 1) return {enough, true};  // none are enough only at an end
+  auto known = exact_.find(state);
+  if (known == exact_.end()) {
+    // Unless there is a way with fewer, so many it is.
+    std::optional<Cost> fewer = recogniser_.tokens_to_end(state, phases_, enough - 1, false);
+    known = exact_.emplace(state, fewer ? std::min(*fewer, enough) : kUnknown).first;
+  }
+  Cost fewest = known->second;
+  if (fewest == kUnknown) return {enough, false};
+  // Where a terminal has to be the longest, the way may be forbidden; the completion is not.
+  if (longest_) return {enough, fewest == enough};
+  return {fewest, true};
+}
+
+TokensLeft BudgetMasks::fewest(StateId state) { return decide(state); }
+
+bool BudgetMasks::fits(StateId state, Cost budget) {
+  if (budget == 0) return recogniser_.can_end(state);
+  if (!longest_ && completion(state).bytes <= budget) return true;
+  if (within_reach(state) <= budget) return true;
+  if (longest_) return false;
+  if (auto known = exact_.find(state); known != exact_.end()) return known->second <= budget;
+  Cost& lowest = lowest_[state];
+  if (lowest > budget) return false;
+  // First a superset of the state that it shares with others, then the state itself.
+  for (bool widened : {true, false}) {
+    std::optional<Cost> fewest = recogniser_.tokens_to_end(state, phases_, budget, widened);
+    if (fewest && *fewest > budget) {
+      lowest = budget + 1;
+      return false;
+    }
+    if (!widened) exact_.emplace(state, fewest.value_or(kUnknown));
+    if (!widened && !fewest) return false;
+  }
+  return true;
+}
+
+// --- masks ---------------------------------------------------------------------------------------
+
+namespace {
+
+bool ends_token(const ByteTrie::Node& node) noexcept { return node.first_token != node.last_token; }
+
+}  // namespace
+
+/// So many tokens finish the text after any token that is allowed in `state`.
+///
+/// Part by part, as masks are made. What stays in a loop is not walked through: the state after a
+/// token can do all that any of its parts can, so what is enough for one is enough.
+Cost BudgetMasks::enough_after_any(StateId state) {
+  if (auto known = enough_.find(state); known != enough_.end()) return known->second;
+  if (longest_) return groups(state).enough;
+  Cost most = 0;
+  StateId last = kDead;
+  auto count = [&](StateId after) {
+    if (after == last || after == kDead) return;
+    last = after;
+    most = std::max(most, within_reach(after));
+  };
+  std::span<const Recogniser::Part> parts = recogniser_.parts(state);
+  for (const Recogniser::Part& part : std::vector<Recogniser::Part>(parts.begin(), parts.end())) {
+    StateId from = part.node == kNothing ? part.state : recogniser_.state_of(part);
+    walk_states(
+        phases_.trie(), from,
+        [&](const ByteTrie::Node& node, StateId after) {
+          if (ends_token(node)) count(after);
+        },
+        [&](const ByteTrie::Node&, StateId, const Loop& loop) {
+          most = std::max(most, loop.enough);
+          return true;
+        });
+  }
+  enough_.emplace(state, most);
+  return most;
+}
+
+/// What is known of the loop that a state is in.
+const BudgetMasks::Loop& BudgetMasks::loop(StateId state) {
+  if (auto known = loops_.find(state); known != loops_.end()) return known->second;
+  Recogniser::Rounds rounds =
+      recogniser_.rounds(state, static_cast<std::uint32_t>(phases_.trie().longest));
+  Loop made{rounds.chars, 0, rounds.still};
+  if (!longest_) {
+    for (StateId after : rounds.after) made.enough = std::max(made.enough, within_reach(after));
+  }
+  return loops_.emplace(state, made).first->second;
+}
+
+/// Calls `visit(node, state)` for the nodes of a trie with the state after their bytes, where that
+/// is not dead. Where all that is below a node stays in a loop of its state, `skip(node, state,
+/// loop)` may take it as a whole.
+template <class Visit, class Skip>
+void BudgetMasks::walk_states(const ByteTrie& trie, StateId from, Visit visit, Skip skip) {
+  struct Frame {
+    std::uint32_t next, last;
+    StateId state;
+  };
+  const ByteTrie::Node& root = trie.nodes[0];
+  std::vector<Frame> stack{{root.first_child, root.last_child, from}};
+  while (!stack.empty()) {
+    Frame& frame = stack.back();
+    const ByteSet& follows = recogniser_.first_bytes(frame.state);
+    while (frame.next < frame.last && !follows[trie.bytes[frame.next]]) ++frame.next;
+    if (frame.next == frame.last) {
+      stack.pop_back();
+      continue;
+    }
+    std::uint32_t at = frame.next++;
+    StateId next = recogniser_.step(frame.state, trie.bytes[at]);
+    if (next == kDead) continue;
+    const ByteTrie::Node& node = trie.nodes[at];
+    visit(node, next);
+    if (node.first_child == node.last_child) continue;
+    if (trie.below[at].whole) {
+      const Loop& stays = loop(next);
+      if (trie.consists_of(at, stays.chars) && skip(node, next, stays)) continue;
+    }
+    stack.push_back({node.first_child, node.last_child, next});
+  }
+}
+
+/// The tokens by where they lead.
+const BudgetMasks::Groups& BudgetMasks::groups(StateId state) {
+  if (auto known = groups_.find(state); known != groups_.end()) return known->second;
+  const ByteTrie& trie = phases_.trie();
+  std::vector<std::pair<StateId, TokenId>> found;
+  auto add = [&](std::uint32_t first, std::uint32_t last, StateId after) {
+    for (std::uint32_t t = first; t < last; ++t) found.emplace_back(after, trie.tokens[t]);
+  };
+  walk_states(
+      trie, state,
+      [&](const ByteTrie::Node& node, StateId after) {
+        add(node.first_token, node.last_token, after);
+      },
+      [&](const ByteTrie::Node& node, StateId after, const Loop& stays) {
+        if (stays.still) add(node.last_token, node.subtree_last_token, after);
+        return stays.still;
+      });
+  std::sort(found.begin(), found.end());
+  Groups made;
+  for (std::size_t i = 0; i < found.size();) {
+    std::uint32_t first = static_cast<std::uint32_t>(made.tokens.size());
+    StateId target = found[i].first;
+    for (; i < found.size() && found[i].first == target; ++i) {
+      made.tokens.push_back(found[i].second);
+    }
+    made.groups.push_back({target, first, static_cast<std::uint32_t>(made.tokens.size())});
+    made.enough = std::max(made.enough, within_reach(target));
+  }
+  if (remembered_ + made.tokens.size() > kMaxRemembered) {  // start over: simple, and rare
+    groups_.clear();
+    remembered_ = 0;
+  }
+  remembered_ += made.tokens.size();
+  return groups_.emplace(state, std::move(made)).first->second;
+}
+
+void BudgetMasks::fill(StateId state, Cost budget, Mask row) {
+  std::fill(row.begin(), row.end(), 0u);
+  if (budget == 0) return;
+  if (budget - 1 >= enough_after_any(state)) {
+    masks_.fill(state, row);
+    return;
+  }
+  const Groups& known = groups(state);
+  auto set_fitting = [&] {
+    bool any = false;
+    for (const Group& group : known.groups) {
+      if (!fits(group.state, budget - 1)) continue;
+      any = true;
+      for (std::uint32_t t = group.first; t < group.last; ++t) set_bit(row, known.tokens[t]);
+    }
+    return any;
+  };
+  if (set_fitting() || recogniser_.can_end(state) || longest_) return;
+  TokensLeft left = fewest(state);
+  if (left.exact && left.tokens > budget) return;
+  // It fits, or may, and was too much work to be found for the states after it.
+  recogniser_.unlimit_costs();
+  std::erase_if(exact_, [](const auto& entry) { return entry.second == kUnknown; });
+  lowest_.clear();
+  set_fitting();
+}
+
+std::size_t BudgetMasks::bytes() const noexcept {
+  std::size_t entries = completions_.size() + segmented_.size() + exact_.size() + lowest_.size();
+  return entries * 48 + remembered_ * sizeof(TokenId) + groups_.size() * 128;
+}
+
+}  // namespace slm
