@@ -147,8 +147,9 @@ std::optional<Cost> EarleyRecogniser::tokens_to_end(StateId state, TokenPhases& 
   }
   auto key = [](const Reading& r) { return std::tuple(r.row, r.terminal, r.node); };
   std::ranges::sort(readings, {}, key);
-  auto again = std::ranges::unique(readings, {}, key);
-  readings.erase(again.begin(), again.end());
+  // No view of the standard library: Clang 15 cannot read those of its neighbour.
+  auto same = [&](const Reading& x, const Reading& y) { return key(x) == key(y); };
+  readings.erase(std::unique(readings.begin(), readings.end(), same), readings.end());
   return token_costs_->cost(readings, limit);
 }
 

@@ -287,7 +287,8 @@ void Reader::index(Resource* start) {
   start->indexed = true;
   std::vector<Target> stack{{start->root, start->pointer, start}};
   while (!stack.empty()) {
-    auto [raw, pointer, resource] = stack.back();
+    Target at = stack.back();  // no structured binding: lambdas take none in Clang 15
+    auto& [raw, pointer, resource] = at;
     stack.pop_back();
     if (!raw->is(Kind::kObject)) continue;
     const Value* id = own_id(*raw);
@@ -299,8 +300,7 @@ void Reader::index(Resource* start) {
     }
     auto name = [&](const Value* value, std::size_t skip) {
       if (value == nullptr || !value->is(Kind::kString)) return;
-      resource->anchors.try_emplace(std::string(value->text.substr(skip)),
-                                    Target{raw, pointer, resource});
+      at.resource->anchors.try_emplace(std::string(value->text.substr(skip)), at);
     };
     name(find(*raw, Keyword::kAnchor), 0);
     name(find(*raw, Keyword::kDynamicAnchor), 0);
