@@ -159,6 +159,8 @@ bool BudgetMasks::fits(StateId state, Cost budget) {
 
 namespace {
 
+constexpr Cost kPieces = 3;  // bytes that finish a character, each a token at worst
+
 bool ends_token(const ByteTrie::Node& node) noexcept { return node.first_token != node.last_token; }
 
 }  // namespace
@@ -185,8 +187,8 @@ Cost BudgetMasks::enough_after_any(StateId state) {
         [&](const ByteTrie::Node& node, StateId after) {
           if (ends_token(node)) count(after);
         },
-        [&](const ByteTrie::Node&, StateId, const Loop& loop) {
-          most = std::max(most, loop.enough);
+        [&](const ByteTrie::Node&, StateId, const Loop& loop, bool whole) {
+          most = std::max(most, add_costs(loop.enough, whole ? 0 : kPieces));
           return true;
         });
   }
@@ -207,16 +209,18 @@ const BudgetMasks::Loop& BudgetMasks::loop(StateId state) {
 }
 
 /// Calls `visit(node, state)` for the nodes of a trie with the state after their bytes, where that
-/// is not dead. Where all that is below a node stays in a loop of its state, `skip(node, state,
-/// loop)` may take it as a whole.
+/// is not dead. Where a node and all below it are characters of a loop of the state before it,
+/// `skip(node, state before, loop, whole)` may take all of it; not `whole`: some tokens may end
+/// within a character, or are no characters and not allowed.
 template <class Visit, class Skip>
 void BudgetMasks::walk_states(const ByteTrie& trie, StateId from, Visit visit, Skip skip) {
   struct Frame {
     std::uint32_t next, last;
     StateId state;
+    const Loop* loop;  // looked up when first needed
   };
   const ByteTrie::Node& root = trie.nodes[0];
-  std::vector<Frame> stack{{root.first_child, root.last_child, from}};
+  std::vector<Frame> stack{{root.first_child, root.last_child, from, nullptr}};
   while (!stack.empty()) {
     Frame& frame = stack.back();
     const ByteSet& follows = recogniser_.first_bytes(frame.state);
@@ -226,16 +230,20 @@ void BudgetMasks::walk_states(const ByteTrie& trie, StateId from, Visit visit, S
       continue;
     }
     std::uint32_t at = frame.next++;
-    StateId next = recogniser_.step(frame.state, trie.bytes[at]);
-    if (next == kDead) continue;
     const ByteTrie::Node& node = trie.nodes[at];
-    visit(node, next);
-    if (node.first_child == node.last_child) continue;
-    if (trie.below[at].whole) {
-      const Loop& stays = loop(next);
-      if (trie.consists_of(at, stays.chars) && skip(node, next, stays)) continue;
+    std::uint8_t byte = trie.bytes[at];
+    bool ends_here = node.first_child == node.last_child;
+    if (!ends_here) {
+      if (frame.loop == nullptr) frame.loop = &loop(frame.state);
+      const CharClass& chars = frame.loop->chars;
+      bool whole = byte < 0x80 && trie.below[at].whole;
+      bool stays = chars.has(byte) && chars.covers(trie.below[at].starts);
+      if (stays && skip(node, frame.state, *frame.loop, whole)) continue;
     }
-    stack.push_back({node.first_child, node.last_child, next});
+    StateId next = recogniser_.step(frame.state, byte);
+    if (next == kDead) continue;
+    visit(node, next);
+    if (!ends_here) stack.push_back({node.first_child, node.last_child, next, nullptr});
   }
 }
 
@@ -252,9 +260,10 @@ const BudgetMasks::Groups& BudgetMasks::groups(StateId state) {
       [&](const ByteTrie::Node& node, StateId after) {
         add(node.first_token, node.last_token, after);
       },
-      [&](const ByteTrie::Node& node, StateId after, const Loop& stays) {
-        if (stays.still) add(node.last_token, node.subtree_last_token, after);
-        return stays.still;
+      [&](const ByteTrie::Node& node, StateId same, const Loop& loop, bool whole) {
+        if (!loop.still || !whole) return false;
+        add(node.first_token, node.subtree_last_token, same);
+        return true;
       });
   std::sort(found.begin(), found.end());
   Groups made;

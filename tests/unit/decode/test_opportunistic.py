@@ -105,6 +105,42 @@ def test_greedy_outputs_are_the_same(spec: object) -> None:
     assert str(legal.trace[0]).startswith("'1' unmasked, p=")
 
 
+@pytest.mark.parametrize("spec", [PERSON, DIGITS])
+def test_budgets_are_kept_without_masks_too(spec: object) -> None:
+    """From the minimum up: whole, within the budget, and greedily the text that masks make."""
+    least = compile_spec(spec, BYTES).matcher().min_tokens().tokens
+    for script in ('{"name": "a name without an end' + 50 * " so long", 60 * "9"):
+        model = scripted(BYTES, script)
+        for budget in range(least, least + 12):
+            always, other = (
+                Generator(model, spec, masking=masking, whole=True)("p", max_tokens=budget)
+                for masking in ("always", "opportunistic")
+            )
+            assert other.complete
+            assert len(other.tokens) <= budget
+            assert (other.text, other.tokens) == (always.text, always.tokens)
+            assert other.finish_reason == always.finish_reason == "complete"
+
+
+def test_sampled_outputs_fit_a_tight_budget() -> None:
+    """Sampled without masks under a tight budget, outputs are whole."""
+    matcher = compile_spec(PERSON, BYTES).matcher
+    least = matcher().min_tokens().tokens
+    for seed in range(40):
+        request = Request(
+            (65,),
+            matcher(),
+            least + seed % 5,
+            Sampling(temperature=1.0),
+            seed=seed,
+            masking="opportunistic",
+            whole=True,
+        )
+        last = list(decode(uniform(BYTES), [request]))[-1]
+        assert last.complete
+        assert last.finish_reason == "complete"
+
+
 def test_sampled_outputs_are_valid_and_counted() -> None:
     """Under a model that knows nothing every output is whole, and masks are made for few tokens."""
     generator = Generator(uniform(BYTES), PERSON, masking="opportunistic")
