@@ -322,8 +322,9 @@ std::span<const Recogniser::Part> EarleyRecogniser::parts(StateId state) {
           for (NodeId option : options) {
             if (options.size() > 1 && !pool.alive(option)) continue;
             RegexPool::Loop loop;
-            bool special = options.size() > 1 && pool.opens_wide(option) &&
-                           (pool.is_loop(option, loop) || pool.without_exclusions(option) != option);
+            bool special =
+                options.size() > 1 && pool.opens_wide(option) &&
+                (pool.is_loop(option, loop) || pool.without_exclusions(option) != option);
             if (special) {
               pooled_.push_back(option);
             } else {

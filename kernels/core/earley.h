@@ -165,9 +165,9 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   std::vector<NodeId> pooled_;
   std::vector<Part> parts_;
   struct WalkFrame {
-    std::uint32_t next, last;    // nodes still to be visited
-    std::uint32_t begin, end;    // configurations before their bytes, in walked_
-    ByteSet follows;             // the bytes these can take
+    std::uint32_t next, last;  // nodes still to be visited
+    std::uint32_t begin, end;  // configurations before their bytes, in walked_
+    ByteSet follows;           // the bytes these can take
   };
   std::vector<WalkFrame> frames_;
   std::vector<Config> walked_;

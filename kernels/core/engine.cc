@@ -94,7 +94,8 @@ void Engine::walk_mask(StateId state, std::span<std::uint32_t> row) {
 }
 
 BudgetMasks& Engine::budgets() {
-  if (!budgets_) budgets_ = std::make_unique<BudgetMasks>(vocabulary_->phases, *recogniser_, masks_);
+  if (!budgets_)
+    budgets_ = std::make_unique<BudgetMasks>(vocabulary_->phases, *recogniser_, masks_);
   return *budgets_;
 }
 

@@ -21,7 +21,8 @@ namespace slm {
 /// What a vocabulary brings to every grammar. Shared, safe between threads.
 class VocabularyTables {
  public:
-  explicit VocabularyTables(std::vector<std::string> tokens) : trie(std::move(tokens)), index(trie), phases(trie) {}
+  explicit VocabularyTables(std::vector<std::string> tokens)
+      : trie(std::move(tokens)), index(trie), phases(trie) {}
 
   /// The expressions and tables that new grammars share. Those of grammars that are gone are let go
   /// of, all at once, when they have become many.

@@ -116,8 +116,8 @@ class GrammarTables {
   std::vector<Position> positions_;
   std::vector<SilentEdge> silent_{1};
   std::vector<RuleInfo> rules_;
-  std::vector<RuleId> rule_of_;             // by rule of the program
-  std::vector<NodeId> regular_;             // by node of the program
+  std::vector<RuleId> rule_of_;              // by rule of the program
+  std::vector<NodeId> regular_;              // by node of the program
   std::vector<bool> productive_, nullable_;  // the same
 };
 

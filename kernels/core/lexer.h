@@ -9,10 +9,10 @@
 #include <span>
 #include <vector>
 
-#include "core/flat_map.h"
-#include "core/hash.h"
 #include "core/char_class.h"
+#include "core/flat_map.h"
 #include "core/grammar.h"
+#include "core/hash.h"
 #include "core/regex.h"
 #include "core/terminal_tables.h"
 
@@ -97,7 +97,8 @@ class Lexer {
   static std::uint64_t key(LexId state, std::uint8_t byte) noexcept {
     return (std::uint64_t{state} << 8) | byte;
   }
-  LexId intern(const std::vector<std::uint32_t>& pairs);  // under the lock, as the next ones take it
+  LexId intern(
+      const std::vector<std::uint32_t>& pairs);  // under the lock, as the next ones take it
   LexId compute_step(LexId state, std::uint8_t byte);
   LexId compute_going_on(LexId state);
   CharClass compute_loop(LexId state);

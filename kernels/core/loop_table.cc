@@ -92,8 +92,8 @@ const LoopTable::Exits& LoopTable::exits(std::uint8_t byte) {
     if (static_cast<std::uint8_t>(bytes[ran.offset]) != byte) continue;
     remainders.emplace_back(bytes.substr(ran.offset),
                             static_cast<std::uint32_t>(exits.tokens.size()));
-    exits.tokens.push_back({token, static_cast<std::uint16_t>(ran.offset),
-                            static_cast<std::uint16_t>(ran.rounds)});
+    exits.tokens.push_back(
+        {token, static_cast<std::uint16_t>(ran.offset), static_cast<std::uint16_t>(ran.rounds)});
   }
   exits.remainders = ByteTrie::build(std::move(remainders));
   return exits;

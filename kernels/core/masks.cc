@@ -7,7 +7,8 @@ namespace slm {
 
 void walk_trie(const ByteTrie& trie, Recogniser& recogniser, StateId state, Mask mask) {
   std::vector<TokenId> tokens;
-  recogniser.walk_by_steps(trie, trie.nodes[0].first_child, trie.nodes[0].last_child, state, tokens);
+  recogniser.walk_by_steps(trie, trie.nodes[0].first_child, trie.nodes[0].last_child, state,
+                           tokens);
   for (TokenId token : tokens) set_bit(mask, token);
 }
 
@@ -174,7 +175,8 @@ void MaskMemo::exclude(const std::vector<TokenId>& excluded, Remembered& part) {
   if (scratch_.empty()) scratch_.assign(words_, 0);
   Mask out{scratch_};
   for (TokenId token : excluded) set_bit(out, token);
-  std::erase_if(part.with, [&](TokenId token) { return (out[token >> 5] >> (token & 31) & 1) != 0; });
+  std::erase_if(part.with,
+                [&](TokenId token) { return (out[token >> 5] >> (token & 31) & 1) != 0; });
   for (TokenId token : excluded) clear_bit(out, token);
   if (part.base != nullptr) part.without = excluded;
 }

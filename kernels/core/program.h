@@ -41,7 +41,8 @@ class Program {
   Words set(std::uint32_t index) const noexcept { return list(set_at_[index], 2); }
 
   Op op(std::uint32_t node) const noexcept { return static_cast<Op>(words_[node_at_[node]]); }
-  /// Node numbers; of chars the set, of a terminal or call its number, of a literal the code points.
+  /// Node numbers; of chars the set, of a terminal or call its number, of a literal the code
+  /// points.
   Words children(std::uint32_t node) const noexcept {
     std::uint32_t at = node_at_[node] + 1;
     switch (op(node)) {

@@ -16,11 +16,11 @@
 #include <utility>
 #include <vector>
 
+#include "core/char_class.h"
 #include "core/cost.h"
 #include "core/error.h"
 #include "core/flat_map.h"
 #include "core/hash.h"
-#include "core/char_class.h"
 
 namespace slm {
 
@@ -235,14 +235,14 @@ class RegexPool {
   static constexpr std::uint32_t kBusy = 12;
   std::vector<std::uint32_t> row_of_;
   std::vector<std::unique_ptr<NodeId[]>> rows_;
-  std::vector<NodeId> ascii_;             // by character: the set of just that one, once made
-  std::vector<std::uint8_t> alive_;       // by node: see Alive
-  std::vector<std::uint32_t> first_of_;   // by node: its place in first_, plus one
+  std::vector<NodeId> ascii_;            // by character: the set of just that one, once made
+  std::vector<std::uint8_t> alive_;      // by node: see Alive
+  std::vector<std::uint32_t> first_of_;  // by node: its place in first_, plus one
   std::vector<ByteSet> first_;
   std::unordered_map<NodeId, Least> least_;  // of least_more
   std::unordered_map<NodeId, ByteSet> last_;
   FlatMap clamped_;
-  FlatMap prefix_codes_;              // by node: 0 or 1
+  FlatMap prefix_codes_;             // by node: 0 or 1
   FlatMap within_, made_of_rounds_;  // by two nodes: 0 or 1
   int depth_ = 0;
 };

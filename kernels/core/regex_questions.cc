@@ -210,7 +210,8 @@ NodeId RegexPool::clamp(NodeId id, std::int32_t length) {
   const Node node = nodes_[id];
   if (node.kind == Kind::kIntersection) return clamp_intersection(id, length);
   bool outer = node.kind == Kind::kConcat || node.kind == Kind::kUnion;
-  if ((node.boolean && !outer) || node.kind == Kind::kChars || node.kind == Kind::kRest || id <= kEpsilon) {
+  if ((node.boolean && !outer) || node.kind == Kind::kChars || node.kind == Kind::kRest ||
+      id <= kEpsilon) {
     return id;
   }
   std::uint64_t key = (std::uint64_t{id} << 32) | static_cast<std::uint32_t>(length);
@@ -237,8 +238,8 @@ NodeId RegexPool::clamp(NodeId id, std::int32_t length) {
     for (NodeId& option : options) option = clamp(option, length);
     result = alternate(std::move(options));
   } else if (node.kind == Kind::kRepeat) {
-    // A bound more rounds away than can be begun cannot be reached. A nullable body is the exception
-    // only for `low`, and that is 0 then.
+    // A bound more rounds away than can be begun cannot be reached. A nullable body is the
+    // exception only for `low`, and that is 0 then.
     Cost each = std::clamp<Cost>(least(node.a).length, 1, static_cast<Cost>(length) + 1);
     std::int32_t most = static_cast<std::int32_t>((static_cast<Cost>(length) + each - 1) / each);
     std::int32_t high = node.high > most ? kNoBound : node.high;
@@ -381,8 +382,8 @@ bool RegexPool::opens_wide(NodeId node) {
 
 std::size_t RegexPool::bytes() const noexcept {
   return nodes_.size() * sizeof(Node) + keys_.bytes() + lists_.bytes() + sets_.bytes() +
-         derivatives_.bytes() + rows_.size() * 1024 + row_of_.size() * 4 + first_.size() * sizeof(ByteSet) + first_of_.size() * 4 +
-         alive_.size();
+         derivatives_.bytes() + rows_.size() * 1024 + row_of_.size() * 4 +
+         first_.size() * sizeof(ByteSet) + first_of_.size() * 4 + alive_.size();
 }
 
 }  // namespace slm

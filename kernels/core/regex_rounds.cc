@@ -1,9 +1,9 @@
 // Bounds on the length of a text, moved into the expression of the text.
 //
-// A schema's `maxLength` beside a `pattern` is an intersection: rounds of any character, counted, and
-// the pattern. As it stands, every place in the text is a state of its own. When the pattern itself
-// is made of rounds and repeats in one place only, the bounds belong there, and the intersection is
-// gone; when nothing is bounded, the pattern alone is left.
+// A schema's `maxLength` beside a `pattern` is an intersection: rounds of any character, counted,
+// and the pattern. As it stands, every place in the text is a state of its own. When the pattern
+// itself is made of rounds and repeats in one place only, the bounds belong there, and the
+// intersection is gone; when nothing is bounded, the pattern alone is left.
 #include <algorithm>
 
 #include "core/regex.h"
@@ -53,7 +53,8 @@ bool RegexPool::made_of_rounds(NodeId texts, NodeId round) {
   return holds;
 }
 
-/// The texts that are also X{low,high}, X a prefix code; kUndecided when that stays an intersection.
+/// The texts that are also X{low,high}, X a prefix code; kUndecided when that stays an
+/// intersection.
 ///
 /// A text that is made of rounds is so in one way only, so rounds add up over the parts of a
 /// concatenation. With one part that varies, it takes what the others leave.

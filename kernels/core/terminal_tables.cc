@@ -115,8 +115,7 @@ bool TerminalTables::walk(std::uint32_t first, std::uint32_t last, NodeId node,
     inside.insert(inside.end(), trie.tokens.begin() + here.first_token, trie.tokens.begin() + to);
     if (all || here.first_child == here.last_child) continue;
     if (pool.nullable(next)) ends.push_back(depth);
-    stack.push_back(
-        {here.first_child, here.last_child, next, pool.first_bytes(next), ends.size()});
+    stack.push_back({here.first_child, here.last_child, next, pool.first_bytes(next), ends.size()});
   }
   return true;
 }

@@ -28,8 +28,9 @@ struct TerminalTable {
     TokenId token;
     std::uint32_t rounds;  // of the loop, before the token leaves it
   };
-  LoopTable* loop = nullptr;  // the expression is a loop X{low,high} and a tail; else the mask below
-  bool may_end = false;       // in the loop: its exits go straight to what follows
+  LoopTable* loop =
+      nullptr;           // the expression is a loop X{low,high} and a tail; else the mask below
+  bool may_end = false;  // in the loop: its exits go straight to what follows
   std::vector<std::uint32_t> mask;  // tokens after which the expression goes on, or is complete
   std::vector<TokenId> tokens;      // the same, where they are few; one of the two is empty
   std::vector<Counted> left;        // with a loop: tokens that leave it and end in the tail
@@ -47,14 +48,15 @@ class TerminalTables {
   RegexPool pool;
 
   struct Found {
-    TerminalTable* table = nullptr;  // none: the expression is better walked
+    TerminalTable* table = nullptr;         // none: the expression is better walked
     std::int32_t low = 0, high = kNoBound;  // of its loop
   };
   /// Cost: a walk over the trie as far as the expression goes, the first time; then a look-up.
   Found find(NodeId node);
 
   /// The tokens that `wider` allows and `node` does not, when the two are known to be the same
-  /// but for exclusions (`RegexPool::without_exclusions`), and differ in nothing else; else nullptr.
+  /// but for exclusions (`RegexPool::without_exclusions`), and differ in nothing else; else
+  /// nullptr.
   const std::vector<TokenId>* exclusions(NodeId node, NodeId wider);
 
   /// The characters under which an expression stays alive however many of them come: those of one

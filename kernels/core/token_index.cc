@@ -125,7 +125,8 @@ std::vector<std::uint32_t> TokenIndex::made_of(const CharClass& chars) const {
   for (std::size_t g = 0; g < kGroups.size(); ++g) {
     auto [first, last] = kGroups[g];
     bool any = false;
-    for (std::size_t b = first; b <= last; ++b) any = any || chars.has(static_cast<std::uint8_t>(b));
+    for (std::size_t b = first; b <= last; ++b)
+      any = any || chars.has(static_cast<std::uint8_t>(b));
     if (!any) {
       leave_out(with_any_.data() + g * words);
       continue;

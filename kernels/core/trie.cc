@@ -65,7 +65,8 @@ void ByteTrie::summarise() {
   }
 }
 
-/// Whether all that goes through a node is one character that begins with its byte, then whole ones.
+/// Whether all that goes through a node is one character that begins with its byte, then whole
+/// ones.
 bool ByteTrie::character_below(std::uint32_t node,
                                const std::vector<std::array<bool, 4>>& after) const {
   std::uint8_t lead = bytes[node];

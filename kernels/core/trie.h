@@ -33,7 +33,7 @@ struct ByteTrie {
   std::vector<Node> nodes;
   std::vector<std::uint8_t> bytes;  // by node: the byte that leads to it; the root's is unused
   std::vector<TokenId> tokens;
-  std::vector<Below> below;         // by node
+  std::vector<Below> below;  // by node
   std::size_t longest = 0;
 
   using Entry = std::pair<std::string_view, TokenId>;

@@ -71,7 +71,8 @@ bool threads_agree(const Bytes& data) {
   std::size_t words = (input.tokens.bytes.size() + 31) / 32;
   auto fresh = [&] {
     auto tables = std::make_shared<VocabularyTables>(input.tokens.bytes);
-    return std::make_shared<Engine>(Program(fuzz::encode(input.program)), tables, input.tokens.ends);
+    return std::make_shared<Engine>(Program(fuzz::encode(input.program)), tables,
+                                    input.tokens.ends);
   };
   std::vector<std::vector<Row>> alone(kThreads), together(kThreads);
   std::atomic<unsigned> ready{0}, refused{0};
