@@ -165,7 +165,8 @@ def model_generate(
     from slm.decode.generator import Generator
 
     def generate(spec: TripleSpec, prompt: str) -> str:
-        generator = Generator(model, spec)
+        # A record that its budget cut short would be whole, and silent about what it left out.
+        generator = Generator(model, spec, whole=False)
         return generator(prompt, max_tokens=max_tokens, temperature=temperature, seed=seed).text
 
     return generate
