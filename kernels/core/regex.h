@@ -44,6 +44,7 @@ class RegexPool {
   static constexpr std::size_t kMaxNodes = 8'000'000;
   // A level takes up to half a kilobyte of stack, and threads with 512 KB of it are common.
   static constexpr int kMaxDepth = 1'000;
+  static constexpr std::size_t kMaxSearched = 1'000'000;
 
   RegexPool();
 
@@ -77,6 +78,9 @@ class RegexPool {
 
   /// Whether any text is in the language. Exact; searches only below intersections and complements.
   bool alive(NodeId node);
+
+  /// Whether nothing is in the language, if a short search can tell; false says nothing.
+  bool surely_empty(NodeId node);
 
   /// Whether any text but the empty one is in the language.
   bool can_continue(NodeId node);
@@ -216,7 +220,7 @@ class RegexPool {
   bool count_rounds_among(std::vector<NodeId>& parts);
   bool within(NodeId texts, NodeId wider);
   bool made_of_rounds(NodeId texts, NodeId round);
-  bool search_alive(NodeId node);
+  Alive search_alive(NodeId root, std::size_t most);  // kUnasked: more than so many expressions
   Cost most_to_end(NodeId node);
   NodeId clamp_intersection(NodeId node, std::int32_t length);
   Cost least_at_least(NodeId node);

@@ -82,12 +82,17 @@ ByteSet RegexPool::first_bytes(NodeId id) {
 bool RegexPool::alive(NodeId node) {
   if (nodes_[node].nullable || !nodes_[node].boolean) return node != kNothing;
   Alive known = known_alive(node);
-  return known != kUnasked ? known == kAlive : search_alive(node);
+  if (known != kUnasked) return known == kAlive;
+  Alive found = search_alive(node, kMaxSearched);
+  if (found == kUnasked) {
+    throw TooComplex("whether a terminal matches anything could not be decided");
+  }
+  return found == kAlive;
 }
 
 /// Depth-first search for a nullable derivative. Bytes that close JSON strings and containers come
 /// first: they end most searches within a few steps.
-bool RegexPool::search_alive(NodeId root) {
+RegexPool::Alive RegexPool::search_alive(NodeId root, std::size_t most) {
   static const std::array<std::uint8_t, 256> order = [] {
     std::array<std::uint8_t, 256> bytes{};
     std::size_t count = 0;
@@ -114,7 +119,7 @@ bool RegexPool::search_alive(NodeId root) {
         known != kUnasked ? known == kAlive : nodes_[node].nullable || !nodes_[node].boolean;
     if (lives) {
       for (const Visit& visit : path) know_alive(visit.node, kAlive);
-      return true;
+      return kAlive;
     }
     if (known != kUnasked || at == order.size()) {
       path.pop_back();
@@ -124,12 +129,18 @@ bool RegexPool::search_alive(NodeId root) {
     if (!first_bytes(node)[order[at]]) continue;
     NodeId next = step(node, order[at]);
     if (next != kNothing && seen.insert(next).second) path.push_back({next, 0});
-    if (seen.size() > 1'000'000) {
-      throw TooComplex("whether a terminal matches anything could not be decided");
-    }
+    if (seen.size() > most) return kUnasked;
   }
   for (NodeId node : seen) know_alive(node, kEmpty);
-  return false;
+  return kEmpty;
+}
+
+/// Whether nothing is in the language, if a short search can tell; false says nothing.
+bool RegexPool::surely_empty(NodeId node) {
+  constexpr std::size_t kShort = 200;
+  if (nodes_[node].nullable || !nodes_[node].boolean) return node == kNothing;
+  Alive known = known_alive(node);
+  return (known != kUnasked ? known : search_alive(node, kShort)) == kEmpty;
 }
 
 bool RegexPool::can_continue(NodeId node) {

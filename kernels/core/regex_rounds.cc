@@ -16,7 +16,7 @@ bool RegexPool::within(NodeId texts, NodeId wider) {
   std::uint64_t pair = (std::uint64_t{texts} << 32) | wider;
   std::uint32_t known = within_.find(pair);
   if (known != FlatMap::kAbsent) return known != 0;
-  bool holds = !alive(intersect({texts, complement(wider)}));
+  bool holds = surely_empty(intersect({texts, complement(wider)}));
   within_.insert(pair, holds ? 1 : 0);
   return holds;
 }

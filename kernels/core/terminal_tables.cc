@@ -49,7 +49,7 @@ bool TerminalTables::ends_clearly(const RegexPool::Loop& loop) {
   if ((pool.first_bytes(loop.body) & pool.first_bytes(loop.tail)).none()) return true;
   if (!pool.is_prefix_code(loop.body)) return false;
   NodeId anything = pool.complement(kNothing);
-  return !pool.alive(
+  return pool.surely_empty(
       pool.intersect({pool.concat(loop.body, anything), pool.concat(loop.tail, anything)}));
 }
 
