@@ -27,12 +27,10 @@ from __future__ import annotations
 import argparse
 import json
 import lzma
-import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -51,6 +49,7 @@ from slm.mask import Matcher, compile_grammar
 from slm.schema import compile_schema
 from slm.syntax import compile_lark
 from slm.vocab import Vocabulary
+from tests.deadline import OutOfTime, within
 from tests.paths import ROOT, find_shared_data
 from tests.properties.engine_language import grammars
 
@@ -73,10 +72,6 @@ KINDS = {
     "long": 1,
     "mixed": 3,
 }
-
-
-class TooLongError(Exception):
-    """A grammar's time is over."""
 
 
 @dataclass
@@ -213,22 +208,6 @@ def drawn(source: str, number: int, count: int) -> Iterator[tuple[str, Grammar, 
 # --- comparing ------------------------------------------------------------------------------------
 
 
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """Raises TooLongError in the reference engine when its time is over."""
-
-    def over(*_: object) -> None:
-        raise TooLongError
-
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
 def next_token(slow: Matcher, allowed: list[int], rest: bytes, random: Random) -> int | None:
     """A token to go on with: of the instance where one is left, else any, rarely the end."""
     vocabulary = slow.compiled.vocabulary
@@ -329,11 +308,11 @@ def unit(tokenizer: str, source: str, number: int, *, full: bool) -> tuple[Work,
         before = work.states
         most = 6 if full else 60
         try:
-            with within(GRAMMAR_SECONDS):
+            with within(GRAMMAR_SECONDS, "slm"):
                 found += compare(name, grammar, texts, vocabulary, random, work, most)
         except SlmError:
             work.refused += 1
-        except TooLongError:
+        except OutOfTime:
             work.cut_short += 1
         work.sources[source] = work.sources.get(source, 0) + work.states - before
     work.seconds = time.monotonic() - start

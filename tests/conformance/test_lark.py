@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from slm.errors import EmptyLanguage, TokenRejected, UnsupportedLarkFeature
 from slm.mask import CompiledGrammar, Matcher, compile_grammar, native_available
 from slm.syntax import compile_lark
 from slm.vocab import Vocabulary, byte_vocabulary
+from tests.deadline import OutOfTime, within
 from tests.paths import ROOT, find_shared_data, shared_data
 
 SEMANTICS = {"parser": "earley", "lexer": "dynamic_complete"}
@@ -53,27 +53,15 @@ LARK_TESTS_COMPILED = 227
 LARK_TESTS_REFUSED = 11
 
 
-class OutOfTime(BaseException):
-    """Not an Exception, so that nothing on the way catches it."""
-
-
 def verdict(parser: lark.Lark, text: str, start: str, seconds: float = 1.0) -> bool | None:
     """Whether Lark parses the text; None where it takes too long or fails itself."""
-
-    def stop(*_: object) -> None:
-        raise OutOfTime
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.2)  # again, should one be swallowed
     try:
-        parser.parse(text, start=start)
+        with within(seconds, "lark"):
+            parser.parse(text, start=start)
     except lark.exceptions.UnexpectedInput:
         return False
     except (RuntimeError, OutOfTime):
         return None
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
     return True
 
 
