@@ -31,6 +31,7 @@ void MaskMemo::fill(StateId state, Mask row) {
     if (bytes_ + size > max_bytes_) {  // start over: simple, and rare
       masks_.resize(1);
       of_state_.clear();
+      crossings_.clear();
       bytes_ = 0;
     }
     bytes_ += size;
@@ -139,8 +140,7 @@ void MaskMemo::add_terminal(const Part& part, Remembered& made) {
       if (fits(rounds)) made.with.push_back(token);
     }
   }
-  add_crossing(table.remainders, part.after);
-  for (TokenId at : crossed_) {
+  for (TokenId at : crossing(table.remainders, part.after)) {
     auto [token, rounds] = table.crossing[at];
     if (table.loop == nullptr || fits(rounds)) made.with.push_back(token);
   }
@@ -153,8 +153,7 @@ void MaskMemo::add_terminal(const Part& part, Remembered& made) {
         std::lock_guard lock(shared_.mutex);
         exits = &table.loop->exits(static_cast<std::uint8_t>(b));
       }
-      add_crossing(exits->remainders, part.after);
-      for (TokenId at : crossed_) {
+      for (TokenId at : crossing(exits->remainders, part.after)) {
         const LoopTable::Exit& exit = exits->tokens[at];
         if (fits(exit.rounds)) made.with.push_back(exit.token);
       }
@@ -164,10 +163,16 @@ void MaskMemo::add_terminal(const Part& part, Remembered& made) {
 }
 
 /// The places in a table's list whose remainders keep the state after the terminal alive.
-void MaskMemo::add_crossing(const ByteTrie& remainders, StateId after) {
-  crossed_.clear();
+const std::vector<TokenId>& MaskMemo::crossing(const ByteTrie& remainders, StateId after) {
+  static const std::vector<TokenId> nothing;
   const ByteTrie::Node& root = remainders.nodes[0];
-  recogniser_.walk(remainders, root.first_child, root.last_child, after, crossed_);
+  if (root.first_child == root.last_child) return nothing;
+  auto [found, fresh] = crossings_.try_emplace({&remainders, after});
+  if (fresh) {
+    recogniser_.walk(remainders, root.first_child, root.last_child, after, found->second);
+    bytes_ += sizeof(*found) + found->second.capacity() * sizeof(TokenId);
+  }
+  return found->second;
 }
 
 void MaskMemo::exclude(const std::vector<TokenId>& excluded, Remembered& part) {

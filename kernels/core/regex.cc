@@ -90,14 +90,12 @@ NodeId RegexPool::chars(const Ranges& code_points) {
   return make(Kind::kChars, false, false, intern_ranges(code_points), 0);
 }
 
-NodeId RegexPool::literal(std::span<const std::uint32_t> code_points) {
-  std::uint32_t known = literals_.intern(code_points);
-  if (known < literal_.size()) return literal_[known];
-  NodeId tail = kEpsilon;
+NodeId RegexPool::literal(std::span<const std::uint32_t> code_points, NodeId tail) {
   for (std::size_t i = code_points.size(); i-- > 0;) {
-    tail = concat(chars({{code_points[i], code_points[i]}}), tail);
+    std::uint32_t c = code_points[i];
+    NodeId one = c < 128 ? ascii_[c] : kNothing;
+    tail = concat(one != kNothing ? one : chars({{c, c}}), tail);
   }
-  literal_.push_back(tail);
   return tail;
 }
 

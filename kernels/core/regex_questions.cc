@@ -9,6 +9,7 @@ namespace slm {
 
 ByteSet RegexPool::first_bytes(NodeId id) {
   if (const ByteSet* known = known_first(id)) return *known;
+  if (nodes_[id].only != kNoByte) return ByteSet{}.set(nodes_[id].only);
   DepthGuard guard(depth_);
   const Node node = nodes_[id];
   ByteSet bytes;
