@@ -218,6 +218,12 @@ class RegexPool {
   static Ranges slice(const Ranges& ranges, std::uint32_t low, std::uint32_t high);
   NodeId count_rounds(NodeId rounds, NodeId texts);
   bool count_rounds_among(std::vector<NodeId>& parts);
+  void absorb_rounds(std::vector<NodeId>& options);
+  bool excludes_all(std::span<const NodeId> parts);
+  bool is_free_loop(NodeId node) const noexcept {
+    return nodes_[node].kind == Kind::kRepeat && nodes_[node].low == 0 &&
+           nodes_[node].high == kNoBound;
+  }
   bool within(NodeId texts, NodeId wider);
   bool made_of_rounds(NodeId texts, NodeId round);
   Alive search_alive(NodeId root, std::size_t most);  // kUnasked: more than so many expressions

@@ -46,6 +46,13 @@ bool RegexPool::made_of_rounds(NodeId texts, NodeId round) {
     case Kind::kRepeat:
       holds = made_of_rounds(node.a, round);
       break;
+    case Kind::kIntersection: {
+      std::span<const std::uint32_t> shared = lists_.words(node.a);
+      for (NodeId part : std::vector<NodeId>(shared.begin(), shared.end())) {
+        holds = holds || made_of_rounds(part, round);
+      }
+      break;
+    }
     default:
       break;
   }
@@ -106,6 +113,37 @@ NodeId RegexPool::count_rounds(NodeId rounds, NodeId texts) {
                            bounded ? static_cast<std::int32_t>(high) : kNoBound);
   }
   return concat(parts);
+}
+
+/// X* | K is X* when K is made of rounds of X. What a text has matched already, as in `.*word.*`,
+/// then needs no looking for other words.
+void RegexPool::absorb_rounds(std::vector<NodeId>& options) {
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    NodeId loop = options[i];
+    if (!is_free_loop(loop)) continue;
+    std::erase_if(options, [&](NodeId option) {
+      return option != loop && made_of_rounds(option, nodes_[loop].a);
+    });
+    if (options.size() == 1) return;
+    i = static_cast<std::size_t>(std::ranges::find(options, loop) - options.begin());
+  }
+}
+
+/// Whether one part of an intersection is within what another one excludes, as far as forms show
+/// it: what an exclusion has struck is empty then without a search through the bounds beside it.
+bool RegexPool::excludes_all(std::span<const NodeId> parts) {
+  for (NodeId part : parts) {
+    if (nodes_[part].kind != Kind::kComplement) continue;
+    for (NodeId option : options(nodes_[part].a)) {
+      if (std::ranges::binary_search(parts, option)) return true;
+      if (!is_free_loop(option)) continue;
+      NodeId round = nodes_[option].a;
+      for (NodeId other : parts) {
+        if (other != part && made_of_rounds(other, round)) return true;
+      }
+    }
+  }
+  return false;
 }
 
 /// Puts one expression in the place of two parts of an intersection, where that can be done.
