@@ -53,18 +53,9 @@ bool TerminalTables::ends_clearly(const RegexPool::Loop& loop) {
       pool.intersect({pool.concat(loop.body, anything), pool.concat(loop.tail, anything)}));
 }
 
-/// The characters under which an expression stays alive for ever, each by itself.
+/// The characters under which an expression stays alive, however many of them a token has.
 const CharClass& TerminalTables::find_loop_characters(NodeId node) {
-  CharClass chars;
-  RegexPool::Loop loop;
-  for (NodeId option : pool.options(node)) {
-    if (!pool.is_loop(option, loop)) continue;
-    if (loop.high != kNoBound && loop.high < static_cast<std::int32_t>(index_.trie().longest())) {
-      continue;
-    }
-    CharClass one = pool.single_characters(loop.body);
-    if (one.size() > chars.size()) chars = one;
-  }
+  CharClass chars = pool.living(node, static_cast<std::int32_t>(index_.trie().longest()));
   if (node >= loop_chars_of_.size()) loop_chars_of_.resize(pool.size(), 0);
   bool none = chars.size() == 0;
   loop_chars_of_[node] = none ? 1 : static_cast<std::uint32_t>(loop_chars_.size());
