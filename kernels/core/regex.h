@@ -229,6 +229,7 @@ class RegexPool {
            nodes_[node].high == kNoBound;
   }
   bool within(NodeId texts, NodeId wider);
+  bool within_by_form(NodeId texts, NodeId wider);
   bool made_of_rounds(NodeId texts, NodeId round);
   Alive search_alive(NodeId root, std::size_t most);  // kUnasked: more than so many expressions
   Cost most_to_end(NodeId node);
@@ -263,6 +264,7 @@ class RegexPool {
   FlatMap prefix_codes_;             // by node: 0 or 1
   FlatMap within_, made_of_rounds_;  // by two nodes: 0 or 1
   int depth_ = 0;
+  int searches_ = 0;  // of `within`, that are going on
 };
 
 }  // namespace slm

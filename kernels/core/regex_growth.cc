@@ -87,8 +87,7 @@ CharClass RegexPool::living_intersection(NodeId id, std::int32_t length) {
   if (!is_bound(bound)) std::swap(bound, pattern);
   if (!is_bound(bound) || is_bound(pattern)) return chars;
   const Node counter = nodes_[bound];
-  if (nodes_[pattern].boolean || nodes_[counter.a].boolean ||
-      !made_of_rounds(pattern, counter.a)) {
+  if (nodes_[pattern].boolean || nodes_[counter.a].boolean || !made_of_rounds(pattern, counter.a)) {
     return chars;
   }
   Cost shortest = add_costs(static_cast<Cost>(counter.low), least(pattern).length);

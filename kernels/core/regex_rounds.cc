@@ -10,13 +10,65 @@
 
 namespace slm {
 
+/// The same by the forms alone; false says nothing.
+bool RegexPool::within_by_form(NodeId texts, NodeId wider) {
+  DepthGuard guard(depth_);
+  for (;;) {
+    if (texts == wider || texts == kNothing) return true;
+    const Node x = nodes_[texts], y = nodes_[wider];
+    if (x.kind == Kind::kUnion) {
+      return std::ranges::all_of(options(texts),
+                                 [&](NodeId option) { return within_by_form(option, wider); });
+    }
+    if (y.kind == Kind::kUnion) {
+      return std::ranges::any_of(options(wider),
+                                 [&](NodeId option) { return within_by_form(texts, option); });
+    }
+    if (x.kind == Kind::kChars && y.kind == Kind::kChars) {
+      const Ranges narrow = ranges_of(x.a), wide = ranges_of(y.a);
+      auto at = wide.begin();
+      for (auto [low, high] : narrow) {
+        while (at != wide.end() && at->second < low) ++at;
+        if (at == wide.end() || low < at->first || at->second < high) return false;
+      }
+      return true;
+    }
+    // The first round of a repetition, or part of a row, and what comes after it.
+    auto split = [&](NodeId id, NodeId& head, NodeId& tail) {
+      const Node node = nodes_[id];
+      if (node.kind == Kind::kConcat) {
+        head = node.a, tail = node.b;
+        return true;
+      }
+      head = node.a;
+      if (node.kind != Kind::kRepeat || node.low != node.high || node.low < 1) return false;
+      tail = repeat(node.a, node.low - 1, node.low - 1);
+      return true;
+    };
+    NodeId head, tail, wide_head, wide_tail;
+    if (!split(texts, head, tail) || !split(wider, wide_head, wide_tail)) return false;
+    if (!within_by_form(head, wide_head)) return false;
+    texts = tail, wider = wide_tail;
+  }
+}
+
 /// Whether all texts of one expression are texts of another. A search: for small expressions.
+/// Below a search, whose steps may ask this too, false also if the forms alone do not show it.
 bool RegexPool::within(NodeId texts, NodeId wider) {
   if (texts == wider || texts == kNothing) return true;
   std::uint64_t pair = (std::uint64_t{texts} << 32) | wider;
   std::uint32_t known = within_.find(pair);
   if (known != FlatMap::kAbsent) return known != 0;
-  bool holds = surely_empty(intersect({texts, complement(wider)}));
+  bool holds = within_by_form(texts, wider);
+  if (!holds && searches_ > 0) return false;
+  if (!holds) {
+    struct Searching {
+      explicit Searching(int& count) : count_(count) { ++count_; }
+      ~Searching() { --count_; }
+      int& count_;
+    } searching(searches_);
+    holds = surely_empty(intersect({texts, complement(wider)}));
+  }
   within_.insert(pair, holds ? 1 : 0);
   return holds;
 }
@@ -56,7 +108,7 @@ bool RegexPool::made_of_rounds(NodeId texts, NodeId round) {
     default:
       break;
   }
-  made_of_rounds_.insert(pair, holds ? 1 : 0);
+  if (holds || searches_ == 0) made_of_rounds_.insert(pair, holds ? 1 : 0);
   return holds;
 }
 
