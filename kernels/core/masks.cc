@@ -113,7 +113,10 @@ void MaskMemo::add_terminal(const Part& part, Remembered& made) {
     usable = found.table != nullptr;
     if (usable && part.wider != kNothing) {
       excluded = shared_.exclusions(part.node, part.wider);
-      usable = excluded != nullptr;
+      if (excluded == nullptr) {  // all in one then
+        found = shared_.find(part.node);
+        usable = found.table != nullptr;
+      }
     }
     // Where the loop can end anywhere, what follows must not look like another round of it.
     if (usable && found.table->may_end) {
@@ -136,13 +139,19 @@ void MaskMemo::add_terminal(const Part& part, Remembered& made) {
   } else {
     std::lock_guard lock(shared_.mutex);
     made.base = high == ~0u ? table.loop->stay().data() : table.loop->stay_within(high).data();
-    for (auto [token, rounds] : table.left) {
+  }
+  for (const TerminalTable* each : {found.table, found.longer}) {
+    if (each == nullptr) continue;
+    if (each != found.table) {
+      made.with.insert(made.with.end(), each->tokens.begin(), each->tokens.end());
+    }
+    for (auto [token, rounds] : each->left) {
       if (fits(rounds)) made.with.push_back(token);
     }
-  }
-  for (TokenId at : crossing(table.remainders, part.after)) {
-    auto [token, rounds] = table.crossing[at];
-    if (table.loop == nullptr || fits(rounds)) made.with.push_back(token);
+    for (TokenId at : crossing(each->remainders, part.after)) {
+      auto [token, rounds] = each->crossing[at];
+      if (fits(rounds)) made.with.push_back(token);
+    }
   }
   if (table.may_end) {
     const ByteSet follows = recogniser_.first_bytes(part.after);

@@ -194,6 +194,7 @@ NodeId RegexPool::alternate(std::vector<NodeId> options) {
     std::sort(flat.begin(), flat.end());
     flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
     if (flat.size() > 1) merge_repeats(flat);
+    if (flat.size() > 1) absorb_rounds(flat);
     // Options with the same head share it, so a union of literals is a trie.
     std::stable_sort(flat.begin(), flat.end(),
                      [&](NodeId x, NodeId y) { return head_of(x) < head_of(y); });
@@ -261,6 +262,7 @@ NodeId RegexPool::intersect(std::vector<NodeId> parts) {
   flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
   if (flat.empty()) return complement(kNothing);
   if (flat.size() > 1 && count_rounds_among(flat)) return intersect(std::move(flat));
+  if (flat.size() > 1 && excludes_all(flat)) return kNothing;
   if (flat.size() == 1) return flat[0];
   bool null = true;
   for (NodeId part : flat) null = null && nodes_[part].nullable;
