@@ -101,10 +101,16 @@ class RegexPool {
   struct Exclusion {
     NodeId text, body, tail;
   };
-  /// Whether `node` is that, with finitely many texts excluded from a loop without a bound, nothing
-  /// else complemented, and a tail that cannot be empty: then whatever was read of the text, and
-  /// may not end here, can go on.
+  /// Whether `node` is that, the text a loop without a bound, nothing else complemented, and the
+  /// tail one that cannot be empty.
   bool is_exclusion(NodeId node, Exclusion& exclusion);
+
+  /// Whether of such a loop something is left beside what is excluded, whatever was read of both.
+  /// False says nothing: it is a search over what an excluded text may look like without bounds.
+  bool always_escapes(const Exclusion& exclusion);
+
+  /// Whether the language has finitely many texts, as its form shows.
+  bool is_finite(NodeId node);
 
   /// The node without the complements of an intersection that it is or begins with: a superset.
   NodeId without_exclusions(NodeId node);
@@ -252,7 +258,7 @@ class RegexPool {
   NodeId clamp_intersection(NodeId node, std::int32_t length);
   Cost least_at_least(NodeId node);
   Least search_least(NodeId node);
-  bool is_finite(NodeId node);
+  NodeId without_bounds(NodeId node);
   bool wider_bounds(NodeId wide, NodeId narrow) const;
   void merge_repeats(std::vector<NodeId>& options);
   NodeId dfa_expansion(const Node& node) const { return dfas_[node.a][node.b].expansion; }
@@ -276,9 +282,10 @@ class RegexPool {
   std::unordered_map<NodeId, Least> least_;  // of least_more
   std::unordered_map<NodeId, ByteSet> last_;
   std::unordered_map<NodeId, CharClass> singles_;  // of single_characters
-  FlatMap clamped_;
-  FlatMap prefix_codes_, finite_;    // by node: 0 or 1
-  FlatMap within_, made_of_rounds_;  // by two nodes: 0 or 1
+  FlatMap clamped_, unbounded_;
+  FlatMap prefix_codes_, finite_;                     // by node: 0 or 1
+  std::unordered_map<std::uint64_t, bool> escaping_;  // by text and body: see always_escapes
+  FlatMap within_, made_of_rounds_;                   // by two nodes: 0 or 1
   int depth_ = 0;
   int searches_ = 0;  // of `within`, that are going on
 };

@@ -280,20 +280,31 @@ const std::vector<TokenId>* TerminalTables::exclusions(NodeId node, NodeId wider
   return found->second.get();
 }
 
-/// The same below a node of the trie, by the excluded texts alone: whatever else is read can go on
-/// for ever. False, and nothing done, where the text might go on with what begins the tail.
-///
-/// Some of the tokens found may not even be allowed without the exclusion.
+/// The same below a node of the trie, by the excluded texts alone: whatever else is read can go on.
+/// False, and nothing done, where that is not known, or the text might go on with what begins the
+/// tail. Some of the tokens found may not even be allowed without the exclusion.
 bool TerminalTables::exclude_texts(const ByteTrie::Node& root,
                                    const RegexPool::Exclusion& exclusion,
                                    std::vector<TokenId>& excluded) {
+  const ByteTrie& trie = index_.trie().trie();
+  const ByteSet ends = pool.first_bytes(exclusion.tail);
+  if (!pool.always_escapes(exclusion)) return false;
+  bool whole = &root == &trie.nodes[0];
+  return whole && !pool.is_finite(exclusion.body)
+             ? exclude_by_ends(exclusion, ends, excluded)
+             : exclude_by_trie(root, exclusion, ends, excluded);
+}
+
+/// Few excluded texts: along them.
+bool TerminalTables::exclude_by_trie(const ByteTrie::Node& root,
+                                     const RegexPool::Exclusion& exclusion, const ByteSet& ends,
+                                     std::vector<TokenId>& excluded) {
   const ByteTrie& trie = index_.trie().trie();
   struct Frame {
     std::uint32_t next, last;
     NodeId text, body;
     ByteSet differ;
   };
-  const ByteSet ends = pool.first_bytes(exclusion.tail);
   const std::size_t before = excluded.size();
   std::vector<Frame> stack;
   auto open = [&](const ByteTrie::Node& at, NodeId text, NodeId body) {
@@ -325,6 +336,33 @@ bool TerminalTables::exclude_texts(const ByteTrie::Node& root,
   }
   if (!clear) excluded.resize(before);
   return clear;
+}
+
+/// Many: by the tokens that hold an end.
+bool TerminalTables::exclude_by_ends(const RegexPool::Exclusion& exclusion, const ByteSet& ends,
+                                     std::vector<TokenId>& excluded) {
+  const std::size_t before = excluded.size();
+  for (std::size_t b = 0; b < 256; ++b) {
+    if (!ends[b]) continue;
+    for (TokenId token : index_.holding(static_cast<std::uint8_t>(b))) {
+      NodeId text = exclusion.text, body = exclusion.body;
+      for (char c : index_.trie().bytes_of(token)) {
+        std::uint8_t byte = static_cast<std::uint8_t>(c);
+        if ((ends & (pool.first_bytes(text) | pool.first_bytes(body))).any()) {
+          excluded.resize(before);
+          return false;
+        }
+        if (ends[byte]) {  // the first of them: a token comes up once for each
+          if (byte == b && pool.nullable(body)) excluded.push_back(token);
+          break;
+        }
+        text = pool.step(text, byte);
+        body = pool.step(body, byte);
+        if (text == kNothing || body == kNothing) break;
+      }
+    }
+  }
+  return true;
 }
 
 }  // namespace slm

@@ -74,6 +74,11 @@ class TerminalTables {
  private:
   bool exclude_texts(const ByteTrie::Node& root, const RegexPool::Exclusion& exclusion,
                      std::vector<TokenId>& excluded);
+  bool exclude_by_trie(const ByteTrie::Node& root, const RegexPool::Exclusion& exclusion,
+                       const ByteSet& ends, std::vector<TokenId>& excluded);
+  bool exclude_by_ends(const RegexPool::Exclusion& exclusion, const ByteSet& ends,
+                       std::vector<TokenId>& excluded);
+
   /// The tokens that a table is for.
   enum class Tokens : std::uint8_t { kAll, kShort, kLong };
 

@@ -6,7 +6,10 @@ from random import Random
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
+from slm.errors import EmptyLanguage
 from slm.grammar import regular
 from slm.grammar.charset import CharSet
 from slm.grammar.ir import Call, Expression, Grammar, Rule, Terminal, choice, many, optional, seq
@@ -42,6 +45,12 @@ def string(low: int = 0, high: int | None = None, but: tuple[str, ...] = ()) -> 
     return Terminal("STRING", regular.difference(language, *without))
 
 
+def names(without: regular.Regular, low: int = 0, high: int | None = None) -> Terminal:
+    """A key of an object: any text in quotes but some, as schemas have them; then a colon."""
+    text = regular.difference(regular.repeat(CHAR, low, high), without)
+    return Terminal("KEY", regular.concat(regular.literal('"'), text, regular.literal('":')))
+
+
 def literal(text: str) -> Terminal:
     return Terminal(repr(text), regular.literal(text))
 
@@ -57,6 +66,14 @@ EXPRESSIONS: dict[str, Expression] = {
     "at least": seq(string(2, None), literal(","), string(100, None)),
     "huge bound": string(0, 100_000),
     "names left out": many(seq(string(but=NAMES), literal(":"), string(), literal(",")), 1, 3),
+    "keys but names": many(names(regular.choice_of(NAMES)), 1, None),
+    "keys but words": many(names(regular.repeat(regular.Chars(WORD), 0, None)), 1, None),
+    "keys but short words": many(names(regular.repeat(regular.Chars(WORD), 2, 20)), 1, None),
+    "keys but plain text": names(regular.repeat(regular.Chars(PLAIN), 0, None)),
+    "keys that begin otherwise": names(
+        regular.concat(regular.literal("na"), regular.repeat(CHAR, 0, None))
+    ),
+    "keys but names, counted": names(regular.choice_of(NAMES), 1, 5),
     "string or names": seq(choice(string(0, 3), literal('"the"'), literal('"then')), literal("!")),
     "identifiers": seq(IDENTIFIER, many(seq(literal(" "), IDENTIFIER))),
     "identifiers or keywords": many(
@@ -82,6 +99,9 @@ def words_vocabulary() -> Vocabulary:
     return Vocabulary.from_bytes(
         [*dict.fromkeys(tokens), None], eos_ids=[len(dict.fromkeys(tokens))]
     )
+
+
+WORDS = words_vocabulary()
 
 
 def differences(body: Expression, vocabulary: Vocabulary, steps: int, seed: int) -> list[str]:
@@ -110,6 +130,33 @@ def test_tables_change_nothing(name: str) -> None:
     vocabulary = words_vocabulary()
     for seed in range(12):
         assert differences(EXPRESSIONS[name], vocabulary, 30, seed) == []
+
+
+TEXTS = st.sampled_from(
+    [
+        *(regular.literal(text) for text in ("a", "na", "b", "é", "\\n", "\\u00e9")),
+        *(regular.Chars(charset) for charset in (WORD, PLAIN, CharSet.of("ab"))),
+        CHAR,
+    ]
+)
+
+
+def _longer(inner: st.SearchStrategy[regular.Regular]) -> st.SearchStrategy[regular.Regular]:
+    bounds = st.sampled_from([(0, None), (1, None), (0, 1), (2, 3), (0, 12)])
+    return st.one_of(
+        st.builds(regular.concat, inner, inner),
+        st.builds(regular.union, inner, inner),
+        st.builds(lambda body, b: regular.repeat(body, *b), inner, bounds),
+    )
+
+
+@given(without=st.recursive(TEXTS, _longer, max_leaves=5), seed=st.integers(0, 99))
+def test_exclusions_change_nothing(without: regular.Regular, seed: int) -> None:
+    """Keys but the texts of a random expression, few or many or nearly all of them."""
+    try:
+        assert differences(names(without), WORDS, 12, seed) == []
+    except EmptyLanguage:
+        assume(False)  # nothing is left
 
 
 @pytest.mark.parametrize("tokenizer", ["llama3", "phi3"])
