@@ -65,7 +65,8 @@ def attempt(engine: str, case: Attack, vocabulary: str, options: Any) -> dict[st
     for _ in range(options.rounds):
         child = Child(engine, vocabulary, options.limit_seconds, options.limit_mb, jobs=1)
         try:
-            row = child.run({"source": [kind, case.sources[kind]], "instances": [instance]})
+            source = [kind, case.sources[kind]]
+            row = child.run({"source": source, "instances": [instance], "clock": options.clock})
         except Died as death:
             row = {"status": "crash", "message": str(death), "stage": "start"}
         finally:
@@ -173,6 +174,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--tokenizer", default=default_vocabulary(), help="a path, bytes, or synthetic:N")
     add("--large", type=int, default=262_144, help="size of the made vocabulary; 0: without it")
     add("--rounds", type=int, default=1, help="runs of a case, of which the least times count")
+    add("--clock", choices=("wall", "cpu"), default="wall", help="cpu: the thread's work alone")
     add("--limit-seconds", type=float, default=10)
     add("--limit-mb", type=float, default=1024)
     add("--result", default=RESULT)
