@@ -2,7 +2,8 @@
 
     python -m benchmarks.worker ENGINE VOCABULARY
 
-A job is a dict: ``source`` (kind, value), ``instances`` (each ``tokens``, ``timed``, and ``other``,
+A job is a dict: ``source`` (kind, value) or ``attack`` (one of `benchmarks.adversarial_cases`,
+kind), ``instances`` (each ``tokens``, ``timed``, and ``other``,
 the same instance written in another order), ``seconds`` (after that no more instances are begun
 and a timed one is left) and ``clock`` (one of `CLOCKS`). The answer is a dict, see `run`; times are nanoseconds.
 
@@ -40,7 +41,7 @@ def run(job: dict[str, Any], compiled: Start, tell: Answer) -> dict[str, Any]:
     has a place.
     """
     clock, until = CLOCKS[job.get("clock", "wall")], time.monotonic() + job["seconds"]
-    source = Source(*job["source"])
+    source = Source(*job["source"]) if "source" in job else attack(*job["attack"])
     before = reset_peak()
     try:
         start = clock()
@@ -72,6 +73,13 @@ def run(job: dict[str, Any], compiled: Start, tell: Answer) -> dict[str, Any]:
         answer["cut"] |= row["cut"]
         answer["instances"].append(row)
     return answer
+
+
+def attack(name: str, kind: str) -> Source:
+    """One of the worst cases, made here: some are deeper than JSON can be written or read."""
+    from benchmarks.adversarial_cases import ATTACKS
+
+    return Source(kind, ATTACKS[name]().sources[kind])
 
 
 def feed(

@@ -313,6 +313,10 @@ std::span<const Recogniser::Part> EarleyRecogniser::parts(StateId state) {
     for (std::size_t k = 0; k < pairs.size(); k += 2) {
       TerminalId terminal = pairs[k];
       NodeId node = pairs[k + 1];
+      if (Lexer::is_stretch(terminal)) {
+        rest_.insert(rest_.end(), {terminal, node});
+        continue;
+      }
       pooled_.clear();
       bool plain = config.obligation != 0 || lexer_.is_longest(terminal);
       {
@@ -353,7 +357,7 @@ std::span<const Recogniser::Part> EarleyRecogniser::parts(StateId state) {
   return parts_;
 }
 
-std::vector<Expectation> EarleyRecogniser::expected(StateId state) const {
+std::vector<Expectation> EarleyRecogniser::expected(StateId state) {
   // An item knows where it is after its terminal; where it waits for it follows from the tables.
   std::unordered_multimap<std::uint64_t, std::uint32_t> nodes;
   auto key = [](TerminalId terminal, PositionId target) {
@@ -367,7 +371,7 @@ std::vector<Expectation> EarleyRecogniser::expected(StateId state) const {
   std::span<const std::uint32_t> words = configs_.words(state);
   std::vector<Expectation> found;
   for (std::size_t i = 1; i < words.size(); i += 3) {
-    std::span<const std::uint32_t> pairs = lexer_.pairs(words[i + 1]);
+    std::vector<std::uint32_t> pairs = lexer_.all_pairs(words[i + 1]);
     for (std::size_t k = 0; k < pairs.size(); k += 2) {
       TerminalId terminal = pairs[k];
       for (const Wait& wait : waiting(rows_[words[i]].terminals, terminal)) {
