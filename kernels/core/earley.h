@@ -21,6 +21,7 @@
 #include "core/grammar.h"
 #include "core/hash.h"
 #include "core/lexer.h"
+#include "core/predictions.h"
 #include "core/recogniser.h"
 #include "core/regex.h"
 #include "core/terminal_tables.h"
@@ -102,8 +103,9 @@ class EarleyRecogniser final : public Recogniser, private RowView {
     auto operator<=>(const Wait&) const = default;
   };
   struct Row {
-    std::vector<Wait> terminals;  // sorted by symbol
-    std::vector<Wait> rules;      // sorted by symbol
+    std::vector<Wait> terminals;     // sorted by symbol; of items that began in earlier rows
+    std::vector<Wait> rules;         // the same
+    Predictions::SetId predicted{};  // what begins here
     LexId lexer = 0;              // reads the terminals waited for
     bool accepting = false;       // the text may end here
   };
@@ -137,10 +139,27 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   std::pair<RuleId, RowId> topmost(RuleId rule, RowId origin);
 
   static std::span<const Wait> waiting(const std::vector<Wait>& waits, std::uint32_t symbol);
+  /// Calls `tell` with the items of a row that wait for a terminal, moved past it.
+  template <class Tell>
+  void each_terminal(RowId row, TerminalId terminal, Tell tell) const {
+    for (const Wait& wait : waiting(rows_[row].terminals, terminal)) tell(wait.after);
+    predictions_.each_terminal(rows_[row].predicted, terminal, [&](const auto& wait) {
+      tell(Item{wait.position, wait.count, row});
+    });
+  }
+  /// The same for a rule.
+  template <class Tell>
+  void each_rule(RowId row, RuleId rule, Tell tell) const {
+    for (const Wait& wait : waiting(rows_[row].rules, rule)) tell(wait.after);
+    predictions_.each_rule(rows_[row].predicted, rule, [&](const auto& wait) {
+      tell(Item{wait.position, wait.count, row});
+    });
+  }
 
   std::shared_ptr<TerminalTables> shared_;
   GrammarTables grammar_;
   Lexer lexer_;
+  Predictions predictions_;
   std::vector<Row> rows_;
   SequencePool kernels_;  // what identifies a row: items that started in earlier rows
   FlatMap advances_one_;  // by row and terminals ended

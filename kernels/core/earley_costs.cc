@@ -7,16 +7,16 @@ namespace slm {
 
 void EarleyRecogniser::after_terminal(std::uint32_t row, TerminalId terminal,
                                       std::vector<StackItem>& items) const {
-  for (const Wait& wait : waiting(rows_[row].terminals, terminal)) {
-    items.push_back({wait.after.position, wait.after.count, wait.after.origin});
-  }
+  each_terminal(row, terminal, [&](const Item& after) {
+    items.push_back({after.position, after.count, after.origin});
+  });
 }
 
 void EarleyRecogniser::after_rule(std::uint32_t row, RuleId rule,
                                   std::vector<StackItem>& items) const {
-  for (const Wait& wait : waiting(rows_[row].rules, rule)) {
-    items.push_back({wait.after.position, wait.after.count, wait.after.origin});
-  }
+  each_rule(row, rule, [&](const Item& after) {
+    items.push_back({after.position, after.count, after.origin});
+  });
 }
 
 bool EarleyRecogniser::has_longest() const {
