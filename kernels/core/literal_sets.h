@@ -26,8 +26,9 @@ class LiteralSets {
   using StretchId = std::uint32_t;
   using Pairs = std::vector<std::pair<TerminalId, NodeId>>;
 
-  /// So many terminals are better read one by one.
-  static constexpr std::size_t kFew = 16;
+  /// So many terminals are better read one by one from the start; and so many of a stretch, for
+  /// then the states of different sets become equal.
+  static constexpr std::size_t kFew = 16, kLast = 4;
 
   LiteralSets(RegexPool& regexes, GrammarTables& grammar) : regexes_(regexes), grammar_(grammar) {}
 
@@ -66,6 +67,8 @@ class LiteralSets {
   };
 
   const std::string& head(TerminalId terminal);
+  /// What must follow after so many bytes of the terminal's head.
+  NodeId left(TerminalId terminal, std::uint32_t depth);
   bool is_member(std::uint32_t set, std::uint32_t at) const {
     return (sets_.words(set)[1 + (at >> 5)] >> (at & 31) & 1) != 0;
   }
@@ -75,6 +78,7 @@ class LiteralSets {
   std::uint8_t byte_at(const Order& order, std::uint32_t at, std::uint32_t depth) const {
     return static_cast<std::uint8_t>(heads_[order.terminals[at]][depth]);
   }
+  void sort_by_heads(std::vector<TerminalId>& terminals) const;
   std::uint32_t set_of(std::span<const TerminalId> terminals);
   Start narrow(Stretch stretch, Pairs& pairs);
   Stretch stretch(StretchId id) const {

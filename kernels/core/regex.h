@@ -12,8 +12,6 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string>
-#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -141,15 +139,6 @@ class RegexPool {
   /// A superset of the bytes a text of the language can end with.
   ByteSet last_bytes(NodeId node);
 
-  /// The fixed text that all texts of the language begin with, as far as the form shows: whole
-  /// characters, until there are `most` bytes.
-  std::string head(NodeId node, std::size_t most) const;
-
-  /// What must follow after the first `length` bytes of the node's head.
-  ///
-  /// Cost: O(length), without making derivatives of whole characters.
-  NodeId after_head(NodeId node, std::string_view head, std::size_t length);
-
   std::size_t size() const noexcept { return nodes_.size(); }
   std::size_t bytes() const noexcept;
 
@@ -227,8 +216,6 @@ class RegexPool {
   bool contains(std::uint32_t set, std::uint32_t value) const;
   /// The part of `ranges` inside [low, high], moved down by `low`.
   static Ranges slice(const Ranges& ranges, std::uint32_t low, std::uint32_t high);
-  static constexpr std::uint32_t kNoCharacter = 0xFFFFFFFFu;
-  std::uint32_t only_character(NodeId node) const;
   NodeId count_rounds(NodeId rounds, NodeId texts);
   bool count_rounds_among(std::vector<NodeId>& parts);
   bool within(NodeId texts, NodeId wider);
