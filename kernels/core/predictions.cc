@@ -5,21 +5,23 @@
 namespace slm {
 
 /// A symbol that may be empty is also passed over at once (Aycock and Horspool).
-const Predictions::Opening& Predictions::opening(RuleId rule) {
+Predictions::Opening Predictions::opening(RuleId rule) {
   RuleInfo info = grammar_.open(rule);
   if (rule >= openings_.size()) openings_.resize(std::max<std::size_t>(rule + 1, grammar_.rules()));
-  if (openings_[rule].known) return openings_[rule];
+  if (openings_[rule].begin != kUnknown) return openings_[rule];
   Opening made;
-  made.known = true;
-  std::vector<PositionId> todo{info.first}, seen;
-  while (!todo.empty()) {
-    PositionId at = todo.back();
-    todo.pop_back();
-    if (std::ranges::find(seen, at) != seen.end()) continue;
-    seen.push_back(at);
-    const Position position = grammar_.position(at);
+  made.begin = static_cast<std::uint32_t>(waits_.size());
+  positions_.assign({info.first});
+  rules_.clear();
+  if (passed_.size() < grammar_.positions()) passed_.resize(grammar_.positions());
+  while (!positions_.empty()) {
+    PositionId at = positions_.back();
+    positions_.pop_back();
+    if (passed_[at] == rule + 1) continue;
+    passed_[at] = rule + 1;
+    const Position& position = grammar_.position(at);
     for (std::uint32_t e = position.silent; e != 0; e = grammar_.silent(e).next) {
-      todo.push_back(grammar_.silent(e).to);
+      positions_.push_back(grammar_.silent(e).to);
     }
     if (position.symbol_kind == Position::Symbol::kNone) continue;
     Awaited awaited{position.symbol, position.target, 0};
@@ -29,21 +31,24 @@ const Predictions::Opening& Predictions::opening(RuleId rule) {
       awaited.count = position.high == kNoBound && position.low <= 0 ? 0 : 1;
     }
     if (position.symbol_kind == Position::Symbol::kTerminal) {
-      made.terminals.push_back(awaited);
+      waits_.push_back(awaited);
       continue;
     }
-    made.rules.push_back(awaited);
-    if (grammar_.rule(position.symbol).nullable && !position.counted) todo.push_back(position.target);
+    rules_.push_back(awaited);
+    bool pass = grammar_.rule(position.symbol).nullable && !position.counted;
+    if (pass) positions_.push_back(position.target);
   }
-  for (std::vector<Awaited>* waits : {&made.terminals, &made.rules}) {
-    std::ranges::sort(*waits);
-    waits->erase(std::unique(waits->begin(), waits->end()), waits->end());
-    waits->shrink_to_fit();
-    bytes_ += waits->size() * sizeof(Awaited);
-  }
-  bytes_ += sizeof(Opening);
+  auto settle = [&](std::size_t from) {
+    auto begin = waits_.begin() + static_cast<std::ptrdiff_t>(from);
+    std::sort(begin, waits_.end());
+    waits_.erase(std::unique(begin, waits_.end()), waits_.end());
+    return static_cast<std::uint32_t>(waits_.size());
+  };
+  made.middle = settle(made.begin);
+  waits_.insert(waits_.end(), rules_.begin(), rules_.end());
+  made.end = settle(made.middle);
   opened_.push_back(rule);
-  return openings_[rule] = std::move(made);
+  return openings_[rule] = made;
 }
 
 Predictions::SetId Predictions::predict(std::span<const RuleId> called) {
@@ -59,9 +64,9 @@ Predictions::SetId Predictions::predict(std::span<const RuleId> called) {
     if (visited_[rule] == round_) continue;
     visited_[rule] = round_;
     met.push_back(rule);
-    const Opening& own = opening(rule);
-    waits += own.terminals.size() + own.rules.size();
-    for (const Awaited& next : own.rules) todo.push_back(next.symbol);
+    Opening own = opening(rule);
+    waits += own.end - own.begin;
+    for (const Awaited& next : rules_of(own)) todo.push_back(next.symbol);
   }
   Set set;
   set.large = waits > kLarge;
@@ -75,9 +80,9 @@ Predictions::SetId Predictions::predict(std::span<const RuleId> called) {
     }
   } else {
     for (RuleId rule : met) {
-      const Opening& own = openings_[rule];
-      set.terminals.insert(set.terminals.end(), own.terminals.begin(), own.terminals.end());
-      set.rules.insert(set.rules.end(), own.rules.begin(), own.rules.end());
+      Waits terminals = terminals_of(openings_[rule]), rules = rules_of(openings_[rule]);
+      set.terminals.insert(set.terminals.end(), terminals.begin(), terminals.end());
+      set.rules.insert(set.rules.end(), rules.begin(), rules.end());
     }
     std::ranges::sort(set.terminals);
     std::ranges::sort(set.rules);
@@ -89,23 +94,27 @@ Predictions::SetId Predictions::predict(std::span<const RuleId> called) {
 }
 
 void Predictions::index_openings() {
-  begins_with_terminal_.resize(grammar_.terminals());
-  if (begins_with_rule_.size() < grammar_.rules()) begins_with_rule_.resize(grammar_.rules());
-  auto add = [](std::vector<std::vector<RuleId>>& index, std::vector<Awaited>& waits, RuleId rule) {
-    for (std::size_t i = 0; i < waits.size(); ++i) {
-      if (i == 0 || waits[i].symbol != waits[i - 1].symbol) index[waits[i].symbol].push_back(rule);
-    }
-  };
+  with_terminal_.resize(grammar_.terminals());
+  if (with_rule_.size() < grammar_.rules()) with_rule_.resize(grammar_.rules());
   for (; indexed_ < opened_.size(); ++indexed_) {
     RuleId rule = opened_[indexed_];
-    add(begins_with_terminal_, openings_[rule].terminals, rule);
-    add(begins_with_rule_, openings_[rule].rules, rule);
+    link(with_terminal_, terminals_of(openings_[rule]), rule);
+    link(with_rule_, rules_of(openings_[rule]), rule);
+  }
+}
+
+void Predictions::link(std::vector<std::uint32_t>& heads, Waits waits, RuleId rule) {
+  for (std::size_t i = 0; i < waits.size(); ++i) {
+    if (i > 0 && waits[i].symbol == waits[i - 1].symbol) continue;
+    std::uint32_t& head = heads[waits[i].symbol];
+    links_.push_back({rule, head});
+    head = static_cast<std::uint32_t>(links_.size() - 1);
   }
 }
 
 void Predictions::terminals(SetId id, std::vector<TerminalId>& found) {
   const Set& set = sets_[id];
-  auto add = [&](const std::vector<Awaited>& waits) {
+  auto add = [&](Waits waits) {
     for (const Awaited& wait : waits) found.push_back(wait.symbol);
   };
   if (!set.large) {
@@ -114,7 +123,7 @@ void Predictions::terminals(SetId id, std::vector<TerminalId>& found) {
     for (std::size_t w = 0; w < set.members.size(); ++w) {
       for (std::uint64_t rest = set.members[w]; rest != 0; rest &= rest - 1) {
         std::size_t at = w * 64 + static_cast<std::size_t>(std::countr_zero(rest));
-        add(openings_[set.base + at].terminals);
+        add(terminals_of(openings_[set.base + at]));
       }
     }
     std::ranges::sort(found);
