@@ -146,6 +146,8 @@ std::uint32_t LiteralSets::set_of(std::span<const TerminalId> terminals) {
     for (std::uint32_t at = 0; at < made.terminals.size(); ++at) {
       places_[made.terminals[at]] = {order, at};
     }
+    made.all = set_of(terminals);
+    return made.all;
   }
   std::vector<std::uint32_t> words(1 + (orders_[order].terminals.size() + 31) / 32);
   words[0] = order;
@@ -167,6 +169,18 @@ std::uint32_t LiteralSets::member_from(std::uint32_t set, std::uint32_t at,
     at = (at | 31) + 1;
   }
   return high;
+}
+
+bool LiteralSets::has_all(const Stretch& stretch) const {
+  std::span<const std::uint32_t> words = sets_.words(stretch.set).subspan(1);
+  std::uint32_t first = stretch.low / 32, last = (stretch.high - 1) / 32;
+  for (std::uint32_t w = first; w <= last; ++w) {
+    std::uint32_t wanted = 0xFFFFFFFFu;
+    if (w == first) wanted &= 0xFFFFFFFFu << stretch.low % 32;
+    if (w == last) wanted &= 0xFFFFFFFFu >> (31 - (stretch.high - 1) % 32);
+    if ((words[w] & wanted) != wanted) return false;
+  }
+  return true;
 }
 
 LiteralSets::Start LiteralSets::start(std::span<const TerminalId> terminals, Pairs& others) {
@@ -206,6 +220,8 @@ LiteralSets::Start LiteralSets::narrow(Stretch at, Pairs& pairs) {
     for (std::uint32_t member : members) take(member);
     return {};
   }
+  // Of sets that differ elsewhere, the states are the same from here on.
+  if (has_all(at)) at.set = order.all;
   const std::array<std::uint32_t, 4> words{at.set, at.low, at.high, at.depth};
   return {true, stretches_.intern(words)};
 }

@@ -56,6 +56,7 @@ class LiteralSets {
   /// Terminals sorted by their heads.
   struct Order {
     std::vector<TerminalId> terminals;
+    std::uint32_t all = 0;  // the set of them all
   };
   struct Place {
     std::uint32_t order, at;
@@ -74,6 +75,8 @@ class LiteralSets {
   }
   /// The first member at or after `at` and below `high`, or `high`.
   std::uint32_t member_from(std::uint32_t set, std::uint32_t at, std::uint32_t high) const;
+  /// Whether a set has all of a stretch of its order.
+  bool has_all(const Stretch& stretch) const;
   const Order& order_of(std::uint32_t set) const { return orders_[sets_.words(set)[0]]; }
   std::uint8_t byte_at(const Order& order, std::uint32_t at, std::uint32_t depth) const {
     return static_cast<std::uint8_t>(heads_[order.terminals[at]][depth]);
