@@ -146,23 +146,21 @@ std::uint32_t LiteralSets::set_of(std::span<const TerminalId> terminals) {
     for (std::uint32_t at = 0; at < made.terminals.size(); ++at) {
       places_[made.terminals[at]] = {order, at};
     }
-    made.all = set_of(terminals);
-    return made.all;
   }
-  std::vector<std::uint32_t> words(1 + (orders_[order].terminals.size() + 31) / 32);
+  std::vector<std::uint32_t> words(2 + (orders_[order].terminals.size() + 31) / 32);
   words[0] = order;
   for (TerminalId terminal : terminals) {
     std::uint32_t at = places_[terminal].at;
-    words[1 + (at >> 5)] |= 1u << (at & 31);
+    words[2 + (at >> 5)] |= 1u << (at & 31);
   }
   return sets_.intern(words);
 }
 
 std::uint32_t LiteralSets::member_from(std::uint32_t set, std::uint32_t at,
                                        std::uint32_t high) const {
-  std::span<const std::uint32_t> words = sets_.words(set).subspan(1);
+  std::span<const std::uint32_t> words = sets_.words(set);
   while (at < high) {
-    std::uint32_t rest = words[at >> 5] >> (at & 31);
+    std::uint32_t rest = words[2 + (at >> 5) - words[1]] >> (at & 31);
     if (rest != 0) {
       return std::min(high, at + static_cast<std::uint32_t>(std::countr_zero(rest)));
     }
@@ -171,16 +169,18 @@ std::uint32_t LiteralSets::member_from(std::uint32_t set, std::uint32_t at,
   return high;
 }
 
-bool LiteralSets::has_all(const Stretch& stretch) const {
-  std::span<const std::uint32_t> words = sets_.words(stretch.set).subspan(1);
-  std::uint32_t first = stretch.low / 32, last = (stretch.high - 1) / 32;
-  for (std::uint32_t w = first; w <= last; ++w) {
-    std::uint32_t wanted = 0xFFFFFFFFu;
-    if (w == first) wanted &= 0xFFFFFFFFu << stretch.low % 32;
-    if (w == last) wanted &= 0xFFFFFFFFu >> (31 - (stretch.high - 1) % 32);
-    if ((words[w] & wanted) != wanted) return false;
-  }
-  return true;
+LiteralSets::Stretch LiteralSets::cut(Stretch at) {
+  at.low = member_from(at.set, at.low, at.high);
+  while (!is_member(at.set, at.high - 1)) --at.high;
+  std::span<const std::uint32_t> words = sets_.words(at.set);
+  std::uint32_t first = at.low / 32, last = (at.high - 1) / 32;
+  auto begin = words.begin() + 2 + (first - words[1]);
+  words_.assign({words[0], first});
+  words_.insert(words_.end(), begin, begin + (last - first + 1));
+  words_[2] &= 0xFFFFFFFFu << at.low % 32;
+  words_.back() &= 0xFFFFFFFFu >> (31 - (at.high - 1) % 32);
+  at.set = sets_.intern(words_);
+  return at;
 }
 
 LiteralSets::Start LiteralSets::start(std::span<const TerminalId> terminals, Pairs& others) {
@@ -220,8 +220,7 @@ LiteralSets::Start LiteralSets::narrow(Stretch at, Pairs& pairs) {
     for (std::uint32_t member : members) take(member);
     return {};
   }
-  // Of sets that differ elsewhere, the states are the same from here on.
-  if (has_all(at)) at.set = order.all;
+  at = cut(at);
   const std::array<std::uint32_t, 4> words{at.set, at.low, at.high, at.depth};
   return {true, stretches_.intern(words)};
 }

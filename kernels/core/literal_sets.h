@@ -56,7 +56,6 @@ class LiteralSets {
   /// Terminals sorted by their heads.
   struct Order {
     std::vector<TerminalId> terminals;
-    std::uint32_t all = 0;  // the set of them all
   };
   struct Place {
     std::uint32_t order, at;
@@ -71,12 +70,14 @@ class LiteralSets {
   /// What must follow after so many bytes of the terminal's head.
   NodeId left(TerminalId terminal, std::uint32_t depth);
   bool is_member(std::uint32_t set, std::uint32_t at) const {
-    return (sets_.words(set)[1 + (at >> 5)] >> (at & 31) & 1) != 0;
+    std::span<const std::uint32_t> words = sets_.words(set);
+    return (words[2 + (at >> 5) - words[1]] >> (at & 31) & 1) != 0;
   }
   /// The first member at or after `at` and below `high`, or `high`.
   std::uint32_t member_from(std::uint32_t set, std::uint32_t at, std::uint32_t high) const;
-  /// Whether a set has all of a stretch of its order.
-  bool has_all(const Stretch& stretch) const;
+  /// The same from its first member to its last, with a set of just these: from where sets do not
+  /// differ any more, their states are the same.
+  Stretch cut(Stretch stretch);
   const Order& order_of(std::uint32_t set) const { return orders_[sets_.words(set)[0]]; }
   std::uint8_t byte_at(const Order& order, std::uint32_t at, std::uint32_t depth) const {
     return static_cast<std::uint8_t>(heads_[order.terminals[at]][depth]);
@@ -95,8 +96,11 @@ class LiteralSets {
   std::vector<bool> knows_head_;       // by terminal
   std::vector<Place> places_;          // by terminal: in the latest order that has it
   std::vector<Order> orders_;
-  SequencePool sets_;       // a place in orders_, then a bit for each of its terminals
+  // A place in orders_; then bits for the terminals there, and before them the number of the first
+  // 32 of them that are kept.
+  SequencePool sets_;
   SequencePool stretches_;  // set, low, high, depth
+  std::vector<std::uint32_t> words_;  // scratch of cut
 };
 
 }  // namespace slm
