@@ -159,6 +159,7 @@ class RegexPool {
     Kind kind;
     bool nullable;
     bool boolean;     // an intersection, complement or automaton state somewhere inside
+    bool counted;     // a bound above one of a repetition somewhere inside
     std::uint32_t a;  // chars, rest: set; concat: head; repeat, complement: body; lists: list; dfa
     std::uint32_t b;  // rest: bytes to come; concat: tail; dfa: state
     std::int32_t low, high;
@@ -198,6 +199,8 @@ class RegexPool {
 
   NodeId make(Kind kind, bool nullable, bool boolean, std::uint32_t a, std::uint32_t b,
               std::int32_t low = 0, std::int32_t high = 0);
+  bool has_counter(Kind kind, std::uint32_t a, std::uint32_t b, std::int32_t low,
+                   std::int32_t high) const;
   static std::uint64_t key(NodeId node, std::uint8_t byte) noexcept {
     return (std::uint64_t{node} << 8) | byte;
   }
