@@ -1,6 +1,8 @@
 #include "core/earley.h"
 
 #include <algorithm>
+#include <array>
+#include <functional>
 
 namespace slm {
 
@@ -40,6 +42,7 @@ std::pair<RuleId, RowId> EarleyRecogniser::topmost(RuleId rule, RowId origin) {
       at = known->second;
       break;
     }
+    if (waiting(rows_[at.second].rules, at.first).size() > 1) break;
     std::size_t waits = 0;
     Item after{};
     each_rule(at.second, at.first, [&](const Item& item) { after = item, ++waits; });
@@ -55,9 +58,35 @@ std::pair<RuleId, RowId> EarleyRecogniser::topmost(RuleId rule, RowId origin) {
   return at;
 }
 
+/// Moves what waits for the rule in its row past it.
+///
+/// In an ambiguous grammar (`e: e e | "a"`) a rule ends here from every row before, and the later
+/// row waits with all that the earlier one does. What another row has brought already is not
+/// brought again, or a text of n bytes would cost the cube of n and not its square.
 void EarleyRecogniser::complete(RuleId rule, RowId origin, std::vector<Item>& todo) {
   auto [top, row] = topmost(rule, origin);
-  each_rule(row, top, [&](const Item& after) { todo.push_back(after); });
+  std::span<const Wait> waits = waiting(rows_[row].rules, top);
+  if (waits.size() > kFewWaits) {
+    if (top >= brought_.size()) brought_.resize(grammar_.rules());
+    Brought& before = brought_[top];
+    if (before.round == round_ && waits_include(before.row, row, top)) waits = {};
+    before = {round_, row};  // of a row and the one before it the answer is known from then on
+  }
+  for (const Wait& wait : waits) todo.push_back(wait.after);
+  predictions_.each_rule(rows_[row].predicted, top, [&, row = row](const auto& wait) {
+    todo.push_back({wait.position, wait.count, row});
+  });
+}
+
+/// Whether all that waits for the rule in the row `less`, and began before it, does so in `more`.
+bool EarleyRecogniser::waits_include(RowId more, RowId less, RuleId rule) {
+  const std::array<std::uint32_t, 3> key{more, less, rule};
+  std::uint32_t id = inclusions_.intern(key);
+  if (id == included_.size()) {
+    auto wide = waiting(rows_[more].rules, rule), narrow = waiting(rows_[less].rules, rule);
+    included_.push_back(std::ranges::includes(wide, narrow));
+  }
+  return included_[id];
 }
 
 /// Closes a set of items under silent edges and completion, and interns the result. What begins
@@ -70,8 +99,16 @@ RowId EarleyRecogniser::make_row() {
   const RowId self = static_cast<RowId>(rows_.size());
   Row row;
   std::vector<Item> kernel;
+  std::vector<std::pair<RowId, RuleId>> ended;
   seen_.clear();
-  while (!todo.empty()) {
+  ++round_;
+  while (!todo.empty() || !ended.empty()) {
+    if (todo.empty()) {  // from the latest row back, as the later ones wait with more
+      std::ranges::sort(ended, std::greater<>());
+      for (auto [origin, rule] : ended) complete(rule, origin, todo);
+      ended.clear();
+      continue;
+    }
     Item item = todo.back();
     todo.pop_back();
     if (!seen_.insert(item)) continue;
@@ -92,7 +129,7 @@ RowId EarleyRecogniser::make_row() {
       if (position.rule == grammar_.start()) {
         row.accepting = true;
       } else {
-        complete(position.rule, item.origin, todo);
+        ended.emplace_back(item.origin, position.rule);
       }
     }
     if (position.symbol_kind == Position::Symbol::kNone || !may_loop) continue;
@@ -398,7 +435,7 @@ std::vector<Expectation> EarleyRecogniser::expected(StateId state) {
 
 std::size_t EarleyRecogniser::bytes() const {
   return grammar_.bytes() + lexer_.bytes() + row_bytes_ + kernels_.bytes() + advances_.bytes() +
-         advances_one_.bytes() + configs_.bytes() + predictions_.bytes() + memo_bytes() +
+         advances_one_.bytes() + configs_.bytes() + predictions_.bytes() + inclusions_.bytes() + memo_bytes() +
          (token_costs_ ? token_costs_->bytes() : 0);
 }
 

@@ -51,6 +51,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   std::size_t bytes() const override;
 
   static constexpr std::size_t kMaxRowItems = 200'000;
+  static constexpr std::size_t kFewWaits = 8;  // so many are brought along without a look
 
  private:
   struct Item {
@@ -136,6 +137,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   void configs_of(StateId state, std::vector<Config>& configs) const;
   void add_part(RowId row, TerminalId terminal, NodeId node);
   void complete(RuleId rule, RowId origin, std::vector<Item>& todo);
+  bool waits_include(RowId more, RowId less, RuleId rule);
   std::pair<RuleId, RowId> topmost(RuleId rule, RowId origin);
 
   static std::span<const Wait> waiting(const std::vector<Wait>& waits, std::uint32_t symbol);
@@ -167,6 +169,8 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   std::vector<RowId> advanced_;  // by number in advances_
   SequencePool configs_;         // states: complete, then (row, lexer, obligation)…
   std::unordered_map<std::uint64_t, std::pair<RuleId, RowId>> topmost_;
+  SequencePool inclusions_;     // (row, row, rule): whether the first waits with all of the second
+  std::vector<bool> included_;  // by number in inclusions_
   std::size_t row_bytes_ = 0;
   std::unique_ptr<ByteCosts> byte_costs_;    // both are made when first asked for
   std::unique_ptr<TokenCosts> token_costs_;  // of the phases that were asked for last
@@ -194,6 +198,12 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   std::vector<std::pair<RowId, AcceptId>> together_;
   std::vector<Item> todo_;
   ItemSet seen_;
+  struct Brought {  // by the row whose making is this round
+    std::uint64_t round = 0;
+    RowId row = 0;
+  };
+  std::uint64_t round_ = 0;
+  std::vector<Brought> brought_;  // by rule: a row whose waits for it are there already
 };
 
 }  // namespace slm
