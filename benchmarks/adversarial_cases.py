@@ -156,6 +156,25 @@ def properties_2000_optional_open() -> Attack:
 
 
 @attack
+def properties_2000_one_required() -> Attack:
+    """One required property, then 2,000 optional ones, and any others."""
+    case = _wide(required=False, additional=True)
+    value = case.sources["schema"]
+    value["properties"] = {"id": {"type": "integer"}, **value["properties"]}
+    value["required"] = ["id"]
+    return Attack(case.sources, '{"id": 1, ' + case.text[1:])
+
+
+@attack
+def properties_2000_of_unicode() -> Attack:
+    """2,000 optional properties whose names are not ASCII, some of them the same but for an end."""
+    names = [f"{MIXED[at % 40]}имя{chr(0x4E00 + at % 50)}{at // 50}" for at in range(2000)]
+    properties = {name: {"type": "boolean"} for name in names}
+    value = {"type": "object", "properties": properties, "additionalProperties": False}
+    return schema(value, dict.fromkeys(names[::9], True))
+
+
+@attack
 def enum_10000() -> Attack:
     """One of ten thousand strings."""
     names = [f"{WORDS[at % 12]}-{WORDS[at // 12 % 12]}-{at * 7919 % 100003}" for at in range(10000)]
@@ -263,9 +282,9 @@ def grammar_10000_deep() -> Attack:
 
 
 @attack
-def rules_10000_long() -> Attack:
+def rules_2000_long() -> Attack:
     """Rules that each call the next one."""
-    names = ["start", *(f"r{at}" for at in range(1, 10_000))]
+    names = ["start", *(f"r{at}" for at in range(1, 2_000))]
     rules = [f'{name}: {after} | "{at}"' for at, (name, after) in enumerate(pairwise(names))]
     ebnf = [f'{name} ::= {after} | "{at}"' for at, (name, after) in enumerate(pairwise(names))]
     ebnf[0] = ebnf[0].replace("start", "root")
@@ -306,14 +325,14 @@ _NOT_NA = r"/n|na[\s\S]+|n[^a][\s\S]*|[^n][\s\S]*/"
 
 @attack
 def counted_not_na() -> Attack:
-    """`T~8..20 (T~8..20)~2..3`, where T is any text but "na": a word may be one T or many."""
-    return lark(f"start: T~8..20 (T~8..20)~2..3\nT: {_NOT_NA}", "banana naan " * 20)
+    """`T{8,20} T{8,20}{2,3}`, where T is any text but "na": a word may be one T or many."""
+    return lark(f"start: t t~2..3\nt: T~8..20\nT: {_NOT_NA}", "banana naan " * 20)
 
 
 @attack
 def counted_twice_not_na() -> Attack:
-    """`T~2..20 (T~2..20 T~2..20)~1..3`, likewise."""
-    return lark(f"start: T~2..20 (T~2..20 T~2..20)~1..3\nT: {_NOT_NA}", "banana naan " * 20)
+    """`T{2,20} T{2,20} T{2,20}{1,3}`, likewise."""
+    return lark(f"start: t t t~1..3\nt: T~2..20\nT: {_NOT_NA}", "banana naan " * 20)
 
 
 @attack
