@@ -24,7 +24,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.adversarial_cases import ATTACKS, Attack
+from benchmarks.adversarial_cases import ATTACKS
 from benchmarks.contestants import available, version_of
 from benchmarks.report import cell
 from benchmarks.supervise import Child, Died
@@ -53,8 +53,9 @@ LARGE = (
 COMPILE_BOUND, MEMORY_BOUND, MASK_BOUND = 1e6, 200.0, 3e3  # µs, MB, µs
 
 
-def attempt(engine: str, case: Attack, vocabulary: str, options: Any) -> dict[str, Any]:
+def attempt(engine: str, name: str, vocabulary: str, options: Any) -> dict[str, Any]:
     """One case by one contestant, in new processes; the least of each time, in microseconds."""
+    case = ATTACKS[name]()
     kinds = KINDS.get(engine, tuple(case.sources))
     kind = next((one for one in kinds if one in case.sources), None)
     if kind is None:
@@ -65,7 +66,8 @@ def attempt(engine: str, case: Attack, vocabulary: str, options: Any) -> dict[st
     for _ in range(options.rounds):
         child = Child(engine, vocabulary, options.limit_seconds, options.limit_mb, jobs=1)
         try:
-            row = child.run({"source": [kind, case.sources[kind]], "instances": [instance]})
+            job = {"attack": [name, kind], "instances": [instance], "clock": options.clock}
+            row = child.run(job)
         except Died as death:
             row = {"status": "crash", "message": str(death), "stage": "start"}
         finally:
@@ -173,6 +175,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--tokenizer", default=default_vocabulary(), help="a path, bytes, or synthetic:N")
     add("--large", type=int, default=262_144, help="size of the made vocabulary; 0: without it")
     add("--rounds", type=int, default=1, help="runs of a case, of which the least times count")
+    add("--clock", choices=("wall", "cpu"), default="wall", help="cpu: the thread's work alone")
     add("--limit-seconds", type=float, default=10)
     add("--limit-mb", type=float, default=1024)
     add("--result", default=RESULT)
@@ -193,10 +196,9 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     try:
         for name, vocabulary in work:
-            case = ATTACKS[name]()
             for engine in engines:
                 print(f"{name} · {Path(vocabulary).name} · {engine}", file=sys.stderr)
-                row = attempt(engine, case, vocabulary, options)
+                row = attempt(engine, name, vocabulary, options)
                 row |= {"case": name, "vocabulary": vocabulary, "engine": engine}
                 rows.append({**row, "broken": broken(row)})
     except KeyboardInterrupt:

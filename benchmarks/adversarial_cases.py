@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,6 +156,25 @@ def properties_2000_optional_open() -> Attack:
 
 
 @attack
+def properties_2000_one_required() -> Attack:
+    """One required property, then 2,000 optional ones, and any others."""
+    case = _wide(required=False, additional=True)
+    value = case.sources["schema"]
+    value["properties"] = {"id": {"type": "integer"}, **value["properties"]}
+    value["required"] = ["id"]
+    return Attack(case.sources, '{"id": 1, ' + case.text[1:])
+
+
+@attack
+def properties_2000_of_unicode() -> Attack:
+    """2,000 optional properties whose names are not ASCII, some of them the same but for an end."""
+    names = [f"{MIXED[at % 40]}имя{chr(0x4E00 + at % 50)}{at // 50}" for at in range(2000)]
+    properties = {name: {"type": "boolean"} for name in names}
+    value = {"type": "object", "properties": properties, "additionalProperties": False}
+    return schema(value, dict.fromkeys(names[::9], True))
+
+
+@attack
 def enum_10000() -> Attack:
     """One of ten thousand strings."""
     names = [f"{WORDS[at % 12]}-{WORDS[at // 12 % 12]}-{at * 7919 % 100003}" for at in range(10000)]
@@ -228,6 +248,50 @@ def right_recursion_10000() -> Attack:
     return lark('start: "a," start | "a"', "a," * 10_000 + "a", 'root ::= "a," root | "a"')
 
 
+def nested(make: Callable[[Any], Any], inner: Any, depth: int = 10_000) -> Any:
+    """Something put into something so many times, without recursion."""
+    for _ in range(depth):
+        inner = make(inner)
+    return inner
+
+
+@attack
+def schema_10000_deep() -> Attack:
+    """A schema that is itself ten thousand levels deep."""
+    value = nested(lambda inner: {"type": "array", "items": inner}, {"type": "integer"})
+    return Attack({"schema": value}, "[" * 300 + "]" * 300)
+
+
+@attack
+def references_10000_long() -> Attack:
+    """Definitions that each refer to the next one, with nothing between."""
+    value: dict[str, Any] = {f"d{at}": {"$ref": f"#/$defs/d{at + 1}"} for at in range(10_000)}
+    return schema({"$defs": value | {"d10000": {"type": "integer"}}, "$ref": "#/$defs/d0"}, 17)
+
+
+@attack
+def regex_10000_deep() -> Attack:
+    """Ten thousand groups in each other."""
+    return Attack({"regex": "(?:" * 10_000 + "a" + ")" * 10_000}, "a")
+
+
+@attack
+def grammar_10000_deep() -> Attack:
+    """A rule with ten thousand brackets in each other."""
+    return lark('start: "b" ' + "(" * 10_000 + '"a"' + ")" * 10_000, "ba")
+
+
+@attack
+def rules_2000_long() -> Attack:
+    """Rules that each call the next one."""
+    names = ["start", *(f"r{at}" for at in range(1, 2_000))]
+    rules = [f'{name}: {after} | "{at}"' for at, (name, after) in enumerate(pairwise(names))]
+    ebnf = [f'{name} ::= {after} | "{at}"' for at, (name, after) in enumerate(pairwise(names))]
+    ebnf[0] = ebnf[0].replace("start", "root")
+    last = names[-1]
+    return lark("\n".join([*rules, f'{last}: "x"']), "777", "\n".join([*ebnf, f'{last} ::= "x"']))
+
+
 # --- ambiguity ------------------------------------------------------------------------------------
 
 
@@ -254,6 +318,29 @@ def empty_everywhere() -> Attack:
     """Optional parts that overlap, many ways to be empty."""
     ebnf = "root ::= x*\nx ::= a? b? a? b?\na ::= [ab]*\nb ::= [bc]*\n"
     return lark("start: x*\nx: a? b? a? b?\na: /[ab]+/\nb: /[bc]+/", "abcabc" * 200, ebnf)
+
+
+_NOT_NA = r"/n|na[\s\S]+|n[^a][\s\S]*|[^n][\s\S]*/"
+
+
+@attack
+def counted_not_na() -> Attack:
+    """`T{8,20} T{8,20}{2,3}`, where T is any text but "na": a word may be one T or many."""
+    return lark(f"start: t t~2..3\nt: T~8..20\nT: {_NOT_NA}", "banana naan " * 20)
+
+
+@attack
+def counted_twice_not_na() -> Attack:
+    """`T{2,20} T{2,20} T{2,20}{1,3}`, likewise."""
+    return lark(f"start: t t t~1..3\nt: T~2..20\nT: {_NOT_NA}", "banana naan " * 20)
+
+
+@attack
+def counted_not_na_regex() -> Attack:
+    """The first of these as one expression."""
+    one = _NOT_NA[1:-1]
+    text = "banana naan " * 20
+    return Attack({"regex": f"(?:{one}){{8,20}}(?:(?:{one}){{8,20}}){{2,3}}"}, text)
 
 
 # --- code -----------------------------------------------------------------------------------------

@@ -1,13 +1,16 @@
 #include "core/earley.h"
 
 #include <algorithm>
+#include <array>
+#include <functional>
 
 namespace slm {
 
 EarleyRecogniser::EarleyRecogniser(Program program, std::shared_ptr<TerminalTables> shared)
     : shared_(std::move(shared)),
       grammar_(std::move(program), *shared_),
-      lexer_(*shared_, grammar_) {
+      lexer_(*shared_, grammar_),
+      predictions_(grammar_) {
   std::vector<Config> none;
   intern_state(false, none);  // the dead state
   todo_.push_back({grammar_.rule(grammar_.start()).first, 0, 0});
@@ -39,9 +42,11 @@ std::pair<RuleId, RowId> EarleyRecogniser::topmost(RuleId rule, RowId origin) {
       at = known->second;
       break;
     }
-    std::span<const Wait> waits = waiting(rows_[at.second].rules, at.first);
-    if (waits.size() != 1) break;
-    const Item& after = waits[0].after;
+    if (waiting(rows_[at.second].rules, at.first).size() > 1) break;
+    std::size_t waits = 0;
+    Item after{};
+    each_rule(at.second, at.first, [&](const Item& item) { after = item, ++waits; });
+    if (waits != 1) break;
     bool only_ends = grammar_.only_ends(after.position);
     const Position& position = grammar_.position(after.position);
     bool outer = after.origin < at.second && position.rule != grammar_.start();
@@ -53,31 +58,64 @@ std::pair<RuleId, RowId> EarleyRecogniser::topmost(RuleId rule, RowId origin) {
   return at;
 }
 
+/// Moves what waits for the rule in its row past it.
+///
+/// In an ambiguous grammar (`e: e e | "a"`) a rule ends here from every row before, and the later
+/// row waits with all that the earlier one does. What another row has brought already is not
+/// brought again, or a text of n bytes would cost the cube of n and not its square.
 void EarleyRecogniser::complete(RuleId rule, RowId origin, std::vector<Item>& todo) {
   auto [top, row] = topmost(rule, origin);
-  for (const Wait& wait : waiting(rows_[row].rules, top)) todo.push_back(wait.after);
+  std::span<const Wait> waits = waiting(rows_[row].rules, top);
+  if (waits.size() > kFewWaits) {
+    if (top >= brought_.size()) brought_.resize(grammar_.rules());
+    Brought& before = brought_[top];
+    if (before.round == round_ && waits_include(before.row, row, top)) waits = {};
+    before = {round_, row};  // of a row and the one before it the answer is known from then on
+  }
+  for (const Wait& wait : waits) todo.push_back(wait.after);
+  predictions_.each_rule(rows_[row].predicted, top, [&, row = row](const auto& wait) {
+    todo.push_back({wait.position, wait.count, row});
+  });
 }
 
-/// Closes a set of items under silent edges, prediction and completion, and interns the result.
+/// Whether all that waits for the rule in the row `less`, and began before it, does so in `more`.
+bool EarleyRecogniser::waits_include(RowId more, RowId less, RuleId rule) {
+  const std::array<std::uint32_t, 3> key{more, less, rule};
+  std::uint32_t id = inclusions_.intern(key);
+  if (id == included_.size()) {
+    auto wide = waiting(rows_[more].rules, rule), narrow = waiting(rows_[less].rules, rule);
+    included_.push_back(std::ranges::includes(wide, narrow));
+  }
+  return included_[id];
+}
+
+/// Closes a set of items under silent edges and completion, and interns the result. What begins
+/// here is left to the predictions.
 ///
 /// A rule that is empty here completes in the row it started in; instead of iterating, an item
 /// that waits for a nullable rule also moves past it at once (Aycock and Horspool).
 RowId EarleyRecogniser::make_row() {
   std::vector<Item>& todo = todo_;
   const RowId self = static_cast<RowId>(rows_.size());
-  const bool first_row = rows_.empty();
   Row row;
   std::vector<Item> kernel;
+  std::vector<std::pair<RowId, RuleId>> ended;
   seen_.clear();
-  while (!todo.empty()) {
+  ++round_;
+  while (!todo.empty() || !ended.empty()) {
+    if (todo.empty()) {  // from the latest row back, as the later ones wait with more
+      std::ranges::sort(ended, std::greater<>());
+      for (auto [origin, rule] : ended) complete(rule, origin, todo);
+      ended.clear();
+      continue;
+    }
     Item item = todo.back();
     todo.pop_back();
     if (!seen_.insert(item)) continue;
     if (seen_.size() > kMaxRowItems) {
       throw TooComplex("too many readings of the text are open at once");
     }
-    const Position position = grammar_.position(item.position);  // a copy: opening rules makes more
-    bool own = item.origin == self;
+    const Position& position = grammar_.position(item.position);
     bool may_loop = true, may_end = position.final;
     if (position.counted) {
       std::int32_t count = static_cast<std::int32_t>(item.count);
@@ -90,8 +128,8 @@ RowId EarleyRecogniser::make_row() {
     if (may_end) {
       if (position.rule == grammar_.start()) {
         row.accepting = true;
-      } else if (!own) {
-        complete(position.rule, item.origin, todo);
+      } else {
+        ended.emplace_back(item.origin, position.rule);
       }
     }
     if (position.symbol_kind == Position::Symbol::kNone || !may_loop) continue;
@@ -102,15 +140,13 @@ RowId EarleyRecogniser::make_row() {
           position.high == kNoBound && static_cast<std::int32_t>(item.count) >= position.low;
       after.count = settled ? item.count : item.count + 1;
     }
-    if (!own || first_row) kernel.push_back(item);
+    kernel.push_back(item);
     if (position.symbol_kind == Position::Symbol::kTerminal) {
       row.terminals.push_back({position.symbol, after});
       continue;
     }
     row.rules.push_back({position.symbol, after});
-    const RuleInfo called = grammar_.open(position.symbol);
-    if (called.nullable && !position.counted) todo.push_back(after);
-    todo.push_back({called.first, 0, self});
+    if (grammar_.rule(position.symbol).nullable && !position.counted) todo.push_back(after);
   }
   std::sort(kernel.begin(), kernel.end());
   key_.assign({row.accepting ? 1u : 0u});
@@ -121,11 +157,22 @@ RowId EarleyRecogniser::make_row() {
   if (id != self) return id;
   std::sort(row.terminals.begin(), row.terminals.end());
   std::sort(row.rules.begin(), row.rules.end());
-  std::vector<TerminalId> expected;
-  for (const Wait& wait : row.terminals) {
-    if (expected.empty() || expected.back() != wait.symbol) expected.push_back(wait.symbol);
-  }
-  row.lexer = lexer_.start(expected);
+  std::vector<std::uint32_t> symbols;
+  auto symbols_of = [&](const std::vector<Wait>& waits) {
+    symbols.clear();
+    for (const Wait& wait : waits) {
+      if (symbols.empty() || symbols.back() != wait.symbol) symbols.push_back(wait.symbol);
+    }
+  };
+  symbols_of(row.rules);
+  row.predicted = predictions_.predict(symbols);
+  symbols_of(row.terminals);
+  std::size_t own = symbols.size();
+  predictions_.terminals(row.predicted, symbols);
+  std::inplace_merge(symbols.begin(), symbols.begin() + static_cast<std::ptrdiff_t>(own),
+                     symbols.end());
+  symbols.erase(std::unique(symbols.begin(), symbols.end()), symbols.end());
+  row.lexer = lexer_.start(symbols);
   row_bytes_ += (row.terminals.size() + row.rules.size()) * sizeof(Wait) + sizeof(Row);
   rows_.push_back(std::move(row));
   return id;
@@ -137,7 +184,7 @@ RowId EarleyRecogniser::advance_one(RowId row, AcceptId set) {
   if (known != FlatMap::kAbsent) return known;
   todo_.clear();
   for (TerminalId terminal : lexer_.terminals_of(set)) {
-    for (const Wait& wait : waiting(rows_[row].terminals, terminal)) todo_.push_back(wait.after);
+    each_terminal(row, terminal, [&](const Item& after) { todo_.push_back(after); });
   }
   RowId made = make_row();
   advances_one_.insert(key, made);
@@ -153,7 +200,7 @@ RowId EarleyRecogniser::advance(std::span<const std::pair<RowId, AcceptId>> ende
   if (number < advanced_.size()) return advanced_[number];
   for (auto [row, set] : ended) {
     for (TerminalId terminal : lexer_.terminals_of(set)) {
-      for (const Wait& wait : waiting(rows_[row].terminals, terminal)) todo_.push_back(wait.after);
+      each_terminal(row, terminal, [&](const Item& after) { todo_.push_back(after); });
     }
   }
   advanced_.push_back(make_row());
@@ -313,6 +360,10 @@ std::span<const Recogniser::Part> EarleyRecogniser::parts(StateId state) {
     for (std::size_t k = 0; k < pairs.size(); k += 2) {
       TerminalId terminal = pairs[k];
       NodeId node = pairs[k + 1];
+      if (Lexer::is_stretch(terminal)) {
+        rest_.insert(rest_.end(), {terminal, node});
+        continue;
+      }
       pooled_.clear();
       bool plain = config.obligation != 0 || lexer_.is_longest(terminal);
       {
@@ -383,18 +434,17 @@ std::vector<Expectation> EarleyRecogniser::expected(StateId state) {
   std::vector<Expectation> found;
   configs_of(state, from_);
   for (const Config& config : from_) {
-    std::span<const std::uint32_t> span = lexer_.pairs(config.lexer);
-    std::vector<std::uint32_t> pairs(span.begin(), span.end());
+    std::vector<std::uint32_t> pairs = lexer_.all_pairs(config.lexer);
     for (std::size_t k = 0; k < pairs.size(); k += 2) {
       TerminalId terminal = pairs[k];
       if (!can_read(lexer_.state_of({terminal, pairs[k + 1]}), config.obligation, 0)) continue;
-      for (const Wait& wait : waiting(rows_[config.row].terminals, terminal)) {
-        RuleId rule = grammar_.position(wait.after.position).rule;
-        auto [first, last] = nodes.equal_range(key(terminal, wait.after.position));
+      each_terminal(config.row, terminal, [&](const Item& after) {
+        RuleId rule = grammar_.position(after.position).rule;
+        auto [first, last] = nodes.equal_range(key(terminal, after.position));
         for (auto at = first; at != last; ++at) {
           found.push_back({terminal, grammar_.rule(rule).source, at->second});
         }
-      }
+      });
     }
   }
   return found;
@@ -402,7 +452,7 @@ std::vector<Expectation> EarleyRecogniser::expected(StateId state) {
 
 std::size_t EarleyRecogniser::bytes() const {
   return grammar_.bytes() + lexer_.bytes() + row_bytes_ + kernels_.bytes() + advances_.bytes() +
-         advances_one_.bytes() + configs_.bytes() + memo_bytes() +
+         advances_one_.bytes() + configs_.bytes() + predictions_.bytes() + inclusions_.bytes() + memo_bytes() +
          (token_costs_ ? token_costs_->bytes() : 0);
 }
 

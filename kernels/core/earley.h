@@ -21,6 +21,7 @@
 #include "core/grammar.h"
 #include "core/hash.h"
 #include "core/lexer.h"
+#include "core/predictions.h"
 #include "core/recogniser.h"
 #include "core/regex.h"
 #include "core/terminal_tables.h"
@@ -50,6 +51,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   std::size_t bytes() const override;
 
   static constexpr std::size_t kMaxRowItems = 200'000;
+  static constexpr std::size_t kFewWaits = 8;  // so many are brought along without a look
 
  private:
   struct Item {
@@ -102,8 +104,9 @@ class EarleyRecogniser final : public Recogniser, private RowView {
     auto operator<=>(const Wait&) const = default;
   };
   struct Row {
-    std::vector<Wait> terminals;  // sorted by symbol
-    std::vector<Wait> rules;      // sorted by symbol
+    std::vector<Wait> terminals;     // sorted by symbol; of items that began in earlier rows
+    std::vector<Wait> rules;         // the same
+    Predictions::SetId predicted{};  // what begins here
     LexId lexer = 0;              // reads the terminals waited for
     bool accepting = false;       // the text may end here
   };
@@ -135,13 +138,31 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   void configs_of(StateId state, std::vector<Config>& configs) const;
   void add_part(RowId row, TerminalId terminal, NodeId node);
   void complete(RuleId rule, RowId origin, std::vector<Item>& todo);
+  bool waits_include(RowId more, RowId less, RuleId rule);
   std::pair<RuleId, RowId> topmost(RuleId rule, RowId origin);
 
   static std::span<const Wait> waiting(const std::vector<Wait>& waits, std::uint32_t symbol);
+  /// Calls `tell` with the items of a row that wait for a terminal, moved past it.
+  template <class Tell>
+  void each_terminal(RowId row, TerminalId terminal, Tell tell) const {
+    for (const Wait& wait : waiting(rows_[row].terminals, terminal)) tell(wait.after);
+    predictions_.each_terminal(rows_[row].predicted, terminal, [&](const auto& wait) {
+      tell(Item{wait.position, wait.count, row});
+    });
+  }
+  /// The same for a rule.
+  template <class Tell>
+  void each_rule(RowId row, RuleId rule, Tell tell) const {
+    for (const Wait& wait : waiting(rows_[row].rules, rule)) tell(wait.after);
+    predictions_.each_rule(rows_[row].predicted, rule, [&](const auto& wait) {
+      tell(Item{wait.position, wait.count, row});
+    });
+  }
 
   std::shared_ptr<TerminalTables> shared_;
   GrammarTables grammar_;
   Lexer lexer_;
+  Predictions predictions_;
   std::vector<Row> rows_;
   SequencePool kernels_;  // what identifies a row: items that started in earlier rows
   FlatMap advances_one_;  // by row and terminals ended
@@ -149,6 +170,8 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   std::vector<RowId> advanced_;  // by number in advances_
   SequencePool configs_;         // states: complete, then (row, lexer, obligation)…
   std::unordered_map<std::uint64_t, std::pair<RuleId, RowId>> topmost_;
+  SequencePool inclusions_;     // (row, row, rule): whether the first waits with all of the second
+  std::vector<bool> included_;  // by number in inclusions_
   std::size_t row_bytes_ = 0;
   std::unique_ptr<ByteCosts> byte_costs_;    // both are made when first asked for
   std::unique_ptr<TokenCosts> token_costs_;  // of the phases that were asked for last
@@ -176,6 +199,12 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   std::vector<std::pair<RowId, AcceptId>> together_;
   std::vector<Item> todo_;
   ItemSet seen_;
+  struct Brought {  // by the row whose making is this round
+    std::uint64_t round = 0;
+    RowId row = 0;
+  };
+  std::uint64_t round_ = 0;
+  std::vector<Brought> brought_;  // by rule: a row whose waits for it are there already
 };
 
 }  // namespace slm

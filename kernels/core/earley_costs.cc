@@ -7,16 +7,16 @@ namespace slm {
 
 void EarleyRecogniser::after_terminal(std::uint32_t row, TerminalId terminal,
                                       std::vector<StackItem>& items) const {
-  for (const Wait& wait : waiting(rows_[row].terminals, terminal)) {
-    items.push_back({wait.after.position, wait.after.count, wait.after.origin});
-  }
+  each_terminal(row, terminal, [&](const Item& after) {
+    items.push_back({after.position, after.count, after.origin});
+  });
 }
 
 void EarleyRecogniser::after_rule(std::uint32_t row, RuleId rule,
                                   std::vector<StackItem>& items) const {
-  for (const Wait& wait : waiting(rows_[row].rules, rule)) {
-    items.push_back({wait.after.position, wait.after.count, wait.after.origin});
-  }
+  each_rule(row, rule, [&](const Item& after) {
+    items.push_back({after.position, after.count, after.origin});
+  });
 }
 
 bool EarleyRecogniser::has_longest() const {
@@ -48,7 +48,7 @@ Recogniser::Rounds EarleyRecogniser::rounds(StateId state, std::uint32_t longest
       if (config.obligation != 0) continue;
       std::span<const std::uint32_t> pairs = lexer_.pairs(config.lexer);
       for (std::size_t k = 0; k < pairs.size(); k += 2) {
-        if (lexer_.is_longest(pairs[k])) continue;
+        if (Lexer::is_stretch(pairs[k]) || lexer_.is_longest(pairs[k])) continue;
         for (NodeId option : pool.options(pairs[k + 1])) {
           RegexPool::Loop loop;
           if (!pool.is_loop(option, loop)) continue;
@@ -113,8 +113,7 @@ Recogniser::Completion EarleyRecogniser::completion(StateId state) {
   std::vector<std::uint32_t> words(shared.begin() + 1, shared.end());
   Completion best;
   for (std::size_t i = 0; i < words.size(); i += 3) {
-    std::span<const std::uint32_t> span = lexer_.pairs(words[i + 1]);
-    std::vector<std::uint32_t> pairs(span.begin(), span.end());
+    std::vector<std::uint32_t> pairs = lexer_.all_pairs(words[i + 1]);
     for (std::size_t k = 0; k < pairs.size(); k += 2) {
       RegexPool::Least least = least_more(pairs[k + 1]);
       Cost whole = add_costs(least.length, byte_costs_->after_terminal(words[i], pairs[k]));
@@ -136,7 +135,7 @@ std::optional<Cost> EarleyRecogniser::tokens_to_end(StateId state, TokenPhases& 
   std::vector<std::uint32_t> words(shared.begin() + 1, shared.end());
   std::vector<Reading> readings;
   for (std::size_t i = 0; i < words.size(); i += 3) {
-    std::span<const std::uint32_t> pairs = lexer_.pairs(words[i + 1]);
+    std::vector<std::uint32_t> pairs = lexer_.all_pairs(words[i + 1]);
     for (std::size_t k = 0; k < pairs.size(); k += 2) {
       readings.push_back({words[i], pairs[k], pairs[k + 1]});
     }

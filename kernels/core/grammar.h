@@ -85,6 +85,10 @@ class GrammarTables {
     return program_.terminals()[terminal].longest;
   }
 
+  /// The expression of a regular node of the program. Under the shared lock.
+  NodeId regular(std::uint32_t node);
+
+  const Program& program() const noexcept { return program_; }
   std::size_t bytes() const noexcept;
 
  private:
@@ -93,7 +97,6 @@ class GrammarTables {
   static constexpr NodeId kUnmade = 0xFFFFFFFFu;
 
   std::vector<bool> terminals_with_text();
-  NodeId regular(std::uint32_t node);
   NodeId make_regular(std::uint32_t node);
   NodeId anything();
   NodeId intersection(std::uint32_t node);

@@ -12,7 +12,7 @@ constexpr std::uint32_t kBusy = 12;
 }  // namespace
 
 Lexer::Lexer(TerminalTables& shared, GrammarTables& grammar)
-    : shared_(shared), regexes_(shared.pool), grammar_(grammar), loops_(1) {
+    : shared_(shared), regexes_(shared.pool), grammar_(grammar), literals_(shared.pool, grammar), loops_(1) {
   accept_sets_.intern({});
   obligations_.intern({});
   state_of({});
@@ -25,6 +25,10 @@ LexId Lexer::intern(const std::vector<std::uint32_t>& pairs) {
     ended_.clear();
     bool goes_on = true;  // all of it, as is plain to see
     for (std::size_t i = 0; i < pairs.size(); i += 2) {
+      if (is_stretch(pairs[i])) {
+        state.first |= literals_.first_bytes(pairs[i] & ~kStretch);
+        continue;
+      }
       state.first |= regexes_.first_bytes(pairs[i + 1]);
       goes_on = goes_on && pairs[i + 1] > kEpsilon && regexes_.is_plain(pairs[i + 1]);
       if (!regexes_.nullable(pairs[i + 1])) continue;
@@ -38,14 +42,37 @@ LexId Lexer::intern(const std::vector<std::uint32_t>& pairs) {
 }
 
 LexId Lexer::start(std::span<const TerminalId> terminals) {
-  std::vector<std::uint32_t> pairs;
-  pairs.reserve(terminals.size() * 2);
   std::lock_guard lock(shared_.mutex);
-  for (TerminalId terminal : terminals) {
-    pairs.push_back(terminal);
-    pairs.push_back(grammar_.language_locked(terminal));
+  loose_.clear();
+  to_.clear();
+  LiteralSets::Start stretch = literals_.start(terminals, loose_);
+  add_stretch(stretch, to_);
+  return intern(to_);
+}
+
+/// Brings the loose pairs among the others, and then the stretch, if there is one.
+void Lexer::add_stretch(LiteralSets::Start stretch, std::vector<std::uint32_t>& pairs) {
+  if (!loose_.empty()) {
+    for (std::size_t i = 0; i < pairs.size(); i += 2) loose_.emplace_back(pairs[i], pairs[i + 1]);
+    std::ranges::sort(loose_);
+    pairs.clear();
+    for (auto [terminal, node] : loose_) pairs.insert(pairs.end(), {terminal, node});
   }
-  return intern(pairs);
+  if (stretch.some) pairs.insert(pairs.end(), {kStretch | stretch.stretch, 0});
+}
+
+std::vector<std::uint32_t> Lexer::all_pairs(LexId state) {
+  std::span<const std::uint32_t> shared = pairs_.words(state);
+  std::vector<std::uint32_t> pairs(shared.begin(), shared.end());
+  if (pairs.empty() || !is_stretch(pairs[pairs.size() - 2])) return pairs;
+  std::lock_guard lock(shared_.mutex);
+  loose_.clear();
+  while (!pairs.empty() && is_stretch(pairs[pairs.size() - 2])) {
+    literals_.expand(pairs[pairs.size() - 2] & ~kStretch, loose_);
+    pairs.resize(pairs.size() - 2);
+  }
+  add_stretch({}, pairs);
+  return pairs;
 }
 
 LexId Lexer::compute_step(LexId state, std::uint8_t byte) {
@@ -53,13 +80,20 @@ LexId Lexer::compute_step(LexId state, std::uint8_t byte) {
   std::span<const std::uint32_t> shared = pairs_.words(state);
   from_.assign(shared.begin(), shared.end());
   to_.clear();
+  loose_.clear();
+  LiteralSets::Start stretch;
   for (std::size_t i = 0; i < from_.size(); i += 2) {
+    if (is_stretch(from_[i])) {
+      stretch = literals_.step(from_[i] & ~kStretch, byte, loose_);
+      continue;
+    }
     NodeId next = regexes_.step(from_[i + 1], byte);
     if (next != kNothing && regexes_.alive(next)) {
       to_.push_back(from_[i]);
       to_.push_back(next);
     }
   }
+  add_stretch(stretch, to_);
   LexId next = intern(to_);
   State& here = states_[state];
   if (!here.row && ++here.misses > kBusy) {
@@ -82,7 +116,9 @@ LexId Lexer::compute_going_on(LexId state) {
   std::span<const std::uint32_t> shared = pairs_.words(state);
   std::vector<std::uint32_t> from(shared.begin(), shared.end()), kept;
   for (std::size_t i = 0; i < from.size(); i += 2) {
-    if (regexes_.can_continue(from[i + 1])) kept.insert(kept.end(), {from[i], from[i + 1]});
+    if (is_stretch(from[i]) || regexes_.can_continue(from[i + 1])) {
+      kept.insert(kept.end(), {from[i], from[i + 1]});
+    }
   }
   LexId going_on = kept.size() == from.size() ? state : intern(kept);
   states_[state].going_on = going_on;
@@ -94,6 +130,7 @@ CharClass Lexer::compute_loop(LexId state) {
   CharClass widest;
   std::span<const std::uint32_t> pairs = pairs_.words(state);
   for (std::size_t i = 0; i < pairs.size(); i += 2) {
+    if (is_stretch(pairs[i])) continue;
     CharClass one = shared_.loop_characters(pairs[i + 1]);
     if (one.size() > widest.size()) widest = one;
   }
@@ -142,7 +179,8 @@ ObligationId Lexer::step_obligation(ObligationId set, std::uint8_t byte) {
 }
 
 std::size_t Lexer::bytes() const noexcept {
-  return states_.size() * sizeof(State) + rows_ * 1024 + pairs_.bytes() + sparse_.bytes();
+  return states_.size() * sizeof(State) + rows_ * 1024 + pairs_.bytes() + sparse_.bytes() +
+         literals_.bytes();
 }
 
 }  // namespace slm

@@ -2,6 +2,7 @@
 //
 // A lexer state is a set of (terminal, expression still to match). States are hash-consed and
 // their transitions memoised, so reading a byte is a table look-up once a state has been seen.
+// Many terminals that begin with fixed texts are one element of it while those are read.
 // Expressions are shared with other grammars, and are asked under their lock; states are not.
 #pragma once
 
@@ -13,6 +14,7 @@
 #include "core/flat_map.h"
 #include "core/grammar.h"
 #include "core/hash.h"
+#include "core/literal_sets.h"
 #include "core/regex.h"
 #include "core/terminal_tables.h"
 
@@ -55,8 +57,13 @@ class Lexer {
   /// The set of just this terminal.
   AcceptId accept_only(TerminalId terminal) { return accept_sets_.intern({&terminal, 1}); }
 
-  /// What a state is: (terminal, expression still to match), sorted.
+  /// What a state is: (terminal, expression still to match), sorted. A pair for which `is_stretch`
+  /// holds is many terminals, of which none is complete; they stand last.
   std::span<const std::uint32_t> pairs(LexId state) const noexcept { return pairs_.words(state); }
+  static bool is_stretch(std::uint32_t terminal) noexcept { return (terminal & kStretch) != 0; }
+
+  /// The same with every terminal by itself.
+  std::vector<std::uint32_t> all_pairs(LexId state);
 
   /// The state of such pairs.
   LexId state_of(std::vector<std::uint32_t> pairs) {
@@ -97,8 +104,10 @@ class Lexer {
   static std::uint64_t key(LexId state, std::uint8_t byte) noexcept {
     return (std::uint64_t{state} << 8) | byte;
   }
+  static constexpr std::uint32_t kStretch = 0x80000000u;  // in place of a terminal; beside it: 0
   LexId intern(
       const std::vector<std::uint32_t>& pairs);  // under the lock, as the next ones take it
+  void add_stretch(LiteralSets::Start stretch, std::vector<std::uint32_t>& pairs);
   LexId compute_step(LexId state, std::uint8_t byte);
   LexId compute_going_on(LexId state);
   CharClass compute_loop(LexId state);
@@ -107,6 +116,7 @@ class Lexer {
   RegexPool& regexes_;
   GrammarTables& grammar_;
   std::vector<State> states_;
+  LiteralSets literals_;
   SequencePool pairs_;        // (terminal, node), sorted
   SequencePool accept_sets_;  // terminals, sorted; 0 is the empty set
   SequencePool obligations_;  // nodes, sorted; 0 is the empty set
@@ -114,6 +124,7 @@ class Lexer {
   FlatMap obligation_steps_;
   std::vector<CharClass> loops_;          // [0]: none
   std::vector<std::uint32_t> from_, to_;  // scratch of step
+  LiteralSets::Pairs loose_;              // the same
   std::vector<TerminalId> ended_;         // scratch of intern
   std::size_t rows_ = 0;
 };

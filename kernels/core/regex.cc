@@ -19,7 +19,8 @@ NodeId RegexPool::make(Kind kind, bool nullable, bool boolean, std::uint32_t a, 
   NodeId id = keys_.intern(key);
   if (id == nodes_.size()) {
     if (id >= kMaxNodes) throw TooComplex("the terminals of the grammar need too many states");
-    Node node{kind, nullable, boolean, kNoByte, a, b, low, high};
+    bool counted = has_counter(kind, a, b, low, high);
+    Node node{kind, nullable, boolean, counted, kNoByte, a, b, low, high};
     if (kind == Kind::kConcat && nodes_[a].kind == Kind::kChars) {
       node.only = nodes_[a].only;
     } else if (kind == Kind::kChars) {
@@ -32,6 +33,23 @@ NodeId RegexPool::make(Kind kind, bool nullable, bool boolean, std::uint32_t a, 
     nodes_.push_back(node);
   }
   return id;
+}
+
+bool RegexPool::has_counter(Kind kind, std::uint32_t a, std::uint32_t b, std::int32_t low,
+                            std::int32_t high) const {
+  switch (kind) {
+    case Kind::kConcat:
+      return nodes_[a].counted || nodes_[b].counted;
+    case Kind::kUnion:
+    case Kind::kIntersection:
+      return std::ranges::any_of(lists_.words(a), [&](NodeId one) { return nodes_[one].counted; });
+    case Kind::kRepeat:
+      return low > 1 || high > 1 || nodes_[a].counted;
+    case Kind::kComplement:
+      return nodes_[a].counted;
+    default:
+      return false;
+  }
 }
 
 // --- sets ----------------------------------------------------------------------------------------

@@ -178,8 +178,9 @@ class RegexPool {
   };
   struct Node {
     Kind kind;
-    bool nullable;
-    bool boolean;       // an intersection, complement or automaton state somewhere inside
+    bool nullable : 1;
+    bool boolean : 1;   // an intersection, complement or automaton state somewhere inside
+    bool counted : 1;   // a bound above one of a repetition somewhere inside
     std::uint8_t only;  // chars, concat: the one ASCII character it (its head) is; or kNoByte
     std::uint32_t a;  // chars, rest: set; concat: head; repeat, complement: body; lists: list; dfa
     std::uint32_t b;  // rest: bytes to come; concat: tail; dfa: state; one character: kEpsilon
@@ -221,6 +222,8 @@ class RegexPool {
 
   NodeId make(Kind kind, bool nullable, bool boolean, std::uint32_t a, std::uint32_t b,
               std::int32_t low = 0, std::int32_t high = 0);
+  bool has_counter(Kind kind, std::uint32_t a, std::uint32_t b, std::int32_t low,
+                   std::int32_t high) const;
   static std::uint64_t key(NodeId node, std::uint8_t byte) noexcept {
     return (std::uint64_t{node} << 8) | byte;
   }

@@ -220,6 +220,7 @@ NodeId RegexPool::clamp_intersection(NodeId id, std::int32_t length) {
 
 NodeId RegexPool::clamp(NodeId id, std::int32_t length) {
   const Node node = nodes_[id];
+  if (!node.counted) return id;
   if (node.kind == Kind::kIntersection) return clamp_intersection(id, length);
   bool outer = node.kind == Kind::kConcat || node.kind == Kind::kUnion;
   if ((node.boolean && !outer) || node.kind == Kind::kChars || node.kind == Kind::kRest ||

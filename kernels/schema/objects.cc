@@ -9,6 +9,7 @@ namespace {
 constexpr std::size_t kMaxNameConditions = 6;
 constexpr std::int64_t kMaxCountRules = 4'000;
 constexpr std::size_t kMaxVariants = 64;
+constexpr std::int64_t kFewMembers = 8;
 using Pointer = Expressions::Pointer;
 using Count = std::int64_t;
 
@@ -38,6 +39,7 @@ class Chain {
   /// All members; at least one.
   Pointer start() {
     low_ = std::max<Count>(low_, 1);  // the empty object is a text of its own
+    if (size() > kFewMembers && cap_ == 1 && !high_ && must_ == nullptr) return after_comma();
     if (cap_ > 1 && size() * cap_ > kMaxCountRules) throw Deferred("too many rules that count");
     width_ = static_cast<std::size_t>(std::min(cap_, size())) + 1;
     made_.assign((members_.size() + 1) * width_, nullptr);
@@ -60,6 +62,37 @@ class Chain {
   Count size() const { return static_cast<Count>(members_.size()); }
   std::size_t place(Count at, Count count) const {
     return static_cast<std::size_t>(at) * width_ + static_cast<std::size_t>(count);
+  }
+
+  /// The same where nothing is counted, by rules over the next declared member alone. A comma is
+  /// read before it is said which member it leads to, so that it is one and not as many as members.
+  Pointer after_comma() {
+    Expressions& build = to_.build;
+    bool must_follow = false;
+    Pointer next = build.never;
+    if (free_ != nullptr) next = build.seq({free_, build.many(build.seq({comma_, free_}))});
+    Pointer rest = others(1);
+    for (std::size_t at = members_.size();;) {
+      Pointer body;
+      if (members_[at - 1].required) {
+        std::size_t end = at--;
+        while (at > 0 && members_[at - 1].required) --at;
+        std::vector<Pointer> parts{members_[at].expression};
+        for (std::size_t k = at + 1; k < end; ++k) {
+          parts.insert(parts.end(), {comma_, members_[k].expression});
+        }
+        parts.push_back(rest);
+        body = build.seq(parts);
+        must_follow = true;
+      } else {
+        --at;
+        body = build.alternatives({build.seq({members_[at].expression, rest}), next});
+      }
+      if (at == 0) return body;
+      next = to_.add_rule(body);
+      rest = build.seq({comma_, next});
+      if (!must_follow) rest = build.optional(rest);
+    }
   }
 
   Pointer tail(Count at, Count count, bool flat) {

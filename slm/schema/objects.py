@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MAX_NAME_CLASSES = 64
 MAX_COUNT_RULES = 4_000
 MAX_VARIANTS = 64
+FEW_MEMBERS = 8
 
 
 @dataclass(slots=True)
@@ -244,6 +245,9 @@ class _Chain:
         """All members; at least one."""
         if self.low == 0:
             self.low = 1  # the empty object is a text of its own
+        plain = self.cap == 1 and self.high is None and self.must is None
+        if plain and len(self.members) > FEW_MEMBERS:
+            return self._after_comma()
         if self.cap > 1 and len(self.members) * self.cap > MAX_COUNT_RULES:
             node = self.to.of.reader.node(min(self.goal, key=abs))
             raise self.to.of.unsupported(
@@ -259,6 +263,36 @@ class _Chain:
             for count in range(min(at, self.cap), -1, -1):
                 self.made[at, count] = self._tail(at, count, flat=at == last)
         return self.made[0, 0]
+
+    def _after_comma(self) -> Expression:
+        """The same where nothing is counted, by rules over the next declared member alone.
+
+        A comma is read before it is said which member it leads to, so that it is one and not as
+        many as members.
+        """
+        must_follow = False
+        following = NEVER if self.free is None else many(seq(self.comma, self.free))
+        next_one = NEVER if self.free is None else seq(self.free, following)
+        rest = self._others(1)
+        at = len(self.members)
+        while True:
+            end, at = at, at - 1
+            if self.members[at].required:
+                while at > 0 and self.members[at - 1].required:
+                    at -= 1
+                parts = [self.members[at].expression]
+                for member in self.members[at + 1 : end]:
+                    parts += [self.comma, member.expression]
+                body = seq(*parts, rest)
+                must_follow = True
+            else:
+                body = alternatives(seq(self.members[at].expression, rest), next_one)
+            if at == 0:
+                return body
+            label = f"{self.rule}_next_{at}"
+            next_one = self.to.add_rule(label, body, self.to.place(self.goal))
+            rest = seq(self.comma, next_one)
+            rest = rest if must_follow else optional(rest)
 
     def _tail(self, at: int, count: int, *, flat: bool) -> Expression:
         if at == len(self.members):

@@ -1,7 +1,7 @@
 """Lark grammars, read by the `lark` package itself and lowered to the grammar IR.
 
 The loader, imports, templates, EBNF, aliases, priorities and flags are Lark's own: a `lark.Lark`
-object is built first, and what it holds (`rules`, `terminals`, `ignore_tokens`) is compiled. So far
+object is made first, and what it holds (`rules`, `terminals`, `ignore_tokens`) is compiled. So far
 the semantics are those of ``parser="earley", lexer="dynamic_complete"``: every way to cut the text
 into terminals counts, priorities and ambiguity only choose among trees. Whatever else is asked for
 is refused by name, because under it the same grammar text denotes another language.
@@ -26,6 +26,7 @@ from slm.grammar.regular import NOTHING
 from slm.syntax.ignore import Ignored
 from slm.syntax.places import Places, places_of
 from slm.syntax.terminals import terminal_language
+from slm.syntax.unparsed import UnparsedLark
 
 SEMANTICS = "earley/dynamic_complete"
 _HINT = 'pass parser="earley", lexer="dynamic_complete"'
@@ -88,7 +89,7 @@ def compile_lark(
         GrammarTooComplex: a terminal needs too large an automaton.
         InputFileError: the file cannot be read.
 
-    Cost: building the Lark object, plus time linear in rules and terminals.
+    Cost: making the Lark object without its parser, plus time linear in rules and terminals.
 
     >>> compiled = compile_lark(
     ...     'start: "a" start "b" | "c"', parser="earley", lexer="dynamic_complete"
@@ -211,7 +212,7 @@ def _start_of(built: lark.Lark, start: str) -> str:
 def _build(text: str, places: Places, **options: Any) -> lark.Lark:
     """The Lark object; whatever Lark says against the grammar becomes a `LarkError`."""
     try:
-        return lark.Lark(text, **options)
+        return UnparsedLark(text, **options)
     except Exception as error:  # grammar errors come as many types, `re.error` and OSError included
         message, at = _lark_message(error, places)
         raise LarkError(

@@ -369,7 +369,8 @@ def test_the_same_sub_schema_is_one_rule() -> None:
         "additionalProperties": False,
         "type": "object",
     }
-    assert len(compile_schema(schema).grammar.rules) < 12
+    rules = [rule.name for rule in compile_schema(schema).grammar.rules]
+    assert len([name for name in rules if "_next_" not in name]) < 12  # but for one for each member
 
 
 def test_an_upper_bound_that_no_text_reaches() -> None:
