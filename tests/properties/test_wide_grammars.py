@@ -30,7 +30,25 @@ ENDS = (
     regular.repeat(regular.Chars(CharSet.of(" ")), 0, 2),
     regular.repeat(regular.Chars(CharSet.of("ab")), 1, None),
 )
-TOKENS = ["a", "ab", "aba", "b", "é", "éa", "è", "漢", "😀", "_", "01", "0", "1", "!", " a", "  ", ","]
+TOKENS = [
+    "a",
+    "ab",
+    "aba",
+    "b",
+    "é",
+    "éa",
+    "è",
+    "漢",
+    "😀",
+    "_",
+    "01",
+    "0",
+    "1",
+    "!",
+    " a",
+    "  ",
+    ",",
+]
 
 
 def vocabulary() -> Vocabulary:
@@ -70,9 +88,7 @@ def same_masks(grammar: Grammar, random: Random, steps: int = 12) -> None:
 def test_many_words_are_read_as_each_alone(
     names: list[str], ends: list[regular.Regular], random: Random
 ) -> None:
-    """Terminals with fixed beginnings, some equal, some each other's beginnings, some behind rules
-    that leave ever more of them out.
-    """
+    """Terminals may begin like others, or with a whole other; later rules leave more of them out."""
     terminals: list[Expression] = [
         Terminal(f"T{at}", regular.concat(regular.literal(name), end))
         for at, (name, end) in enumerate(zip(names, ends, strict=False))
@@ -161,7 +177,7 @@ def in_small_stack(work: Any) -> None:
     def guarded() -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - handed over to the test
+        except BaseException as error:
             raised.append(error)
 
     before = threading.stack_size(512 * 1024)
