@@ -88,7 +88,7 @@ def same_masks(grammar: Grammar, random: Random, steps: int = 12) -> None:
 def test_many_words_are_read_as_each_alone(
     names: list[str], ends: list[regular.Regular], random: Random
 ) -> None:
-    """Terminals may begin like others, or with a whole other; later rules leave more of them out."""
+    """Terminals may begin like others, or with a whole other; later rules leave more out."""
     terminals: list[Expression] = [
         Terminal(f"T{at}", regular.concat(regular.literal(name), end))
         for at, (name, end) in enumerate(zip(names, ends, strict=False))
