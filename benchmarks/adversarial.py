@@ -175,7 +175,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--tokenizer", default=default_vocabulary(), help="a path, bytes, or synthetic:N")
     add("--large", type=int, default=262_144, help="size of the made vocabulary; 0: without it")
     add("--rounds", type=int, default=1, help="runs of a case, of which the least times count")
-    add("--clock", choices=("wall", "cpu"), default="wall", help="cpu: the thread's work alone")
+    add("--clock", choices=("wall", "cpu"), default="wall", help="cpu: the process's work")
     add("--limit-seconds", type=float, default=10)
     add("--limit-mb", type=float, default=1024)
     add("--result", default=RESULT)

@@ -452,8 +452,8 @@ std::vector<Expectation> EarleyRecogniser::expected(StateId state) {
 
 std::size_t EarleyRecogniser::bytes() const {
   return grammar_.bytes() + lexer_.bytes() + row_bytes_ + kernels_.bytes() + advances_.bytes() +
-         advances_one_.bytes() + configs_.bytes() + predictions_.bytes() + inclusions_.bytes() + memo_bytes() +
-         (token_costs_ ? token_costs_->bytes() : 0);
+         advances_one_.bytes() + configs_.bytes() + predictions_.bytes() + inclusions_.bytes() +
+         memo_bytes() + (token_costs_ ? token_costs_->bytes() : 0);
 }
 
 }  // namespace slm

@@ -107,8 +107,8 @@ class EarleyRecogniser final : public Recogniser, private RowView {
     std::vector<Wait> terminals;     // sorted by symbol; of items that began in earlier rows
     std::vector<Wait> rules;         // the same
     Predictions::SetId predicted{};  // what begins here
-    LexId lexer = 0;              // reads the terminals waited for
-    bool accepting = false;       // the text may end here
+    LexId lexer = 0;                 // reads the terminals waited for
+    bool accepting = false;          // the text may end here
   };
   struct Config {
     RowId row;
@@ -154,9 +154,8 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   template <class Tell>
   void each_rule(RowId row, RuleId rule, Tell tell) const {
     for (const Wait& wait : waiting(rows_[row].rules, rule)) tell(wait.after);
-    predictions_.each_rule(rows_[row].predicted, rule, [&](const auto& wait) {
-      tell(Item{wait.position, wait.count, row});
-    });
+    predictions_.each_rule(rows_[row].predicted, rule,
+                           [&](const auto& wait) { tell(Item{wait.position, wait.count, row}); });
   }
 
   std::shared_ptr<TerminalTables> shared_;

@@ -12,7 +12,11 @@ constexpr std::uint32_t kBusy = 12;
 }  // namespace
 
 Lexer::Lexer(TerminalTables& shared, GrammarTables& grammar)
-    : shared_(shared), regexes_(shared.pool), grammar_(grammar), literals_(shared.pool, grammar), loops_(1) {
+    : shared_(shared),
+      regexes_(shared.pool),
+      grammar_(grammar),
+      literals_(shared.pool, grammar),
+      loops_(1) {
   accept_sets_.intern({});
   obligations_.intern({});
   state_of({});

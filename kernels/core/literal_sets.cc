@@ -1,8 +1,8 @@
 #include "core/literal_sets.h"
 
 #include <algorithm>
-#include <bit>
 #include <array>
+#include <bit>
 
 namespace slm {
 namespace {
@@ -97,13 +97,15 @@ NodeId LiteralSets::left(TerminalId terminal, std::uint32_t depth) {
     std::size_t size = utf8_size(point);
     if (at + size > depth) {
       node = pool.chars({{point, point}});
-      for (; at < depth; ++at) node = pool.step(node, static_cast<std::uint8_t>(heads_[terminal][at]));
+      for (; at < depth; ++at)
+        node = pool.step(node, static_cast<std::uint8_t>(heads_[terminal][at]));
       break;
     }
     at += size;
   }
   std::vector<NodeId> parts{node, pool.literal(in.literal())};
-  for (std::size_t i = in.nodes().size(); i-- > 0;) parts.push_back(grammar_.regular(in.nodes()[i]));
+  for (std::size_t i = in.nodes().size(); i-- > 0;)
+    parts.push_back(grammar_.regular(in.nodes()[i]));
   return pool.concat(parts);
 }
 

@@ -92,14 +92,14 @@ class LiteralSets {
 
   RegexPool& regexes_;
   GrammarTables& grammar_;
-  std::vector<std::string> heads_;     // by terminal
-  std::vector<bool> knows_head_;       // by terminal
-  std::vector<Place> places_;          // by terminal: in the latest order that has it
+  std::vector<std::string> heads_;  // by terminal
+  std::vector<bool> knows_head_;    // by terminal
+  std::vector<Place> places_;       // by terminal: in the latest order that has it
   std::vector<Order> orders_;
   // A place in orders_; then bits for the terminals there, and before them the number of the first
   // 32 of them that are kept.
   SequencePool sets_;
-  SequencePool stretches_;  // set, low, high, depth
+  SequencePool stretches_;            // set, low, high, depth
   std::vector<std::uint32_t> words_;  // scratch of cut
 };
 

@@ -12,7 +12,7 @@ import warnings
 from dataclasses import replace
 from typing import Any
 
-from slm.errors import PatternError, Place, UnsupportedPattern
+from slm.errors import GrammarTooComplex, PatternError, Place, UnsupportedPattern
 from slm.grammar import classes
 from slm.grammar.charset import CharSet
 from slm.grammar.pattern_tree import Anchor, Branch, Class, Look, Node, Quantified, Sequence
@@ -40,6 +40,7 @@ def parse_python(text: str, flags: str, place: Place | None) -> Node:
 
     Raises:
         PatternError: Python's `re` refuses the pattern; the message and the column are Python's.
+        GrammarTooComplex: its groups are nested too deep to be read.
         UnsupportedPattern: a backreference, a conditional, an atomic group, a locale flag.
     """
     value = re.RegexFlag(0)
@@ -63,7 +64,13 @@ def parse_python(text: str, flags: str, place: Place | None) -> Node:
             at=pattern_place(text, place, error.pos or 0),
             hint="this is Python's `re` syntax",
         ) from error
-    except (RecursionError, OverflowError) as error:
+    except RecursionError:
+        raise GrammarTooComplex(
+            "the regular expression is nested too deep",
+            at=pattern_place(text, place),
+            hint="use fewer groups inside each other",
+        ) from None
+    except OverflowError as error:
         raise PatternError(
             f"malformed regular expression: {error}", at=pattern_place(text, place)
         ) from error

@@ -20,7 +20,14 @@ from typing import Any
 import lark
 from lark.grammar import Rule as LarkRule
 
-from slm.errors import InputFileError, LarkError, Place, UnsupportedLarkFeature, UsageError
+from slm.errors import (
+    GrammarTooComplex,
+    InputFileError,
+    LarkError,
+    Place,
+    UnsupportedLarkFeature,
+    UsageError,
+)
 from slm.grammar import ir
 from slm.grammar.regular import NOTHING
 from slm.syntax.ignore import Ignored
@@ -86,7 +93,7 @@ def compile_lark(
     Raises:
         LarkError: Lark refuses the grammar or an option; the message and the place are Lark's.
         UnsupportedLarkFeature: the language cannot be enforced exactly; names the construct.
-        GrammarTooComplex: a terminal needs too large an automaton.
+        GrammarTooComplex: a terminal needs too large an automaton, or brackets are nested too deep.
         InputFileError: the file cannot be read.
 
     Cost: making the Lark object without its parser, plus time linear in rules and terminals.
@@ -213,6 +220,10 @@ def _build(text: str, places: Places, **options: Any) -> lark.Lark:
     """The Lark object; whatever Lark says against the grammar becomes a `LarkError`."""
     try:
         return UnparsedLark(text, **options)
+    except RecursionError:
+        raise GrammarTooComplex(
+            "the grammar is nested too deep for Lark to read", hint="name parts of it as rules"
+        ) from None
     except Exception as error:  # grammar errors come as many types, `re.error` and OSError included
         message, at = _lark_message(error, places)
         raise LarkError(

@@ -15,13 +15,14 @@ from lark.parser_frontends import EarleyRegexpMatcher
 
 
 class UnparsedLark(lark.Lark):
-    """`lark.Lark` for ``parser="earley"`` with a dynamic lexer; whatever Lark says against a grammar
-    is said when the object is made, as ever.
+    """`lark.Lark` for ``parser="earley"`` with a dynamic lexer, without a parser.
+
+    Whatever Lark says against a grammar is said when the object is made, as ever.
     """
 
     def _build_parser(self) -> Any:
         self._prepare_callbacks()
-        EarleyRegexpMatcher(self.lexer_conf)
+        EarleyRegexpMatcher(self.lexer_conf)  # type: ignore[no-untyped-call]  # for its complaints
         known = {rule.origin for rule in self.rules}
         for rule in self.rules:
             for symbol in rule.expansion:

@@ -151,6 +151,31 @@ def test_worst_cases_run(tmp_path: Path) -> None:
     assert theirs["broken"] == ["crash (compile)"]
 
 
+QUICK = """letters_to_900 properties_2000_optional properties_2000_optional_open enum_10000
+arrays_10000_deep objects_10000_deep parentheses_10000_deep two_runs_of_a pairs_of_e sums_of_e
+schema_10000_deep references_10000_long regex_10000_deep any_of_50_objects""".split()
+
+
+@pytest.mark.skipif(SLM != "slm", reason="the bounds are the native engine's")
+@pytest.mark.timeout(300)
+def test_worst_cases_keep_their_bounds(tmp_path: Path) -> None:
+    """No case of a quick part of the suite hangs, crashes, or takes too long or too much memory."""
+    result = tmp_path / "adversarial.json"
+    flags = ["--only", ",".join(QUICK), "--large", "0", "--limit-seconds", "60", "--clock", "cpu"]
+    run("adversarial.py", tmp_path, *flags, "--engines", SLM, "--result", str(result))
+    rows = json.loads(result.read_text(encoding="utf-8"))["rows"]
+    assert {row["case"]: row["status"] for row in rows if row["status"] != "ok"} == {
+        "schema_10000_deep": "refused",
+        "references_10000_long": "refused",
+        "regex_10000_deep": "refused",
+    }
+    for row in rows:
+        if row["status"] == "ok":  # with room for slow machines; the benchmark itself has none
+            assert row["compile"] < 5e6, row["case"]
+            assert row["memory"] < 200, row["case"]
+            assert max(row["first"], row["worst"]) < 50e3, row["case"]
+
+
 def outcome(steps: list[int], valid: bool, accepted: bool) -> dict[str, Any]:
     """What a worker answers for a case with one instance."""
     one = {"valid": valid, "accepted": accepted, "steps": steps, "cut": False}
