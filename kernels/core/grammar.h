@@ -56,6 +56,7 @@ class GrammarTables {
   /// Throws NoText when the start rule derives no text at all.
   GrammarTables(Program program, TerminalTables& shared);
 
+  const Program& program() const noexcept { return program_; }
   RuleId start() const noexcept { return 0; }  // a helper rule that just calls the program's start
   const Position& position(PositionId id) const noexcept { return positions_[id]; }
   const SilentEdge& silent(std::uint32_t edge) const noexcept { return silent_[edge]; }
