@@ -353,7 +353,23 @@ std::span<const Recogniser::Part> EarleyRecogniser::parts(StateId state) {
   return parts_;
 }
 
-std::vector<Expectation> EarleyRecogniser::expected(StateId state) const {
+/// Whether a terminal can read a character more without making anything longer that was promised
+/// to be as long as it gets. `more`: continuation bytes that are missing, or nothing.
+bool EarleyRecogniser::can_read(LexId lexer, ObligationId obligation, int more) {
+  if (obligation == 0) return true;
+  for (int byte = 0; byte < 256; ++byte) {
+    LexId next = lexer_.step(lexer, static_cast<std::uint8_t>(byte));
+    if (next == 0) continue;
+    ObligationId left = lexer_.step_obligation(obligation, static_cast<std::uint8_t>(byte));
+    if (left == kBroken) continue;
+    int begun = byte < 0xC0 ? 0 : byte < 0xE0 ? 1 : byte < 0xF0 ? 2 : 3;
+    int missing = more > 0 ? more - 1 : begun;
+    if (missing == 0 || can_read(next, left, missing)) return true;
+  }
+  return false;
+}
+
+std::vector<Expectation> EarleyRecogniser::expected(StateId state) {
   // An item knows where it is after its terminal; where it waits for it follows from the tables.
   std::unordered_multimap<std::uint64_t, std::uint32_t> nodes;
   auto key = [](TerminalId terminal, PositionId target) {
@@ -364,13 +380,15 @@ std::vector<Expectation> EarleyRecogniser::expected(StateId state) const {
     if (position.symbol_kind != Position::Symbol::kTerminal) continue;
     nodes.emplace(key(position.symbol, position.target), position.source);
   }
-  std::span<const std::uint32_t> words = configs_.words(state);
   std::vector<Expectation> found;
-  for (std::size_t i = 1; i < words.size(); i += 3) {
-    std::span<const std::uint32_t> pairs = lexer_.pairs(words[i + 1]);
+  configs_of(state, from_);
+  for (const Config& config : from_) {
+    std::span<const std::uint32_t> span = lexer_.pairs(config.lexer);
+    std::vector<std::uint32_t> pairs(span.begin(), span.end());
     for (std::size_t k = 0; k < pairs.size(); k += 2) {
       TerminalId terminal = pairs[k];
-      for (const Wait& wait : waiting(rows_[words[i]].terminals, terminal)) {
+      if (!can_read(lexer_.state_of({terminal, pairs[k + 1]}), config.obligation, 0)) continue;
+      for (const Wait& wait : waiting(rows_[config.row].terminals, terminal)) {
         RuleId rule = grammar_.position(wait.after.position).rule;
         auto [first, last] = nodes.equal_range(key(terminal, wait.after.position));
         for (auto at = first; at != last; ++at) {

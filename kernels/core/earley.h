@@ -36,7 +36,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   EarleyRecogniser(Program program, std::shared_ptr<TerminalTables> shared);
 
   bool can_end(StateId state) const override { return configs_.words(state)[0] != 0; }
-  std::vector<Expectation> expected(StateId state) const override;
+  std::vector<Expectation> expected(StateId state) override;
   std::span<const Part> parts(StateId state) override;
   StateId state_of(const Part& part) override;
   void walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
@@ -124,6 +124,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   RegexPool::Least least_more(NodeId node);
 
   StateId compute_step(StateId state, std::uint8_t byte) override;
+  bool can_read(LexId lexer, ObligationId obligation, int more);
   StateId intern_state(bool complete, std::vector<Config>& configs);
 
   /// The row after the given (row, terminals ended) pairs, all at one place of the text.

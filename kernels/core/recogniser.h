@@ -52,7 +52,7 @@ class Recogniser {
 
   virtual bool can_end(StateId state) const = 0;
 
-  virtual std::vector<Expectation> expected(StateId state) const = 0;
+  virtual std::vector<Expectation> expected(StateId state) = 0;
 
   /// A piece of a state: the futures of its parts together are its future.
   struct Part {

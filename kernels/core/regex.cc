@@ -19,7 +19,17 @@ NodeId RegexPool::make(Kind kind, bool nullable, bool boolean, std::uint32_t a, 
   NodeId id = keys_.intern(key);
   if (id == nodes_.size()) {
     if (id >= kMaxNodes) throw TooComplex("the terminals of the grammar need too many states");
-    nodes_.push_back({kind, nullable, boolean, a, b, low, high});
+    Node node{kind, nullable, boolean, kNoByte, a, b, low, high};
+    if (kind == Kind::kConcat && nodes_[a].kind == Kind::kChars) {
+      node.only = nodes_[a].only;
+    } else if (kind == Kind::kChars) {
+      std::span<const std::uint32_t> range = sets_.words(a);
+      if (range.size() == 2 && range[0] == range[1] && range[0] < 128) {
+        node.only = static_cast<std::uint8_t>(range[0]);
+        node.b = kEpsilon;  // what follows the character, as in a concatenation
+      }
+    }
+    nodes_.push_back(node);
   }
   return id;
 }
@@ -81,10 +91,13 @@ NodeId RegexPool::chars(const Ranges& code_points) {
 }
 
 NodeId RegexPool::literal(std::span<const std::uint32_t> code_points) {
+  std::uint32_t known = literals_.intern(code_points);
+  if (known < literal_.size()) return literal_[known];
   NodeId tail = kEpsilon;
   for (std::size_t i = code_points.size(); i-- > 0;) {
     tail = concat(chars({{code_points[i], code_points[i]}}), tail);
   }
+  literal_.push_back(tail);
   return tail;
 }
 

@@ -74,6 +74,8 @@ class RegexPool {
 
   /// The derivative: what must follow after `byte`. Memoised; a busy node gets a row of its own.
   NodeId step(NodeId node, std::uint8_t byte) {
+    const Node& here = nodes_[node];
+    if (here.only != kNoByte) return here.only == byte ? here.b : kNothing;
     NodeId known = known_step(node, byte);
     return known != FlatMap::kAbsent ? known : compute_step(node, byte);
   }
@@ -96,6 +98,15 @@ class RegexPool {
 
   /// The options of a union; anything else is its own only option.
   std::vector<NodeId> options(NodeId node) const;
+
+  /// The parts of a node `(text & ~body) tail`.
+  struct Exclusion {
+    NodeId text, body, tail;
+  };
+  /// Whether `node` is that, with finitely many texts excluded from a loop without a bound, nothing
+  /// else complemented, and a tail that cannot be empty: then whatever was read of the text, and
+  /// may not end here, can go on.
+  bool is_exclusion(NodeId node, Exclusion& exclusion);
 
   /// The node without the complements of an intersection that it is or begins with: a superset.
   NodeId without_exclusions(NodeId node);
@@ -164,11 +175,13 @@ class RegexPool {
   struct Node {
     Kind kind;
     bool nullable;
-    bool boolean;     // an intersection, complement or automaton state somewhere inside
+    bool boolean;       // an intersection, complement or automaton state somewhere inside
+    std::uint8_t only;  // chars, concat: the one ASCII character it (its head) is; or kNoByte
     std::uint32_t a;  // chars, rest: set; concat: head; repeat, complement: body; lists: list; dfa
-    std::uint32_t b;  // rest: bytes to come; concat: tail; dfa: state
+    std::uint32_t b;  // rest: bytes to come; concat: tail; dfa: state; one character: kEpsilon
     std::int32_t low, high;
   };
+  static constexpr std::uint8_t kNoByte = 0xFF;
   /// Counts nested calls, so that a deep expression is an error and not a crash.
   struct DepthGuard {
     explicit DepthGuard(int& depth) : depth_(depth) {
@@ -231,14 +244,17 @@ class RegexPool {
   NodeId clamp_intersection(NodeId node, std::int32_t length);
   Cost least_at_least(NodeId node);
   Least search_least(NodeId node);
+  bool is_finite(NodeId node);
   bool wider_bounds(NodeId wide, NodeId narrow) const;
   void merge_repeats(std::vector<NodeId>& options);
   NodeId dfa_expansion(const Node& node) const { return dfas_[node.a][node.b].expansion; }
 
   std::vector<Node> nodes_;
-  SequencePool keys_;   // a node's fields, for hash-consing; numbered as the nodes
-  SequencePool lists_;  // children of unions and intersections
-  SequencePool sets_;   // ranges, flattened
+  SequencePool keys_;      // a node's fields, for hash-consing; numbered as the nodes
+  SequencePool lists_;     // children of unions and intersections
+  SequencePool sets_;      // ranges, flattened
+  SequencePool literals_;  // code points; a number is a place in the next
+  std::vector<NodeId> literal_;
   std::vector<std::vector<DfaState>> dfas_;
   FlatMap derivatives_;
   // By node: how often a derivative was made, or, from kBusy on, a place in rows_.
@@ -252,7 +268,7 @@ class RegexPool {
   std::unordered_map<NodeId, Least> least_;  // of least_more
   std::unordered_map<NodeId, ByteSet> last_;
   FlatMap clamped_;
-  FlatMap prefix_codes_;             // by node: 0 or 1
+  FlatMap prefix_codes_, finite_;    // by node: 0 or 1
   FlatMap within_, made_of_rounds_;  // by two nodes: 0 or 1
   FlatMap names_of_;                 // by node: a place in names_
   std::vector<std::optional<Hash128>> names_;

@@ -281,6 +281,57 @@ NodeId RegexPool::without_exclusions(NodeId node) {
   return kept.empty() ? node : intersect(std::move(kept));
 }
 
+bool RegexPool::is_finite(NodeId id) {
+  std::uint32_t known = finite_.find(id);
+  if (known != FlatMap::kAbsent) return known != 0;
+  DepthGuard guard(depth_);
+  const Node node = nodes_[id];
+  bool holds = false;
+  switch (node.kind) {
+    case Kind::kNothing:
+    case Kind::kEpsilon:
+    case Kind::kChars:
+    case Kind::kRest:
+      holds = true;
+      break;
+    case Kind::kConcat: {  // a loop: a literal is as many parts as characters
+      NodeId at = id;
+      for (holds = true; holds && nodes_[at].kind == Kind::kConcat; at = nodes_[at].b) {
+        holds = is_finite(nodes_[at].a);
+      }
+      holds = holds && is_finite(at);
+      break;
+    }
+    case Kind::kUnion:
+      holds = std::ranges::all_of(options(id), [&](NodeId option) { return is_finite(option); });
+      break;
+    case Kind::kRepeat:
+      holds = node.high != kNoBound && is_finite(node.a);
+      break;
+    default:
+      break;
+  }
+  finite_.insert(id, holds ? 1 : 0);
+  return holds;
+}
+
+bool RegexPool::is_exclusion(NodeId id, Exclusion& found) {
+  const Node node = nodes_[id];
+  if (node.kind != Kind::kConcat || nodes_[node.a].kind != Kind::kIntersection) return false;
+  if (nodes_[node.b].nullable || nodes_[node.b].boolean) return false;
+  found = {kUndecided, kUndecided, node.b};
+  for (NodeId part : lists_.words(nodes_[node.a].a)) {
+    bool complement = nodes_[part].kind == Kind::kComplement;
+    NodeId& place = complement ? found.body : found.text;
+    if (place != kUndecided) return false;
+    place = complement ? nodes_[part].a : part;
+  }
+  if (found.text == kUndecided || found.body == kUndecided) return false;
+  const Node loop = nodes_[found.text];
+  return loop.kind == Kind::kRepeat && loop.high == kNoBound && !loop.boolean &&
+         is_finite(found.body);
+}
+
 /// An exclusion matters where its body can go on, and where it ends: there the tail is cut off.
 ByteSet RegexPool::exclusion_bytes(NodeId id) {
   const Node node = nodes_[id];

@@ -204,10 +204,13 @@ const std::vector<TokenId>* TerminalTables::exclusions(NodeId node, NodeId wider
     ByteSet differ;
   };
   auto excluded = std::make_unique<std::vector<TokenId>>();
-  auto pair_of = [&](const ByteTrie::Node& at, NodeId one, NodeId other) {
-    return Pair{at.first_child, at.last_child, one, other, pool.exclusion_bytes(one)};
+  std::vector<Pair> stack;
+  auto open = [&](const ByteTrie::Node& at, NodeId one, NodeId other) {
+    RegexPool::Exclusion exclusion;
+    if (pool.is_exclusion(one, exclusion) && exclude_texts(at, exclusion, *excluded)) return;
+    stack.push_back({at.first_child, at.last_child, one, other, pool.exclusion_bytes(one)});
   };
-  std::vector<Pair> stack{pair_of(trie.nodes[0], node, wider)};
+  open(trie.nodes[0], node, wider);
   while (!stack.empty()) {
     Pair& pair = stack.back();
     while (pair.next < pair.last && !pair.differ[trie.bytes[pair.next]]) ++pair.next;
@@ -229,10 +232,57 @@ const std::vector<TokenId>* TerminalTables::exclusions(NodeId node, NodeId wider
     if (pool.nullable(exact) || pool.nullable(base) || pool.without_exclusions(exact) != base) {
       return nullptr;
     }
-    if (here.first_child != here.last_child) stack.push_back(pair_of(here, exact, base));
+    if (here.first_child != here.last_child) open(here, exact, base);
   }
   found->second = std::move(excluded);
   return found->second.get();
+}
+
+/// The same below a node of the trie, by the excluded texts alone: whatever else is read can go on
+/// for ever. False, and nothing done, where the text might go on with what begins the tail.
+///
+/// Some of the tokens found may not even be allowed without the exclusion.
+bool TerminalTables::exclude_texts(const ByteTrie::Node& root,
+                                   const RegexPool::Exclusion& exclusion,
+                                   std::vector<TokenId>& excluded) {
+  const ByteTrie& trie = index_.trie().trie();
+  struct Frame {
+    std::uint32_t next, last;
+    NodeId text, body;
+    ByteSet differ;
+  };
+  const ByteSet ends = pool.first_bytes(exclusion.tail);
+  const std::size_t before = excluded.size();
+  std::vector<Frame> stack;
+  auto open = [&](const ByteTrie::Node& at, NodeId text, NodeId body) {
+    ByteSet differ = pool.first_bytes(body);
+    bool clear = (ends & (differ | pool.first_bytes(text))).none();
+    if (pool.nullable(body)) differ |= ends;
+    if (clear) stack.push_back({at.first_child, at.last_child, text, body, differ});
+    return clear;
+  };
+  bool clear = open(root, exclusion.text, exclusion.body);
+  while (clear && !stack.empty()) {
+    Frame& frame = stack.back();
+    while (frame.next < frame.last && !frame.differ[trie.bytes[frame.next]]) ++frame.next;
+    if (frame.next == frame.last) {
+      stack.pop_back();
+      continue;
+    }
+    std::uint32_t at = frame.next++;
+    std::uint8_t byte = trie.bytes[at];
+    const ByteTrie::Node& here = trie.nodes[at];
+    if (ends[byte]) {  // an excluded text is over
+      excluded.insert(excluded.end(), trie.tokens.begin() + here.first_token,
+                      trie.tokens.begin() + here.subtree_last_token);
+      continue;
+    }
+    NodeId text = pool.step(frame.text, byte), body = pool.step(frame.body, byte);
+    if (text == kNothing || body == kNothing || here.first_child == here.last_child) continue;
+    clear = open(here, text, body);
+  }
+  if (!clear) excluded.resize(before);
+  return clear;
 }
 
 }  // namespace slm

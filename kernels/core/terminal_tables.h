@@ -54,9 +54,9 @@ class TerminalTables {
   /// Cost: a walk over the trie as far as the expression goes, the first time; then a look-up.
   Found find(NodeId node);
 
-  /// The tokens that `wider` allows and `node` does not, when the two are known to be the same
-  /// but for exclusions (`RegexPool::without_exclusions`), and differ in nothing else; else
-  /// nullptr.
+  /// The tokens that `wider` allows and `node` does not, and maybe some that neither does, when the
+  /// two are known to be the same but for exclusions (`RegexPool::without_exclusions`), and differ
+  /// in nothing else; else nullptr.
   const std::vector<TokenId>* exclusions(NodeId node, NodeId wider);
 
   /// The characters under which an expression stays alive however many of them come: those of one
@@ -73,6 +73,8 @@ class TerminalTables {
  private:
   std::unique_ptr<TerminalTable> make(NodeId node);
   std::unique_ptr<TerminalTable> make_loop(const RegexPool::Loop& loop);
+  bool exclude_texts(const ByteTrie::Node& root, const RegexPool::Exclusion& exclusion,
+                     std::vector<TokenId>& excluded);
   bool ends_clearly(const RegexPool::Loop& loop);
   const CharClass& find_loop_characters(NodeId node);
   LoopTable* loop_table(NodeId body);

@@ -56,14 +56,38 @@ def close(found: Variants, *, search: bool) -> Regular:
     """The texts of all variants whose demands the two ends of the text meet."""
     options = []
     for (before, after), words in found.items():
+        left, right = search and not before, search and not after
+        if left:
+            words = _beside_anything(words, at=0)
         if after == 2:
             if search:
                 options.append(r.concat(EPSILON if before else r.ANYTHING, words, _NEWLINE))
             continue
-        left = r.ANYTHING if search and not before else EPSILON
-        right = r.ANYTHING if search and not after else EPSILON
-        options.append(r.concat(left, words, right))
+        if right:
+            words = _beside_anything(words, at=-1)
+        whole = [r.ANYTHING] * left + [words] * (words != EPSILON) + [r.ANYTHING] * right
+        options.append(r.concat(*whole) if words != EPSILON else r.concat(*whole[:1]))
     return r.union(*options)
+
+
+def _beside_anything(words: Regular, *, at: int) -> Regular:
+    r"""Shorter words that make the same language once any text may stand at that end (0 or -1).
+
+    What may be empty there need not be there, and a repetition there need not repeat more often
+    than it must: `.+\.php` found anywhere is `.\.php` found anywhere, a counter less.
+    """
+    parts: list[Regular] = list(words.parts) if isinstance(words, r.Concat) else [words]
+    while parts:
+        edge = parts[at]
+        if r.nullable(edge):
+            del parts[at]
+        elif isinstance(edge, r.Repeat) and edge.high != edge.low:
+            once = r.repeat(edge.body, edge.low, edge.low)
+            where = slice(0, 1) if at == 0 else slice(len(parts) - 1, None)
+            parts[where] = list(once.parts) if isinstance(once, r.Concat) else [once]
+        else:
+            break
+    return r.concat(*parts)
 
 
 def variants(node: Node, refuse: Refuse) -> Variants:
