@@ -7,6 +7,23 @@
 
 namespace slm {
 
+namespace {
+
+Hash128 name_of(const TokenTrie& trie) {
+  KeyedHash hash({0x766f63616275, 0x6c617279});  // public: a vocabulary is nobody's guess
+  hash.add(std::uint64_t{trie.vocabulary()});
+  for (TokenId token = 0; token < trie.vocabulary(); ++token) hash.add(trie.bytes_of(token));
+  return hash.done();
+}
+
+}  // namespace
+
+VocabularyTables::VocabularyTables(std::vector<std::string> tokens,
+                                   std::optional<std::filesystem::path> folder)
+    : trie(std::move(tokens)), index(trie), phases(trie) {
+  if (folder) store_ = std::make_unique<TableStore>(*std::move(folder), name_of(trie));
+}
+
 std::shared_ptr<TerminalTables> VocabularyTables::terminals() {
   std::lock_guard lock(mutex_);
   bool full = false;
@@ -15,7 +32,7 @@ std::shared_ptr<TerminalTables> VocabularyTables::terminals() {
     full = current_->bytes() > kSharedBytes;
   }
   if (!current_ || full) {
-    current_ = std::make_shared<TerminalTables>(index);
+    current_ = std::make_shared<TerminalTables>(index, store_.get());
     ++generations_;
   }
   return current_;

@@ -4,8 +4,10 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +18,7 @@
 #include "core/masks.h"
 #include "core/program.h"
 #include "core/recogniser.h"
+#include "core/table_store.h"
 #include "core/trie.h"
 
 namespace slm {
@@ -23,8 +26,9 @@ namespace slm {
 /// What a vocabulary brings to every grammar. Shared, safe between threads.
 class VocabularyTables {
  public:
-  explicit VocabularyTables(std::vector<std::string> tokens)
-      : trie(std::move(tokens)), index(trie), phases(trie) {}
+  /// `folder`: where tables are kept for other processes; none: nowhere.
+  explicit VocabularyTables(std::vector<std::string> tokens,
+                            std::optional<std::filesystem::path> folder = std::nullopt);
 
   /// The expressions and tables that new grammars share. Those of grammars that are gone are let go
   /// of, all at once, when they have become many.
@@ -36,6 +40,9 @@ class VocabularyTables {
   };
   Stats stats();
 
+  /// Tables on disk; none: there is no folder.
+  TableStore* store() const noexcept { return store_.get(); }
+
   const TokenTrie trie;
   const TokenIndex index;
   TokenPhases phases;
@@ -43,6 +50,7 @@ class VocabularyTables {
   static constexpr std::size_t kSharedBytes = 256u << 20;
 
  private:
+  std::unique_ptr<TableStore> store_;
   std::mutex mutex_;
   std::shared_ptr<TerminalTables> current_;
   std::size_t generations_ = 0;

@@ -52,9 +52,7 @@ class KeyedHash {
   }
 
  private:
-  static std::uint64_t turned(std::uint64_t x, int by) noexcept {
-    return x << by | x >> (64 - by);
-  }
+  static std::uint64_t turned(std::uint64_t x, int by) noexcept { return x << by | x >> (64 - by); }
   void round() noexcept {
     v_[0] += v_[1];
     v_[1] = turned(v_[1], 13) ^ v_[0];

@@ -1,7 +1,9 @@
 #include "core/table_pieces.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -89,8 +91,7 @@ void unpack(Unpacker& in, ByteTrie& trie, std::size_t entries) {
     // Children come after their parents: a walk ends.
     in.require(node.first_child <= node.last_child && node.last_child <= nodes.size() &&
                (node.first_child == node.last_child || node.first_child > i) &&
-               node.first_token <= node.last_token &&
-               node.last_token <= node.subtree_last_token &&
+               node.first_token <= node.last_token && node.last_token <= node.subtree_last_token &&
                node.subtree_last_token <= tokens.size());
   }
   for (std::size_t i = 0; i < std::min(starts.size(), whole.size()); ++i) {
@@ -137,21 +138,30 @@ UnpackedTable unpack_table(std::string_view bytes, std::size_t vocabulary) {
   return {true, std::move(table)};
 }
 
-std::string pack_tokens(const std::vector<TokenId>* tokens) {
-  Packer out;
-  out.number(tokens != nullptr);
-  if (tokens != nullptr) out.list(*tokens);
-  return out.take();
-}
-
-UnpackedTokens unpack_tokens(std::string_view bytes, std::size_t vocabulary) {
-  Unpacker in(bytes);
-  if (in.number() == 0) return {in.good(), nullptr};
-  auto tokens = std::make_unique<std::vector<TokenId>>();
-  in.list(*tokens);
-  in.require(std::ranges::all_of(*tokens, [&](TokenId token) { return token < vocabulary; }));
-  if (!in.good()) return {};
-  return {true, std::move(tokens)};
+/// The table of an expression, from the store if it is there; kept for the store if it took long.
+std::unique_ptr<TerminalTable> TerminalTables::made_or_stored(NodeId key,
+                                                              const RegexPool::Loop* loop) {
+  auto make_it = [&] { return loop != nullptr ? make_loop(*loop) : make(key); };
+  if (store_ == nullptr) return make_it();
+  std::optional<Hash128> expression = pool.name(key, store_->key());
+  if (!expression) return make_it();
+  KeyedHash hash(store_->key());
+  hash.add(*expression);
+  hash.add(std::uint64_t{loop != nullptr});
+  const Hash128 name = hash.done();
+  if (std::optional<std::string> bytes = store_->find(name)) {
+    UnpackedTable known = unpack_table(*bytes, index_.trie().vocabulary());
+    if (known.found) {
+      if (known.table && loop != nullptr) known.table->loop = loop_table(loop->body);
+      return std::move(known.table);
+    }
+  }
+  auto begin = std::chrono::steady_clock::now();
+  std::unique_ptr<TerminalTable> made = make_it();
+  if (std::chrono::steady_clock::now() - begin >= store_->least()) {
+    store_->add(name, pack_table(made.get()));
+  }
+  return made;
 }
 
 }  // namespace slm

@@ -1,10 +1,9 @@
 // Tables as bytes, to be kept in a TableStore.
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "core/terminal_tables.h"
 #include "core/trie.h"
@@ -22,13 +21,5 @@ struct UnpackedTable {
   std::unique_ptr<TerminalTable> table;
 };
 UnpackedTable unpack_table(std::string_view bytes, std::size_t vocabulary);
-
-/// No list: not known to differ in exclusions alone.
-std::string pack_tokens(const std::vector<TokenId>* tokens);
-struct UnpackedTokens {
-  bool found = false;
-  std::unique_ptr<std::vector<TokenId>> tokens;
-};
-UnpackedTokens unpack_tokens(std::string_view bytes, std::size_t vocabulary);
 
 }  // namespace slm

@@ -86,10 +86,11 @@ std::string_view bytes_of(const Plain* data, std::size_t count) {
 
 Hash128 build_name() { return hash_of(kPublic, SLM_CORE_DIGEST); }
 
-TableStore::TableStore(fs::path root, const Hash128& vocabulary)
+TableStore::TableStore(fs::path root, const Hash128& vocabulary, std::chrono::nanoseconds least)
     : root_(std::move(root)),
       folder_(root_ / ("tables-" + hex(build_name()).substr(0, 16) + "-" + hex(vocabulary))),
-      vocabulary_(vocabulary) {
+      vocabulary_(vocabulary),
+      least_(least) {
   if (!read_key(false)) key_ = random_bits();  // written with the first tables
   open();
 }
@@ -253,9 +254,8 @@ bool TableStore::save() {
     std::map<Hash128, Piece> known = pieces_;
     for (const auto& piece : pieces) known.erase(piece.first);
     std::vector<std::pair<Hash128, Piece>> old(known.begin(), known.end());
-    std::stable_sort(old.begin(), old.end(), [](const auto& x, const auto& y) {
-      return x.second.file > y.second.file;
-    });
+    std::stable_sort(old.begin(), old.end(),
+                     [](const auto& x, const auto& y) { return x.second.file > y.second.file; });
     for (const auto& [name, piece] : old) {
       if (total + piece.size > kMaxBytes) break;
       std::string bytes;

@@ -6,6 +6,7 @@
 // all of it or the entries that were hit.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -36,17 +37,22 @@ class TableStore {
  public:
   /// `root` is made when first needed. `vocabulary` is a hash of what the pieces depend on beside
   /// their names.
-  TableStore(std::filesystem::path root, const Hash128& vocabulary);
+  /// `least`: what is made in less time than that is not worth a piece.
+  TableStore(std::filesystem::path root, const Hash128& vocabulary,
+             std::chrono::nanoseconds least = std::chrono::microseconds{50});
 
   /// For hashing what names are made of. Secret: who chooses grammars must not know it.
   const Hash128& key() const noexcept { return key_; }
+
+  std::chrono::nanoseconds least() const noexcept { return least_; }
 
   std::optional<std::string> find(const Hash128& name);
   /// Keeps a piece for `save`, if there is room.
   void add(const Hash128& name, std::string piece);
 
   /// Writes what was added; false when that is not possible. Joins files when they are many, and
-  /// then leaves out the oldest pieces beyond `kMaxBytes`; removes folders nobody has used for long.
+  /// then leaves out the oldest pieces beyond `kMaxBytes`; removes folders nobody has used for
+  /// long.
   bool save();
 
   StoreStats stats();
@@ -71,8 +77,9 @@ class TableStore {
 
   std::filesystem::path root_, folder_;
   Hash128 vocabulary_, key_;
+  std::chrono::nanoseconds least_;
   std::mutex mutex_;
-  std::vector<std::filesystem::path> files_;   // of `pieces_`
+  std::vector<std::filesystem::path> files_;    // of `pieces_`
   std::vector<std::filesystem::path> unsound_;  // to be removed
   std::map<Hash128, Piece> pieces_;
   std::map<Hash128, std::string> pending_;

@@ -29,7 +29,7 @@ TerminalTables::Found TerminalTables::find(NodeId node) {
   }
   std::uint32_t at = by_node_.find(key);
   if (at == FlatMap::kAbsent) {
-    std::unique_ptr<TerminalTable> made = rounds != nullptr ? make_loop(loop) : make(key);
+    std::unique_ptr<TerminalTable> made = made_or_stored(key, rounds != nullptr ? &loop : nullptr);
     if (made) {
       bytes_ += sizeof(TerminalTable) + made->mask.size() * 4 + made->tokens.size() * 4 +
                 made->left.size() * 8 + made->crossing.size() * 8 + made->remainders.bytes_held();
