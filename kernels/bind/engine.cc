@@ -1,8 +1,12 @@
 // Vocabularies and compiled grammars.
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
+
+#include <filesystem>
+#include <optional>
 
 #include "bind/bind.h"
 #include "bind/schema.h"
@@ -14,14 +18,17 @@ namespace {
 
 using Words = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-std::shared_ptr<VocabularyTables> make_tables(const nb::list& tokens) {
+std::shared_ptr<VocabularyTables> make_tables(const nb::list& tokens,
+                                              std::optional<std::string> folder) {
   std::vector<std::string> bytes;
   bytes.reserve(nb::len(tokens));
   for (nb::handle token : tokens) {
     bytes.emplace_back(token.is_none() ? std::string_view{} : view(nb::cast<nb::bytes>(token)));
   }
   nb::gil_scoped_release release;
-  return std::make_shared<VocabularyTables>(std::move(bytes));
+  std::optional<std::filesystem::path> path;
+  if (folder) path = std::filesystem::path(std::u8string(folder->begin(), folder->end()));
+  return std::make_shared<VocabularyTables>(std::move(bytes), std::move(path));
 }
 
 std::shared_ptr<EngineSource> make_engine(Words words, std::shared_ptr<VocabularyTables> vocabulary,
@@ -60,6 +67,12 @@ nb::dict vocabulary_stats(VocabularyTables& tables) {
   result["expressions"] = counted.expressions;
   result["shared_bytes"] = counted.bytes;
   result["generations"] = counted.generations;
+  StoreStats store = tables.store() != nullptr ? tables.store()->stats() : StoreStats{};
+  result["stored"] = store.entries;
+  result["loaded"] = store.loaded;
+  result["refused"] = store.refused;
+  result["unsaved"] = store.pending;
+  result["unsaved_bytes"] = store.pending_bytes;
   return result;
 }
 
@@ -67,8 +80,14 @@ nb::dict vocabulary_stats(VocabularyTables& tables) {
 
 void bind_engine(nb::module_& m) {
   nb::class_<VocabularyTables>(m, "VocabularyTables", "What a vocabulary brings to every grammar.")
-      .def(nb::new_(&make_tables), "tokens"_a)
-      .def("stats", &vocabulary_stats);
+      .def(nb::new_(&make_tables), "tokens"_a, "folder"_a.none() = nb::none())
+      .def("stats", &vocabulary_stats)
+      .def(
+          "save",
+          [](VocabularyTables& tables) {
+            return tables.store() == nullptr || tables.store()->save();
+          },
+          nb::call_guard<nb::gil_scoped_release>());
 
   constexpr std::size_t kMemory = Engine::kMemory;
   nb::class_<EngineSource>(m, "Engine", "A grammar compiled for a vocabulary.")

@@ -19,9 +19,10 @@ Hash128 name_of(const TokenTrie& trie) {
 }  // namespace
 
 VocabularyTables::VocabularyTables(std::vector<std::string> tokens,
-                                   std::optional<std::filesystem::path> folder)
+                                   std::optional<std::filesystem::path> folder,
+                                   std::chrono::nanoseconds least)
     : trie(std::move(tokens)), index(trie), phases(trie) {
-  if (folder) store_ = std::make_unique<TableStore>(*std::move(folder), name_of(trie));
+  if (folder) store_ = std::make_unique<TableStore>(*std::move(folder), name_of(trie), least);
 }
 
 std::shared_ptr<TerminalTables> VocabularyTables::terminals() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <filesystem>
@@ -26,9 +27,10 @@ namespace slm {
 /// What a vocabulary brings to every grammar. Shared, safe between threads.
 class VocabularyTables {
  public:
-  /// `folder`: where tables are kept for other processes; none: nowhere.
+  /// `folder`: where tables are kept for other processes; none: nowhere. `least`: see TableStore.
   explicit VocabularyTables(std::vector<std::string> tokens,
-                            std::optional<std::filesystem::path> folder = std::nullopt);
+                            std::optional<std::filesystem::path> folder = std::nullopt,
+                            std::chrono::nanoseconds least = TableStore::kLeast);
 
   /// The expressions and tables that new grammars share. Those of grammars that are gone are let go
   /// of, all at once, when they have become many.

@@ -39,7 +39,7 @@ class TableStore {
   /// their names.
   /// `least`: what is made in less time than that is not worth a piece.
   TableStore(std::filesystem::path root, const Hash128& vocabulary,
-             std::chrono::nanoseconds least = std::chrono::microseconds{50});
+             std::chrono::nanoseconds least = kLeast);
 
   /// For hashing what names are made of. Secret: who chooses grammars must not know it.
   const Hash128& key() const noexcept { return key_; }
@@ -57,6 +57,7 @@ class TableStore {
 
   StoreStats stats();
 
+  static constexpr std::chrono::nanoseconds kLeast = std::chrono::microseconds{50};
   static constexpr std::size_t kMaxBytes = 256u << 20;
   static constexpr std::size_t kMaxPending = 64u << 20;
   static constexpr std::size_t kMaxFiles = 8;

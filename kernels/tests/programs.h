@@ -8,19 +8,22 @@
 
 namespace slm::tests {
 
-/// s: ("(" s ")" | "[" s "]" | /a{0,9}b/)*   over a fair choice of what can be written with that
+/// s: ("(" s ")" | "[" s "]" | /[ac-i]{0,9}b/)*   over a fair choice of what can be written with
+/// that
 inline std::vector<std::int32_t> brackets() {
   std::vector<std::int32_t> words;
   auto put = [&](std::initializer_list<std::int32_t> more) {
     words.insert(words.end(), more.begin(), more.end());
   };
   put({6});  // sets, each: ranges
-  for (std::int32_t c : {'(', ')', '[', ']', 'a', 'b'}) put({1, c, c});
+  for (std::int32_t c : {'(', ')', '[', ']'}) put({1, c, c});
+  put({2, 'a', 'a', 'c', 'i'});
+  put({1, 'b', 'b'});
   put({1});                                          // one rule
   put({8});                                          // regular nodes
   for (std::int32_t i = 0; i < 6; ++i) put({0, i});  // 0 to 5: a character each
-  put({4, 4, 0, 9});                                 // 6: a{0,9}
-  put({2, 2, 6, 5});                                 // 7: a{0,9}b
+  put({4, 4, 0, 9});                                 // 6: [ac-i]{0,9}
+  put({2, 2, 6, 5});                                 // 7: [ac-i]{0,9}b
   put({5});                                          // terminals
   for (std::int32_t i : {0, 1, 2, 3, 7}) put({i, 0});
   put({10});                                         // expressions, numbered from 8
@@ -35,8 +38,8 @@ inline std::vector<std::int32_t> brackets() {
 }
 
 inline std::vector<std::string> bracket_tokens() {
-  return {"(",  ")",  "[",  "]",  "a",    "b",   "()", "([",
-          "])", "ab", "aa", "b(", "aaab", "b)]", ")(", ""};
+  return {"(",  ")",  "[",  "]",    "a",   "b", "()", "([", "])",
+          "ab", "aa", "b(", "aaab", "b)]", "c", "ie", ")(", ""};
 }
 
 }  // namespace slm::tests
