@@ -38,8 +38,8 @@ inline std::vector<std::int32_t> brackets() {
 }
 
 inline std::vector<std::string> bracket_tokens() {
-  return {"(",  ")",  "[",  "]",    "a",   "b", "()", "([", "])",
-          "ab", "aa", "b(", "aaab", "b)]", "c", "ie", ")(", ""};
+  return {"(",    ")",   "[", "]",  "a",  "b", "()", "([", "])", "ab", "aa", "b(",
+          "aaab", "b)]", "c", "ie", ")(", "d", "e",  "f",  "g",  "h",  "i",  ""};
 }
 
 }  // namespace slm::tests
