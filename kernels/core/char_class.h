@@ -30,6 +30,9 @@ struct CharClass {
   void unite(const CharClass& other) noexcept {
     for (std::size_t w = 0; w < starts.size(); ++w) starts[w] |= other.starts[w];
   }
+  void intersect(const CharClass& other) noexcept {
+    for (std::size_t w = 0; w < starts.size(); ++w) starts[w] &= other.starts[w];
+  }
   std::size_t size() const noexcept {
     std::size_t count = 0;
     for (std::uint64_t bits : starts) {

@@ -186,7 +186,8 @@ NodeId GrammarTables::regular(std::uint32_t node) {
     Op op = program_.op(at);
     if (regular_[at] == kUnmade && op != Op::kChars && op != Op::kLiteral) {
       for (std::uint32_t child : program_.children(at)) {
-        if (op <= Op::kDfa && regular_[child] == kUnmade) todo.push_back(child);
+        bool text = op == Op::kConcat && program_.op(child) == Op::kLiteral;
+        if (op <= Op::kDfa && regular_[child] == kUnmade && !text) todo.push_back(child);
       }
     }
     if (todo.size() > before) continue;
@@ -235,9 +236,15 @@ NodeId GrammarTables::make_regular(std::uint32_t node) {
       return set(children[0]);
     case Op::kLiteral:
       return pool.literal(children);
-    case Op::kConcat:
-      made();
-      return pool.concat(parts);
+    case Op::kConcat: {  // a text is written before the rest at once, not made first
+      NodeId tail = kEpsilon;
+      for (std::size_t i = children.size(); i-- > 0;) {
+        bool text = program_.op(children[i]) == Op::kLiteral;
+        tail = text ? pool.literal(program_.children(children[i]), tail)
+                    : pool.concat(regular_[children[i]], tail);
+      }
+      return tail;
+    }
     case Op::kUnion:
       made();
       return pool.alternate(std::move(parts));

@@ -23,12 +23,15 @@ LexId Lexer::intern(const std::vector<std::uint32_t>& pairs) {
   if (id == states_.size()) {
     State state;
     ended_.clear();
+    bool goes_on = true;  // all of it, as is plain to see
     for (std::size_t i = 0; i < pairs.size(); i += 2) {
       state.first |= regexes_.first_bytes(pairs[i + 1]);
+      goes_on = goes_on && pairs[i + 1] > kEpsilon && regexes_.is_plain(pairs[i + 1]);
       if (!regexes_.nullable(pairs[i + 1])) continue;
       if (ended_.empty() || ended_.back() != pairs[i]) ended_.push_back(pairs[i]);
     }
-    state.accepts = accept_sets_.intern(ended_);
+    state.accepts = ended_.empty() ? 0 : accept_sets_.intern(ended_);
+    if (goes_on) state.going_on = id;
     states_.push_back(std::move(state));
   }
   return id;

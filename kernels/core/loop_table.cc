@@ -1,6 +1,7 @@
 #include "core/loop_table.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace slm {
 
@@ -34,6 +35,7 @@ LoopTable::LoopTable(RegexPool& pool, const TokenIndex& index, NodeId body)
     stay_[token >> 5] |= 1u << (token & 31);
     if (ran.rounds != index.characters(token)) odd_.emplace_back(token, ran.rounds);
   }
+  for (std::uint32_t word : stay_) staying_ += static_cast<std::size_t>(std::popcount(word));
 }
 
 LoopTable::Run LoopTable::run(std::string_view bytes) {

@@ -39,6 +39,9 @@ class LoopTable {
   /// The mask of the tokens that stay: whole rounds, and at the end perhaps the beginning of one.
   std::span<const std::uint32_t> stay() const noexcept { return stay_; }
 
+  /// How many those are.
+  std::size_t staying() const noexcept { return staying_; }
+
   /// Those of them that begin at most so many rounds.
   std::span<const std::uint32_t> stay_within(std::size_t rounds);
 
@@ -72,6 +75,7 @@ class LoopTable {
   CharClass chars_;  // each of these is a round, and begins no other
   ByteSet first_;
   std::vector<std::uint32_t> stay_;
+  std::size_t staying_ = 0;
   std::vector<std::pair<TokenId, std::uint32_t>> odd_;  // tokens that stay: rounds, not characters
   std::map<std::size_t, std::vector<std::uint32_t>> within_;
   std::map<std::uint8_t, Exits> exits_;

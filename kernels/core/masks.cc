@@ -31,6 +31,7 @@ void MaskMemo::fill(StateId state, Mask row) {
     if (bytes_ + size > max_bytes_) {  // start over: simple, and rare
       masks_.resize(1);
       of_state_.clear();
+      crossings_.clear();
       bytes_ = 0;
     }
     bytes_ += size;
@@ -112,7 +113,10 @@ void MaskMemo::add_terminal(const Part& part, Remembered& made) {
     usable = found.table != nullptr;
     if (usable && part.wider != kNothing) {
       excluded = shared_.exclusions(part.node, part.wider);
-      usable = excluded != nullptr;
+      if (excluded == nullptr) {  // all in one then
+        found = shared_.find(part.node);
+        usable = found.table != nullptr;
+      }
     }
     // Where the loop can end anywhere, what follows must not look like another round of it.
     if (usable && found.table->may_end) {
@@ -135,14 +139,19 @@ void MaskMemo::add_terminal(const Part& part, Remembered& made) {
   } else {
     std::lock_guard lock(shared_.mutex);
     made.base = high == ~0u ? table.loop->stay().data() : table.loop->stay_within(high).data();
-    for (auto [token, rounds] : table.left) {
+  }
+  for (const TerminalTable* each : {found.table, found.longer}) {
+    if (each == nullptr) continue;
+    if (each != found.table) {
+      made.with.insert(made.with.end(), each->tokens.begin(), each->tokens.end());
+    }
+    for (auto [token, rounds] : each->left) {
       if (fits(rounds)) made.with.push_back(token);
     }
-  }
-  add_crossing(table.remainders, part.after);
-  for (TokenId at : crossed_) {
-    auto [token, rounds] = table.crossing[at];
-    if (table.loop == nullptr || fits(rounds)) made.with.push_back(token);
+    for (TokenId at : crossing(each->remainders, part.after)) {
+      auto [token, rounds] = each->crossing[at];
+      if (fits(rounds)) made.with.push_back(token);
+    }
   }
   if (table.may_end) {
     const ByteSet follows = recogniser_.first_bytes(part.after);
@@ -153,8 +162,7 @@ void MaskMemo::add_terminal(const Part& part, Remembered& made) {
         std::lock_guard lock(shared_.mutex);
         exits = &table.loop->exits(static_cast<std::uint8_t>(b));
       }
-      add_crossing(exits->remainders, part.after);
-      for (TokenId at : crossed_) {
+      for (TokenId at : crossing(exits->remainders, part.after)) {
         const LoopTable::Exit& exit = exits->tokens[at];
         if (fits(exit.rounds)) made.with.push_back(exit.token);
       }
@@ -164,10 +172,16 @@ void MaskMemo::add_terminal(const Part& part, Remembered& made) {
 }
 
 /// The places in a table's list whose remainders keep the state after the terminal alive.
-void MaskMemo::add_crossing(const ByteTrie& remainders, StateId after) {
-  crossed_.clear();
+const std::vector<TokenId>& MaskMemo::crossing(const ByteTrie& remainders, StateId after) {
+  static const std::vector<TokenId> nothing;
   const ByteTrie::Node& root = remainders.nodes[0];
-  recogniser_.walk(remainders, root.first_child, root.last_child, after, crossed_);
+  if (root.first_child == root.last_child) return nothing;
+  auto [found, fresh] = crossings_.try_emplace({&remainders, after});
+  if (fresh) {
+    recogniser_.walk(remainders, root.first_child, root.last_child, after, found->second);
+    bytes_ += sizeof(*found) + found->second.capacity() * sizeof(TokenId);
+  }
+  return found->second;
 }
 
 void MaskMemo::exclude(const std::vector<TokenId>& excluded, Remembered& part) {

@@ -59,7 +59,7 @@ class MaskMemo {
 
   Remembered make(StateId state);
   void add_terminal(const Part& part, Remembered& made);
-  void add_crossing(const ByteTrie& remainders, StateId after);
+  const std::vector<TokenId>& crossing(const ByteTrie& remainders, StateId after);
   void exclude(const std::vector<TokenId>& excluded, Remembered& part);
   void join(Remembered& into, Remembered&& part);
   void own_base(Remembered& made);
@@ -73,7 +73,18 @@ class MaskMemo {
   std::vector<Remembered> masks_{1};
   std::vector<std::uint32_t> of_state_;  // by state: a place in masks_, or 0
   std::uint64_t hits_ = 0, misses_ = 0;
-  std::vector<TokenId> crossed_;        // scratch: places in a table's list
+  // What of a table's remainders a state goes on with: states that count differ in little else.
+  struct Crossing {
+    const ByteTrie* remainders;
+    StateId after;
+    bool operator==(const Crossing&) const = default;
+  };
+  struct HashCrossing {
+    std::size_t operator()(const Crossing& key) const noexcept {
+      return mix(key.after, reinterpret_cast<std::uintptr_t>(key.remainders));
+    }
+  };
+  std::unordered_map<Crossing, std::vector<TokenId>, HashCrossing> crossings_;
   std::vector<std::uint32_t> scratch_;  // all zero between calls
 };
 

@@ -90,14 +90,12 @@ NodeId RegexPool::chars(const Ranges& code_points) {
   return make(Kind::kChars, false, false, intern_ranges(code_points), 0);
 }
 
-NodeId RegexPool::literal(std::span<const std::uint32_t> code_points) {
-  std::uint32_t known = literals_.intern(code_points);
-  if (known < literal_.size()) return literal_[known];
-  NodeId tail = kEpsilon;
+NodeId RegexPool::literal(std::span<const std::uint32_t> code_points, NodeId tail) {
   for (std::size_t i = code_points.size(); i-- > 0;) {
-    tail = concat(chars({{code_points[i], code_points[i]}}), tail);
+    std::uint32_t c = code_points[i];
+    NodeId one = c < 128 ? ascii_[c] : kNothing;
+    tail = concat(one != kNothing ? one : chars({{c, c}}), tail);
   }
-  literal_.push_back(tail);
   return tail;
 }
 
@@ -196,6 +194,7 @@ NodeId RegexPool::alternate(std::vector<NodeId> options) {
     std::sort(flat.begin(), flat.end());
     flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
     if (flat.size() > 1) merge_repeats(flat);
+    if (flat.size() > 1) absorb_rounds(flat);
     // Options with the same head share it, so a union of literals is a trie.
     std::stable_sort(flat.begin(), flat.end(),
                      [&](NodeId x, NodeId y) { return head_of(x) < head_of(y); });
@@ -263,6 +262,7 @@ NodeId RegexPool::intersect(std::vector<NodeId> parts) {
   flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
   if (flat.empty()) return complement(kNothing);
   if (flat.size() > 1 && count_rounds_among(flat)) return intersect(std::move(flat));
+  if (flat.size() > 1 && excludes_all(flat)) return kNothing;
   if (flat.size() == 1) return flat[0];
   bool null = true;
   for (NodeId part : flat) null = null && nodes_[part].nullable;

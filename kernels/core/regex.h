@@ -51,8 +51,8 @@ class RegexPool {
   RegexPool();
 
   NodeId chars(const Ranges& code_points);
-  /// The text of these code points.
-  NodeId literal(std::span<const std::uint32_t> code_points);
+  /// The text of these code points, then `tail`.
+  NodeId literal(std::span<const std::uint32_t> code_points, NodeId tail = kEpsilon);
   NodeId concat(NodeId first, NodeId second);
   NodeId concat(std::span<const NodeId> parts);
   NodeId alternate(std::vector<NodeId> options);
@@ -124,6 +124,10 @@ class RegexPool {
 
   /// The characters that are one whole `body` and begin no other text of it.
   CharClass single_characters(NodeId body);
+
+  /// Characters under which a language that is not empty stays so, however many of them come in a
+  /// text of at most `length` bytes; as far as its form shows it.
+  CharClass living(NodeId node, std::int32_t length);
 
   /// Whether no text of the language is the beginning of another, as far as its form shows.
   bool is_prefix_code(NodeId node);
@@ -237,10 +241,20 @@ class RegexPool {
   static Ranges slice(const Ranges& ranges, std::uint32_t low, std::uint32_t high);
   NodeId count_rounds(NodeId rounds, NodeId texts);
   bool count_rounds_among(std::vector<NodeId>& parts);
+  void absorb_rounds(std::vector<NodeId>& options);
+  bool excludes_all(std::span<const NodeId> parts);
+  bool is_free_loop(NodeId node) const noexcept {
+    return nodes_[node].kind == Kind::kRepeat && nodes_[node].low == 0 &&
+           nodes_[node].high == kNoBound;
+  }
   bool within(NodeId texts, NodeId wider);
+  bool within_by_form(NodeId texts, NodeId wider);
   bool made_of_rounds(NodeId texts, NodeId round);
   Alive search_alive(NodeId root, std::size_t most);  // kUnasked: more than so many expressions
   Cost most_to_end(NodeId node);
+  CharClass growing(NodeId node);
+  CharClass shrinking(NodeId node);
+  CharClass living_intersection(NodeId node, std::int32_t length);
   NodeId clamp_intersection(NodeId node, std::int32_t length);
   Cost least_at_least(NodeId node);
   Least search_least(NodeId node);
@@ -267,12 +281,14 @@ class RegexPool {
   std::vector<ByteSet> first_;
   std::unordered_map<NodeId, Least> least_;  // of least_more
   std::unordered_map<NodeId, ByteSet> last_;
+  std::unordered_map<NodeId, CharClass> singles_;  // of single_characters
   FlatMap clamped_;
   FlatMap prefix_codes_, finite_;    // by node: 0 or 1
   FlatMap within_, made_of_rounds_;  // by two nodes: 0 or 1
   FlatMap names_of_;                 // by node: a place in names_
   std::vector<std::optional<Hash128>> names_;
   int depth_ = 0;
+  int searches_ = 0;  // of `within`, that are going on
 };
 
 }  // namespace slm

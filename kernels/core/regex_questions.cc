@@ -9,6 +9,7 @@ namespace slm {
 
 ByteSet RegexPool::first_bytes(NodeId id) {
   if (const ByteSet* known = known_first(id)) return *known;
+  if (nodes_[id].only != kNoByte) return ByteSet{}.set(nodes_[id].only);
   DepthGuard guard(depth_);
   const Node node = nodes_[id];
   ByteSet bytes;
@@ -353,6 +354,7 @@ ByteSet RegexPool::exclusion_bytes(NodeId id) {
 
 /// The characters that are one whole `body` and begin no other text of it.
 CharClass RegexPool::single_characters(NodeId body) {
+  if (auto known = singles_.find(body); known != singles_.end()) return known->second;
   CharClass found;
   ByteSet others;
   for (NodeId option : options(body)) {
@@ -385,6 +387,7 @@ CharClass RegexPool::single_characters(NodeId body) {
     }
   }
   found.take_out(others);
+  singles_.emplace(body, found);
   return found;
 }
 

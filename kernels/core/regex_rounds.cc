@@ -10,13 +10,65 @@
 
 namespace slm {
 
+/// The same by the forms alone; false says nothing.
+bool RegexPool::within_by_form(NodeId texts, NodeId wider) {
+  DepthGuard guard(depth_);
+  for (;;) {
+    if (texts == wider || texts == kNothing) return true;
+    const Node x = nodes_[texts], y = nodes_[wider];
+    if (x.kind == Kind::kUnion) {
+      return std::ranges::all_of(options(texts),
+                                 [&](NodeId option) { return within_by_form(option, wider); });
+    }
+    if (y.kind == Kind::kUnion) {
+      return std::ranges::any_of(options(wider),
+                                 [&](NodeId option) { return within_by_form(texts, option); });
+    }
+    if (x.kind == Kind::kChars && y.kind == Kind::kChars) {
+      const Ranges narrow = ranges_of(x.a), wide = ranges_of(y.a);
+      auto at = wide.begin();
+      for (auto [low, high] : narrow) {
+        while (at != wide.end() && at->second < low) ++at;
+        if (at == wide.end() || low < at->first || at->second < high) return false;
+      }
+      return true;
+    }
+    // The first round of a repetition, or part of a row, and what comes after it.
+    auto split = [&](NodeId id, NodeId& head, NodeId& tail) {
+      const Node node = nodes_[id];
+      if (node.kind == Kind::kConcat) {
+        head = node.a, tail = node.b;
+        return true;
+      }
+      head = node.a;
+      if (node.kind != Kind::kRepeat || node.low != node.high || node.low < 1) return false;
+      tail = repeat(node.a, node.low - 1, node.low - 1);
+      return true;
+    };
+    NodeId head, tail, wide_head, wide_tail;
+    if (!split(texts, head, tail) || !split(wider, wide_head, wide_tail)) return false;
+    if (!within_by_form(head, wide_head)) return false;
+    texts = tail, wider = wide_tail;
+  }
+}
+
 /// Whether all texts of one expression are texts of another. A search: for small expressions.
+/// Below a search, whose steps may ask this too, false also if the forms alone do not show it.
 bool RegexPool::within(NodeId texts, NodeId wider) {
   if (texts == wider || texts == kNothing) return true;
   std::uint64_t pair = (std::uint64_t{texts} << 32) | wider;
   std::uint32_t known = within_.find(pair);
   if (known != FlatMap::kAbsent) return known != 0;
-  bool holds = surely_empty(intersect({texts, complement(wider)}));
+  bool holds = within_by_form(texts, wider);
+  if (!holds && searches_ > 0) return false;
+  if (!holds) {
+    struct Searching {
+      explicit Searching(int& count) : count_(count) { ++count_; }
+      ~Searching() { --count_; }
+      int& count_;
+    } searching(searches_);
+    holds = surely_empty(intersect({texts, complement(wider)}));
+  }
   within_.insert(pair, holds ? 1 : 0);
   return holds;
 }
@@ -46,10 +98,17 @@ bool RegexPool::made_of_rounds(NodeId texts, NodeId round) {
     case Kind::kRepeat:
       holds = made_of_rounds(node.a, round);
       break;
+    case Kind::kIntersection: {
+      std::span<const std::uint32_t> shared = lists_.words(node.a);
+      for (NodeId part : std::vector<NodeId>(shared.begin(), shared.end())) {
+        holds = holds || made_of_rounds(part, round);
+      }
+      break;
+    }
     default:
       break;
   }
-  made_of_rounds_.insert(pair, holds ? 1 : 0);
+  if (holds || searches_ == 0) made_of_rounds_.insert(pair, holds ? 1 : 0);
   return holds;
 }
 
@@ -106,6 +165,37 @@ NodeId RegexPool::count_rounds(NodeId rounds, NodeId texts) {
                            bounded ? static_cast<std::int32_t>(high) : kNoBound);
   }
   return concat(parts);
+}
+
+/// X* | K is X* when K is made of rounds of X. What a text has matched already, as in `.*word.*`,
+/// then needs no looking for other words.
+void RegexPool::absorb_rounds(std::vector<NodeId>& options) {
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    NodeId loop = options[i];
+    if (!is_free_loop(loop)) continue;
+    std::erase_if(options, [&](NodeId option) {
+      return option != loop && made_of_rounds(option, nodes_[loop].a);
+    });
+    if (options.size() == 1) return;
+    i = static_cast<std::size_t>(std::ranges::find(options, loop) - options.begin());
+  }
+}
+
+/// Whether one part of an intersection is within what another one excludes, as far as forms show
+/// it: what an exclusion has struck is empty then without a search through the bounds beside it.
+bool RegexPool::excludes_all(std::span<const NodeId> parts) {
+  for (NodeId part : parts) {
+    if (nodes_[part].kind != Kind::kComplement) continue;
+    for (NodeId option : options(nodes_[part].a)) {
+      if (std::ranges::binary_search(parts, option)) return true;
+      if (!is_free_loop(option)) continue;
+      NodeId round = nodes_[option].a;
+      for (NodeId other : parts) {
+        if (other != part && made_of_rounds(other, round)) return true;
+      }
+    }
+  }
+  return false;
 }
 
 /// Puts one expression in the place of two parts of an intersection, where that can be done.

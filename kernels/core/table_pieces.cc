@@ -140,14 +140,15 @@ UnpackedTable unpack_table(std::string_view bytes, std::size_t vocabulary) {
 
 /// The table of an expression, from the store if it is there; kept for the store if it took long.
 std::unique_ptr<TerminalTable> TerminalTables::made_or_stored(NodeId key,
-                                                              const RegexPool::Loop* loop) {
-  auto make_it = [&] { return loop != nullptr ? make_loop(*loop) : make(key); };
+                                                              const RegexPool::Loop* loop,
+                                                              Tokens which) {
+  auto make_it = [&] { return loop != nullptr ? make_loop(*loop, which) : make(key, which); };
   if (store_ == nullptr) return make_it();
   std::optional<Hash128> expression = pool.name(key, store_->key());
   if (!expression) return make_it();
   KeyedHash hash(store_->key());
   hash.add(*expression);
-  hash.add(std::uint64_t{loop != nullptr});
+  hash.add(std::uint64_t{loop != nullptr} | static_cast<std::uint64_t>(which) << 1);
   const Hash128 name = hash.done();
   if (std::optional<std::string> bytes = store_->find(name)) {
     UnpackedTable known = unpack_table(*bytes, index_.trie().vocabulary());

@@ -17,31 +17,47 @@ TerminalTables::Found TerminalTables::find(NodeId node) {
   RegexPool::Loop loop;
   bool is_loop = pool.is_loop(node, loop);
   LoopTable* rounds = is_loop && ends_clearly(loop) ? loop_table(loop.body) : nullptr;
-  NodeId key = node;
-  std::int32_t longest = static_cast<std::int32_t>(index_.trie().longest());
+  const std::int32_t longest = static_cast<std::int32_t>(index_.trie().longest());
+  const std::int32_t brief = static_cast<std::int32_t>(index_.brief());
+  NodeId exact = pool.clamp(rounds != nullptr ? loop.tail : node, longest);
+  NodeId shared = pool.clamp(exact, brief);
+  // Few tokens are long, and only they can feel a bound that is farther away than the others read:
+  // with a table apart for them, the places of a text share the one of all others.
+  auto table = [&](NodeId part, Tokens which) {
+    if (rounds == nullptr) return table_of(part, nullptr, which);
+    loop.tail = part;
+    return table_of(pool.concat(pool.repeat(loop.body, 0, kNoBound), part), &loop, which);
+  };
   if (rounds != nullptr) {
     result.low = loop.low;
     result.high = loop.high;
-    loop.tail = pool.clamp(loop.tail, longest);
-    key = pool.concat(pool.repeat(loop.body, 0, kNoBound), loop.tail);
-  } else {
-    key = pool.clamp(node, longest);
   }
-  std::uint32_t at = by_node_.find(key);
+  if (shared == exact) {
+    result.table = table(exact, Tokens::kAll);
+  } else {
+    result.longer = table(exact, Tokens::kLong);
+    if (result.longer != nullptr) result.table = table(shared, Tokens::kShort);
+  }
+  found_.insert(node, static_cast<std::uint32_t>(results_.size()));
+  results_.push_back(result);
+  return result;
+}
+
+TerminalTable* TerminalTables::table_of(NodeId key, const RegexPool::Loop* loop, Tokens which) {
+  std::uint64_t place = (std::uint64_t{key} << 3) | (static_cast<std::uint64_t>(which) << 1) |
+                        (loop != nullptr ? 1 : 0);
+  std::uint32_t at = by_node_.find(place);
   if (at == FlatMap::kAbsent) {
-    std::unique_ptr<TerminalTable> made = made_or_stored(key, rounds != nullptr ? &loop : nullptr);
+    std::unique_ptr<TerminalTable> made = made_or_stored(key, loop, which);
     if (made) {
       bytes_ += sizeof(TerminalTable) + made->mask.size() * 4 + made->tokens.size() * 4 +
                 made->left.size() * 8 + made->crossing.size() * 8 + made->remainders.bytes_held();
     }
     at = static_cast<std::uint32_t>(tables_.size());
-    by_node_.insert(key, at);
+    by_node_.insert(place, at);
     tables_.push_back(std::move(made));
   }
-  result.table = tables_[at].get();
-  found_.insert(node, static_cast<std::uint32_t>(results_.size()));
-  results_.push_back(result);
-  return result;
+  return tables_[at].get();
 }
 
 /// Whether what follows a loop never looks like another round of it, so that rounds can be counted.
@@ -53,18 +69,9 @@ bool TerminalTables::ends_clearly(const RegexPool::Loop& loop) {
       pool.intersect({pool.concat(loop.body, anything), pool.concat(loop.tail, anything)}));
 }
 
-/// The characters under which an expression stays alive for ever, each by itself.
+/// The characters under which an expression stays alive, however many of them a token has.
 const CharClass& TerminalTables::find_loop_characters(NodeId node) {
-  CharClass chars;
-  RegexPool::Loop loop;
-  for (NodeId option : pool.options(node)) {
-    if (!pool.is_loop(option, loop)) continue;
-    if (loop.high != kNoBound && loop.high < static_cast<std::int32_t>(index_.trie().longest())) {
-      continue;
-    }
-    CharClass one = pool.single_characters(loop.body);
-    if (one.size() > chars.size()) chars = one;
-  }
+  CharClass chars = pool.living(node, static_cast<std::int32_t>(index_.trie().longest()));
   if (node >= loop_chars_of_.size()) loop_chars_of_.resize(pool.size(), 0);
   bool none = chars.size() == 0;
   loop_chars_of_[node] = none ? 1 : static_cast<std::uint32_t>(loop_chars_.size());
@@ -74,10 +81,11 @@ const CharClass& TerminalTables::find_loop_characters(NodeId node) {
 
 /// Walks the vocabulary's nodes [first, last) and what is below them; false when too many tokens
 /// cross the end of the expression. A crossing token comes with the place where it ends.
-bool TerminalTables::walk(std::uint32_t first, std::uint32_t last, NodeId node,
+bool TerminalTables::walk(Tokens which, std::uint32_t first, std::uint32_t last, NodeId node,
                           std::vector<TokenId>& inside,
                           std::vector<std::pair<TokenId, std::uint32_t>>& crossing) {
-  const ByteTrie& trie = index_.trie().trie();
+  const ByteTrie& trie = trie_of(which);
+  const std::size_t deepest = which == Tokens::kShort ? index_.brief() : trie.longest;
   struct Frame {
     std::uint32_t next, last;
     NodeId node;
@@ -104,7 +112,7 @@ bool TerminalTables::walk(std::uint32_t first, std::uint32_t last, NodeId node,
     if (next == kNothing || !pool.alive(next)) {
       for (std::uint32_t end : ends) {
         for (std::uint32_t t = here.first_token; t < here.subtree_last_token; ++t) {
-          crossing.emplace_back(trie.tokens[t], end);
+          if (is_for(which, trie.tokens[t])) crossing.emplace_back(trie.tokens[t], end);
         }
         if (crossing.size() > kMaxCrossing) return false;
       }
@@ -112,23 +120,25 @@ bool TerminalTables::walk(std::uint32_t first, std::uint32_t last, NodeId node,
     }
     bool all = trie.consists_of(at, loop_characters(next));
     std::uint32_t to = all ? here.subtree_last_token : here.last_token;
-    inside.insert(inside.end(), trie.tokens.begin() + here.first_token, trie.tokens.begin() + to);
-    if (all || here.first_child == here.last_child) continue;
+    for (std::uint32_t t = here.first_token; t < to; ++t) {
+      if (is_for(which, trie.tokens[t])) inside.push_back(trie.tokens[t]);
+    }
+    if (all || here.first_child == here.last_child || depth == deepest) continue;
     if (pool.nullable(next)) ends.push_back(depth);
     stack.push_back({here.first_child, here.last_child, next, pool.first_bytes(next), ends.size()});
   }
   return true;
 }
 
-std::unique_ptr<TerminalTable> TerminalTables::make(NodeId node) {
-  const ByteTrie& trie = index_.trie().trie();
+std::unique_ptr<TerminalTable> TerminalTables::make(NodeId node, Tokens which) {
+  const ByteTrie& trie = trie_of(which);
   std::vector<TokenId> inside;
   std::vector<std::pair<TokenId, std::uint32_t>> crossing;
-  if (!walk(trie.nodes[0].first_child, trie.nodes[0].last_child, node, inside, crossing)) {
+  if (!walk(which, trie.nodes[0].first_child, trie.nodes[0].last_child, node, inside, crossing)) {
     return nullptr;
   }
   auto table = std::make_unique<TerminalTable>();
-  if (inside.size() * 16 > index_.words()) {
+  if (which != Tokens::kLong && inside.size() * 16 > index_.words()) {
     table->mask.assign(index_.words(), 0);
     for (TokenId token : inside) table->mask[token >> 5] |= 1u << (token & 31);
   } else {
@@ -144,8 +154,9 @@ std::unique_ptr<TerminalTable> TerminalTables::make(NodeId node) {
   return table;
 }
 
-std::unique_ptr<TerminalTable> TerminalTables::make_loop(const RegexPool::Loop& loop) {
-  const ByteTrie& trie = index_.trie().trie();
+std::unique_ptr<TerminalTable> TerminalTables::make_loop(const RegexPool::Loop& loop,
+                                                         Tokens which) {
+  const ByteTrie& trie = trie_of(which);
   auto table = std::make_unique<TerminalTable>();
   table->loop = loop_table(loop.body);
   table->may_end = pool.nullable(loop.tail);
@@ -156,35 +167,65 @@ std::unique_ptr<TerminalTable> TerminalTables::make_loop(const RegexPool::Loop& 
     table->crossing.push_back({token, rounds});
   };
   ByteSet first = pool.first_bytes(loop.tail);
-  const ByteTrie::Node& root = trie.nodes[0];
-  // Tokens that begin with the tail.
-  for (std::uint32_t child = root.first_child; child < root.last_child; ++child) {
-    if (!first[trie.bytes[child]]) continue;
-    std::vector<TokenId> inside;
-    std::vector<std::pair<TokenId, std::uint32_t>> crossing;
-    if (!walk(child, child + 1, loop.tail, inside, crossing)) return nullptr;
-    for (TokenId token : inside) table->left.push_back({token, 0});
-    for (auto [token, end] : crossing) cross(token, end, 0);
-  }
-  // Tokens that come to it after some rounds.
+  // Tokens that come to the tail at once, or after some rounds, by the nodes of the trie below
+  // which they do.
+  std::vector<TokenId> inside;
+  std::vector<std::pair<TokenId, std::uint32_t>> crossing;
+  auto leave = [&](std::uint32_t node, std::size_t offset, std::uint32_t rounds) {
+    inside.clear();
+    crossing.clear();
+    if (!walk(which, node, node + 1, loop.tail, inside, crossing)) return false;
+    for (TokenId token : inside) table->left.push_back({token, rounds});
+    for (auto [token, end] : crossing) cross(token, offset + end, rounds);
+    return true;
+  };
+  std::size_t read = 0;
   for (std::size_t b = 0; b < 256; ++b) {
-    if (!first[b]) continue;
-    for (const LoopTable::Exit& exit : table->loop->exits(static_cast<std::uint8_t>(b)).tokens) {
-      std::string_view bytes = index_.trie().bytes_of(exit.token);
-      std::vector<std::size_t> ends;
-      NodeId node = loop.tail;
-      for (std::size_t i = exit.offset; i < bytes.size(); ++i) {
-        if (i > exit.offset && pool.nullable(node)) ends.push_back(i);
-        node = pool.step(node, static_cast<std::uint8_t>(bytes[i]));
-        if (node == kNothing || !pool.alive(node)) {
-          node = kNothing;
-          break;
-        }
+    if (first[b]) read += index_.holding(static_cast<std::uint8_t>(b)).size();
+  }
+  const ByteTrie::Node& root = trie.nodes[0];
+  if (table->loop->staying() < read) {  // few tokens begin with rounds: from place to place in them
+    struct Place {
+      std::uint32_t node, offset, rounds;
+      NodeId left;  // of the round that is being read
+    };
+    std::vector<Place> places{{0, 0, 0, kEpsilon}};
+    while (!places.empty()) {
+      auto [node, offset, rounds, left] = places.back();
+      places.pop_back();
+      const ByteTrie::Node& here = trie.nodes[node];
+      for (std::uint32_t child = here.first_child; child < here.last_child; ++child) {
+        std::uint8_t byte = trie.bytes[child];
+        bool between = left == kEpsilon;
+        if (between && first[byte] && !leave(child, offset, rounds)) return nullptr;
+        NodeId next = pool.step(between ? loop.body : left, byte);
+        if (next != kNothing) places.push_back({child, offset + 1, rounds + between, next});
       }
-      if (node != kNothing) {
-        table->left.push_back({exit.token, exit.rounds});
-      } else {
-        for (std::size_t end : ends) cross(exit.token, end, exit.rounds);
+    }
+  } else {
+    for (std::uint32_t child = root.first_child; child < root.last_child; ++child) {
+      if (first[trie.bytes[child]] && !leave(child, 0, 0)) return nullptr;
+    }
+    for (std::size_t b = 0; b < 256; ++b) {
+      if (!first[b]) continue;
+      for (const LoopTable::Exit& exit : table->loop->exits(static_cast<std::uint8_t>(b)).tokens) {
+        if (!is_for(which, exit.token)) continue;
+        std::string_view bytes = index_.trie().bytes_of(exit.token);
+        std::vector<std::size_t> ends;
+        NodeId node = loop.tail;
+        for (std::size_t i = exit.offset; i < bytes.size(); ++i) {
+          if (i > exit.offset && pool.nullable(node)) ends.push_back(i);
+          node = pool.step(node, static_cast<std::uint8_t>(bytes[i]));
+          if (node == kNothing || !pool.alive(node)) {
+            node = kNothing;
+            break;
+          }
+        }
+        if (node != kNothing) {
+          table->left.push_back({exit.token, exit.rounds});
+        } else {
+          for (std::size_t end : ends) cross(exit.token, end, exit.rounds);
+        }
       }
     }
   }

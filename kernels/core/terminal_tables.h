@@ -52,6 +52,7 @@ class TerminalTables {
 
   struct Found {
     TerminalTable* table = nullptr;         // none: the expression is better walked
+    TerminalTable* longer = nullptr;        // the table of long tokens, if they have one apart
     std::int32_t low = 0, high = kNoBound;  // of its loop
   };
   /// Cost: a walk over the trie as far as the expression goes, the first time; then a look-up.
@@ -74,22 +75,33 @@ class TerminalTables {
   static constexpr std::size_t kMaxCrossing = 8192;
 
  private:
-  std::unique_ptr<TerminalTable> made_or_stored(NodeId key, const RegexPool::Loop* loop);
-  std::unique_ptr<TerminalTable> make(NodeId node);
-  std::unique_ptr<TerminalTable> make_loop(const RegexPool::Loop& loop);
   bool exclude_texts(const ByteTrie::Node& root, const RegexPool::Exclusion& exclusion,
                      std::vector<TokenId>& excluded);
+  /// The tokens that a table is for.
+  enum class Tokens : std::uint8_t { kAll, kShort, kLong };
+
+  TerminalTable* table_of(NodeId key, const RegexPool::Loop* loop, Tokens which);
+  std::unique_ptr<TerminalTable> made_or_stored(NodeId key, const RegexPool::Loop* loop,
+                                                Tokens which);
+  std::unique_ptr<TerminalTable> make(NodeId node, Tokens which);
+  std::unique_ptr<TerminalTable> make_loop(const RegexPool::Loop& loop, Tokens which);
+  const ByteTrie& trie_of(Tokens which) const noexcept {
+    return which == Tokens::kLong ? index_.long_tokens() : index_.trie().trie();
+  }
+  bool is_for(Tokens which, TokenId token) const noexcept {
+    return which == Tokens::kAll || index_.is_long(token) == (which == Tokens::kLong);
+  }
   bool ends_clearly(const RegexPool::Loop& loop);
   const CharClass& find_loop_characters(NodeId node);
   LoopTable* loop_table(NodeId body);
-  bool walk(std::uint32_t first, std::uint32_t last, NodeId node, std::vector<TokenId>& inside,
-            std::vector<std::pair<TokenId, std::uint32_t>>& crossing);
+  bool walk(Tokens which, std::uint32_t first, std::uint32_t last, NodeId node,
+            std::vector<TokenId>& inside, std::vector<std::pair<TokenId, std::uint32_t>>& crossing);
 
   const TokenIndex& index_;
   TableStore* store_;
   FlatMap found_;  // by expression: a place in results_
   std::vector<Found> results_;
-  FlatMap by_node_;  // by expression, loops without bounds: a place in tables_
+  FlatMap by_node_;  // by expression, loops without bounds, and tokens: a place in tables_
   std::vector<std::unique_ptr<TerminalTable>> tables_;
   std::map<NodeId, std::unique_ptr<LoopTable>> loops_;
   std::map<std::pair<NodeId, NodeId>, std::unique_ptr<std::vector<TokenId>>> exclusions_;

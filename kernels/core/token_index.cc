@@ -38,6 +38,7 @@ std::size_t character_length(std::string_view bytes) noexcept {
 TokenIndex::TokenIndex(const TokenTrie& trie) : trie_(trie) {
   index_characters();
   index_lengths();
+  split_by_length();
 }
 
 void TokenIndex::index_characters() {
@@ -102,6 +103,24 @@ void TokenIndex::index_lengths() {
   std::stable_sort(long_.begin(), long_.end(),
                    [&](TokenId x, TokenId y) { return characters_[x] > characters_[y]; });
   for (std::size_t at = words; at < short_.size(); ++at) short_[at] |= short_[at - words];
+}
+
+/// One in sixty-four is long, if not fewer.
+void TokenIndex::split_by_length() {
+  std::vector<std::size_t> of_length(trie_.longest() + 1, 0);
+  for (TokenId token = 0; token < trie_.vocabulary(); ++token) {
+    ++of_length[trie_.bytes_of(token).size()];
+  }
+  std::size_t longer = 0;
+  for (brief_ = trie_.longest(); brief_ > 1; --brief_) {
+    longer += of_length[brief_];
+    if (longer * 64 > trie_.vocabulary()) break;
+  }
+  std::vector<ByteTrie::Entry> entries;
+  for (TokenId token = 0; token < trie_.vocabulary(); ++token) {
+    if (is_long(token)) entries.emplace_back(trie_.bytes_of(token), token);
+  }
+  long_tokens_ = ByteTrie::build(std::move(entries));
 }
 
 void TokenIndex::keep_short(std::span<std::uint32_t> mask, std::size_t count) const {

@@ -42,12 +42,19 @@ class TokenIndex {
   /// Keeps of `mask` only tokens of at most `count` characters.
   void keep_short(std::span<std::uint32_t> mask, std::size_t count) const;
 
+  /// Few tokens are longer than so many bytes.
+  std::size_t brief() const noexcept { return brief_; }
+  bool is_long(TokenId token) const noexcept { return trie_.bytes_of(token).size() > brief_; }
+  /// The tokens that are.
+  const ByteTrie& long_tokens() const noexcept { return long_tokens_; }
+
   const TokenTrie& trie() const noexcept { return trie_; }
   std::size_t words() const noexcept { return whole_.size(); }
 
  private:
   void index_characters();
   void index_lengths();
+  void split_by_length();
 
   const TokenTrie& trie_;
   std::vector<std::uint32_t> whole_;     // tokens of whole characters
@@ -60,6 +67,8 @@ class TokenIndex {
   static constexpr std::size_t kDenseLengths = 32;
   std::vector<std::uint32_t> short_;  // by k up to kDenseLengths: tokens of at most k characters
   std::vector<TokenId> long_;         // tokens of more characters than that, longest first
+  std::size_t brief_ = 0;
+  ByteTrie long_tokens_;
 };
 
 }  // namespace slm

@@ -14,7 +14,6 @@ from slm.grammar.regular import (
     ANY_CHAR,
     Regular,
     concat,
-    difference,
     intersection,
     literal,
     repeat,
@@ -60,10 +59,15 @@ _IPV6 = (
     )
     + ")"
 )
-_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9\-]{0,61}[a-zA-Z0-9])?"
-_HOSTNAME = rf"{_LABEL}(?:\.{_LABEL})*"
-# Labels with "--" there are encoded international names: whether one decodes is not regular.
-_ENCODED = r"(?:[^]*\.)?[^.]{2}--[^]*"
+_ALNUM = r"[a-zA-Z0-9]"
+_INNER = r"[a-zA-Z0-9\-]"
+_LABEL = rf"{_ALNUM}(?:{_INNER}{{0,61}}{_ALNUM})?"
+# Labels with "--" in the third and fourth place are encoded international names: whether one
+# decodes is not regular. Written out, and not as an exclusion: those are slow beside a length.
+_PLAIN_LABEL = (
+    rf"{_ALNUM}(?:{_ALNUM}|{_INNER}{_ALNUM}(?:{_INNER}{{0,59}}{_ALNUM})?"
+    rf"|{_INNER}-{_ALNUM}(?:{_INNER}{{0,58}}{_ALNUM})?)?"
+)
 _ATEXT = r"[a-zA-Z0-9!#$%&'*+\-/=?^_`{|}~]"
 _LOCAL = rf'(?:{_ATEXT}+(?:\.{_ATEXT}+)*|"(?:[ !#-\[\]-~]|\\[ -~])+")'
 _ADDRESS = rf"(?:\[{_IPV4}\]|\[IPv6:{_IPV6}\])"
@@ -125,8 +129,8 @@ _MISSING: dict[str, int] = {  # not implemented, and the first draft that define
 @lru_cache(maxsize=64)
 def _language(name: str, wide: bool = False) -> Regular:
     if name == "hostname":
-        every = _at_most(253, _HOSTNAME)
-        return every if wide else difference(every, _parsed(_ENCODED))
+        label = _LABEL if wide else _PLAIN_LABEL
+        return _at_most(253, rf"{label}(?:\.{label})*")
     if name == "email":  # RFC 5321, section 4.5.3.1.1, bounds the local part
         domain = union(_language("hostname", wide), _parsed(_ADDRESS))
         return concat(_at_most(64, _LOCAL), literal("@"), domain)
