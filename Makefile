@@ -86,7 +86,9 @@ sanitize: $(VENV)/.slm-tools
 	  cmake -S . -B $$folder -G Ninja -DSLM_PYTHON=OFF -DSLM_TESTS=ON -DSLM_SANITIZE=$$kinds > /dev/null; \
 	  cmake --build $$folder -- --quiet; \
 	  export UBSAN_OPTIONS=halt_on_error=1; \
-	  echo "$$kinds:"; $$folder/core_tests; $$folder/replay_tests kernels/tests/corpus 2> $$folder/replay.log \
+	  echo "$$kinds:"; \
+	  for name in core session store cost schema; do $$folder/$${name}_tests; done; \
+	  $$folder/replay_tests kernels/tests/corpus 2> $$folder/replay.log \
 	    || { tail -n 100 $$folder/replay.log; exit 1; }; \
 	done
 

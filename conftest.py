@@ -1,6 +1,9 @@
 """Doctests of the package: what cannot be imported here is left out of them."""
 
+import os
 from importlib.util import find_spec
+
+os.environ["SLM_CACHE_DIR"] = ""  # examples leave no tables behind
 
 # Without a compiler there is no extension module; the reference engine is tested then.
 collect_ignore = [] if find_spec("slm._native") else ["slm/mask/native.py"]

@@ -306,9 +306,10 @@ def starter(engine: str) -> Callable[[str], Start]:
 
 
 def environment(engine: str) -> dict[str, str]:
-    """The environment of a contestant's process: one thread, and slm's engine chosen."""
+    """The environment of a contestant's process: one thread, slm's engine, and no old tables."""
     chosen = {"slm": "native", "slm-reference": "reference"}.get(engine)
     one = {"TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
+    one["SLM_CACHE_DIR"] = ""
     return {**os.environ, **one, **({"SLM_ENGINE": chosen} if chosen else {})}
 
 

@@ -11,20 +11,28 @@ class NoText(Exception): ...
 class VocabularyTables:
     """What a vocabulary brings to every grammar."""
 
-    def __init__(self, tokens: list[bytes | None]) -> None: ...
-    @property
-    def nodes(self) -> int: ...
+    def __init__(self, tokens: list[bytes | None], folder: str | None = None) -> None: ...
+    def stats(self) -> dict[str, int]: ...
+    def save(self) -> bool: ...
 
 class Engine:
     """A grammar compiled for a vocabulary."""
 
     @overload
     def __init__(
-        self, program: SchemaProgram, vocabulary: VocabularyTables, end_tokens: Sequence[int]
+        self,
+        program: SchemaProgram,
+        vocabulary: VocabularyTables,
+        end_tokens: Sequence[int],
+        memory: int = 268435456,
     ) -> None: ...
     @overload
     def __init__(
-        self, program: NDArray[np.int32], vocabulary: VocabularyTables, end_tokens: Sequence[int]
+        self,
+        program: NDArray[np.int32],
+        vocabulary: VocabularyTables,
+        end_tokens: Sequence[int],
+        memory: int = 268435456,
     ) -> None: ...
     def session(self) -> Session: ...
     def stats(self) -> dict[str, int]: ...

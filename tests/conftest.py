@@ -18,6 +18,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Tests neither read nor leave tables in the folder of whoever runs them.
+os.environ["SLM_CACHE_DIR"] = ""
 
 _SLOW_IS_FINE = [HealthCheck.too_slow]
 

@@ -8,14 +8,14 @@
 
 #include "bind/bind.h"
 #include "bind/bitmask.h"
-#include "core/engine.h"
 #include "core/pool.h"
+#include "core/session.h"
 
 namespace slm {
 namespace {
 
 struct Missing {
-  StateId state;
+  Session session;  // a fork: another thread may move the one it is of once the GIL is gone
   std::span<std::uint32_t> row;
 };
 
@@ -34,18 +34,18 @@ bool fill_rows(const std::vector<Session*>& sessions, nb::handle array,
     if (rows[i] >= bitmask.rows()) return false;
   }
   std::map<Engine*, std::size_t> numbers;
-  std::vector<std::pair<std::shared_ptr<Engine>, std::vector<Missing>>> work;
+  std::vector<std::vector<Missing>> work;
   for (std::size_t i = 0; i < sessions.size(); ++i) {
     std::span<std::uint32_t> row = bitmask.row(rows[i]);
     if (sessions[i]->try_fill_mask(row)) continue;
     auto [at, fresh] = numbers.emplace(&sessions[i]->engine(), work.size());
-    if (fresh) work.emplace_back(sessions[i]->shared_engine(), std::vector<Missing>{});
-    work[at->second].second.push_back({sessions[i]->state(), row});
+    if (fresh) work.emplace_back();
+    work[at->second].push_back({sessions[i]->fork(), row});
   }
   if (work.empty()) return true;
   nb::gil_scoped_release release;
   run_parallel(work.size(), threads, [&](std::size_t i) {
-    for (const Missing& mask : work[i].second) work[i].first->fill_mask(mask.state, mask.row);
+    for (Missing& mask : work[i]) mask.session.fill_mask(mask.row);
   });
   return true;
 }

@@ -1,52 +1,78 @@
 // Vocabularies and compiled grammars.
-#include "core/engine.h"
-
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <filesystem>
+#include <optional>
+
 #include "bind/bind.h"
 #include "bind/schema.h"
+#include "core/session.h"
+#include "core/source.h"
 
 namespace slm {
 namespace {
 
 using Words = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-std::shared_ptr<VocabularyTables> make_tables(const nb::list& tokens) {
+std::shared_ptr<VocabularyTables> make_tables(const nb::list& tokens,
+                                              std::optional<std::string> folder) {
   std::vector<std::string> bytes;
   bytes.reserve(nb::len(tokens));
   for (nb::handle token : tokens) {
     bytes.emplace_back(token.is_none() ? std::string_view{} : view(nb::cast<nb::bytes>(token)));
   }
   nb::gil_scoped_release release;
-  return std::make_shared<VocabularyTables>(std::move(bytes));
+  std::optional<std::filesystem::path> path;
+  if (folder) path = std::filesystem::path(std::u8string(folder->begin(), folder->end()));
+  return std::make_shared<VocabularyTables>(std::move(bytes), std::move(path));
 }
 
-std::shared_ptr<Engine> make_engine(Words words, std::shared_ptr<VocabularyTables> vocabulary,
-                                    std::vector<TokenId> ends) {
+std::shared_ptr<EngineSource> make_engine(Words words, std::shared_ptr<VocabularyTables> vocabulary,
+                                          std::vector<TokenId> ends, std::size_t memory) {
   nb::gil_scoped_release release;
   Program program({words.data(), words.size()});
-  return std::make_shared<Engine>(std::move(program), std::move(vocabulary), std::move(ends));
+  return std::make_shared<EngineSource>(std::move(program), std::move(vocabulary), std::move(ends),
+                                        memory);
 }
 
-std::shared_ptr<Engine> make_schema_engine(std::shared_ptr<SchemaProgram> schema,
-                                           std::shared_ptr<VocabularyTables> vocabulary,
-                                           std::vector<TokenId> ends) {
+std::shared_ptr<EngineSource> make_schema_engine(std::shared_ptr<SchemaProgram> schema,
+                                                 std::shared_ptr<VocabularyTables> vocabulary,
+                                                 std::vector<TokenId> ends, std::size_t memory) {
   nb::gil_scoped_release release;
   Program program(schema->words);
-  return std::make_shared<Engine>(std::move(program), std::move(vocabulary), std::move(ends));
+  return std::make_shared<EngineSource>(std::move(program), std::move(vocabulary), std::move(ends),
+                                        memory);
 }
 
-nb::dict stats(Engine& engine) {
-  EngineStats counted = engine.stats();
+nb::dict stats(EngineSource& source) {
+  SourceStats counted = source.stats();
   nb::dict result;
-  result["states"] = counted.states;
-  result["bytes"] = counted.bytes;
-  result["mask_bytes"] = counted.mask_bytes;
-  result["mask_hits"] = counted.mask_hits;
-  result["mask_misses"] = counted.mask_misses;
+  result["states"] = counted.engine.states;
+  result["bytes"] = counted.engine.bytes;
+  result["mask_bytes"] = counted.engine.mask_bytes;
+  result["mask_hits"] = counted.engine.mask_hits;
+  result["mask_misses"] = counted.engine.mask_misses;
+  result["renewals"] = counted.renewals;
+  return result;
+}
+
+nb::dict vocabulary_stats(VocabularyTables& tables) {
+  VocabularyTables::Stats counted = tables.stats();
+  nb::dict result;
+  result["nodes"] = tables.trie.trie().nodes.size();
+  result["expressions"] = counted.expressions;
+  result["shared_bytes"] = counted.bytes;
+  result["generations"] = counted.generations;
+  StoreStats store = tables.store() != nullptr ? tables.store()->stats() : StoreStats{};
+  result["stored"] = store.entries;
+  result["loaded"] = store.loaded;
+  result["refused"] = store.refused;
+  result["unsaved"] = store.pending;
+  result["unsaved_bytes"] = store.pending_bytes;
   return result;
 }
 
@@ -54,14 +80,23 @@ nb::dict stats(Engine& engine) {
 
 void bind_engine(nb::module_& m) {
   nb::class_<VocabularyTables>(m, "VocabularyTables", "What a vocabulary brings to every grammar.")
-      .def(nb::new_(&make_tables), "tokens"_a)
-      .def_prop_ro("nodes",
-                   [](const VocabularyTables& tables) { return tables.trie.trie().nodes.size(); });
+      .def(nb::new_(&make_tables), "tokens"_a, "folder"_a.none() = nb::none())
+      .def("stats", &vocabulary_stats)
+      .def(
+          "save",
+          [](VocabularyTables& tables) {
+            return tables.store() == nullptr || tables.store()->save();
+          },
+          nb::call_guard<nb::gil_scoped_release>());
 
-  nb::class_<Engine>(m, "Engine", "A grammar compiled for a vocabulary.")
-      .def(nb::new_(&make_schema_engine), "program"_a, "vocabulary"_a, "end_tokens"_a)
-      .def(nb::new_(&make_engine), "program"_a, "vocabulary"_a, "end_tokens"_a)
-      .def("session", [](std::shared_ptr<Engine> engine) { return Session(std::move(engine)); })
+  constexpr std::size_t kMemory = Engine::kMemory;
+  nb::class_<EngineSource>(m, "Engine", "A grammar compiled for a vocabulary.")
+      .def(nb::new_(&make_schema_engine), "program"_a, "vocabulary"_a, "end_tokens"_a,
+           "memory"_a = kMemory)
+      .def(nb::new_(&make_engine), "program"_a, "vocabulary"_a, "end_tokens"_a,
+           "memory"_a = kMemory)
+      .def("session",
+           [](std::shared_ptr<EngineSource> engine) { return Session(std::move(engine)); })
       .def("stats", &stats);
 }
 

@@ -1,4 +1,6 @@
 // Positions in texts: masks, moving, looking ahead.
+#include "core/session.h"
+
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
@@ -11,7 +13,6 @@
 
 #include "bind/bind.h"
 #include "bind/bitmask.h"
-#include "core/engine.h"
 #include "core/verify.h"
 
 namespace slm {
@@ -29,40 +30,45 @@ std::span<std::uint32_t> checked(const Session& session, const Row& row) {
 
 void walk_mask(Session& session, Row row) {
   std::span<std::uint32_t> words = checked(session, row);
-  StateId state = session.state();
+  Session now = session.fork();  // another thread may move the session once the GIL is gone
   nb::gil_scoped_release release;
-  session.engine().walk_mask(state, words);
+  now.walk_mask(words);
 }
 
 /// A remembered mask is copied at once; letting go of the GIL would cost more than the copy.
 void write_mask(Session& session, std::span<std::uint32_t> words) {
-  if (session.try_fill_mask(words)) return;
-  std::shared_ptr<Engine> engine = session.shared_engine();
-  StateId state = session.state();  // another thread may move the session once the GIL is gone
-  nb::gil_scoped_release release;
-  engine->fill_mask(state, words);
+  while (!session.try_fill_mask(words)) {
+    session.settle();
+    std::shared_ptr<Engine> engine = session.shared_engine();
+    StateId state = session.state();  // as above; a fork would cost more
+    nb::gil_scoped_release release;
+    try {
+      return engine->fill_mask(state, words);
+    } catch (const Retired&) {
+    }
+  }
 }
 
 void fill_mask(Session& session, Row row) { write_mask(session, checked(session, row)); }
 
 void fill_mask_within(Session& session, Row row, std::uint64_t budget) {
   std::span<std::uint32_t> words = checked(session, row);
-  Session now = session.here();
+  Session now = session.fork();
   nb::gil_scoped_release release;
   now.fill_mask_within(words, budget);
 }
 
 /// (tokens, exact); -1 tokens: no way to the end is known.
-std::pair<std::int64_t, bool> tokens_left(const Session& session) {
-  Session now = session.here();
+std::pair<std::int64_t, bool> tokens_left(Session& session) {
+  Session now = session.fork();
   nb::gil_scoped_release release;
   TokensLeft left = now.tokens_left();
   bool known = left.tokens < kInfiniteCost;
   return {known ? static_cast<std::int64_t>(left.tokens) : -1, left.exact};
 }
 
-bool fits(const Session& session, std::uint64_t budget) {
-  Session now = session.here();
+bool fits(Session& session, std::uint64_t budget) {
+  Session now = session.fork();
   nb::gil_scoped_release release;
   return now.fits(budget);
 }
@@ -132,7 +138,7 @@ std::optional<Judged> verify_draft(Session& session, nb::handle tokens, nb::hand
     }
     masks = {reinterpret_cast<std::uint32_t*>(rows->data()), rows->stride(0), words};
   }
-  Session now = session.here();  // another thread may move the session once the GIL is gone
+  Session now = session.fork();
   Verdict verdict;
   {
     nb::gil_scoped_release release;
@@ -148,11 +154,9 @@ std::tuple<nb::bytes, bool, Straddles> ahead_of(Session& session, std::size_t li
                                                 std::size_t kinds) {
   LookAhead ahead;
   {
-    std::shared_ptr<Engine> engine = session.shared_engine();
-    StateId state = session.state();
-    bool finished = session.is_finished();
+    Session now = session.fork();
     nb::gil_scoped_release release;
-    if (!finished) ahead = engine->look_ahead(state, limit, kinds);
+    ahead = now.look_ahead(limit, kinds);
   }
   Straddles straddles;
   for (Straddle& one : ahead.straddles) {
@@ -162,12 +166,9 @@ std::tuple<nb::bytes, bool, Straddles> ahead_of(Session& session, std::size_t li
 }
 
 std::pair<std::vector<TokenId>, bool> only_of(Session& session, std::size_t limit) {
-  OnlyTokens only;
-  std::shared_ptr<Engine> engine = session.shared_engine();
-  StateId state = session.state();
-  bool finished = session.is_finished();
+  Session now = session.fork();
   nb::gil_scoped_release release;
-  if (!finished) only = engine->only_tokens(state, limit);
+  OnlyTokens only = now.only_tokens(limit);
   return {std::move(only.tokens), only.ends};
 }
 
@@ -175,7 +176,7 @@ using Waits = std::vector<std::tuple<std::uint32_t, std::uint32_t, std::uint32_t
 
 Waits expected(Session& session, const nb::bytes& after) {
   Waits found;
-  for (const Expectation& e : session.engine().expected(session.state(), view(after))) {
+  for (const Expectation& e : session.expected(view(after))) {
     found.emplace_back(e.terminal, e.rule, e.node);
   }
   return found;
@@ -196,28 +197,20 @@ void bind_session(nb::module_& m) {
       .def("verify", &verify_draft, "tokens"_a.none(), "parents"_a.none(),
            "rows"_a.none() = nb::none())
       .def("rollback", &Session::rollback, "count"_a)
-      .def("fork", [](const Session& session) { return Session(session); })
-      .def("tokens",
-           [](const Session& session) {
-             std::span<const TokenId> tokens = session.tokens();
-             return std::vector<TokenId>(tokens.begin(), tokens.end());
-           })
+      .def("fork", &Session::fork)
+      .def("tokens", &Session::tokens)
       .def("is_complete", &Session::is_complete)
       .def("is_finished", &Session::is_finished)
       .def(
           "viable_length",
           [](Session& session, const nb::bytes& bytes) {
-            if (session.is_finished()) return std::size_t{0};
-            return session.engine().viable_length(session.state(), view(bytes));
+            return session.viable_length(view(bytes));
           },
           "bytes"_a)
       .def(
           "forced_bytes",
           [](Session& session, std::size_t limit) {
-            std::string forced;
-            if (!session.is_finished()) {
-              forced = session.engine().forced_bytes(session.state(), limit);
-            }
+            std::string forced = session.forced_bytes(limit);
             return nb::bytes(forced.data(), forced.size());
           },
           "limit"_a)

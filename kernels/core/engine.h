@@ -1,9 +1,14 @@
-// A compiled grammar for one vocabulary, and a position in one text.
+// A compiled grammar for one vocabulary.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <exception>
+#include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +19,7 @@
 #include "core/masks.h"
 #include "core/program.h"
 #include "core/recogniser.h"
+#include "core/table_store.h"
 #include "core/trie.h"
 
 namespace slm {
@@ -21,12 +27,23 @@ namespace slm {
 /// What a vocabulary brings to every grammar. Shared, safe between threads.
 class VocabularyTables {
  public:
-  explicit VocabularyTables(std::vector<std::string> tokens)
-      : trie(std::move(tokens)), index(trie), phases(trie) {}
+  /// `folder`: where tables are kept for other processes; none: nowhere. `least`: see TableStore.
+  explicit VocabularyTables(std::vector<std::string> tokens,
+                            std::optional<std::filesystem::path> folder = std::nullopt,
+                            std::chrono::nanoseconds least = TableStore::kLeast);
 
   /// The expressions and tables that new grammars share. Those of grammars that are gone are let go
   /// of, all at once, when they have become many.
   std::shared_ptr<TerminalTables> terminals();
+
+  /// Of the tables that new grammars get now, and how often they began anew.
+  struct Stats {
+    std::size_t expressions = 0, bytes = 0, generations = 0;
+  };
+  Stats stats();
+
+  /// Tables on disk; none: there is no folder.
+  TableStore* store() const noexcept { return store_.get(); }
 
   const TokenTrie trie;
   const TokenIndex index;
@@ -35,23 +52,36 @@ class VocabularyTables {
   static constexpr std::size_t kSharedBytes = 256u << 20;
 
  private:
+  std::unique_ptr<TableStore> store_;
   std::mutex mutex_;
   std::shared_ptr<TerminalTables> current_;
+  std::size_t generations_ = 0;
 };
 
-/// Counters for an operator.
+/// Counters for an operator; bytes are those of the grammar's own tables.
 struct EngineStats {
-  std::size_t states, bytes, mask_bytes;
-  std::uint64_t mask_hits, mask_misses;
+  std::size_t states = 0, bytes = 0, mask_bytes = 0;
+  std::uint64_t mask_hits = 0, mask_misses = 0;
+};
+
+/// An engine was asked that has given its tables back; see EngineSource. Its states mean nothing
+/// any more: ask its successor, with that one's.
+class Retired : public std::exception {
+ public:
+  const char* what() const noexcept override { return "the engine has retired"; }
 };
 
 /// A grammar compiled for a vocabulary. Shared by threads: tables grow behind one lock.
+///
+/// All that takes a state throws Retired after `retire`, and TooComplex once a bound was hit.
 class Engine {
  public:
+  /// `memory`: the bytes that its tables may take before `full` says so. Masks get a quarter.
   Engine(Program program, std::shared_ptr<VocabularyTables> vocabulary,
-         std::vector<TokenId> end_tokens);
+         std::vector<TokenId> end_tokens, std::size_t memory = kMemory);
+  ~Engine();
 
-  StateId start() const noexcept { return recogniser_->start(); }
+  StateId start() const noexcept { return start_; }
   StateId step(StateId state, std::string_view bytes);
   bool can_end(StateId state);
 
@@ -84,76 +114,54 @@ class Engine {
   OnlyTokens only_tokens(StateId state, std::size_t limit);
 
   std::vector<Expectation> expected(StateId state, std::string_view after);
-  EngineStats stats();
+  EngineStats stats() const;
 
   bool is_end_token(TokenId token) const noexcept;
   const TokenTrie& trie() const noexcept { return vocabulary_->trie; }
   std::span<const TokenId> end_tokens() const noexcept { return end_tokens_; }
 
-  static constexpr std::size_t kMaskMemory = 64u << 20;
+  /// Whether the tables have outgrown their memory. Checked now and then, as they grow.
+  bool full() const noexcept { return full_.load(std::memory_order_relaxed); }
+
+  /// The states after each of some text tokens, from the start; kDead from where they leave it.
+  ///
+  /// What grows here is needed by a text that is being written: `full` is only said when the tables
+  /// have more than doubled beyond that. So a memory that is too small for the texts of a moment is
+  /// exceeded, and not gained and lost all the time.
+  std::vector<StateId> replay(std::span<const TokenId> tokens);
+
+  /// The grammar as it arrived.
+  Program program() const;
+  /// Lets go of the tables; returns what was counted until then.
+  EngineStats retire();
+
+  static constexpr std::size_t kMemory = 256u << 20;
 
  private:
+  struct Tables;
   template <class Work>
   auto locked(Work work) -> decltype(work());
+  void watch();
+  std::size_t own_bytes() const;
+  std::size_t shared_bytes() const;
+  EngineStats counted() const;
   void copy_mask(StateId state, std::span<std::uint32_t> row);
   void add_ends(StateId state, std::span<std::uint32_t> row) const;
   StateId walk(StateId state, std::string_view bytes);
   BudgetMasks& budgets();
 
   std::shared_ptr<VocabularyTables> vocabulary_;
-  std::shared_ptr<TerminalTables> terminals_;
-  std::unique_ptr<Recogniser> recogniser_;
   std::vector<TokenId> end_tokens_;
-  MaskMemo masks_;
-  std::unique_ptr<BudgetMasks> budgets_;  // made when first asked for
-  std::mutex mutex_;
-  std::string broken_;  // why the tables cannot grow any more, if so
-};
-
-/// A position in one text: the only mutable thing. Not shared between threads.
-class Session {
- public:
-  explicit Session(std::shared_ptr<Engine> engine)
-      : engine_(std::move(engine)), states_{engine_->start()} {}
-
-  void fill_mask(std::span<std::uint32_t> row);
-  bool try_fill_mask(std::span<std::uint32_t> row);
-  void fill_mask_within(std::span<std::uint32_t> row, Cost budget);
-  TokensLeft tokens_left();
-  bool fits(Cost budget) { return finished_ || engine_->fits(states_.back(), budget); }
-
-  /// Moves past a token, or returns false and changes nothing. After an end token, a further one
-  /// changes nothing either.
-  bool accept(TokenId token);
-
-  /// Whether `accept` would take the token; changes nothing.
-  bool check(TokenId token) const;
-
-  /// Takes back the last `count` accepted tokens; false when there are not that many.
-  bool rollback(std::size_t count);
-
-  bool is_complete() { return finished_ || engine_->can_end(states_.back()); }
-  bool is_finished() const noexcept { return finished_; }
-  StateId state() const noexcept { return states_.back(); }
-  std::span<const TokenId> tokens() const noexcept { return tokens_; }
-  std::shared_ptr<Engine> shared_engine() const noexcept { return engine_; }
-
-  /// A session at the same place without its past: it costs nothing to copy.
-  Session here() const {
-    Session copy(engine_);
-    copy.states_.back() = states_.back();
-    copy.finished_ = finished_;
-    return copy;
-  }
-  Engine& engine() const noexcept { return *engine_; }
-
- private:
-  void fill_end(std::span<std::uint32_t> row) const;
-
-  std::shared_ptr<Engine> engine_;
-  std::vector<StateId> states_;  // before each accepted text token, and now
-  std::vector<TokenId> tokens_;  // accepted
-  bool finished_ = false;        // the last of them is an end token
+  std::size_t memory_;
+  std::unique_ptr<Tables> tables_;  // none: retired
+  StateId start_;
+  mutable std::mutex mutex_;
+  std::string broken_;             // why the tables cannot grow any more, if so
+  std::size_t needed_ = 0;         // bytes: when new, and what `replay` added
+  std::size_t shared_needed_ = 0;  // bytes of the shared tables: when new, or last replayed into
+  std::size_t watched_states_ = 0;
+  std::uint32_t unwatched_ = 0;  // questions since the tables were last looked at
+  std::atomic<bool> full_{false};
 };
 
 }  // namespace slm

@@ -56,6 +56,7 @@ class GrammarTables {
   /// Throws NoText when the start rule derives no text at all.
   GrammarTables(Program program, TerminalTables& shared);
 
+  const Program& program() const noexcept { return program_; }
   RuleId start() const noexcept { return 0; }  // a helper rule that just calls the program's start
   const Position& position(PositionId id) const noexcept { return positions_[id]; }
   const SilentEdge& silent(std::uint32_t edge) const noexcept { return silent_[edge]; }
@@ -88,7 +89,6 @@ class GrammarTables {
   /// The expression of a regular node of the program. Under the shared lock.
   NodeId regular(std::uint32_t node);
 
-  const Program& program() const noexcept { return program_; }
   std::size_t bytes() const noexcept;
 
  private:

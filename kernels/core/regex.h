@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <utility>
@@ -21,6 +22,7 @@
 #include "core/error.h"
 #include "core/flat_map.h"
 #include "core/hash.h"
+#include "core/keyed_hash.h"
 
 namespace slm {
 
@@ -160,6 +162,10 @@ class RegexPool {
   /// A superset of the bytes a text of the language can end with.
   ByteSet last_bytes(NodeId node);
 
+  /// The same for equal expressions in every process that uses the key, and for no others; nothing
+  /// for those with automata. One key a pool. Cost: O(size) of what has no name yet.
+  std::optional<Hash128> name(NodeId node, const Hash128& key);
+
   std::size_t size() const noexcept { return nodes_.size(); }
   std::size_t bytes() const noexcept;
 
@@ -289,6 +295,8 @@ class RegexPool {
   FlatMap prefix_codes_, finite_;                     // by node: 0 or 1
   std::unordered_map<std::uint64_t, bool> escaping_;  // by text and body: see always_escapes
   FlatMap within_, made_of_rounds_;                   // by two nodes: 0 or 1
+  FlatMap names_of_;                                  // by node: a place in names_
+  std::vector<std::optional<Hash128>> names_;
   int depth_ = 0;
   int searches_ = 0;  // of `within`, that are going on
 };

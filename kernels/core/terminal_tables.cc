@@ -48,8 +48,7 @@ TerminalTable* TerminalTables::table_of(NodeId key, const RegexPool::Loop* loop,
                         (loop != nullptr ? 1 : 0);
   std::uint32_t at = by_node_.find(place);
   if (at == FlatMap::kAbsent) {
-    std::unique_ptr<TerminalTable> made =
-        loop != nullptr ? make_loop(*loop, which) : make(key, which);
+    std::unique_ptr<TerminalTable> made = made_or_stored(key, loop, which);
     if (made) {
       bytes_ += sizeof(TerminalTable) + made->mask.size() * 4 + made->tokens.size() * 4 +
                 made->left.size() * 8 + made->crossing.size() * 8 + made->remainders.bytes_held();

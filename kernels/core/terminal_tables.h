@@ -17,6 +17,7 @@
 
 #include "core/loop_table.h"
 #include "core/regex.h"
+#include "core/table_store.h"
 #include "core/token_index.h"
 #include "core/trie.h"
 
@@ -42,7 +43,9 @@ struct TerminalTable {
 /// mutex that is; a grammar takes it when it needs an expression that it has not met.
 class TerminalTables {
  public:
-  explicit TerminalTables(const TokenIndex& index) : index_(index) {}
+  /// `store`: where tables of earlier processes are; none: nowhere. It has to live longer.
+  explicit TerminalTables(const TokenIndex& index, TableStore* store = nullptr)
+      : index_(index), store_(store) {}
 
   std::mutex mutex;
   RegexPool pool;
@@ -83,6 +86,8 @@ class TerminalTables {
   enum class Tokens : std::uint8_t { kAll, kShort, kLong };
 
   TerminalTable* table_of(NodeId key, const RegexPool::Loop* loop, Tokens which);
+  std::unique_ptr<TerminalTable> made_or_stored(NodeId key, const RegexPool::Loop* loop,
+                                                Tokens which);
   std::unique_ptr<TerminalTable> make(NodeId node, Tokens which);
   std::unique_ptr<TerminalTable> make_loop(const RegexPool::Loop& loop, Tokens which);
   const ByteTrie& trie_of(Tokens which) const noexcept {
@@ -98,6 +103,7 @@ class TerminalTables {
             std::vector<TokenId>& inside, std::vector<std::pair<TokenId, std::uint32_t>>& crossing);
 
   const TokenIndex& index_;
+  TableStore* store_;
   FlatMap found_;  // by expression: a place in results_
   std::vector<Found> results_;
   FlatMap by_node_;  // by expression, loops without bounds, and tokens: a place in tables_

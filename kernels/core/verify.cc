@@ -32,12 +32,9 @@ void write_mask(Engine& engine, Place place, std::span<std::uint32_t> row) {
   for (TokenId token : engine.end_tokens()) row[token >> 5] |= 1u << (token & 31);
 }
 
-}  // namespace
-
-Verdict verify_tree(const Session& session, std::span<const std::int64_t> tokens,
+Verdict verify_from(Engine& engine, Place root, std::span<const std::int64_t> tokens,
                     std::span<const std::int64_t> parents, MaskRows rows) {
-  Engine& engine = session.engine();
-  std::vector<Place> places{{session.state(), session.is_finished()}};
+  std::vector<Place> places{root};
   places.reserve(tokens.size() + 1);
   Verdict verdict;
   verdict.legal.reserve(tokens.size());
@@ -54,6 +51,15 @@ Verdict verify_tree(const Session& session, std::span<const std::int64_t> tokens
     if (rows.data != nullptr) write_mask(engine, place, rows.row(i + 1));
   }
   return verdict;
+}
+
+}  // namespace
+
+Verdict verify_tree(Session& session, std::span<const std::int64_t> tokens,
+                    std::span<const std::int64_t> parents, MaskRows rows) {
+  return session.ask([&](Engine& engine, StateId state) {
+    return verify_from(engine, {state, session.is_finished()}, tokens, parents, rows);
+  });
 }
 
 }  // namespace slm

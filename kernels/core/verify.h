@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "core/engine.h"
+#include "core/session.h"
 
 namespace slm {
 
@@ -32,7 +32,7 @@ struct Verdict {
 /// vocabulary. Writes, if there are rows, the mask after the text into row 0 and after node i into
 /// row i + 1; all zeros where the node is illegal, since nothing may follow there. Cost: a step a
 /// byte of each legal node, and a mask a legal node if there are rows.
-Verdict verify_tree(const Session& session, std::span<const std::int64_t> tokens,
+Verdict verify_tree(Session& session, std::span<const std::int64_t> tokens,
                     std::span<const std::int64_t> parents, MaskRows rows);
 
 }  // namespace slm

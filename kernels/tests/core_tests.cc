@@ -11,20 +11,14 @@
 #include "core/error.h"
 #include "core/pool.h"
 #include "core/regex.h"
+#include "core/session.h"
 #include "core/verify.h"
+#include "tests/check.h"
 
 namespace {
 
 using namespace slm;
-
-int failures = 0;
-
-void check(bool holds, const char* what, int line) {
-  if (holds) return;
-  std::fprintf(stderr, "core_tests.cc:%d: %s\n", line, what);
-  ++failures;
-}
-#define CHECK(condition) check((condition), #condition, __LINE__)
+using slm::tests::failures;
 
 bool matches(RegexPool& pool, NodeId node, const std::string& text) {
   for (char c : text) node = pool.step(node, static_cast<std::uint8_t>(c));

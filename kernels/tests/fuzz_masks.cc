@@ -10,6 +10,7 @@
 
 #include "core/engine.h"
 #include "core/error.h"
+#include "core/session.h"
 #include "tests/fuzz_input.h"
 #include "tests/fuzz_oracle.h"
 

@@ -4,6 +4,7 @@
 
 #include "core/engine.h"
 #include "core/error.h"
+#include "core/session.h"
 #include "tests/fuzz_input.h"
 
 namespace slm::fuzz {

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 from slm.errors import UsageError
 from slm.grammar.ir import Grammar
 from slm.mask import CompiledGrammar, compile_grammar
+from slm.mask.stats import DEFAULT_MEMORY
 from slm.vocab import Vocabulary
 
 _COMPILED_KEPT = 4  # vocabularies a spec remembers its compiled form for
@@ -55,7 +56,7 @@ class Spec:
     schema: Any = field(default=None, repr=False)
     prompt: str | None = field(default=None, repr=False)
     is_json: bool = False
-    _compiled: OrderedDict[tuple[int, str | None], CompiledGrammar] = field(
+    _compiled: OrderedDict[tuple[int, str | None, int], CompiledGrammar] = field(
         default_factory=OrderedDict, init=False, repr=False
     )
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
@@ -79,7 +80,11 @@ AnySpec: TypeAlias = "Specification | Grammar"
 
 
 def compile_spec(
-    spec: AnySpec, vocabulary: Vocabulary, *, engine: str | None = None
+    spec: AnySpec,
+    vocabulary: Vocabulary,
+    *,
+    engine: str | None = None,
+    memory: int = DEFAULT_MEMORY,
 ) -> CompiledGrammar:
     """Join a specification with a vocabulary; the result makes matchers.
 
@@ -89,9 +94,10 @@ def compile_spec(
         spec: a `Spec`, what `Knowledge.triples` gives, or a `Grammar`.
         vocabulary: a tokenizer's tokens.
         engine: "native" or "reference"; None for ``SLM_ENGINE``, else the best there is.
+        memory: bytes that the native engine's own tables may take before they are begun anew.
 
     Raises:
-        UsageError: not a specification, or not a vocabulary.
+        UsageError: not a specification, or not a vocabulary, or `memory` is below 1.
         EmptyLanguage: no text matches.
         VocabularyCannotSpell: no token sequence makes a text that matches.
         EngineUnavailable: the engine is not there.
@@ -103,14 +109,14 @@ def compile_spec(
         )
     if not isinstance(spec, Spec):
         grammar = spec if isinstance(spec, Grammar) else _checked(spec).grammar
-        return compile_grammar(grammar, vocabulary, engine=engine)
+        return compile_grammar(grammar, vocabulary, engine=engine, memory=memory)
     # The compiled form holds the vocabulary, so its id stays its own while it is a key.
-    key = (id(vocabulary), engine)
+    key = (id(vocabulary), engine, memory)
     with spec._lock:
         if key in spec._compiled:
             spec._compiled.move_to_end(key)
             return spec._compiled[key]
-    compiled = compile_grammar(spec.grammar, vocabulary, engine=engine)
+    compiled = compile_grammar(spec.grammar, vocabulary, engine=engine, memory=memory)
     with spec._lock:
         spec._compiled[key] = compiled
         while len(spec._compiled) > _COMPILED_KEPT:

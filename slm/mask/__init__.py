@@ -1,10 +1,12 @@
 """Token masks: a grammar over a vocabulary, one matcher a sequence."""
 
 from slm.mask.batch import fill_masks
-from slm.mask.compile import compile_grammar, native_available
+from slm.mask.cache import table_folder, use_table_folder
+from slm.mask.compile import compile_grammar, native_available, save_tables
 from slm.mask.matcher import CompiledGrammar, Matcher, MinTokens
 from slm.mask.refusal import Expectation, Refusal
 from slm.mask.session import Engine, Session
+from slm.mask.stats import SharedStats, Stats
 from slm.mask.verify import ChainVerdict, TreeVerdict
 
 __all__ = [
@@ -16,8 +18,13 @@ __all__ = [
     "MinTokens",
     "Refusal",
     "Session",
+    "SharedStats",
+    "Stats",
     "TreeVerdict",
     "compile_grammar",
     "fill_masks",
     "native_available",
+    "save_tables",
+    "table_folder",
+    "use_table_folder",
 ]

@@ -6,20 +6,25 @@ import os
 from collections.abc import Callable
 from importlib import import_module
 
-from slm.errors import EmptyLanguage, EngineUnavailable, GrammarTooComplex
+from slm.errors import EmptyLanguage, EngineUnavailable, GrammarTooComplex, UsageError
 from slm.grammar.analysis import prune
 from slm.grammar.ir import Grammar
 from slm.mask.matcher import CompiledGrammar
 from slm.mask.reference import ReferenceEngine
 from slm.mask.session import Engine
 from slm.mask.spelling import spellable, writes_anything
+from slm.mask.stats import DEFAULT_MEMORY
 from slm.vocab import Vocabulary
 
 ENGINES = ("native", "reference")
 
 
 def compile_grammar(
-    grammar: Grammar, vocabulary: Vocabulary, engine: str | None = None
+    grammar: Grammar,
+    vocabulary: Vocabulary,
+    engine: str | None = None,
+    *,
+    memory: int = DEFAULT_MEMORY,
 ) -> CompiledGrammar:
     """A grammar over a vocabulary, ready to make matchers.
 
@@ -28,8 +33,13 @@ def compile_grammar(
         vocabulary: the tokens it is written with.
         engine: "native", "reference", or None: the environment's SLM_ENGINE if set, else native
             where it is built, else reference.
+        memory: bytes that the native engine's tables of this grammar may take, a quarter of them
+            for masks. Past it the tables are thrown away and begun anew, and each matcher walks its
+            tokens through the new ones when it is next used; masks stay the same. What the texts
+            that are being written need at one time is kept even if that is more.
 
     Raises:
+        UsageError: `memory` is below 1.
         EmptyLanguage: the grammar derives nothing.
         VocabularyCannotSpell: the vocabulary can write none of its texts.
         GrammarTooComplex: a bound on nesting, states or work was hit.
@@ -40,9 +50,13 @@ def compile_grammar(
         raise EngineUnavailable(
             f"there is no engine `{wanted}`", hint=f"use one of {', '.join(ENGINES)}"
         )
+    if memory < 1:
+        raise UsageError(f"memory={memory!r} is out of range", hint="memory must be 1 or above")
     native = None if wanted == "reference" else _native_engine()
     if native is not None:
-        return CompiledGrammar(grammar, vocabulary, _built(native, grammar, vocabulary), "native")
+        return CompiledGrammar(
+            grammar, vocabulary, _built(native, grammar, vocabulary, memory), "native"
+        )
     if wanted == "native":
         raise EngineUnavailable(
             "the native engine is not built here",
@@ -57,22 +71,43 @@ def compile_grammar(
     return CompiledGrammar(grammar, vocabulary, made, "reference")
 
 
+def save_tables() -> bool:
+    """Write the tables that the native engine made so far into the table folder.
+
+    That happens at the end of the interpreter, too. A server that may be ended without one calls it
+    when it is warm.
+
+    Returns:
+        False where something could not be written, or the native engine is not built; that is no
+        error for this process.
+
+    Cost: about a millisecond a megabyte; masks are not held up.
+    """
+    if not native_available():
+        return False
+    saved: bool = import_module("slm.mask.native").save_tables()
+    return saved
+
+
 def native_available() -> bool:
     """Whether the native engine is built and can be imported."""
     return _native_engine() is not None
 
 
-def _native_engine() -> Callable[[Grammar, Vocabulary], Engine] | None:
+def _native_engine() -> Callable[[Grammar, Vocabulary, int], Engine] | None:
     try:
         module = import_module("slm.mask.native")
     except ImportError:
         return None
-    made: Callable[[Grammar, Vocabulary], Engine] = module.NativeEngine
+    made: Callable[[Grammar, Vocabulary, int], Engine] = module.NativeEngine
     return made
 
 
 def _built(
-    native: Callable[[Grammar, Vocabulary], Engine], grammar: Grammar, vocabulary: Vocabulary
+    native: Callable[[Grammar, Vocabulary, int], Engine],
+    grammar: Grammar,
+    vocabulary: Vocabulary,
+    memory: int,
 ) -> Engine:
     """The native engine; it prunes by itself, but its vocabulary has to be able to write."""
     try:
@@ -81,6 +116,7 @@ def _built(
             if writes_anything(vocabulary.alphabet)
             else spellable(grammar, vocabulary.alphabet),
             vocabulary,
+            memory,
         )
     except EmptyLanguage:
         prune(grammar)  # says which rule or terminal is to blame

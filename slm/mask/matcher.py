@@ -16,6 +16,7 @@ from slm.mask.bitmask import row_of, rows_of
 from slm.mask.forced import forced_tokens
 from slm.mask.refusal import Expectation, Refusal, expectations, refusal
 from slm.mask.session import Engine, Session
+from slm.mask.stats import Stats
 from slm.mask.verify import ChainVerdict, TreeVerdict, judge
 from slm.vocab import Vocabulary
 
@@ -40,8 +41,11 @@ class CompiledGrammar:
         """A new matcher at the start of a text. Cost: O(1)."""
         return Matcher(self, self.engine.session())
 
-    def stats(self) -> dict[str, int]:
-        """Sizes and counters of the engine, for people."""
+    def stats(self) -> Stats:
+        """Sizes and counters, for people and for operators: states, masks, memory, hit rates.
+
+        Cost: microseconds. They are those of one moment; other threads may go on meanwhile.
+        """
         return self.engine.stats()
 
 

@@ -7,8 +7,11 @@ expressions, terminals, expressions and rules, children always before their pare
 
 from __future__ import annotations
 
+import atexit
+import os
 from collections.abc import Sequence
 from functools import cached_property
+from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,17 +19,47 @@ from slm import _native
 from slm.errors import EmptyLanguage, GrammarTooComplex
 from slm.grammar.flatten import Flattener, terminal_names, terminal_nodes
 from slm.grammar.ir import Grammar, Terminal
+from slm.mask.cache import table_folder
+from slm.mask.stats import DEFAULT_MEMORY, SharedStats, Stats
 from slm.vocab import Vocabulary
 
 _tables: WeakKeyDictionary[Vocabulary, _native.VocabularyTables] = WeakKeyDictionary()
+_tables_lock = Lock()
 
 
 def vocabulary_tables(vocabulary: Vocabulary) -> _native.VocabularyTables:
     """The vocabulary's trie and indexes, built once and shared by all grammars."""
     tables = _tables.get(vocabulary)
     if tables is None:
-        tables = _tables[vocabulary] = _native.VocabularyTables(list(vocabulary.tokens))
+        with _tables_lock:
+            tables = _tables.get(vocabulary)
+            if tables is None:
+                folder = table_folder()
+                tables = _native.VocabularyTables(
+                    list(vocabulary.tokens), None if folder is None else os.fspath(folder)
+                )
+                _tables[vocabulary] = tables
     return tables
+
+
+def save_tables() -> bool:
+    """Write the tables that were made so far into the table folder, for other processes.
+
+    Happens at the end of the interpreter, too. A server that is never ended in good order calls it
+    when it is warm.
+
+    Returns:
+        False where something could not be written; that is no error for this process.
+
+    Cost: about a millisecond a megabyte; masks are not held up.
+    """
+    with _tables_lock:
+        known = list(_tables.values())
+    saved = [tables.save() for tables in known]  # all of them, whatever becomes of the first
+    return all(saved)
+
+
+atexit.register(save_tables)
 
 
 class _Names:
@@ -59,14 +92,17 @@ class NativeEngine:
     Cost: O(size of the grammar); states and masks are computed when first needed.
     """
 
-    def __init__(self, grammar: Grammar, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, grammar: Grammar, vocabulary: Vocabulary, memory: int = DEFAULT_MEMORY
+    ) -> None:
         tables, ends = vocabulary_tables(vocabulary), list(vocabulary.eos_ids)
+        self._tables, self._memory = tables, memory
         program = grammar.program
         try:
             if isinstance(program, _native.SchemaProgram):
-                self._engine = _native.Engine(program, tables, ends)
+                self._engine = _native.Engine(program, tables, ends, memory)
             else:
-                self._engine = _native.Engine(Flattener(grammar).words(), tables, ends)
+                self._engine = _native.Engine(Flattener(grammar).words(), tables, ends, memory)
         except RecursionError:
             raise GrammarTooComplex(
                 "the grammar is nested too deeply",
@@ -84,9 +120,12 @@ class NativeEngine:
         """A new text."""
         return NativeSession(self._engine.session(), self._names)
 
-    def stats(self) -> dict[str, int]:
-        """States made so far, bytes held, mask hits and misses."""
-        return self._engine.stats()
+    def stats(self) -> Stats:
+        """Sizes and counters. Cost: microseconds."""
+        shared = SharedStats(**self._tables.stats())
+        return Stats(
+            engine="native", memory=self._memory, shared=shared, details={}, **self._engine.stats()
+        )
 
 
 class NativeSession:

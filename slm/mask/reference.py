@@ -29,6 +29,7 @@ from slm.mask.earley import Column, Parser
 from slm.mask.fewest import FewestTokens
 from slm.mask.session import Ahead
 from slm.mask.spelling import spellable
+from slm.mask.stats import Stats
 from slm.vocab import Vocabulary
 
 Position: TypeAlias = tuple[Column, bytes]  # a column, and the bytes of a started code point
@@ -53,6 +54,7 @@ class ReferenceEngine:
         self.parser = Parser(spellable(grammar, vocabulary.alphabet))
         self.lock = RLock()  # the caches below, and the parser's, are shared by all sessions
         self._masks: dict[Position, NDArray[np.int32]] = {}
+        self._hits = self._misses = 0
         self.start: Position = (self.parser.start, b"")
         self._tokens = _sorted_tokens(vocabulary)
         self.fewest = FewestTokens(self.after_token, self.is_complete, vocabulary)
@@ -61,15 +63,24 @@ class ReferenceEngine:
         """A new session at the start of the text."""
         return ReferenceSession(self, [self.start])
 
-    def stats(self) -> dict[str, int]:
-        """Rules, nodes, terminals, and what has been built so far: columns and terminal states."""
-        return {
-            "rules": len(self.parser.grammar.rules),
-            "nodes": len(self.parser.nodes),
-            "terminals": len(self.parser.grammar.terminals),
-            "columns": len(self.parser),
-            "states": len(self.parser.languages),
-        }
+    def stats(self) -> Stats:
+        """What has been built so far; `details` has rules, nodes, terminals and columns."""
+        return Stats(
+            engine="reference",
+            states=len(self.parser.languages),
+            bytes=0,
+            mask_bytes=sum(mask.nbytes for mask in list(self._masks.values())),
+            mask_hits=self._hits,
+            mask_misses=self._misses,
+            renewals=0,
+            memory=0,
+            details={
+                "rules": len(self.parser.grammar.rules),
+                "nodes": len(self.parser.nodes),
+                "terminals": len(self.parser.grammar.terminals),
+                "columns": len(self.parser),
+            },
+        )
 
     # --- bytes ------------------------------------------------------------------------------------
 
@@ -126,7 +137,9 @@ class ReferenceEngine:
         """The text tokens that keep the text viable, as packed bits."""
         row = self._masks.get(position)
         if row is not None:
+            self._hits += 1
             return row
+        self._misses += 1
         allowed = np.zeros(self.vocabulary.words * 32, np.bool_)
         path = [position]  # the positions after each byte of the last token tried, while viable
         for data, token, shared in self._tokens:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slm.grammar.ir import Terminal
+from slm.mask.stats import Stats
 
 # What every continuation begins with: the bytes; whether the text is complete after them and can
 # not go on; else, by ascending position, the tokens that begin there inside these bytes, go on
@@ -159,6 +160,6 @@ class Engine(Protocol):
         """A new session at the start of the text."""
         ...
 
-    def stats(self) -> dict[str, int]:
+    def stats(self) -> Stats:
         """Sizes and counters, for people."""
         ...

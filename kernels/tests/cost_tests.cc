@@ -1,0 +1,266 @@
+// Tests of what a text still costs, in bytes and in tokens, against searches that try everything.
+#include <algorithm>
+#include <bitset>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/earley.h"
+#include "core/engine.h"
+#include "core/error.h"
+#include "core/phases.h"
+#include "core/session.h"
+#include "tests/check.h"
+#include "tests/programs.h"
+
+namespace {
+
+using namespace slm;
+using namespace slm::tests;
+
+/// The fewest tokens that write a text; nothing if none do.
+std::optional<std::uint32_t> fewest_to_write(const std::vector<std::string>& tokens,
+                                             const std::string& text) {
+  std::vector<std::optional<std::uint32_t>> best(text.size() + 1);
+  best[0] = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (!best[at]) continue;
+    for (const std::string& token : tokens) {
+      if (token.empty() || text.compare(at, token.size(), token) != 0) continue;
+      std::optional<std::uint32_t>& end = best[at + token.size()];
+      if (!end || *best[at] + 1 < *end) end = *best[at] + 1;
+    }
+  }
+  return best[text.size()];
+}
+
+std::vector<std::string> random_tokens(std::mt19937& random) {
+  std::vector<std::string> tokens{"a", "b", "c"};
+  for (unsigned n = random() % 10; n > 0; --n) {
+    std::string token;
+    for (unsigned k = 1 + random() % 5; k > 0; --k) token += static_cast<char>('a' + random() % 3);
+    tokens.push_back(token);
+  }
+  tokens.push_back("");
+  return tokens;
+}
+
+/// A detour is what the worst rest of a token takes; phases follow the trie.
+void test_detours() {
+  std::mt19937 random(11);
+  for (int round = 0; round < 300; ++round) {
+    std::vector<std::string> tokens = random_tokens(random);
+    TokenTrie trie(tokens);
+    TokenPhases phases(trie);
+    phases.measure();
+    std::map<std::string, std::uint32_t> worst;  // by what was written of a token
+    for (const std::string& token : tokens) {
+      for (std::size_t at = 1; at < token.size(); ++at) {
+        std::uint32_t& known = worst[token.substr(0, at)];
+        std::optional<std::uint32_t> rest = fewest_to_write(tokens, token.substr(at));
+        CHECK(rest.has_value());
+        known = std::max({known, 1u, *rest});
+      }
+    }
+    std::map<char, std::uint32_t> by_last;
+    for (const auto& [begun, detour] : worst) {
+      Phase phase = kBetween;
+      for (char c : begun) phase = phases.step(phase, static_cast<std::uint8_t>(c));
+      CHECK(phase != kBetween && phases.goes_on(phase) && phases.detour(phase) == detour);
+      bool token = std::find(tokens.begin(), tokens.end(), begun) != tokens.end();
+      CHECK(phases.ends_token(phase) == token);
+      CHECK(phases.step(phase, 'd') == kBetween);
+      std::uint32_t& last = by_last[begun.back()];
+      last = std::max(last, detour);
+    }
+    for (auto [last, detour] : by_last) {
+      std::bitset<256> only;
+      only.set(static_cast<std::uint8_t>(last));
+      CHECK(phases.worst_detour(only) == detour);
+    }
+  }
+}
+
+/// A grammar of two rules over three terminals, all of random shape.
+std::vector<std::int32_t> random_program(std::mt19937& random) {
+  auto below = [&](std::size_t n) { return static_cast<std::int32_t>(random() % n); };
+  std::vector<std::int32_t> words;
+  auto put = [&](std::initializer_list<std::int32_t> more) {
+    for (std::int32_t word : more) words.push_back(word);
+  };
+  put({3, 1, 'a', 'a', 1, 'b', 'b', 1, 'a', 'c'});  // sets
+  put({2});                                         // rules
+  std::int32_t regular = 3 + below(6);
+  put({regular});
+  auto many = [&](std::int32_t op, std::int32_t made) {
+    std::int32_t low = below(3);
+    put({op, below(static_cast<std::size_t>(made)), low, below(2) == 0 ? -1 : low + below(4)});
+  };
+  auto pair = [&](std::int32_t op, std::int32_t made) {
+    auto size = static_cast<std::size_t>(made);
+    put({op, 2, below(size), below(size)});
+  };
+  for (std::int32_t made = 0; made < regular; ++made) {
+    if (made < 3) {
+      put({0, made});
+    } else if (below(3) == 0) {
+      many(4, made);
+    } else {
+      pair(below(2) == 0 ? 2 : 3, made);
+    }
+  }
+  put({3});
+  for (int i = 0; i < 3; ++i) put({below(static_cast<std::size_t>(regular)), 0});
+  std::int32_t expressions = 6 + below(6);
+  put({expressions});
+  for (std::int32_t i = 0; i < 3; ++i) put({8, i});
+  for (std::int32_t i = 0; i < 2; ++i) put({9, i});
+  // Later ones are made of all before, the terminals and calls among them.
+  for (std::int32_t made = 5; made < expressions; ++made) {
+    if (below(4) == 0) {
+      std::int32_t low = below(3), body = regular + below(static_cast<std::size_t>(made));
+      put({12, body, low, below(2) == 0 ? -1 : low + below(4)});
+    } else {
+      std::int32_t first = regular + below(static_cast<std::size_t>(made));
+      std::int32_t second = regular + below(static_cast<std::size_t>(made));
+      put({below(2) == 0 ? 10 : 11, 2, first, second});
+    }
+  }
+  put({regular + expressions - 1, regular + 5, 0});
+  return words;
+}
+
+/// Distances to the end over all states that can be reached, by breadth; nothing if those are many.
+class Distances {
+ public:
+  Distances(Recogniser& recogniser, std::vector<std::string> moves)
+      : recogniser_(recogniser), moves_(std::move(moves)) {}
+
+  StateId after(StateId state, const std::string& bytes) {
+    for (char c : bytes) {
+      if (state != kDead) state = recogniser_.step(state, static_cast<std::uint8_t>(c));
+    }
+    return state;
+  }
+  /// 0 to `most`, or most + 1 for more than that.
+  std::optional<Cost> from(StateId root, Cost most) {
+    std::vector<StateId> now{root};
+    std::unordered_map<StateId, bool> seen{{root, true}};
+    for (Cost cost = 0; cost <= most; ++cost) {
+      std::vector<StateId> next;
+      for (StateId state : now) {
+        if (recogniser_.can_end(state)) return cost;
+        for (const std::string& move : moves_) {
+          if (move.empty()) continue;
+          StateId to = after(state, move);
+          if (to != kDead && seen.emplace(to, true).second) next.push_back(to);
+        }
+      }
+      if (seen.size() > 4000) return std::nullopt;
+      now = std::move(next);
+    }
+    return most + 1;
+  }
+
+ private:
+  Recogniser& recogniser_;
+  std::vector<std::string> moves_;
+};
+
+/// Least bytes, least tokens under a limit, and their lower bounds, along random walks.
+void test_costs_of_states() {
+  std::mt19937 random(12);
+  int judged = 0;
+  for (int round = 0; round < 400; ++round) {
+    std::vector<std::int32_t> words = random_program(random);
+    std::vector<std::string> tokens = random_tokens(random);
+    VocabularyTables vocabulary(tokens);
+    try {
+      EarleyRecogniser recogniser{Program(words), vocabulary.terminals()};
+      Distances bytes(recogniser, {"a", "b", "c"}), whole(recogniser, tokens);
+      StateId state = recogniser.start();
+      for (int step = 0; step < 6; ++step) {
+        if (std::optional<Cost> least = bytes.from(state, 12); least && *least <= 12) {
+          CHECK(recogniser.completion(state).bytes == *least);
+          ++judged;
+        }
+        constexpr Cost kLimit = 6;
+        vocabulary.phases.measure();
+        std::optional<Cost> left =
+            recogniser.tokens_to_end(state, vocabulary.phases, kLimit, false);
+        std::optional<Cost> bound =
+            recogniser.tokens_to_end(state, vocabulary.phases, kLimit, true);
+        if (std::optional<Cost> least = whole.from(state, kLimit); least && left) {
+          CHECK(*least <= kLimit ? *left == *least : *left >= kInfiniteCost);
+          CHECK(!bound || *bound <= *left);
+          ++judged;
+        }
+        StateId next = whole.after(state, tokens[random() % (tokens.size() - 1)]);
+        if (next != kDead) state = next;
+      }
+    } catch (const NoText&) {
+    }
+  }
+  CHECK(judged > 1000);
+}
+
+/// A mask under a budget has the tokens after which a search finds an end in time, and no others.
+void test_masks_under_budgets() {
+  std::mt19937 random(13);
+  int judged = 0;
+  for (int round = 0; round < 300; ++round) {
+    std::vector<std::int32_t> words = random_program(random);
+    std::vector<std::string> tokens = random_tokens(random);
+    auto vocabulary = std::make_shared<VocabularyTables>(tokens);
+    auto end = static_cast<TokenId>(tokens.size() - 1);
+    try {
+      Session session(std::make_shared<Engine>(Program(words), vocabulary, std::vector{end}));
+      EarleyRecogniser recogniser{Program(words), vocabulary->terminals()};  // numbers of its own
+      Distances whole(recogniser, tokens);
+      StateId state = recogniser.start();
+      for (int step = 0; step < 6; ++step) {
+        constexpr Cost kMost = 7;
+        std::optional<Cost> least = whole.from(state, kMost);
+        TokensLeft left = session.tokens_left();
+        if (least && left.exact)
+          CHECK(*least <= kMost ? left.tokens == *least : left.tokens > kMost);
+        if (least) CHECK(left.tokens >= *least);
+        for (Cost budget = 0; budget < 5; ++budget) {
+          std::vector<std::uint32_t> row(1);
+          session.fill_mask_within(row, budget);
+          if (least) CHECK(session.fits(budget) == (*least <= budget) || !left.exact);
+          for (TokenId token = 0; token < tokens.size(); ++token) {
+            bool allowed = (row[0] >> token & 1) != 0;
+            if (token == end) {
+              CHECK(allowed == recogniser.can_end(state));
+              continue;
+            }
+            StateId next = whole.after(state, tokens[token]);
+            std::optional<Cost> rest = next == kDead ? kInfiniteCost : whole.from(next, kMost);
+            if (!rest) continue;
+            CHECK(allowed == (*rest + 1 <= budget));
+            ++judged;
+          }
+        }
+        TokenId token = random() % end;
+        if (session.accept(token)) state = whole.after(state, tokens[token]);
+      }
+    } catch (const NoText&) {
+    }
+  }
+  CHECK(judged > 10'000);
+}
+
+}  // namespace
+
+int main() {
+  test_detours();
+  test_costs_of_states();
+  test_masks_under_budgets();
+  if (failures == 0) std::printf("all cost tests passed\n");
+  return failures == 0 ? 0 : 1;
+}
