@@ -21,9 +21,7 @@ from slm.grammar.derivative import ANY, Languages
 from slm.grammar.flatten import flatten_language
 from slm.grammar.pattern import pattern_language
 from slm.grammar.regular import (
-    ANYTHING,
     NOTHING,
-    Complement,
     Regular,
     choice_of,
     complement,
@@ -35,8 +33,6 @@ from slm.schema.algebra import NumberShape, StringShape
 from slm.schema.formats import format_language
 from slm.schema.numbers import number_text, too_fine
 from slm.schema.strings import (
-    ANY_STRING_TEXT,
-    SPELLED_CHAR,
     decoded_language,
     has_short_text,
     is_void,
@@ -137,14 +133,6 @@ def _words(language: Regular) -> list[int]:
     return [0] if language == NOTHING else [1, *flatten_language(language)]
 
 
-def _info(written: list[Any]) -> list[int]:
-    language = _language(written)
-    flags = 1 * may_be_empty(language) + 2 * (language == NOTHING)
-    flags += 4 * (language == ANYTHING) + 8 * isinstance(language, Complement)
-    value = hash(language)
-    return [flags, value >> 32, (value & 0xFFFFFFFF) - (1 << 31)]
-
-
 def _asserts(written: list[Any], draft: str) -> list[int] | None:
     language, why = format_language(written[1], draft, wide=written[0] == "wide")
     return None if why else [int(language is not None)]
@@ -215,9 +203,8 @@ def _split(base: str, reference: str) -> list[int]:
 
 
 _ANSWERS: dict[str, Any] = {
-    "info": _info,
+    "language": lambda written: _words(_language(written)),
     "asserts": _asserts,
-    "equal": lambda left, right: [int(_language(left) == _language(right))],
     "endless": _endless,
     "matches": _matches,
     "void": lambda shape: [int(is_void(_string(shape), Languages(_MAX_STATES)))],
@@ -225,8 +212,6 @@ _ANSWERS: dict[str, Any] = {
     "spelled": lambda region: _words(spell(_language(region))),
     "strings": _strings,
     "numbers": _numbers,
-    "any string": lambda: _words(ANY_STRING_TEXT),
-    "spelled char": lambda: _words(SPELLED_CHAR),
     "join": lambda base, uri: _texts(urldefrag(urljoin(base, uri))[0]),
     "split": _split,
 }
