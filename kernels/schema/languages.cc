@@ -1,6 +1,7 @@
 #include "schema/languages.h"
 
 #include "schema/json.h"
+#include "schema/patterns.h"
 
 namespace slm::schema {
 namespace {
@@ -107,6 +108,9 @@ Term Languages::cook(const Info& info) {
       if (all) return terms.complement(terms.unite(some));
       break;
     }
+    case Recipe::Kind::kPattern:
+      if (std::optional<Term> found = search_language(terms, info.recipe.pattern)) return *found;
+      break;
     case Recipe::Kind::kAsked:
       break;
   }
@@ -136,7 +140,10 @@ Part Languages::pattern(std::string_view text) {
   write_json(written, text);
   written.push_back(']');
   std::uint32_t number = patterns_.intern(written);
-  if (number == before) pattern_parts_.push_back(made(written, {}));
+  if (number == before) {
+    Recipe recipe{Recipe::Kind::kPattern, arena_.keep(text)};
+    pattern_parts_.push_back(made(written, recipe));
+  }
   return pattern_parts_[number];
 }
 
@@ -161,7 +168,7 @@ Part Languages::complement(Part body) {
     throw Deferred("the complement of a language that is nearly everything");
   }
   return made("[\"not\"," + std::string(parts_[body].written) + "]",
-              {Recipe::Kind::kNot, arena_.keep(Span<Part>(&body, 1))});
+              {Recipe::Kind::kNot, {}, arena_.keep(Span<Part>(&body, 1))});
 }
 
 void Languages::write_names(std::string& out, Span<Name> names) const {
@@ -222,7 +229,7 @@ Part Languages::region(const std::vector<Part>& parts, const std::vector<bool>& 
   }
   written.push_back(']');
   std::vector<std::uint8_t> flags(held.begin(), held.end());
-  Recipe recipe{Recipe::Kind::kAll, arena_.keep(parts)};
+  Recipe recipe{Recipe::Kind::kAll, {}, arena_.keep(parts)};
   recipe.held = arena_.keep(flags);
   return made(written, recipe);
 }

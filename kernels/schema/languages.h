@@ -57,10 +57,11 @@ class Languages {
 
  private:
   enum Flags : std::int32_t { kMayBeEmpty = 1, kNothing = 2, kAnything = 4, kComplement = 8 };
-  /// How a language is made of others; Python reads patterns and formats.
+  /// How a language is made; Python reads formats, and the patterns that C++ cannot.
   struct Recipe {
-    enum class Kind : std::uint8_t { kAsked, kNot, kNotNames, kNotShapes, kAll };
+    enum class Kind : std::uint8_t { kAsked, kPattern, kNot, kNotNames, kNotShapes, kAll };
     Kind kind = Kind::kAsked;
+    std::string_view pattern{};
     Span<Part> parts{};         // of kNot the one, of kAll those that hold, or do not:
     Span<std::uint8_t> held{};  // by part
     Span<Name> names{};
