@@ -109,6 +109,10 @@ GrammarTables::GrammarTables(Program program, TerminalTables& shared)
 std::vector<bool> GrammarTables::terminals_with_text() {
   enum Answer : std::uint8_t { kVoid, kEmptyOnly, kText, kAsk };
   enum Size : std::uint8_t { kUnknown, kFinite, kEndless };
+  auto is_known = [](const Program::Terminal& terminal) { return terminal.has_text; };
+  if (std::ranges::all_of(program_.terminals(), is_known)) {
+    return std::vector<bool>(program_.terminals().size(), true);
+  }
   std::vector<Answer> answers(program_.nodes(), kVoid);
   std::vector<Size> sizes(program_.nodes(), kUnknown);
   for (std::uint32_t i = 0; i < program_.nodes(); ++i) {
@@ -186,7 +190,7 @@ std::vector<bool> GrammarTables::terminals_with_text() {
   }
   std::vector<bool> with_text;
   for (const Program::Terminal& terminal : program_.terminals()) {
-    Answer answer = answers[terminal.language];
+    Answer answer = terminal.has_text ? kText : answers[terminal.language];
     if (answer == kAsk) {
       std::lock_guard lock(shared_.mutex);
       answer = shared_.pool.can_continue(regular(terminal.language)) ? kText : kVoid;

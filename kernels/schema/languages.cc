@@ -2,11 +2,17 @@
 
 #include "schema/json.h"
 #include "schema/patterns.h"
+#include "schema/search.h"
 
 namespace slm::schema {
 namespace {
 
 constexpr std::int64_t kMaxCount = 0x7FFFFFFE;
+
+std::optional<std::vector<std::int32_t>> yes_or_no(std::optional<bool> answer) {
+  if (!answer) return std::nullopt;
+  return {{*answer}};
+}
 
 }  // namespace
 
@@ -15,6 +21,7 @@ struct Languages::Shop {
   Terms terms{arena};
   Spelling spelling{terms};
   NumberTexts numbers{terms};
+  Search search{terms};
 };
 
 Languages::Languages(Arena& arena, Oracle& oracle)
@@ -253,7 +260,8 @@ bool Languages::matches(Part part, Name name) {
   request.push_back(',');
   write_json(request, text(name));
   request.push_back(']');
-  return ask(request)->front() != 0;
+  return ask(request, [&] { return yes_or_no(shop().search.matches(term(part), text(name))); })
+             ->front() != 0;
 }
 
 bool Languages::is_void(const StringShape& shape) {
@@ -265,9 +273,11 @@ bool Languages::is_void(const StringShape& shape) {
   write(request, shape);
   request.push_back(']');
   return ask(request, [&]() -> Words {
-           std::optional<bool> found = looks_void(shape);
-           if (!found) return std::nullopt;
-           return {{*found}};
+           if (std::optional<bool> found = looks_void(shape)) return yes_or_no(found);
+           std::optional<Term> language = decoded(shape);
+           std::optional<bool> alive;
+           if (language) alive = shop().search.alive(*language);
+           return alive ? yes_or_no(!*alive) : std::nullopt;
          })->front() != 0;
 }
 
@@ -305,7 +315,13 @@ bool Languages::has_other(Part region, Span<Name> names) {
   request.push_back(',');
   write_names(request, names);
   request.push_back(']');
-  return ask(request)->front() != 0;
+  return ask(request, [&] {
+           Terms& terms = shop().terms;
+           std::vector<Term> taken;
+           for (Name name : names) taken.push_back(terms.literal(text(name)));
+           Term others = terms.complement(terms.unite(taken));
+           return yes_or_no(shop().search.alive(terms.intersect({term(region), others})));
+         })->front() != 0;
 }
 
 // --- texts ---------------------------------------------------------------------------------------
@@ -366,8 +382,11 @@ Languages::Words Languages::number_words(Span<const NumberShape*> shapes, bool i
     texts.push_back(*made);
   }
   Term all = terms.unite(texts);
-  // Whether there is a number at all shows where nothing is intersected; else Python looks for one.
-  if (terms[all].boolean && !terms[all].has_text) return std::nullopt;
+  if (terms[all].boolean && !terms[all].has_text) {  // is there a number at all?
+    std::optional<bool> alive = shop().search.alive(all);
+    if (!alive) return std::nullopt;
+    if (!*alive) return {{0}};
+  }
   return terms.words(all);
 }
 
