@@ -80,10 +80,11 @@ NodeId RegexPool::chars(const Ranges& code_points) {
   return make(Kind::kChars, false, false, intern_ranges(code_points), 0);
 }
 
-NodeId RegexPool::literal(std::span<const std::uint32_t> code_points) {
-  NodeId tail = kEpsilon;
+NodeId RegexPool::literal(std::span<const std::uint32_t> code_points, NodeId tail) {
   for (std::size_t i = code_points.size(); i-- > 0;) {
-    tail = concat(chars({{code_points[i], code_points[i]}}), tail);
+    std::uint32_t point = code_points[i];
+    NodeId one = point < 128 ? ascii_[point] : kNothing;  // made before, mostly
+    tail = concat(one != kNothing ? one : chars({{point, point}}), tail);
   }
   return tail;
 }

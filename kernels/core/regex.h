@@ -50,8 +50,8 @@ class RegexPool {
   RegexPool();
 
   NodeId chars(const Ranges& code_points);
-  /// The text of these code points.
-  NodeId literal(std::span<const std::uint32_t> code_points);
+  /// The text of these code points, and then the tail.
+  NodeId literal(std::span<const std::uint32_t> code_points, NodeId tail = kEpsilon);
   NodeId concat(NodeId first, NodeId second);
   NodeId concat(std::span<const NodeId> parts);
   NodeId alternate(std::vector<NodeId> options);

@@ -300,14 +300,14 @@ std::optional<bool> Languages::looks_void(const StringShape& shape) {
 }
 
 bool Languages::has_other(Part region, Span<Name> names) {
-  // Of endlessly many names some are left, whatever the others are; that is asked once a region.
+  // Of endlessly many names some are left, whatever the others are. That is asked once a region, and
+  // a no may mean that it was not seen.
   Answer endless = ask("[\"endless\"," + std::string(parts_[region].written) + "]", [&]() -> Words {
     const Terms::Node& node = shop().terms[term(region)];
     bool most_texts = node.kind == Terms::Kind::kComplement &&
                       shop().terms[static_cast<Term>(node.data[0])].lengths.most < Lengths::kEndless;
     bool sure = node.lengths.from <= node.lengths.to && node.lengths.to == Lengths::kEndless;
-    if (!most_texts && !sure) return std::nullopt;
-    return {{1}};
+    return {{most_texts || sure}};
   });
   if (endless->front() != 0) return true;
   std::string request = "[\"other\",";

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urldefrag, urljoin
 
 from slm.errors import SlmError
-from slm.grammar.derivative import ANY, Languages
+from slm.grammar.derivative import Languages
 from slm.grammar.flatten import flatten_language
 from slm.grammar.pattern import pattern_language
 from slm.grammar.regular import (
@@ -138,19 +138,6 @@ def _asserts(written: list[Any], draft: str) -> list[int] | None:
     return None if why else [int(language is not None)]
 
 
-def _endless(region: list[Any]) -> list[int]:
-    """Whether, after a few characters, any others may follow; 0 may mean that it was not seen."""
-    pool = Languages(_MAX_STATES)
-    layer = {pool.state(_language(region))}
-    for _ in range(8):
-        if ANY in layer:
-            return [1]
-        layer = {target for state in layer for _, _, target in pool.edges(state)}
-        if len(layer) > 16:
-            break
-    return [0]
-
-
 @lru_cache(maxsize=256)
 def _walker(written: str) -> tuple[Languages, int, threading.Lock]:
     """A language as a pool of its own and its state there; the lock is the pool's."""
@@ -205,7 +192,6 @@ def _split(base: str, reference: str) -> list[int]:
 _ANSWERS: dict[str, Any] = {
     "language": lambda written: _words(_language(written)),
     "asserts": _asserts,
-    "endless": _endless,
     "matches": _matches,
     "void": lambda shape: [int(is_void(_string(shape), Languages(_MAX_STATES)))],
     "other": _other,
