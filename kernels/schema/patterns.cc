@@ -156,26 +156,29 @@ class Parser {
   Variants disjunction() {
     std::vector<Variants> options{alternative()};
     while (eat('|')) options.push_back(alternative());
-    return options.size() == 1 ? options[0] : lower_.either(options);
+    if (options.size() == 1) return options[0];
+    bare_anchor_ = false;
+    return lower_.either(options);
   }
 
   Variants alternative() {
     std::vector<Variants> parts;
     while (at_ < text_.size() && peek() != '|' && peek() != ')') parts.push_back(term());
     if (parts.size() == 1) return parts[0];
+    bare_anchor_ = false;
     Variants whole{{false, false, terms_.epsilon}};
     for (const Variants& part : parts) whole = lower_.then(whole, part);
     return whole;
   }
 
   Variants term() {
-    bool anchor = peek() == '^' || peek() == '$';
     Variants atom = this->atom();
     std::optional<Bounds> found = bounds();
     if (!found) return atom;
-    if (anchor || (found->high != -1 && found->high < found->low)) throw NotHere();
+    if (bare_anchor_ || (found->high != -1 && found->high < found->low)) throw NotHere();
     eat('?');
     if (at_ < text_.size() && bounds()) throw NotHere();
+    bare_anchor_ = false;
     return lower_.repeated(atom, *found);
   }
 
@@ -209,6 +212,7 @@ class Parser {
 
   Variants atom() {
     char32_t first = text_[at_++];
+    bare_anchor_ = first == '^' || first == '$';
     switch (first) {
       case '^':
         return {{true, false, terms_.epsilon}};
@@ -382,6 +386,7 @@ class Parser {
   std::vector<char32_t> text_;
   std::size_t at_ = 0;
   int depth_ = 0;
+  bool bare_anchor_ = false;  // what was read last is an anchor, perhaps in groups
 };
 
 }  // namespace
