@@ -119,10 +119,12 @@ std::vector<bool> GrammarTables::terminals_with_text() {
     Program::Words children = program_.children(i);
     Answer answer = kVoid;
     auto every = [&](Size size) {
-      return std::ranges::all_of(children, [&](std::uint32_t child) { return sizes[child] == size; });
+      return std::ranges::all_of(children,
+                                 [&](std::uint32_t child) { return sizes[child] == size; });
     };
     auto any_endless = [&] {
-      return std::ranges::any_of(children, [&](std::uint32_t child) { return sizes[child] == kEndless; });
+      return std::ranges::any_of(children,
+                                 [&](std::uint32_t child) { return sizes[child] == kEndless; });
     };
     switch (program_.op(i)) {
       case Op::kChars:

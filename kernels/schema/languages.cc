@@ -122,8 +122,7 @@ Term Languages::cook(const Info& info) {
       break;
   }
   Answer words = ask("[\"language\"," + std::string(info.written) + "]");
-  return words->front() == 0 ? terms.nothing
-                             : terms.read(Span<std::int32_t>(*words).subspan(1));
+  return words->front() == 0 ? terms.nothing : terms.read(Span<std::int32_t>(*words).subspan(1));
 }
 
 std::optional<Term> Languages::decoded(const StringShape& shape) {
@@ -260,8 +259,9 @@ bool Languages::matches(Part part, Name name) {
   request.push_back(',');
   write_json(request, text(name));
   request.push_back(']');
-  return ask(request, [&] { return yes_or_no(shop().search.matches(term(part), text(name))); })
-             ->front() != 0;
+  return ask(request, [&] {
+           return yes_or_no(shop().search.matches(term(part), text(name)));
+         })->front() != 0;
 }
 
 bool Languages::is_void(const StringShape& shape) {
@@ -300,12 +300,13 @@ std::optional<bool> Languages::looks_void(const StringShape& shape) {
 }
 
 bool Languages::has_other(Part region, Span<Name> names) {
-  // Of endlessly many names some are left, whatever the others are. That is asked once a region, and
-  // a no may mean that it was not seen.
+  // Of endlessly many names some are left, whatever the others are. That is asked once a region,
+  // and a no may mean that it was not seen.
   Answer endless = ask("[\"endless\"," + std::string(parts_[region].written) + "]", [&]() -> Words {
     const Terms::Node& node = shop().terms[term(region)];
-    bool most_texts = node.kind == Terms::Kind::kComplement &&
-                      shop().terms[static_cast<Term>(node.data[0])].lengths.most < Lengths::kEndless;
+    bool most_texts =
+        node.kind == Terms::Kind::kComplement &&
+        shop().terms[static_cast<Term>(node.data[0])].lengths.most < Lengths::kEndless;
     bool sure = node.lengths.from <= node.lengths.to && node.lengths.to == Lengths::kEndless;
     return {{most_texts || sure}};
   });

@@ -17,8 +17,8 @@
 namespace slm::schema {
 
 /// Languages are known by how they were written, and questions about them are answered once in the
-/// life of the process. An answer is worked out here, from the language itself (`terms.h`), or, where
-/// that takes more than its form, by Python.
+/// life of the process. An answer is worked out here, from the language itself (`terms.h`), or,
+/// where that takes more than its form, by Python.
 ///
 /// A `Part` stands for one Python object: two parts may be equal languages (`equal`), as two Python
 /// objects may, and terminals are told apart by part, as Python tells them apart by `id`.

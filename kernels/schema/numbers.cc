@@ -99,20 +99,19 @@ NumberTexts::NumberTexts(Terms& terms) : terms_(terms) {
   minus_ = terms.literal("-");
   point_ = terms.literal(".");
   fraction_ = terms.optional(terms.concat({point_, some_digits_}));
-  natural_ = terms.unite(
-      {zero_, terms.concat({nonzero_, terms.repeat(digit_, 0, kMaxDigits - 1)})});
+  natural_ =
+      terms.unite({zero_, terms.concat({nonzero_, terms.repeat(digit_, 0, kMaxDigits - 1)})});
   e_ = terms.any_of_chars("eE");
 }
 
 Term NumberTexts::any_number() {
   Term sign = terms_.optional(terms_.any_of_chars("+-"));
   Term hundreds = terms_.concat({terms_.any_of_chars("12"), digit_, digit_});
-  Term exponent = terms_.concat(
-      {e_, sign, terms_.unite({terms_.repeat(digit_, 1, 2), hundreds})});
+  Term exponent = terms_.concat({e_, sign, terms_.unite({terms_.repeat(digit_, 1, 2), hundreds})});
   Term brief = terms_.unite({zero_, terms_.concat({nonzero_, terms_.repeat(digit_, 0, 8)})});
-  return terms_.concat({terms_.optional(minus_),
-                        terms_.unite({terms_.concat({natural_, fraction_}),
-                                      terms_.concat({brief, fraction_, exponent})})});
+  return terms_.concat(
+      {terms_.optional(minus_), terms_.unite({terms_.concat({natural_, fraction_}),
+                                              terms_.concat({brief, fraction_, exponent})})});
 }
 
 Term NumberTexts::digit(int low, int high) {
@@ -163,9 +162,9 @@ Term NumberTexts::up_to(std::string_view high) {
   for (std::size_t at = 0; at < high.size(); ++at) {
     if (high[at] == '0') continue;
     auto rest = static_cast<std::int32_t>(high.size() - at - 1);
-    options.push_back(terms_.concat({terms_.literal(high.substr(0, at)),
-                                     digit(0, high[at] - '0' - 1),
-                                     terms_.repeat(digit_, rest, rest)}));
+    options.push_back(
+        terms_.concat({terms_.literal(high.substr(0, at)), digit(0, high[at] - '0' - 1),
+                       terms_.repeat(digit_, rest, rest)}));
   }
   return terms_.unite(options);
 }

@@ -141,7 +141,8 @@ class Lowering {
 class Parser {
  public:
   Parser(Terms& terms, std::string_view pattern) : terms_(terms), lower_(terms) {
-    each_point(pattern, [&](std::uint32_t point) { text_.push_back(static_cast<char32_t>(point)); });
+    each_point(pattern,
+               [&](std::uint32_t point) { text_.push_back(static_cast<char32_t>(point)); });
   }
 
   Term parse() {
@@ -219,7 +220,8 @@ class Parser {
       case '$':
         return {{false, true, terms_.epsilon}};
       case '.':
-        return one_of(other_points(std::initializer_list<std::int32_t>{10, 10, 13, 13, 0x2028, 0x2029}));
+        return one_of(
+            other_points(std::initializer_list<std::int32_t>{10, 10, 13, 13, 0x2028, 0x2029}));
       case '(':
         return group();
       case '[':
@@ -313,7 +315,8 @@ class Parser {
     std::size_t back = at_;
     at_ += 2;
     char32_t low = hexadecimal(4);
-    if (low >= 0xDC00 && low <= 0xDFFF) return just(0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00));
+    if (low >= 0xDC00 && low <= 0xDFFF)
+      return just(0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00));
     at_ = back;
     return just(point);
   }

@@ -120,8 +120,8 @@ Term Terms::made(Kind kind, Span<std::int32_t> data, std::int32_t low, std::int3
   for (std::int32_t word : data) {
     if (kind == Kind::kDfa) break;
     bool raw = kind == Kind::kChars;
-    hash = mix(hash, raw ? static_cast<std::uint32_t>(word)
-                         : nodes_[static_cast<std::size_t>(word)].hash);
+    hash = mix(
+        hash, raw ? static_cast<std::uint32_t>(word) : nodes_[static_cast<std::size_t>(word)].hash);
   }
   std::size_t at = hash & (slots_.size() - 1);
   for (; slots_[at] != kFree; at = (at + 1) & (slots_.size() - 1)) {
@@ -193,8 +193,7 @@ void Terms::describe(Node& node) const {
       const Node& body = child(node.data[0]);
       node.nullable = node.low == 0 || body.nullable;
       node.has_text = node.low == 0 || body.has_text;
-      lengths =
-          repeated(body.lengths, node.low, node.high < 0 ? Lengths::kEndless : node.high);
+      lengths = repeated(body.lengths, node.low, node.high < 0 ? Lengths::kEndless : node.high);
       break;
     }
     case Kind::kIntersection:

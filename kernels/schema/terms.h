@@ -82,7 +82,9 @@ class Terms {
  private:
   class Flattener;
 
-  static Span<Term> span(std::initializer_list<Term> parts) { return {parts.begin(), parts.size()}; }
+  static Span<Term> span(std::initializer_list<Term> parts) {
+    return {parts.begin(), parts.size()};
+  }
   Term list(Kind kind, const std::vector<Term>& parts);
   Term made(Kind kind, Span<std::int32_t> data, std::int32_t low = 0, std::int32_t high = 0);
   void describe(Node& node) const;

@@ -2,8 +2,8 @@
 
 C++ compiles a schema wholly or defers it; what is deferred is compiled here in Python, which raises
 the precise error where there is one. Names and places come from Python in either case, when they
-are asked for. Languages that C++ has no word for (patterns, formats, ranges of numbers, their
-combinations) it asks for, as JSON, and remembers: see `answer`.
+are asked for. Languages that C++ does not make itself (formats, rare patterns, multiples) and
+questions that take it too long it asks, as JSON, and remembers the answers: see `answer`.
 """
 
 from __future__ import annotations

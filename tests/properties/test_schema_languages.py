@@ -14,12 +14,18 @@ from tests.properties.test_schema_twin import compare
 
 pytestmark = pytest.mark.skipif(not native_available(), reason="the native engine is not built")
 
+BACKSLASH_U = chr(92) + "u"
 ATOMS = st.sampled_from(
-    ["a", "b", "é", "😀", ".", r"\d", r"\D", r"\w", r"\W", r"\s", r"\S", r"\.", r"\-", r"\n", "-"]
-    + ["[ab]", "[^a]", "[a-f0-9]", r"[\w.-]", r"[^\s,]", r"[\]\\]", "[]", "[^]", "[-a]", r"[\b-z]"]
-    + [r"\x41", r"A", r"\u{1F600}", r"😀", "{", "}", "]", "{a}", "{,3}", "^", "$", "/"]
+    [
+        *("a", "b", "é", "😀", ".", "-", "/", "{", "}", "]", "{a}", "{,3}", "^", "$"),
+        *(r"\d", r"\D", r"\w", r"\W", r"\s", r"\S", r"\.", r"\-", r"\n", r"\v"),
+        *("[ab]", "[^a]", "[a-f0-9]", r"[\w.-]", r"[^\s,]", r"[\]\\]", "[]", "[^]", "[-a]"),
+        *(r"[\b-z]", r"\x41", r"U0041", r"U{1F600}", r"UD83DUDE00", r"UD83D", r"[U0041-z]"),
+    ]
+).map(lambda atom: atom.replace("U", BACKSLASH_U))
+QUANTIFIERS = st.sampled_from(
+    ["*", "+", "?", "{2}", "{0}", "{1,}", "{2,5}", "{0,40}", "*?", "{3,}?"]
 )
-QUANTIFIERS = st.sampled_from(["*", "+", "?", "{2}", "{0}", "{1,}", "{2,5}", "{0,40}", "*?", "{3,}?"])
 
 
 def _grouped(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
