@@ -82,9 +82,9 @@ NodeId RegexPool::chars(const Ranges& code_points) {
 
 NodeId RegexPool::literal(std::span<const std::uint32_t> code_points, NodeId tail) {
   for (std::size_t i = code_points.size(); i-- > 0;) {
-    std::uint32_t point = code_points[i];
-    NodeId one = point < 128 ? ascii_[point] : kNothing;  // made before, mostly
-    tail = concat(one != kNothing ? one : chars({{point, point}}), tail);
+    std::uint32_t c = code_points[i];
+    NodeId one = c < 128 ? ascii_[c] : kNothing;
+    tail = concat(one != kNothing ? one : chars({{c, c}}), tail);
   }
   return tail;
 }

@@ -50,7 +50,7 @@ class RegexPool {
   RegexPool();
 
   NodeId chars(const Ranges& code_points);
-  /// The text of these code points, and then the tail.
+  /// The text of these code points, then `tail`.
   NodeId literal(std::span<const std::uint32_t> code_points, NodeId tail = kEpsilon);
   NodeId concat(NodeId first, NodeId second);
   NodeId concat(std::span<const NodeId> parts);
