@@ -87,13 +87,7 @@ def json_schema(
         registry=registry,
         on_unsupported=on_unsupported,
     )
-    return Spec(
-        "json_schema",
-        compiled.grammar,
-        parse,
-        schema=compiled.schema,
-        is_json=True,
-    ).with_notes(lambda: compiled.notes)
+    return Spec.of_schema(compiled.grammar, parse, compiled.schema, lambda: compiled.notes)
 
 
 def lark(

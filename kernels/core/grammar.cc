@@ -104,19 +104,36 @@ GrammarTables::GrammarTables(Program program, TerminalTables& shared)
 // --- terminals -----------------------------------------------------------------------------------
 
 /// Which terminals match any text but the empty one. Told by the form of their expressions; only
-/// those with intersections, complements or automata in them have to be made for it.
+/// those with intersections, complements or automata in them may have to be made for it. Not for
+/// "any string but these": of endlessly many texts some are left when finitely many are taken out.
 std::vector<bool> GrammarTables::terminals_with_text() {
   enum Answer : std::uint8_t { kVoid, kEmptyOnly, kText, kAsk };
+  enum Size : std::uint8_t { kUnknown, kFinite, kEndless };
+  auto is_known = [](const Program::Terminal& terminal) { return terminal.has_text; };
+  if (std::ranges::all_of(program_.terminals(), is_known)) {
+    return std::vector<bool>(program_.terminals().size(), true);
+  }
   std::vector<Answer> answers(program_.nodes(), kVoid);
+  std::vector<Size> sizes(program_.nodes(), kUnknown);
   for (std::uint32_t i = 0; i < program_.nodes(); ++i) {
     Program::Words children = program_.children(i);
     Answer answer = kVoid;
+    auto every = [&](Size size) {
+      return std::ranges::all_of(children,
+                                 [&](std::uint32_t child) { return sizes[child] == size; });
+    };
+    auto any_endless = [&] {
+      return std::ranges::any_of(children,
+                                 [&](std::uint32_t child) { return sizes[child] == kEndless; });
+    };
     switch (program_.op(i)) {
       case Op::kChars:
         answer = program_.set(children[0]).empty() ? kVoid : kText;
+        sizes[i] = kFinite;
         break;
       case Op::kLiteral:
         answer = children.empty() ? kEmptyOnly : kText;
+        sizes[i] = kFinite;
         break;
       case Op::kConcat: {
         answer = kEmptyOnly;
@@ -127,6 +144,8 @@ std::vector<bool> GrammarTables::terminals_with_text() {
           if (answers[child] == kText) answer = kText;
         }
         answer = none ? kVoid : ask ? kAsk : answer;
+        if (every(kFinite)) sizes[i] = kFinite;
+        if (answer == kText && any_endless()) sizes[i] = kEndless;
         break;
       }
       case Op::kUnion:
@@ -137,15 +156,32 @@ std::vector<bool> GrammarTables::terminals_with_text() {
             answer = std::max(answer, answers[child]);
           }
         }
+        if (every(kFinite)) sizes[i] = kFinite;
+        if (any_endless()) sizes[i] = kEndless;
         break;
       case Op::kRepeat:
         answer = answers[children[0]];
         if (program_.high(i) == 0) answer = kEmptyOnly;
         if (answer == kVoid && program_.low(i) == 0) answer = kEmptyOnly;
         if (program_.high(i) != -1 && program_.high(i) < program_.low(i)) answer = kVoid;
+        if (program_.high(i) != -1 && every(kFinite)) sizes[i] = kFinite;
+        if (program_.high(i) == -1 && answers[children[0]] == kText) sizes[i] = kEndless;
         break;
-      case Op::kIntersection:
+      case Op::kIntersection: {
+        std::size_t others = 0;  // than such complements
+        bool each_endless = true;
+        for (std::uint32_t child : children) {
+          others += program_.op(child) != Op::kComplement;
+          each_endless = each_endless && sizes[child] == kEndless;
+        }
+        if (others <= 1 && each_endless) sizes[i] = kEndless;
+        answer = sizes[i] == kEndless ? kText : kAsk;
+        break;
+      }
       case Op::kComplement:
+        if (every(kFinite)) sizes[i] = kEndless;
+        answer = sizes[i] == kEndless ? kText : kAsk;
+        break;
       case Op::kDfa:
         answer = kAsk;
         break;
@@ -156,7 +192,7 @@ std::vector<bool> GrammarTables::terminals_with_text() {
   }
   std::vector<bool> with_text;
   for (const Program::Terminal& terminal : program_.terminals()) {
-    Answer answer = answers[terminal.language];
+    Answer answer = terminal.has_text ? kText : answers[terminal.language];
     if (answer == kAsk) {
       std::lock_guard lock(shared_.mutex);
       answer = shared_.pool.can_continue(regular(terminal.language)) ? kText : kVoid;

@@ -99,7 +99,8 @@ Program::Program(std::span<const std::int32_t> words) : words_(words.begin(), wo
   for (std::size_t left = in.count(); left > 0; --left) read_node(in);
   for (std::size_t left = in.count(); left > 0; --left) {
     std::uint32_t language = in.index(node_at_.size());
-    terminals_.push_back({language, in.word() != 0});
+    std::int32_t flags = in.word();
+    terminals_.push_back({language, (flags & 1) != 0, (flags & 2) != 0});
   }
   for (std::size_t left = in.count(); left > 0; --left) read_node(in);
   bodies_at_ = in.at();

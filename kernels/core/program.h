@@ -23,6 +23,7 @@ class Program {
   struct Terminal {
     std::uint32_t language;  // a regular node
     bool longest;
+    bool has_text;  // whoever made the program knows that there is one, beside the empty one
   };
   struct DfaState {
     bool accepting;

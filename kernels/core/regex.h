@@ -83,6 +83,9 @@ class RegexPool {
   /// Whether any text is in the language. Exact; searches only below intersections and complements.
   bool alive(NodeId node);
 
+  /// The same, if a search through `most` expressions can tell.
+  std::optional<bool> alive(NodeId node, std::size_t most);
+
   /// Whether nothing is in the language, if a short search can tell; false says nothing.
   bool surely_empty(NodeId node);
 

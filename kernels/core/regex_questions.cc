@@ -91,6 +91,13 @@ bool RegexPool::alive(NodeId node) {
   return found == kAlive;
 }
 
+std::optional<bool> RegexPool::alive(NodeId node, std::size_t most) {
+  if (!nodes_[node].boolean) return node != kNothing;
+  Alive known = known_alive(node);
+  Alive found = known != kUnasked ? known : search_alive(node, most);
+  return found == kUnasked ? std::nullopt : std::optional(found == kAlive);
+}
+
 /// Depth-first search for a nullable derivative. Bytes that close JSON strings and containers come
 /// first: they end most searches within a few steps.
 RegexPool::Alive RegexPool::search_alive(NodeId root, std::size_t most) {

@@ -48,6 +48,25 @@ Decimal from_text(std::string_view text) {
   return normalised(digits, exponent, negative);
 }
 
+/// Floor of |value|, and whether it is exact. The value is not an integer.
+std::pair<std::uint64_t, bool> truncated(const Decimal& value) {
+  int places = -value.exponent;
+  if (places > 19) return {0, false};
+  std::uint64_t power = power_of_ten(places);
+  return {value.digits / power, value.digits % power == 0};
+}
+
+std::uint64_t power_modulo(std::int64_t exponent, std::uint64_t modulus) {
+  Wide power = 1 % modulus, base = 10 % modulus;
+  for (; exponent > 0; exponent >>= 1) {
+    if (exponent & 1) power = power * base % modulus;
+    base = base * base % modulus;
+  }
+  return static_cast<std::uint64_t>(power);
+}
+
+}  // namespace
+
 Decimal from_double(double value) {
   char buffer[32];  // the shortest digits that read back the same: what `repr` writes, too
   auto [end, error] =
@@ -74,24 +93,30 @@ Decimal from_double(double value) {
   return normalised(digits, exponent, negative);
 }
 
-/// Floor of |value|, and whether it is exact. The value is not an integer.
-std::pair<std::uint64_t, bool> truncated(const Decimal& value) {
-  int places = -value.exponent;
-  if (places > 19) return {0, false};
-  std::uint64_t power = power_of_ten(places);
-  return {value.digits / power, value.digits % power == 0};
+double to_double(const Decimal& value) {
+  std::string written;
+  write(written, value);
+  double real = 0;
+  auto read = std::from_chars(written.data(), written.data() + written.size(), real);
+  if (read.ec == std::errc{} || value.exponent < 0) return real;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  return value.negative ? -kInfinity : kInfinity;
 }
 
-std::uint64_t power_modulo(std::int64_t exponent, std::uint64_t modulus) {
-  Wide power = 1 % modulus, base = 10 % modulus;
-  for (; exponent > 0; exponent >>= 1) {
-    if (exponent & 1) power = power * base % modulus;
-    base = base * base % modulus;
-  }
-  return static_cast<std::uint64_t>(power);
+std::string repr(double value) {
+  char buffer[40];
+  auto [end, error] =
+      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
+  std::string_view shortest(buffer, static_cast<std::size_t>(end - buffer));
+  std::size_t e = shortest.find('e');
+  int exponent = 0;
+  std::from_chars(buffer + e + 1 + (buffer[e + 1] == '+'), end, exponent);
+  if (exponent < -4 || exponent >= 16) return std::string(shortest);  // two digits at least, too
+  auto [last, trouble] =
+      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
+  std::string plain(buffer, last);
+  return plain.find('.') == plain.npos ? plain + ".0" : plain;
 }
-
-}  // namespace
 
 Decimal exact(const Value& number) {
   if (number.is(Value::Kind::kFloat)) return from_double(number.real);

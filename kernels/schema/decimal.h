@@ -27,6 +27,13 @@ struct Decimal {
 /// The number of a JSON value as it was written; defers where it has too many digits.
 Decimal exact(const Value& number);
 
+/// As Python's `Decimal(repr(value))`, of a finite value; and the nearest double of a number.
+Decimal from_double(double value);
+double to_double(const Decimal& value);
+
+/// As Python writes a finite double.
+std::string repr(double value);
+
 /// -1, 0 or 1.
 int compare(const Decimal& left, const Decimal& right);
 

@@ -1,22 +1,143 @@
 #include "schema/languages.h"
 
 #include "schema/json.h"
+#include "schema/patterns.h"
+#include "schema/search.h"
 
 namespace slm::schema {
+namespace {
 
-Answer Languages::ask(const std::string& request) {
-  Answer answer = shared_answers().get(request, oracle_);
+constexpr std::int64_t kMaxCount = 0x7FFFFFFE;
+
+std::optional<std::vector<std::int32_t>> yes_or_no(std::optional<bool> answer) {
+  if (!answer) return std::nullopt;
+  return {{*answer}};
+}
+
+}  // namespace
+
+struct Languages::Shop {
+  Arena arena;
+  Terms terms{arena};
+  Spelling spelling{terms};
+  NumberTexts numbers{terms};
+  Search search{terms};
+};
+
+Languages::Languages(Arena& arena, Oracle& oracle)
+    : oracle_(oracle), names_(arena), patterns_(arena), arena_(arena) {}
+
+Languages::~Languages() = default;
+
+Languages::Shop& Languages::shop() {
+  if (!shop_) shop_ = std::make_unique<Shop>();
+  return *shop_;
+}
+
+template <class Work>
+Answer Languages::ask(const std::string& request, Work work) {
+  class Worker : public Oracle {
+   public:
+    Worker(Oracle& python, Work& work) : python_(python), work_(work) {}
+    bool ask(const std::string& request, std::vector<std::int32_t>& answer) override {
+      Words made = work_();
+      if (!made) return python_.ask(request, answer);
+      answer = std::move(*made);
+      return true;
+    }
+
+   private:
+    Oracle& python_;
+    Work& work_;
+  };
+  Worker worker(oracle_, work);
+  Answer answer = shared_answers().get(request, worker);
   if (!answer) throw Deferred("a language that only Python can make");
   return answer;
 }
 
-Part Languages::made(const std::string& written) {
-  Answer info = ask("[\"info\"," + written + "]");
+Answer Languages::ask(const std::string& request) {
+  return ask(request, [] { return Words{}; });
+}
+
+// --- making languages ----------------------------------------------------------------------------
+
+Part Languages::made(const std::string& written, const Recipe& recipe) {
+  parts_.push_back({arena_.keep(std::string_view(written)), recipe, 0, 0});
+  auto part = static_cast<Part>(parts_.size() - 1);
+  Answer info = ask("[\"info\"," + written + "]", [&]() -> Words {
+    Term made = term(part);
+    const Terms::Node& node = shop().terms[made];
+    std::int32_t flags = (node.boolean ? kMayBeEmpty : 0) |
+                         (made == shop().terms.nothing ? kNothing : 0) |
+                         (made == shop().terms.anything ? kAnything : 0) |
+                         (node.kind == Terms::Kind::kComplement ? kComplement : 0);
+    return {{flags, static_cast<std::int32_t>(node.hash >> 32),
+             static_cast<std::int32_t>(node.hash & 0xFFFFFFFF)}};
+  });
   const std::int32_t* words = info->data();
-  std::int64_t hash =
+  parts_[part].flags = words[0];
+  parts_[part].hash =
       static_cast<std::int64_t>(words[1]) << 32 | static_cast<std::uint32_t>(words[2]);
-  parts_.push_back({arena_.keep(std::string_view(written)), words[0], hash});
-  return static_cast<Part>(parts_.size() - 1);
+  return part;
+}
+
+Term Languages::term(Part part) {
+  if (!parts_[part].term) {
+    Term made = cook(Info(parts_[part]));  // a copy: others may be made on the way
+    parts_[part].term = made;
+  }
+  return *parts_[part].term;
+}
+
+Term Languages::cook(const Info& info) {
+  Terms& terms = shop().terms;
+  std::vector<Term> some;
+  switch (info.recipe.kind) {
+    case Recipe::Kind::kNot:
+      return terms.complement(term(info.recipe.parts[0]));
+    case Recipe::Kind::kNotNames:
+      for (Name name : info.recipe.names) some.push_back(terms.literal(text(name)));
+      return terms.complement(terms.unite(some));
+    case Recipe::Kind::kAll:
+      for (std::size_t at = 0; at < info.recipe.parts.size(); ++at) {
+        Term one = term(info.recipe.parts[at]);
+        some.push_back(info.recipe.held[at] ? one : terms.complement(one));
+      }
+      return terms.intersect(some);
+    case Recipe::Kind::kNotShapes: {
+      bool all = true;
+      for (const StringShape* shape : info.recipe.shapes) {
+        std::optional<Term> one = decoded(*shape);
+        all = all && one;
+        if (one) some.push_back(*one);
+      }
+      if (all) return terms.complement(terms.unite(some));
+      break;
+    }
+    case Recipe::Kind::kPattern:
+      if (std::optional<Term> found = search_language(terms, info.recipe.pattern)) return *found;
+      break;
+    case Recipe::Kind::kAsked:
+      break;
+  }
+  Answer words = ask("[\"language\"," + std::string(info.written) + "]");
+  return words->front() == 0 ? terms.nothing : terms.read(Span<std::int32_t>(*words).subspan(1));
+}
+
+std::optional<Term> Languages::decoded(const StringShape& shape) {
+  Terms& terms = shop().terms;
+  std::vector<Term> some;
+  if (shape.finite) {
+    for (Name name : shape.values) some.push_back(terms.literal(text(name)));
+    return terms.unite(some);
+  }
+  if (shape.low > kMaxCount || shape.high.value_or(0) > kMaxCount) return std::nullopt;
+  auto low = static_cast<std::int32_t>(shape.low);
+  auto high = shape.high ? static_cast<std::int32_t>(*shape.high) : -1;
+  some.push_back(terms.repeat(terms.any_char, low, high));
+  for (Part part : shape.parts) some.push_back(term(part));
+  return terms.intersect(some);
 }
 
 Part Languages::pattern(std::string_view text) {
@@ -25,7 +146,10 @@ Part Languages::pattern(std::string_view text) {
   write_json(written, text);
   written.push_back(']');
   std::uint32_t number = patterns_.intern(written);
-  if (number == before) pattern_parts_.push_back(made(written));
+  if (number == before) {
+    Recipe recipe{Recipe::Kind::kPattern, arena_.keep(text)};
+    pattern_parts_.push_back(made(written, recipe));
+  }
   return pattern_parts_[number];
 }
 
@@ -40,7 +164,7 @@ std::optional<Part> Languages::format(std::string_view name, std::string_view dr
   // What a format means is the same in every draft that has it.
   std::size_t before = patterns_.size();
   std::uint32_t number = patterns_.intern(written);
-  if (number == before) pattern_parts_.push_back(made(written));
+  if (number == before) pattern_parts_.push_back(made(written, {}));
   return pattern_parts_[number];
 }
 
@@ -49,7 +173,8 @@ Part Languages::complement(Part body) {
   if (parts_[body].flags & (kNothing | kAnything | kComplement)) {
     throw Deferred("the complement of a language that is nearly everything");
   }
-  return made("[\"not\"," + std::string(parts_[body].written) + "]");
+  return made("[\"not\"," + std::string(parts_[body].written) + "]",
+              {Recipe::Kind::kNot, {}, arena_.keep(Span<Part>(&body, 1))});
 }
 
 void Languages::write_names(std::string& out, Span<Name> names) const {
@@ -65,7 +190,9 @@ Part Languages::complement_of_names(Span<Name> names) {
   std::string written = "[\"not\",[\"texts\",";
   write_names(written, names);
   written += "]]";
-  return made(written);
+  Recipe recipe{Recipe::Kind::kNotNames};
+  recipe.names = arena_.keep(names);
+  return made(written, recipe);
 }
 
 void Languages::write(std::string& out, const StringShape& shape) const {
@@ -94,7 +221,9 @@ Part Languages::complement_of_shapes(Span<const StringShape*> shapes) {
     write(written, *shape);
   }
   written += "]]";
-  return made(written);
+  Recipe recipe{Recipe::Kind::kNotShapes};
+  recipe.shapes = arena_.keep(shapes);
+  return made(written, recipe);
 }
 
 Part Languages::region(const std::vector<Part>& parts, const std::vector<bool>& held) {
@@ -105,18 +234,15 @@ Part Languages::region(const std::vector<Part>& parts, const std::vector<bool>& 
     if (!held[i]) written.push_back(']');
   }
   written.push_back(']');
-  return made(written);
+  std::vector<std::uint8_t> flags(held.begin(), held.end());
+  Recipe recipe{Recipe::Kind::kAll, {}, arena_.keep(parts)};
+  recipe.held = arena_.keep(flags);
+  return made(written, recipe);
 }
 
 bool Languages::equal(Part left, Part right) {
   if (left == right || parts_[left].written == parts_[right].written) return true;
-  if (parts_[left].hash != parts_[right].hash) return false;
-  std::string request = "[\"equal\",";
-  request += parts_[left].written;
-  request.push_back(',');
-  request += parts_[right].written;
-  request.push_back(']');
-  return ask(request)->front() != 0;
+  return parts_[left].hash == parts_[right].hash && term(left) == term(right);
 }
 
 Part Languages::representative(Part part) {
@@ -133,7 +259,9 @@ bool Languages::matches(Part part, Name name) {
   request.push_back(',');
   write_json(request, text(name));
   request.push_back(']');
-  return ask(request)->front() != 0;
+  return ask(request, [&] {
+           return yes_or_no(shop().search.matches(term(part), text(name)));
+         })->front() != 0;
 }
 
 bool Languages::is_void(const StringShape& shape) {
@@ -144,22 +272,68 @@ bool Languages::is_void(const StringShape& shape) {
   std::string request = "[\"void\",";
   write(request, shape);
   request.push_back(']');
-  return ask(request)->front() != 0;
+  return ask(request, [&]() -> Words {
+           if (std::optional<bool> found = looks_void(shape)) return yes_or_no(found);
+           std::optional<Term> language = decoded(shape);
+           std::optional<bool> alive;
+           if (language) alive = shop().search.alive(*language);
+           return alive ? yes_or_no(!*alive) : std::nullopt;
+         })->front() != 0;
+}
+
+/// Whether no string has the shape, if the form of its parts says so.
+std::optional<bool> Languages::looks_void(const StringShape& shape) {
+  std::int64_t high = shape.high.value_or(Lengths::kEndless);
+  bool empty_text = shape.low == 0;
+  for (Part part : shape.parts) {
+    const Terms::Node& node = shop().terms[term(part)];
+    if (node.lengths.least > high || node.lengths.most < shape.low) return true;
+    empty_text = empty_text && node.nullable;
+  }
+  if (empty_text) return false;
+  if (shape.parts.size() != 1) return std::nullopt;
+  const Terms::Node& node = shop().terms[term(shape.parts[0])];
+  if (node.has_text && shape.low == 0 && !shape.high) return false;
+  std::int64_t low = std::max(shape.low, node.lengths.from);
+  if (node.lengths.from <= node.lengths.to && low <= std::min(high, node.lengths.to)) return false;
+  return std::nullopt;
 }
 
 bool Languages::has_other(Part region, Span<Name> names) {
-  // Of endlessly many names some are left, whatever the others are; that is asked once a region.
-  if (ask("[\"endless\"," + std::string(parts_[region].written) + "]")->front() != 0) return true;
+  // Of endlessly many names some are left, whatever the others are. That is asked once a region,
+  // and a no may mean that it was not seen.
+  Answer endless = ask("[\"endless\"," + std::string(parts_[region].written) + "]", [&]() -> Words {
+    const Terms::Node& node = shop().terms[term(region)];
+    bool most_texts =
+        node.kind == Terms::Kind::kComplement &&
+        shop().terms[static_cast<Term>(node.data[0])].lengths.most < Lengths::kEndless;
+    bool sure = node.lengths.from <= node.lengths.to && node.lengths.to == Lengths::kEndless;
+    return {{most_texts || sure}};
+  });
+  if (endless->front() != 0) return true;
   std::string request = "[\"other\",";
   request += parts_[region].written;
   request.push_back(',');
   write_names(request, names);
   request.push_back(']');
-  return ask(request)->front() != 0;
+  return ask(request, [&] {
+           Terms& terms = shop().terms;
+           std::vector<Term> taken;
+           for (Name name : names) taken.push_back(terms.literal(text(name)));
+           Term others = terms.complement(terms.unite(taken));
+           return yes_or_no(shop().search.alive(terms.intersect({term(region), others})));
+         })->front() != 0;
 }
 
+// --- texts ---------------------------------------------------------------------------------------
+
 Answer Languages::spelled(Part region) {
-  return ask("[\"spelled\"," + std::string(parts_[region].written) + "]");
+  std::string request = "[\"spelled\"," + std::string(parts_[region].written) + "]";
+  return ask(request, [&]() -> Words {
+    std::optional<Term> made = shop().spelling.spell(term(region));
+    if (!made) return std::nullopt;
+    return shop().terms.words(*made);
+  });
 }
 
 Answer Languages::strings(Span<const StringShape*> shapes) {
@@ -169,10 +343,53 @@ Answer Languages::strings(Span<const StringShape*> shapes) {
     write(request, *shape);
   }
   request.push_back(']');
-  return ask(request);
+  return ask(request, [&] { return string_words(shapes); });
 }
 
-Answer Languages::constant(std::string_view name) { return ask("[\"" + std::string(name) + "\"]"); }
+Languages::Words Languages::string_words(Span<const StringShape*> shapes) {
+  Terms& terms = shop().terms;
+  std::vector<Term> texts;
+  for (const StringShape* shape : shapes) {
+    if (shape->finite) {
+      for (Name name : shape->values) {
+        std::string canonical;
+        write_json(canonical, text(name));
+        texts.push_back(terms.literal(canonical));
+      }
+      continue;
+    }
+    std::optional<Term> language = decoded(*shape);
+    if (language) language = shop().spelling.spell(*language);
+    if (!language) return std::nullopt;
+    texts.push_back(shop().spelling.quoted(*language));
+  }
+  return terms.words(terms.unite(texts));
+}
+
+Answer Languages::constant(std::string_view name) {
+  return ask("[\"" + std::string(name) + "\"]", [&]() -> Words {
+    Spelling& spelling = shop().spelling;
+    bool whole = name == "any string";
+    return shop().terms.words(whole ? spelling.any_string() : spelling.any_spelled_char());
+  });
+}
+
+Languages::Words Languages::number_words(Span<const NumberShape*> shapes, bool integer_point) {
+  Terms& terms = shop().terms;
+  std::vector<Term> texts;
+  for (const NumberShape* shape : shapes) {
+    std::optional<Term> made = shop().numbers.of(*shape, integer_point);
+    if (!made) return std::nullopt;
+    texts.push_back(*made);
+  }
+  Term all = terms.unite(texts);
+  if (terms[all].boolean && !terms[all].has_text) {  // is there a number at all?
+    std::optional<bool> alive = shop().search.alive(all);
+    if (!alive) return std::nullopt;
+    if (!*alive) return {{0}};
+  }
+  return terms.words(all);
+}
 
 void Languages::write(std::string& out, const NumberShape& shape) const {
   auto list = [&](Span<Decimal> values) {
@@ -217,7 +434,7 @@ Answer Languages::numbers(Span<const NumberShape*> shapes, bool integer_point) {
     write(request, *shape);
   }
   request.push_back(']');
-  return ask(request);
+  return ask(request, [&] { return number_words(shapes, integer_point); });
 }
 
 }  // namespace slm::schema

@@ -1,25 +1,31 @@
 // The regular languages of decoded strings that shapes are made of: patterns, formats, complements.
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "schema/algebra.h"
 #include "schema/intern.h"
+#include "schema/numbers.h"
 #include "schema/oracle.h"
+#include "schema/spelling.h"
+#include "schema/terms.h"
 
 namespace slm::schema {
 
-/// What C++ knows about languages is how they were written; the rest it asks Python, which answers
-/// each question once.
+/// Languages are known by how they were written, and questions about them are answered once in the
+/// life of the process. An answer is worked out here, from the language itself (`terms.h`), or,
+/// where that takes more than its form, by Python.
 ///
 /// A `Part` stands for one Python object: two parts may be equal languages (`equal`), as two Python
 /// objects may, and terminals are told apart by part, as Python tells them apart by `id`.
 class Languages {
  public:
-  Languages(Arena& arena, Oracle& oracle)
-      : oracle_(oracle), names_(arena), patterns_(arena), arena_(arena) {}
+  Languages(Arena& arena, Oracle& oracle);
+  ~Languages();
 
   Name name(std::string_view text, bool lasting = true) { return names_.intern(text, lasting); }
   std::string_view text(Name name) const { return names_[name]; }
@@ -51,14 +57,38 @@ class Languages {
 
  private:
   enum Flags : std::int32_t { kMayBeEmpty = 1, kNothing = 2, kAnything = 4, kComplement = 8 };
+  /// How a language is made; Python reads formats, and the patterns that C++ cannot.
+  struct Recipe {
+    enum class Kind : std::uint8_t { kAsked, kPattern, kNot, kNotNames, kNotShapes, kAll };
+    Kind kind = Kind::kAsked;
+    std::string_view pattern{};
+    Span<Part> parts{};         // of kNot the one, of kAll those that hold, or do not:
+    Span<std::uint8_t> held{};  // by part
+    Span<Name> names{};
+    Span<const StringShape*> shapes{};
+  };
   struct Info {
     std::string_view written;  // JSON
+    Recipe recipe;
     std::int32_t flags;
     std::int64_t hash;
+    std::optional<Term> term{};  // once it was needed
   };
+  struct Shop;  // where languages are made
 
+  using Words = std::optional<std::vector<std::int32_t>>;
+  /// The answer to a request: remembered, or what `work` makes, or Python's.
+  template <class Work>
+  Answer ask(const std::string& request, Work work);
   Answer ask(const std::string& request);
-  Part made(const std::string& written);
+  Part made(const std::string& written, const Recipe& recipe);
+  Shop& shop();
+  Term term(Part part);
+  Term cook(const Info& info);
+  std::optional<Term> decoded(const StringShape& shape);
+  Words string_words(Span<const StringShape*> shapes);
+  Words number_words(Span<const NumberShape*> shapes, bool integer_point);
+  std::optional<bool> looks_void(const StringShape& shape);
   void write(std::string& out, const StringShape& shape) const;
   void write(std::string& out, const NumberShape& shape) const;
   void write_names(std::string& out, Span<Name> names) const;
@@ -69,6 +99,7 @@ class Languages {
   std::vector<Info> parts_;
   std::vector<Part> pattern_parts_;  // by number in `patterns_`
   std::vector<Part> representatives_;
+  std::unique_ptr<Shop> shop_;
 };
 
 }  // namespace slm::schema

@@ -128,7 +128,7 @@ std::vector<std::int32_t> Lowering::words(Rule start) const {
   flat.push_back(static_cast<std::int32_t>(writer.terminals.size()));
   for (std::uint32_t terminal : writer.terminals) {
     flat.push_back(static_cast<std::int32_t>(terminals_[terminal]));
-    flat.push_back(0);  // no terminal of a schema is `longest`
+    flat.push_back(2);  // not `longest`; it has a text: void ones were left out when they were made
   }
   flat.push_back(writer.count);
   add(writer.words);

@@ -30,6 +30,15 @@ bool is_plain_uri(std::string_view uri) {
   return true;
 }
 
+/// Whether it is what `urljoin` makes of it after anything, and `urldefrag` after that.
+bool is_absolute_uri(std::string_view uri) {
+  for (std::string_view scheme : {"http://", "https://"}) {
+    std::size_t size = scheme.size();
+    if (uri.starts_with(scheme) && uri.size() > size) return uri[size] != '/' && is_plain_uri(uri);
+  }
+  return false;
+}
+
 std::uint32_t escaped_length(std::string_view token) {
   auto size = static_cast<std::uint32_t>(length(token));
   for (char each : token) size += each == '~' || each == '/';
@@ -173,7 +182,10 @@ std::vector<std::string> Reader::ask(std::string_view kind, std::string_view bas
 }
 
 std::string Reader::uri_of(const Value& id, const std::string& base) {
-  if (base.empty() && is_plain_uri(id.text)) return std::string(id.text);
+  std::string_view uri = id.text;
+  if (base.empty() && is_plain_uri(uri)) return std::string(uri);
+  if (uri.ends_with('#')) uri.remove_suffix(1);
+  if (is_absolute_uri(uri)) return std::string(uri);
   return ask("join", base, id.text)[0];
 }
 

@@ -31,6 +31,7 @@ from slm.grammar.regular import (
 UTF8_BYTES = frozenset(range(0x80)) | frozenset(range(0x80, 0xC0)) | frozenset(range(0xC2, 0xF5))
 
 
+@lru_cache(maxsize=16)  # every grammar that is compiled asks
 def writes_anything(alphabet: frozenset[int]) -> bool:
     """Whether every UTF-8 text can be written with these bytes."""
     return alphabet >= UTF8_BYTES

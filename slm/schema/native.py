@@ -2,8 +2,8 @@
 
 C++ compiles a schema wholly or defers it; what is deferred is compiled here in Python, which raises
 the precise error where there is one. Names and places come from Python in either case, when they
-are asked for. Languages that C++ has no word for (patterns, formats, ranges of numbers, their
-combinations) it asks for, as JSON, and remembers: see `answer`.
+are asked for. Languages that C++ does not make itself (formats, rare patterns, multiples) and
+questions that take it too long it asks, as JSON, and remembers the answers: see `answer`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import unquote, urldefrag, urljoin
 
 from slm.errors import SlmError
-from slm.grammar.derivative import ANY, Languages
+from slm.grammar.derivative import Languages
 from slm.grammar.flatten import flatten_language
 from slm.grammar.pattern import pattern_language
 from slm.grammar.regular import (
-    ANYTHING,
     NOTHING,
-    Complement,
     Regular,
     choice_of,
     complement,
@@ -35,8 +33,6 @@ from slm.schema.algebra import NumberShape, StringShape
 from slm.schema.formats import format_language
 from slm.schema.numbers import number_text, too_fine
 from slm.schema.strings import (
-    ANY_STRING_TEXT,
-    SPELLED_CHAR,
     decoded_language,
     has_short_text,
     is_void,
@@ -137,30 +133,9 @@ def _words(language: Regular) -> list[int]:
     return [0] if language == NOTHING else [1, *flatten_language(language)]
 
 
-def _info(written: list[Any]) -> list[int]:
-    language = _language(written)
-    flags = 1 * may_be_empty(language) + 2 * (language == NOTHING)
-    flags += 4 * (language == ANYTHING) + 8 * isinstance(language, Complement)
-    value = hash(language)
-    return [flags, value >> 32, (value & 0xFFFFFFFF) - (1 << 31)]
-
-
 def _asserts(written: list[Any], draft: str) -> list[int] | None:
     language, why = format_language(written[1], draft, wide=written[0] == "wide")
     return None if why else [int(language is not None)]
-
-
-def _endless(region: list[Any]) -> list[int]:
-    """Whether, after a few characters, any others may follow; 0 may mean that it was not seen."""
-    pool = Languages(_MAX_STATES)
-    layer = {pool.state(_language(region))}
-    for _ in range(8):
-        if ANY in layer:
-            return [1]
-        layer = {target for state in layer for _, _, target in pool.edges(state)}
-        if len(layer) > 16:
-            break
-    return [0]
 
 
 @lru_cache(maxsize=256)
@@ -215,18 +190,14 @@ def _split(base: str, reference: str) -> list[int]:
 
 
 _ANSWERS: dict[str, Any] = {
-    "info": _info,
+    "language": lambda written: _words(_language(written)),
     "asserts": _asserts,
-    "equal": lambda left, right: [int(_language(left) == _language(right))],
-    "endless": _endless,
     "matches": _matches,
     "void": lambda shape: [int(is_void(_string(shape), Languages(_MAX_STATES)))],
     "other": _other,
     "spelled": lambda region: _words(spell(_language(region))),
     "strings": _strings,
     "numbers": _numbers,
-    "any string": lambda: _words(ANY_STRING_TEXT),
-    "spelled char": lambda: _words(SPELLED_CHAR),
     "join": lambda base, uri: _texts(urldefrag(urljoin(base, uri))[0]),
     "split": _split,
 }
