@@ -78,7 +78,7 @@ inline void KeyedHash::add(std::string_view bytes) noexcept {
     add(word);
   }
   std::uint64_t last = 0;
-  std::memcpy(&last, bytes.data(), bytes.size());
+  if (!bytes.empty()) std::memcpy(&last, bytes.data(), bytes.size());
   add(last);
 }
 

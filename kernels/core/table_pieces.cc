@@ -46,6 +46,7 @@ class Unpacker {
       return;
     }
     items.resize(count);
+    if (count == 0) return;  // then there may be no address
     std::memcpy(items.data(), left_.data(), count * sizeof(Plain));
     left_.remove_prefix(count * sizeof(Plain));
   }

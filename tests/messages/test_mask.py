@@ -139,6 +139,10 @@ MESSAGES: dict[str, tuple[Callable[[Matcher], object], str]] = {
         lambda matcher: fill_masks([matcher], np.zeros((3, 9), np.int32), threads=0),
         "[C001] threads=0 is out of range\n  hint: threads must be 1 or above",
     ),
+    "no memory": (
+        lambda matcher: compile_grammar(GRAMMAR, VOCABULARY, memory=0),
+        "[C001] memory=0 is out of range\n  hint: memory must be 1 or above",
+    ),
     "rollback": (
         after_brace(lambda matcher: matcher.rollback(2)),
         "[M002] cannot take back 2 tokens: 1 were accepted\n"
