@@ -65,9 +65,22 @@ TerminalTable* TerminalTables::table_of(NodeId key, const RegexPool::Loop* loop,
 bool TerminalTables::ends_clearly(const RegexPool::Loop& loop) {
   if ((pool.first_bytes(loop.body) & pool.first_bytes(loop.tail)).none()) return true;
   if (!pool.is_prefix_code(loop.body)) return false;
+  // First of a tail with wider bounds, which many places of a text share.
   NodeId anything = pool.complement(kNothing);
-  return pool.surely_empty(
-      pool.intersect({pool.concat(loop.body, anything), pool.concat(loop.tail, anything)}));
+  NodeId wider = pool.clamp(loop.tail, static_cast<std::int32_t>(index_.brief()));
+  for (NodeId tail : {wider, loop.tail}) {
+    std::uint64_t key = (std::uint64_t{loop.body} << 32) | tail;
+    std::uint32_t known = ends_clearly_.find(key);
+    if (known == FlatMap::kAbsent) {
+      known = pool.surely_empty(
+                  pool.intersect({pool.concat(loop.body, anything), pool.concat(tail, anything)}))
+                  ? 1
+                  : 0;
+      ends_clearly_.insert(key, known);
+    }
+    if (known != 0) return true;
+  }
+  return false;
 }
 
 /// The characters under which an expression stays alive, however many of them a token has.

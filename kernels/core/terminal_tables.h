@@ -91,7 +91,8 @@ class TerminalTables {
             std::vector<TokenId>& inside, std::vector<std::pair<TokenId, std::uint32_t>>& crossing);
 
   const TokenIndex& index_;
-  FlatMap found_;  // by expression: a place in results_
+  FlatMap ends_clearly_;  // by body and tail of a loop: 0 or 1
+  FlatMap found_;         // by expression: a place in results_
   std::vector<Found> results_;
   FlatMap by_node_;  // by expression, loops without bounds, and tokens: a place in tables_
   std::vector<std::unique_ptr<TerminalTable>> tables_;
