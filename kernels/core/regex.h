@@ -101,6 +101,9 @@ class RegexPool {
   /// A superset of the bytes after which `node` and `without_exclusions(node)` are not the same.
   ByteSet exclusion_bytes(NodeId node);
 
+  /// Whether what a node excludes is a few texts, and not what a pattern matches.
+  bool excludes_words(NodeId node);
+
   /// The parts of a node `X{low,high}` then a tail.
   struct Loop {
     NodeId body, tail;
@@ -236,6 +239,9 @@ class RegexPool {
   CharClass growing(NodeId node);
   CharClass shrinking(NodeId node);
   CharClass living_intersection(NodeId node, std::int32_t length);
+  CharClass living_beside_exclusions(std::span<const NodeId> parts);
+  const CharClass& alphabet(NodeId node);
+  bool repeats(NodeId node);
   NodeId clamp_intersection(NodeId node, std::int32_t length);
   Cost least_at_least(NodeId node);
   Least search_least(NodeId node);
@@ -260,6 +266,8 @@ class RegexPool {
   std::unordered_map<NodeId, Least> least_;  // of least_more
   std::unordered_map<NodeId, ByteSet> last_;
   std::unordered_map<NodeId, CharClass> singles_;  // of single_characters
+  std::unordered_map<NodeId, CharClass> alphabets_;
+  FlatMap repeats_;  // by node: 0 or 1
   FlatMap clamped_;
   FlatMap prefix_codes_;             // by node: 0 or 1
   FlatMap within_, made_of_rounds_;  // by two nodes: 0 or 1
