@@ -234,6 +234,7 @@ class RegexPool {
   bool within(NodeId texts, NodeId wider);
   bool within_by_form(NodeId texts, NodeId wider);
   bool made_of_rounds(NodeId texts, NodeId round);
+  void hints(NodeId node, std::vector<std::uint8_t>& bytes);
   Alive search_alive(NodeId root, std::size_t most);  // kUnasked: more than so many expressions
   Cost most_to_end(NodeId node);
   CharClass growing(NodeId node);
