@@ -201,6 +201,12 @@ class RegexPool {
   struct DfaState {
     NodeId expansion = kNothing;  // the state written out as a union of (set, next state)
     bool accepting = false;
+    std::vector<std::pair<NodeId, std::uint32_t>> edges;
+    Least nearest;  // of a shortest way to an accepting state: characters, and the first byte
+  };
+  struct Automaton {
+    std::vector<DfaState> states;
+    bool measured = false;
   };
 
   NodeId make(Kind kind, bool nullable, bool boolean, std::uint32_t a, std::uint32_t b,
@@ -248,13 +254,14 @@ class RegexPool {
   Least search_least(NodeId node);
   bool wider_bounds(NodeId wide, NodeId narrow) const;
   void merge_repeats(std::vector<NodeId>& options);
-  NodeId dfa_expansion(const Node& node) const { return dfas_[node.a][node.b].expansion; }
+  NodeId dfa_expansion(const Node& node) const { return dfas_[node.a].states[node.b].expansion; }
+  const Least& nearest_end(const Node& automaton_state);
 
   std::vector<Node> nodes_;
   SequencePool keys_;   // a node's fields, for hash-consing; numbered as the nodes
   SequencePool lists_;  // children of unions and intersections
   SequencePool sets_;   // ranges, flattened
-  std::vector<std::vector<DfaState>> dfas_;
+  std::vector<Automaton> dfas_;
   FlatMap derivatives_;
   // By node: how often a derivative was made, or, from kBusy on, a place in rows_.
   static constexpr std::uint32_t kBusy = 12;

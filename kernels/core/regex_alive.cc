@@ -18,6 +18,33 @@ bool RegexPool::alive(NodeId node) {
   return found == kAlive;
 }
 
+/// All states of an automaton are measured when the first is asked for, from its ends backwards.
+const RegexPool::Least& RegexPool::nearest_end(const Node& node) {
+  Automaton& automaton = dfas_[node.a];
+  if (automaton.measured) return automaton.states[node.b].nearest;
+  std::vector<std::vector<std::pair<std::uint32_t, NodeId>>> before(automaton.states.size());
+  std::vector<std::uint32_t> reached;
+  for (std::uint32_t at = 0; at < automaton.states.size(); ++at) {
+    DfaState& state = automaton.states[at];
+    for (auto [set, target] : state.edges) before[target].emplace_back(at, set);
+    state.nearest = {};
+    if (!state.accepting) continue;
+    state.nearest.length = 0;
+    reached.push_back(at);
+  }
+  for (std::size_t i = 0; i < reached.size(); ++i) {
+    Cost length = automaton.states[reached[i]].nearest.length + 1;
+    for (auto [from, set] : before[reached[i]]) {
+      Least& nearest = automaton.states[from].nearest;
+      if (nearest.length != kInfiniteCost) continue;
+      nearest = {length, least_more(set).byte};
+      reached.push_back(from);
+    }
+  }
+  automaton.measured = true;
+  return automaton.states[node.b].nearest;
+}
+
 /// Bytes that begin the shortest texts of parts of an expression, the part with the longest first.
 void RegexPool::hints(NodeId id, std::vector<std::uint8_t>& bytes) {
   DepthGuard guard(depth_);
@@ -45,6 +72,9 @@ void RegexPool::hints(NodeId id, std::vector<std::uint8_t>& bytes) {
       for (auto [length, part] : parts) hints(part, bytes);
       return;
     }
+    case Kind::kDfa:
+      if (Least least = nearest_end(node); least.length < kInfiniteCost) bytes.push_back(least.byte);
+      return;
     default:
       return;
   }
@@ -76,7 +106,7 @@ RegexPool::Alive RegexPool::search_alive(NodeId root, std::size_t most) {
     path.push_back({node, 0, {}});
     hints(node, path.back().hinted);
   };
-  visit(root);
+  if (least_at_least(root) < kInfiniteCost) visit(root);
   std::unordered_set<NodeId> seen{root};
   while (!path.empty()) {
     NodeId node = path.back().node;
@@ -96,7 +126,9 @@ RegexPool::Alive RegexPool::search_alive(NodeId root, std::size_t most) {
     std::uint8_t byte = at < hinted ? path.back().hinted[at] : order[at - hinted];
     if (!first_bytes(node)[byte]) continue;
     NodeId next = step(node, byte);
-    if (next != kNothing && seen.insert(next).second) visit(next);
+    if (next != kNothing && seen.insert(next).second && least_at_least(next) < kInfiniteCost) {
+      visit(next);
+    }
     if (seen.size() > most) return kUnasked;
   }
   for (NodeId node : seen) know_alive(node, kEmpty);
