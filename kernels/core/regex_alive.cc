@@ -73,7 +73,8 @@ void RegexPool::hints(NodeId id, std::vector<std::uint8_t>& bytes) {
       return;
     }
     case Kind::kDfa:
-      if (Least least = nearest_end(node); least.length < kInfiniteCost) bytes.push_back(least.byte);
+      if (Least least = nearest_end(node); least.length < kInfiniteCost)
+        bytes.push_back(least.byte);
       return;
     default:
       return;
