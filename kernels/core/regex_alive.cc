@@ -116,7 +116,7 @@ RegexPool::Alive RegexPool::search_alive(NodeId root, std::size_t most) {
     bool lives =
         known != kUnasked ? known == kAlive : nodes_[node].nullable || !nodes_[node].boolean;
     if (lives) {
-      for (const Visit& visit : path) know_alive(visit.node, kAlive);
+      for (const Visit& passed : path) know_alive(passed.node, kAlive);
       return kAlive;
     }
     if (known != kUnasked || at == hinted + order.size()) {
