@@ -375,7 +375,8 @@ std::span<const Recogniser::Part> EarleyRecogniser::parts(StateId state) {
             RegexPool::Loop loop;
             bool special =
                 options.size() > 1 && pool.opens_wide(option) &&
-                (pool.is_loop(option, loop) || pool.without_exclusions(option) != option);
+                (pool.is_loop(option, loop) ||
+                 (pool.without_exclusions(option) != option && pool.excludes_words(option)));
             if (special) {
               pooled_.push_back(option);
             } else {

@@ -102,16 +102,16 @@ void MaskMemo::join(Remembered& into, Remembered&& part) {
 /// The tokens that stay in the part's terminal, from its table; and those that end it, by what they
 /// have left there.
 void MaskMemo::add_terminal(const Part& part, Remembered& made) {
-  NodeId node = part.wider != kNothing ? part.wider : part.node;
   const ByteTrie& trie = trie_.trie();
   TerminalTables::Found found;
   const std::vector<TokenId>* excluded = nullptr;
   bool usable;
   {
     std::lock_guard lock(shared_.mutex);
-    found = shared_.find(node);
+    bool apart = part.wider != kNothing && shared_.pool.excludes_words(part.node);
+    found = shared_.find(apart ? part.wider : part.node);
     usable = found.table != nullptr;
-    if (usable && part.wider != kNothing) {
+    if (usable && apart) {
       excluded = shared_.exclusions(part.node, part.wider);
       if (excluded == nullptr) {  // all in one then
         found = shared_.find(part.node);

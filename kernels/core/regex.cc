@@ -296,22 +296,25 @@ NodeId RegexPool::complement(NodeId body) {
 }
 
 std::uint32_t RegexPool::new_dfa(std::uint32_t states) {
-  dfas_.emplace_back(states);
+  dfas_.emplace_back().states.resize(states);
   return static_cast<std::uint32_t>(dfas_.size() - 1);
 }
 
 NodeId RegexPool::dfa_state(std::uint32_t dfa, std::uint32_t state) {
-  return make(Kind::kDfa, dfas_[dfa][state].accepting, true, dfa, state);
+  return make(Kind::kDfa, dfas_[dfa].states[state].accepting, true, dfa, state);
 }
 
 void RegexPool::set_dfa_state(std::uint32_t dfa, std::uint32_t state, bool accepting,
                               std::span<const std::pair<NodeId, std::uint32_t>> edges) {
-  dfas_[dfa][state].accepting = accepting;
+  DfaState& made = dfas_[dfa].states[state];
+  made.accepting = accepting;
+  made.edges.assign(edges.begin(), edges.end());
+  dfas_[dfa].measured = false;
   nodes_[dfa_state(dfa, state)].nullable = accepting;  // made before, maybe, but not yet used
   std::vector<NodeId> options;
   if (accepting) options.push_back(kEpsilon);
   for (auto [set, target] : edges) options.push_back(concat(set, dfa_state(dfa, target)));
-  dfas_[dfa][state].expansion = alternate(std::move(options));
+  dfas_[dfa].states[state].expansion = alternate(std::move(options));
 }
 
 }  // namespace slm

@@ -123,6 +123,9 @@ class RegexPool {
   /// A superset of the bytes after which `node` and `without_exclusions(node)` are not the same.
   ByteSet exclusion_bytes(NodeId node);
 
+  /// Whether what a node excludes is a few texts, and not what a pattern matches.
+  bool excludes_words(NodeId node);
+
   /// The parts of a node `X{low,high}` then a tail.
   struct Loop {
     NodeId body, tail;
@@ -227,6 +230,12 @@ class RegexPool {
   struct DfaState {
     NodeId expansion = kNothing;  // the state written out as a union of (set, next state)
     bool accepting = false;
+    std::vector<std::pair<NodeId, std::uint32_t>> edges;
+    Least nearest;  // of a shortest way to an accepting state: characters, and the first byte
+  };
+  struct Automaton {
+    std::vector<DfaState> states;
+    bool measured = false;
   };
 
   NodeId make(Kind kind, bool nullable, bool boolean, std::uint32_t a, std::uint32_t b,
@@ -262,26 +271,29 @@ class RegexPool {
   bool within(NodeId texts, NodeId wider);
   bool within_by_form(NodeId texts, NodeId wider);
   bool made_of_rounds(NodeId texts, NodeId round);
+  void hints(NodeId node, std::vector<std::uint8_t>& bytes);
   Alive search_alive(NodeId root, std::size_t most);  // kUnasked: more than so many expressions
   Cost most_to_end(NodeId node);
   CharClass growing(NodeId node);
   CharClass shrinking(NodeId node);
   CharClass living_intersection(NodeId node, std::int32_t length);
+  CharClass living_beside_exclusions(std::span<const NodeId> parts);
+  const CharClass& alphabet(NodeId node);
+  bool repeats(NodeId node);
   NodeId clamp_intersection(NodeId node, std::int32_t length);
   Cost least_at_least(NodeId node);
   Least search_least(NodeId node);
   NodeId without_bounds(NodeId node);
   bool wider_bounds(NodeId wide, NodeId narrow) const;
   void merge_repeats(std::vector<NodeId>& options);
-  NodeId dfa_expansion(const Node& node) const { return dfas_[node.a][node.b].expansion; }
+  NodeId dfa_expansion(const Node& node) const { return dfas_[node.a].states[node.b].expansion; }
+  const Least& nearest_end(const Node& automaton_state);
 
   std::vector<Node> nodes_;
-  SequencePool keys_;      // a node's fields, for hash-consing; numbered as the nodes
-  SequencePool lists_;     // children of unions and intersections
-  SequencePool sets_;      // ranges, flattened
-  SequencePool literals_;  // code points; a number is a place in the next
-  std::vector<NodeId> literal_;
-  std::vector<std::vector<DfaState>> dfas_;
+  SequencePool keys_;   // a node's fields, for hash-consing; numbered as the nodes
+  SequencePool lists_;  // children of unions and intersections
+  SequencePool sets_;   // ranges, flattened
+  std::vector<Automaton> dfas_;
   FlatMap derivatives_;
   // By node: how often a derivative was made, or, from kBusy on, a place in rows_.
   static constexpr std::uint32_t kBusy = 12;
@@ -294,6 +306,8 @@ class RegexPool {
   std::unordered_map<NodeId, Least> least_;  // of least_more
   std::unordered_map<NodeId, ByteSet> last_;
   std::unordered_map<NodeId, CharClass> singles_;  // of single_characters
+  std::unordered_map<NodeId, CharClass> alphabets_;
+  FlatMap repeats_;  // by node: 0 or 1
   FlatMap clamped_, unbounded_;
   FlatMap prefix_codes_, finite_;                     // by node: 0 or 1
   std::unordered_map<std::uint64_t, bool> escaping_;  // by text and body: see always_escapes

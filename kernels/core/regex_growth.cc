@@ -74,13 +74,109 @@ CharClass RegexPool::shrinking(NodeId id) {
   }
 }
 
+/// A superset of the characters in texts of an expression.
+const CharClass& RegexPool::alphabet(NodeId id) {
+  if (auto known = alphabets_.find(id); known != alphabets_.end()) return known->second;
+  DepthGuard guard(depth_);
+  const Node node = nodes_[id];
+  CharClass chars;
+  switch (node.kind) {
+    case Kind::kNothing:
+    case Kind::kEpsilon:
+    case Kind::kRest:
+      break;
+    case Kind::kChars:
+      chars = all_characters();
+      chars.take_out(~first_bytes(id));
+      break;
+    case Kind::kConcat: {  // a loop: a literal is as many parts as characters
+      NodeId at = id;
+      for (; nodes_[at].kind == Kind::kConcat; at = nodes_[at].b) {
+        chars.unite(alphabet(nodes_[at].a));
+      }
+      chars.unite(alphabet(at));
+      break;
+    }
+    case Kind::kUnion:
+      for (NodeId option : options(id)) chars.unite(alphabet(option));
+      break;
+    case Kind::kRepeat:
+      chars = alphabet(node.a);
+      break;
+    default:
+      chars = all_characters();
+  }
+  return alphabets_.emplace(id, chars).first->second;
+}
+
+/// What some character is enough to get away from, once and for all, excludes only whole texts: it
+/// kills nothing that can still grow by that character.
+CharClass RegexPool::living_beside_exclusions(std::span<const NodeId> parts) {
+  CharClass chars = all_characters(), escapes = all_characters();
+  std::vector<NodeId> texts;
+  for (NodeId part : parts) {
+    if (nodes_[part].kind != Kind::kComplement) {
+      texts.push_back(part);
+      chars.intersect(growing(part));
+      continue;
+    }
+    CharClass others = all_characters();
+    const CharClass& used = alphabet(nodes_[part].a);
+    for (std::size_t w = 0; w < others.starts.size(); ++w) others.starts[w] &= ~used.starts[w];
+    escapes.intersect(others);
+  }
+  escapes.intersect(chars);
+  if (texts.empty() || escapes.size() == 0 || !alive(intersect(std::move(texts)))) return {};
+  return chars;
+}
+
+/// Whether what an expression excludes, if it is or begins with an intersection, are words and no
+/// repetitions.
+bool RegexPool::excludes_words(NodeId id) {
+  while (nodes_[id].kind == Kind::kConcat && nodes_[nodes_[id].a].kind == Kind::kChars) {
+    id = nodes_[id].b;
+  }
+  if (nodes_[id].kind == Kind::kConcat) id = nodes_[id].a;
+  if (nodes_[id].kind != Kind::kIntersection) return true;
+  std::span<const std::uint32_t> parts = lists_.words(nodes_[id].a);
+  return std::ranges::all_of(parts, [&](NodeId part) {
+    return nodes_[part].kind != Kind::kComplement || !repeats(nodes_[part].a);
+  });
+}
+
+bool RegexPool::repeats(NodeId id) {
+  constexpr std::int32_t kSome = 8;
+  if (std::uint32_t known = repeats_.find(id); known != FlatMap::kAbsent) return known != 0;
+  DepthGuard guard(depth_);
+  const Node node = nodes_[id];
+  bool found = node.boolean;
+  if (!found && node.kind == Kind::kConcat) {
+    NodeId at = id;
+    for (; !found && nodes_[at].kind == Kind::kConcat; at = nodes_[at].b) {
+      found = repeats(nodes_[at].a);
+    }
+    found = found || repeats(at);
+  } else if (!found && node.kind == Kind::kUnion) {
+    for (NodeId option : options(id)) found = found || repeats(option);
+  } else if (!found && node.kind == Kind::kRepeat) {
+    found = node.high == kNoBound || node.high > kSome || repeats(node.a);
+  }
+  repeats_.insert(id, found ? 1 : 0);
+  return found;
+}
+
 /// Beside a bound of `high` rounds, a text of the pattern that is shorter by all that is read meets
 /// the bound also after it.
 CharClass RegexPool::living_intersection(NodeId id, std::int32_t length) {
   CharClass chars = growing(id);
   std::span<const std::uint32_t> shared = lists_.words(nodes_[id].a);
-  if (chars.size() > 0 || shared.size() != 2) return chars;
-  NodeId bound = shared[0], pattern = shared[1];
+  std::vector<NodeId> parts(shared.begin(), shared.end());
+  if (std::ranges::any_of(parts, [&](NodeId p) { return nodes_[p].kind == Kind::kComplement; })) {
+    CharClass more = living_beside_exclusions(parts);
+    return more.size() > chars.size() ? more : chars;
+  }
+  if (chars.size() > 0 || parts.size() != 2) return chars;
+  NodeId bound = parts[0], pattern = parts[1];
   auto is_bound = [&](NodeId part) {
     return nodes_[part].kind == Kind::kRepeat && nodes_[part].high != kNoBound;
   };

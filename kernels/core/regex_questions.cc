@@ -1,6 +1,5 @@
 // What is asked of expressions: is anything left, what can come first, does it run in a loop.
 #include <algorithm>
-#include <unordered_set>
 
 #include "core/error.h"
 #include "core/regex.h"
@@ -78,77 +77,6 @@ ByteSet RegexPool::first_bytes(NodeId id) {
   }
   know_first(id, bytes);
   return bytes;
-}
-
-bool RegexPool::alive(NodeId node) {
-  if (nodes_[node].nullable || !nodes_[node].boolean) return node != kNothing;
-  Alive known = known_alive(node);
-  if (known != kUnasked) return known == kAlive;
-  Alive found = search_alive(node, kMaxSearched);
-  if (found == kUnasked) {
-    throw TooComplex("whether a terminal matches anything could not be decided");
-  }
-  return found == kAlive;
-}
-
-std::optional<bool> RegexPool::alive(NodeId node, std::size_t most) {
-  if (!nodes_[node].boolean) return node != kNothing;
-  Alive known = known_alive(node);
-  Alive found = known != kUnasked ? known : search_alive(node, most);
-  return found == kUnasked ? std::nullopt : std::optional(found == kAlive);
-}
-
-/// Depth-first search for a nullable derivative. Bytes that close JSON strings and containers come
-/// first: they end most searches within a few steps.
-RegexPool::Alive RegexPool::search_alive(NodeId root, std::size_t most) {
-  static const std::array<std::uint8_t, 256> order = [] {
-    std::array<std::uint8_t, 256> bytes{};
-    std::size_t count = 0;
-    std::bitset<256> used;
-    auto add = [&](std::uint8_t b) {
-      if (!used[b]) used.set(b), bytes[count++] = b;
-    };
-    for (char c : {'"', '}', ']', '0', 'a'}) add(static_cast<std::uint8_t>(c));
-    for (int b = 0x20; b < 0x7F; ++b) add(static_cast<std::uint8_t>(b));
-    for (int b = 0; b < 256; ++b) add(static_cast<std::uint8_t>(b));
-    return bytes;
-  }();
-  // One byte at a time: the first that is tried nearly always leads to an end.
-  struct Visit {
-    NodeId node;
-    std::size_t next;  // index into `order`
-  };
-  std::vector<Visit> path{{root, 0}};
-  std::unordered_set<NodeId> seen{root};
-  while (!path.empty()) {
-    auto [node, at] = path.back();
-    Alive known = known_alive(node);
-    bool lives =
-        known != kUnasked ? known == kAlive : nodes_[node].nullable || !nodes_[node].boolean;
-    if (lives) {
-      for (const Visit& visit : path) know_alive(visit.node, kAlive);
-      return kAlive;
-    }
-    if (known != kUnasked || at == order.size()) {
-      path.pop_back();
-      continue;
-    }
-    ++path.back().next;
-    if (!first_bytes(node)[order[at]]) continue;
-    NodeId next = step(node, order[at]);
-    if (next != kNothing && seen.insert(next).second) path.push_back({next, 0});
-    if (seen.size() > most) return kUnasked;
-  }
-  for (NodeId node : seen) know_alive(node, kEmpty);
-  return kEmpty;
-}
-
-/// Whether nothing is in the language, if a short search can tell; false says nothing.
-bool RegexPool::surely_empty(NodeId node) {
-  constexpr std::size_t kShort = 200;
-  if (nodes_[node].nullable || !nodes_[node].boolean) return node == kNothing;
-  Alive known = known_alive(node);
-  return (known != kUnasked ? known : search_alive(node, kShort)) == kEmpty;
 }
 
 bool RegexPool::can_continue(NodeId node) {

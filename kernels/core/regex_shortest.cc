@@ -140,6 +140,8 @@ Cost RegexPool::least_at_least(NodeId id) {
     }
     case Kind::kRepeat:
       return std::max(bound, times(static_cast<Cost>(node.low), least_at_least(node.a)));
+    case Kind::kDfa:  // a character is a byte at least
+      return std::max(bound, nearest_end(node).length);
     default:
       return bound;
   }

@@ -64,9 +64,22 @@ TerminalTable* TerminalTables::table_of(NodeId key, const RegexPool::Loop* loop,
 bool TerminalTables::ends_clearly(const RegexPool::Loop& loop) {
   if ((pool.first_bytes(loop.body) & pool.first_bytes(loop.tail)).none()) return true;
   if (!pool.is_prefix_code(loop.body)) return false;
+  // First of a tail with wider bounds, which many places of a text share.
   NodeId anything = pool.complement(kNothing);
-  return pool.surely_empty(
-      pool.intersect({pool.concat(loop.body, anything), pool.concat(loop.tail, anything)}));
+  NodeId wider = pool.clamp(loop.tail, static_cast<std::int32_t>(index_.brief()));
+  for (NodeId tail : {wider, loop.tail}) {
+    std::uint64_t key = (std::uint64_t{loop.body} << 32) | tail;
+    std::uint32_t known = ends_clearly_.find(key);
+    if (known == FlatMap::kAbsent) {
+      known = pool.surely_empty(
+                  pool.intersect({pool.concat(loop.body, anything), pool.concat(tail, anything)}))
+                  ? 1
+                  : 0;
+      ends_clearly_.insert(key, known);
+    }
+    if (known != 0) return true;
+  }
+  return false;
 }
 
 /// The characters under which an expression stays alive, however many of them a token has.
@@ -79,8 +92,29 @@ const CharClass& TerminalTables::find_loop_characters(NodeId node) {
   return loop_chars_[loop_chars_of_[node]];
 }
 
-/// Walks the vocabulary's nodes [first, last) and what is below them; false when too many tokens
-/// cross the end of the expression. A crossing token comes with the place where it ends.
+std::uint32_t TerminalTables::walked(NodeId node) {
+  std::uint32_t known = walked_of_.find(node);
+  if (known != FlatMap::kAbsent) return known;
+  known = static_cast<std::uint32_t>(walked_.size());
+  Walked& made = walked_.emplace_back();
+  made.node = node;
+  made.nullable = pool.nullable(node);
+  made.follows = pool.first_bytes(node);
+  made.loop = loop_characters(node);
+  made.next.fill(kUnknown);
+  walked_of_.insert(node, known);
+  return known;
+}
+
+std::uint32_t TerminalTables::compute_walk_step(std::uint32_t at, std::uint8_t byte) {
+  NodeId node = pool.step(walked_[at].node, byte);
+  std::uint32_t next = node == kNothing || !pool.alive(node) ? 0 : walked(node);
+  walked_[at].next[byte] = next;
+  return next;
+}
+
+/// Walks the trie's nodes [first, last) and what is below them; false when too many tokens cross
+/// the end of the expression. A crossing token comes with the place where it ends.
 bool TerminalTables::walk(Tokens which, std::uint32_t first, std::uint32_t last, NodeId node,
                           std::vector<TokenId>& inside,
                           std::vector<std::pair<TokenId, std::uint32_t>>& crossing) {
@@ -88,16 +122,20 @@ bool TerminalTables::walk(Tokens which, std::uint32_t first, std::uint32_t last,
   const std::size_t deepest = which == Tokens::kShort ? index_.brief() : trie.longest;
   struct Frame {
     std::uint32_t next, last;
-    NodeId node;
-    ByteSet follows;
+    std::uint32_t state;
     std::size_t ends;  // how many places on the path here complete the expression
   };
-  std::vector<Frame> stack{{first, last, node, pool.first_bytes(node), 0}};
+  if (walked_.size() > kMaxWalked) {
+    walked_.resize(1);
+    walked_of_.clear();
+  }
+  std::vector<Frame> stack{{first, last, walked(node), 0}};
   std::vector<std::uint32_t> ends;
   while (!stack.empty()) {
     Frame& frame = stack.back();
     if (ends.empty()) {
-      while (frame.next < frame.last && !frame.follows[trie.bytes[frame.next]]) ++frame.next;
+      const ByteSet& follows = walked_[frame.state].follows;
+      while (frame.next < frame.last && !follows[trie.bytes[frame.next]]) ++frame.next;
     }
     if (frame.next == frame.last) {
       stack.pop_back();
@@ -106,10 +144,9 @@ bool TerminalTables::walk(Tokens which, std::uint32_t first, std::uint32_t last,
     }
     std::uint32_t at = frame.next++;
     const ByteTrie::Node& here = trie.nodes[at];
-    std::uint8_t byte = trie.bytes[at];
-    NodeId next = frame.follows[byte] ? pool.step(frame.node, byte) : kNothing;
+    std::uint32_t state = walk_step(frame.state, trie.bytes[at]);
     std::uint32_t depth = static_cast<std::uint32_t>(stack.size());
-    if (next == kNothing || !pool.alive(next)) {
+    if (state == 0) {
       for (std::uint32_t end : ends) {
         for (std::uint32_t t = here.first_token; t < here.subtree_last_token; ++t) {
           if (is_for(which, trie.tokens[t])) crossing.emplace_back(trie.tokens[t], end);
@@ -118,14 +155,15 @@ bool TerminalTables::walk(Tokens which, std::uint32_t first, std::uint32_t last,
       }
       continue;
     }
-    bool all = trie.consists_of(at, loop_characters(next));
+    bool leaf = here.first_child == here.last_child;
+    bool all = !leaf && trie.consists_of(at, walked_[state].loop);
     std::uint32_t to = all ? here.subtree_last_token : here.last_token;
     for (std::uint32_t t = here.first_token; t < to; ++t) {
       if (is_for(which, trie.tokens[t])) inside.push_back(trie.tokens[t]);
     }
-    if (all || here.first_child == here.last_child || depth == deepest) continue;
-    if (pool.nullable(next)) ends.push_back(depth);
-    stack.push_back({here.first_child, here.last_child, next, pool.first_bytes(next), ends.size()});
+    if (all || leaf || depth == deepest) continue;
+    if (walked_[state].nullable) ends.push_back(depth);
+    stack.push_back({here.first_child, here.last_child, state, ends.size()});
   }
   return true;
 }
@@ -212,16 +250,12 @@ std::unique_ptr<TerminalTable> TerminalTables::make_loop(const RegexPool::Loop& 
         if (!is_for(which, exit.token)) continue;
         std::string_view bytes = index_.trie().bytes_of(exit.token);
         std::vector<std::size_t> ends;
-        NodeId node = loop.tail;
-        for (std::size_t i = exit.offset; i < bytes.size(); ++i) {
-          if (i > exit.offset && pool.nullable(node)) ends.push_back(i);
-          node = pool.step(node, static_cast<std::uint8_t>(bytes[i]));
-          if (node == kNothing || !pool.alive(node)) {
-            node = kNothing;
-            break;
-          }
+        std::uint32_t state = walked(loop.tail);
+        for (std::size_t i = exit.offset; i < bytes.size() && state != 0; ++i) {
+          if (i > exit.offset && walked_[state].nullable) ends.push_back(i);
+          state = walk_step(state, static_cast<std::uint8_t>(bytes[i]));
         }
-        if (node != kNothing) {
+        if (state != 0) {
           table->left.push_back({exit.token, exit.rounds});
         } else {
           for (std::size_t end : ends) cross(exit.token, end, exit.rounds);

@@ -7,6 +7,7 @@
 // trie. Expressions are hash-consed across grammars, and so are their tables.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -102,9 +103,29 @@ class TerminalTables {
   bool walk(Tokens which, std::uint32_t first, std::uint32_t last, NodeId node,
             std::vector<TokenId>& inside, std::vector<std::pair<TokenId, std::uint32_t>>& crossing);
 
+  /// An expression as walks see it.
+  struct Walked {
+    NodeId node;
+    bool nullable;
+    ByteSet follows;
+    CharClass loop;
+    std::array<std::uint32_t, 256> next;  // by byte: a place in walked_; 0: dead, or kUnknown
+  };
+  static constexpr std::uint32_t kUnknown = ~std::uint32_t{0};
+  static constexpr std::size_t kMaxWalked = 2048;  // kept from walk to walk
+  std::uint32_t walked(NodeId node);
+  std::uint32_t walk_step(std::uint32_t at, std::uint8_t byte) {
+    std::uint32_t next = walked_[at].next[byte];
+    return next != kUnknown ? next : compute_walk_step(at, byte);
+  }
+  std::uint32_t compute_walk_step(std::uint32_t at, std::uint8_t byte);
+
   const TokenIndex& index_;
   TableStore* store_;
-  FlatMap found_;  // by expression: a place in results_
+  std::vector<Walked> walked_{1};
+  FlatMap walked_of_;     // by expression: a place in walked_
+  FlatMap ends_clearly_;  // by body and tail of a loop: 0 or 1
+  FlatMap found_;         // by expression: a place in results_
   std::vector<Found> results_;
   FlatMap by_node_;  // by expression, loops without bounds, and tokens: a place in tables_
   std::vector<std::unique_ptr<TerminalTable>> tables_;

@@ -117,8 +117,11 @@ void TokenIndex::split_by_length() {
     if (longer * 64 > trie_.vocabulary()) break;
   }
   std::vector<ByteTrie::Entry> entries;
+  is_long_.assign(whole_.size(), 0);
   for (TokenId token = 0; token < trie_.vocabulary(); ++token) {
-    if (is_long(token)) entries.emplace_back(trie_.bytes_of(token), token);
+    if (trie_.bytes_of(token).size() <= brief_) continue;
+    is_long_[token >> 5] |= 1u << (token & 31);
+    entries.emplace_back(trie_.bytes_of(token), token);
   }
   long_tokens_ = ByteTrie::build(std::move(entries));
 }

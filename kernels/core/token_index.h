@@ -44,7 +44,9 @@ class TokenIndex {
 
   /// Few tokens are longer than so many bytes.
   std::size_t brief() const noexcept { return brief_; }
-  bool is_long(TokenId token) const noexcept { return trie_.bytes_of(token).size() > brief_; }
+  bool is_long(TokenId token) const noexcept {
+    return (is_long_[token >> 5] >> (token & 31) & 1) != 0;
+  }
   /// The tokens that are.
   const ByteTrie& long_tokens() const noexcept { return long_tokens_; }
 
@@ -68,6 +70,7 @@ class TokenIndex {
   std::vector<std::uint32_t> short_;  // by k up to kDenseLengths: tokens of at most k characters
   std::vector<TokenId> long_;         // tokens of more characters than that, longest first
   std::size_t brief_ = 0;
+  std::vector<std::uint32_t> is_long_;  // a mask
   ByteTrie long_tokens_;
 };
 

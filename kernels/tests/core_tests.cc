@@ -62,6 +62,40 @@ void test_counters_do_not_copy() {
   CHECK(either == pool.repeat(a, 0, largest));
 }
 
+void test_what_is_struck_is_seen_by_its_form() {
+  RegexPool pool;
+  NodeId any = pool.chars({{0, 0xD7FF}, {0xE000, 0x10FFFF}});
+  NodeId anything = pool.repeat(any, 0, kNoBound);
+  NodeId holds_na = pool.concat(std::vector<NodeId>{anything, text(pool, "na"), anything});
+  NodeId node = pool.intersect({anything, pool.repeat(any, 3, 100'000), pool.complement(holds_na)});
+  for (char c : std::string("xn")) node = pool.step(node, static_cast<std::uint8_t>(c));
+  CHECK(pool.alive(node));
+  CHECK(pool.step(node, 'a') == kNothing);
+  CHECK(pool.size() < 200);  // nothing was searched
+}
+
+void test_what_can_grow_stays_alive() {
+  RegexPool pool;
+  NodeId any = pool.chars({{0, 0xD7FF}, {0xE000, 0x10FFFF}});
+  NodeId anything = pool.repeat(any, 0, kNoBound);
+  NodeId word = pool.repeat(pool.chars({{'a', 'z'}}), 1, kNoBound);
+  auto living = [&](NodeId node, char c) {
+    return pool.living(node, 16).has(static_cast<std::uint8_t>(c));
+  };
+  NodeId not_word = pool.intersect({anything, pool.complement(word)});
+  CHECK(living(not_word, 'a'));  // a '!' gets away from it
+  NodeId bounded = pool.intersect({pool.concat(word, text(pool, ".")), pool.repeat(any, 0, 40)});
+  CHECK(living(bounded, 'a'));
+  CHECK(!living(bounded, '.'));
+  NodeId short_one = pool.intersect({pool.concat(word, text(pool, ".")), pool.repeat(any, 0, 10)});
+  CHECK(!living(short_one, 'a'));
+  NodeId only_words = pool.intersect({word, pool.complement(text(pool, "abc"))});
+  CHECK(living(only_words, 'z'));
+  NodeId closed = pool.intersect({pool.repeat(text(pool, "a"), 0, kNoBound),
+                                  pool.complement(pool.repeat(text(pool, "a"), 2, kNoBound))});
+  CHECK(!living(closed, 'a'));
+}
+
 void test_long_is_not_deep() {
   RegexPool pool;
   NodeId word = text(pool, std::string(50'000, 'a'));
@@ -228,6 +262,8 @@ void test_batches_share_the_pool() {
 int main() {
   test_code_points_are_utf8();
   test_counters_do_not_copy();
+  test_what_is_struck_is_seen_by_its_form();
+  test_what_can_grow_stays_alive();
   test_long_is_not_deep();
   test_booleans_know_when_nothing_is_left();
   test_right_recursion_stays_small();

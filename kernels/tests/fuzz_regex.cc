@@ -93,6 +93,22 @@ void ask(Pool& pool, NodeId node, const std::string& text, const std::string& sa
       if (!same) fail("counters far from their bounds were felt", said);
     }
   }
+  if constexpr (requires { pool.living(at, kShort); }) {
+    if (CharClass living = pool.living(at, kShort); pool.alive(at) && living.size() > 0) {
+      NodeId read = at;
+      std::uint32_t turn = static_cast<std::uint32_t>(text.size());
+      for (std::int32_t left = kShort; left > 0;) {
+        std::uint8_t byte = static_cast<std::uint8_t>(turn = (turn * 37 + 11) % 128);
+        if (!living.has(byte)) {
+          if ((turn + left) % 16 == 0) --left;  // there may be no ASCII character
+          continue;
+        }
+        read = pool.step(read, byte);
+        --left;
+        if (!pool.alive(read)) fail("a character kills that should not", said);
+      }
+    }
+  }
   if constexpr (requires { pool.without_exclusions(node); }) {
     NodeId wider = pool.without_exclusions(node);
     if (pool.nullable(at) && !pool.nullable(after(pool, wider, text))) {

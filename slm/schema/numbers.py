@@ -315,9 +315,37 @@ def _multiples(step: Decimal) -> Regular | None:
     places = 0
     while 10**places % bottom:
         places += 1
-    modulus = top * (10**places // bottom)
+    return _remainders(top * (10**places // bottom), places, ())
+
+
+@lru_cache(maxsize=256)
+def _joint_multiples(
+    multiples: tuple[Decimal, ...], non_multiples: tuple[Decimal, ...]
+) -> Regular | None:
+    """Spellings of what is a multiple of some integers and not of others, in one automaton.
+
+    One automaton a step, intersected, would be searched through their product for what can still
+    end. None where that is not needed, or does not apply, or the automaton would be too large.
+    """
+    steps = multiples + non_multiples
+    if len(steps) < 2 or not multiples or any(step != step.to_integral_value() for step in steps):
+        return None
+    return _remainders(
+        math.lcm(*map(int, multiples)), 0, tuple(sorted({int(step) for step in non_multiples}))
+    )
+
+
+def _remainders(step: int, places: int, without: tuple[int, ...]) -> Regular | None:
+    """Multiples of `step`, in units of the last of so many places, but those of any of others."""
+    modulus = math.lcm(step, *without)
     if modulus * (places + 2) > MAX_REMAINDERS:
         return None
+    fits = [
+        value % step == 0 and not any(value % other == 0 for other in without)
+        for value in range(modulus)
+    ]
+    if not any(fits):
+        return NOTHING
     # States: the remainder before the point; then one block a decimal; then only zeros.
     tail = modulus * (places + 1)
     edges: list[tuple[tuple[CharSet, int], ...]] = []
@@ -333,14 +361,14 @@ def _multiples(step: Decimal) -> Regular | None:
     for block in range(places + 1):
         for remainder in range(modulus):
             state = block * modulus + remainder
-            if (remainder * 10 ** (places - block)) % modulus == 0:
+            if fits[(remainder * 10 ** (places - block)) % modulus]:
                 accepting.add(state)
             ways: dict[int, list[int]] = {}
             if block == 0:
                 ways = digits(remainder, 0)
             elif block < places:
                 ways = digits(remainder, block + 1)
-            elif remainder == 0:
+            elif fits[remainder]:
                 ways = {tail: [0]}
             row = [(CharSet.of("".join(map(str, some))), target) for target, some in ways.items()]
             if block == 0:
@@ -352,7 +380,7 @@ def _multiples(step: Decimal) -> Regular | None:
         if places:
             ways = digits(remainder, 1)
         else:
-            ways = {tail: [0]} if remainder == 0 else {}
+            ways = {tail: [0]} if fits[remainder] else {}
         edges.append(
             tuple((CharSet.of("".join(map(str, some))), target) for target, some in ways.items())
         )
@@ -406,10 +434,15 @@ def number_text(shape: NumberShape, integer_point: bool = True) -> Regular:
         elif shape.non_multiples:
             whole = all(step == step.to_integral_value() for step in shape.non_multiples)
             text = intersection(text, union(_SAFE_TEXT, _fractions()) if whole else _SAFE_TEXT)
-    for step in shape.multiples:
-        text = intersection(text, concat(optional(_MINUS), _multiples(step) or NOTHING))
-    for step in shape.non_multiples:
-        text = intersection(text, complement(concat(optional(_MINUS), _multiples(step) or NOTHING)))
+    joint = _joint_multiples(shape.multiples, shape.non_multiples)
+    if joint is not None:
+        text = intersection(text, concat(optional(_MINUS), joint))
+    else:
+        for step in shape.multiples:
+            text = intersection(text, concat(optional(_MINUS), _multiples(step) or NOTHING))
+        for step in shape.non_multiples:
+            excluded = concat(optional(_MINUS), _multiples(step) or NOTHING)
+            text = intersection(text, complement(excluded))
     if shape.excluded:
         text = intersection(text, complement(union(*map(_plain_spellings, shape.excluded))))
     return text

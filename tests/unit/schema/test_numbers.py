@@ -139,3 +139,25 @@ def test_long_bounds_are_not_rounded() -> None:
     below = number_text(NumberShape(high=Decimal(bound), high_open=True))
     assert not matches(below, "1.2345678901234567890123456789012345678e37", pool)
     assert matches(below, "1.2345678901234567890123456789012345677e37", pool)
+
+
+@pytest.mark.parametrize("integer", [True, None])
+@pytest.mark.parametrize(
+    ("multiples", "others"),
+    [((2, 3), ()), ((2,), (3,)), ((4, 6), (8, 9)), ((2,), (2,)), ((3,), (2, 5, 10)), ((1,), (7,))],
+)
+def test_several_integer_steps_are_one_condition(
+    multiples: tuple[int, ...], others: tuple[int, ...], integer: bool | None
+) -> None:
+    """Multiples of some integers and not of others are decided together as one by one."""
+    shape = NumberShape(
+        integer=integer,
+        multiples=tuple(map(Decimal, multiples)),
+        non_multiples=tuple(map(Decimal, others)),
+    )
+    pool, language = Languages(), number_text(shape)
+    for value in range(-40, 200):
+        fits = not any(value % m for m in multiples) and all(value % n for n in others)
+        for text in (str(value), f"{value}.0"):
+            assert matches(language, text, pool) == fits, text
+        assert not matches(language, f"{value}.5", pool)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import re
 
 import jsonschema_rs
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from slm.grammar.charset import CharSet
 from slm.grammar.derivative import Languages
@@ -142,6 +145,24 @@ def test_formats_are_asserted_in_every_draft_and_unknown_ones_annotate() -> None
     assert format_language("idn-email", "7")[1] == (
         'the format "idn-email" is known but not implemented'
     )
+
+
+@given(st.lists(st.text("ab-", max_size=66), min_size=1, max_size=3).map(".".join))
+@example("a" * 63)
+@example("ab-" + "a" * 60)
+@example("ab-" + "a" * 61)
+@example("abc-" + "a" * 59)
+@example("a--" + "a" * 60)
+def test_host_names_are_labels_that_encode_nothing(text: str) -> None:
+    """Letters and digits at both ends, at most 63 characters, and no "--" in place three."""
+    language, _ = format_language("hostname", "2020-12")
+    assert language is not None
+    labels = text.split(".")
+    plain = all(
+        re.fullmatch(r"[a-z](?:[a-z-]{0,61}[a-z])?", label) and label[2:4] != "--"
+        for label in labels
+    )
+    assert matches(language, text, Languages()) == (plain and len(text) <= 253)
 
 
 def test_patterns_are_unanchored() -> None:
