@@ -182,6 +182,13 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def keep(result: str, versions: dict[str, str], rows: list[dict[str, Any]]) -> None:
+    """Write what there is so far: a run may be ended."""
+    path = Path(result)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"versions": versions, "rows": rows}, indent=1), encoding="utf-8")
+
+
 def main() -> None:
     """Run every case with every contestant, print the table, keep it as JSON."""
     options = arguments().parse_args()
@@ -194,6 +201,7 @@ def main() -> None:
         large = f"synthetic:{options.large}"
         work += [(name, large) for name in names if name in LARGE]
     rows: list[dict[str, Any]] = []
+    versions = {engine: version_of(engine) for engine in engines}
     try:
         for name, vocabulary in work:
             for engine in engines:
@@ -201,6 +209,7 @@ def main() -> None:
                 row = attempt(engine, name, vocabulary, options)
                 row |= {"case": name, "vocabulary": vocabulary, "engine": engine}
                 rows.append({**row, "broken": broken(row)})
+                keep(options.result, versions, rows)
     except KeyboardInterrupt:
         print("ended early; what there is:", file=sys.stderr)
     console = Console(width=150)
@@ -208,10 +217,6 @@ def main() -> None:
     failed = [row["case"] for row in rows if row["engine"] == "slm" and row["broken"]]
     mine = sum(row["engine"] == "slm" for row in rows)
     console.print(f"slm keeps its bounds in {mine - len(failed)} of {mine} cases")
-    result = Path(options.result)
-    result.parent.mkdir(parents=True, exist_ok=True)
-    versions = {engine: version_of(engine) for engine in engines}
-    result.write_text(json.dumps({"versions": versions, "rows": rows}, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import lark
-from lark.exceptions import GrammarError
+from lark.exceptions import GrammarError as LarksOwn
 from lark.parser_frontends import EarleyRegexpMatcher
 
 
@@ -27,10 +27,10 @@ class UnparsedLark(lark.Lark):
         for rule in self.rules:
             for symbol in rule.expansion:
                 if not symbol.is_term and symbol not in known:
-                    raise GrammarError(f"Using an undefined rule: {symbol}")
+                    raise LarksOwn(f"Using an undefined rule: {symbol}")
         for start in self.options.start:
             if start not in {origin.name for origin in known}:
-                raise GrammarError(f"Using an undefined rule: NonTerminal({start!r})")
+                raise LarksOwn(f"Using an undefined rule: NonTerminal({start!r})")
         return _Late(super()._build_parser)
 
 

@@ -34,6 +34,16 @@ def test_an_undefined_symbol_is_shown_where_it_is_used() -> None:
     ]
 
 
+def test_brackets_nested_too_deep() -> None:
+    """The whole message."""
+    with pytest.raises(GrammarTooComplex) as caught:
+        compile_lark("start: " + "(" * 5000 + '"a"' + ")" * 5000, **SEMANTICS)
+    assert lines(caught.value) == [
+        "[G004] the grammar is nested too deep for Lark to read",
+        "  hint: name parts of it as rules",
+    ]
+
+
 def test_a_misplaced_character() -> None:
     """The whole message."""
     with pytest.raises(LarkError) as caught:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from slm.errors import EmptyLanguage, PatternError, Place, SlmError, UnsupportedPattern
+from slm.errors import (
+    EmptyLanguage,
+    GrammarTooComplex,
+    PatternError,
+    Place,
+    SlmError,
+    UnsupportedPattern,
+)
 from slm.grammar.pattern import pattern_language
 from slm.syntax import compile_regex
 
@@ -25,6 +32,17 @@ def test_malformed_python() -> None:
         "  (a",
         "  ^",
         "  hint: this is Python's `re` syntax",
+    ]
+
+
+def test_groups_nested_too_deep() -> None:
+    """The whole message."""
+    with pytest.raises(GrammarTooComplex) as caught:
+        compile_regex("(?:" * 5000 + "a" + ")" * 5000)
+    assert lines(caught.value) == [
+        "[G004] the regular expression is nested too deep",
+        "  at <pattern>",
+        "  hint: use fewer groups inside each other",
     ]
 
 
