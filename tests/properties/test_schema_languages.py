@@ -56,7 +56,8 @@ LENGTHS = st.fixed_dictionaries(
 @given(pattern=PATTERNS, lengths=LENGTHS)
 def test_patterns_are_read_alike(pattern: str, lengths: dict[str, int]) -> None:
     """A pattern, alone and with bounds on the length, is the same language in both compilers."""
-    compare({"type": "string", "pattern": pattern, **lengths})
+    found = compare({"type": "string", "pattern": pattern, **lengths})
+    assert found is None or found
 
 
 @settings(deadline=None)
@@ -66,7 +67,8 @@ def test_combined_patterns_are_alike(patterns: list[str], how: str) -> None:
     first, *others = ({"pattern": pattern} for pattern in patterns)
     if how == "not":
         others = [{"not": other} for other in others]
-    compare({"type": "string", "allOf": [first, *others]})
+    found = compare({"type": "string", "allOf": [first, *others]})
+    assert found is None or found
 
 
 @settings(deadline=None)
@@ -76,7 +78,8 @@ def test_patterns_of_names_are_alike(patterns: list[str], closed: bool) -> None:
     rules = {pattern: {"type": "integer"} for pattern in patterns}
     schema: dict[str, Any] = {"type": "object", "patternProperties": rules}
     schema |= {"properties": {"a": {"type": "null"}, "b1": {}}, "additionalProperties": not closed}
-    compare(schema)
+    found = compare(schema)
+    assert found is None or found
 
 
 @settings(deadline=None)
@@ -91,7 +94,8 @@ def test_patterns_of_names_are_alike(patterns: list[str], closed: bool) -> None:
 )
 def test_ranges_of_numbers_are_alike(kind: str, bounds: dict[str, Any], draft: str) -> None:
     """Numbers between bounds of any size, open or closed."""
-    compare({"type": kind, **bounds}, draft)
+    found = compare({"type": kind, **bounds}, draft)
+    assert found is None or found
 
 
 def test_ordinary_languages_ask_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
