@@ -21,7 +21,6 @@ from slm.grammar.regular import (
     EPSILON,
     NOTHING,
     Chars,
-    Dfa,
     Regular,
     complement,
     concat,
@@ -33,10 +32,10 @@ from slm.grammar.regular import (
     union,
 )
 from slm.schema.algebra import NumberShape, integer_bounds
+from slm.schema.multiples import joint_multiples, multiples_text
 
 MAX_DIGITS = 308  # digits before the point: within the range of a double
 MAX_EXPONENT = 299
-MAX_REMAINDERS = 4_000
 
 _DIGIT = Chars(CharSet.of("0123456789"))
 _DIGITS = repeat(_DIGIT)
@@ -308,89 +307,10 @@ def _padded(low: int, high: int) -> Regular:
     return union(natural_range(low, high), short)
 
 
-@lru_cache(maxsize=256)
-def _multiples(step: Decimal) -> Regular | None:
-    """Plain spellings, without a sign, of the multiples; None where the automaton is too large."""
-    top, bottom = step.as_integer_ratio()
-    places = 0
-    while 10**places % bottom:
-        places += 1
-    return _remainders(top * (10**places // bottom), places, ())
-
-
-@lru_cache(maxsize=256)
-def _joint_multiples(
-    multiples: tuple[Decimal, ...], non_multiples: tuple[Decimal, ...]
-) -> Regular | None:
-    """Spellings of what is a multiple of some integers and not of others, in one automaton.
-
-    One automaton a step, intersected, would be searched through their product for what can still
-    end. None where that is not needed, or does not apply, or the automaton would be too large.
-    """
-    steps = multiples + non_multiples
-    if len(steps) < 2 or not multiples or any(step != step.to_integral_value() for step in steps):
-        return None
-    return _remainders(
-        math.lcm(*map(int, multiples)), 0, tuple(sorted({int(step) for step in non_multiples}))
-    )
-
-
-def _remainders(step: int, places: int, without: tuple[int, ...]) -> Regular | None:
-    """Multiples of `step`, in units of the last of so many places, but those of any of others."""
-    modulus = math.lcm(step, *without)
-    if modulus * (places + 2) > MAX_REMAINDERS:
-        return None
-    fits = [
-        value % step == 0 and not any(value % other == 0 for other in without)
-        for value in range(modulus)
-    ]
-    if not any(fits):
-        return NOTHING
-    # States: the remainder before the point; then one block a decimal; then only zeros.
-    tail = modulus * (places + 1)
-    edges: list[tuple[tuple[CharSet, int], ...]] = []
-    accepting = set()
-
-    def digits(remainder: int, block: int) -> dict[int, list[int]]:
-        ways: dict[int, list[int]] = {}
-        for digit in range(10):
-            target = block * modulus + (remainder * 10 + digit) % modulus
-            ways.setdefault(target, []).append(digit)
-        return ways
-
-    for block in range(places + 1):
-        for remainder in range(modulus):
-            state = block * modulus + remainder
-            if fits[(remainder * 10 ** (places - block)) % modulus]:
-                accepting.add(state)
-            ways: dict[int, list[int]] = {}
-            if block == 0:
-                ways = digits(remainder, 0)
-            elif block < places:
-                ways = digits(remainder, block + 1)
-            elif fits[remainder]:
-                ways = {tail: [0]}
-            row = [(CharSet.of("".join(map(str, some))), target) for target, some in ways.items()]
-            if block == 0:
-                row.append((CharSet.of("."), tail + 1 + remainder))
-            edges.append(tuple(row))
-    edges.append(((CharSet.of("0"), tail),))
-    accepting.add(tail)
-    for remainder in range(modulus):  # just after the point: a digit must follow
-        if places:
-            ways = digits(remainder, 1)
-        else:
-            ways = {tail: [0]} if fits[remainder] else {}
-        edges.append(
-            tuple((CharSet.of("".join(map(str, some))), target) for target, some in ways.items())
-        )
-    return Dfa(tuple(edges), frozenset(accepting))
-
-
 def too_fine(shape: NumberShape) -> Decimal | None:
     """A multiple whose automaton would be too large, if there is one."""
     for step in shape.multiples + shape.non_multiples:
-        if _multiples(step) is None:
+        if multiples_text(step) is None:
             return step
     return None
 
@@ -434,14 +354,14 @@ def number_text(shape: NumberShape, integer_point: bool = True) -> Regular:
         elif shape.non_multiples:
             whole = all(step == step.to_integral_value() for step in shape.non_multiples)
             text = intersection(text, union(_SAFE_TEXT, _fractions()) if whole else _SAFE_TEXT)
-    joint = _joint_multiples(shape.multiples, shape.non_multiples)
+    joint = joint_multiples(shape.multiples, shape.non_multiples)
     if joint is not None:
         text = intersection(text, concat(optional(_MINUS), joint))
     else:
         for step in shape.multiples:
-            text = intersection(text, concat(optional(_MINUS), _multiples(step) or NOTHING))
+            text = intersection(text, concat(optional(_MINUS), multiples_text(step) or NOTHING))
         for step in shape.non_multiples:
-            excluded = concat(optional(_MINUS), _multiples(step) or NOTHING)
+            excluded = concat(optional(_MINUS), multiples_text(step) or NOTHING)
             text = intersection(text, complement(excluded))
     if shape.excluded:
         text = intersection(text, complement(union(*map(_plain_spellings, shape.excluded))))

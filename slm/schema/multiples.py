@@ -1,0 +1,91 @@
+"""The multiples of numbers as automata that count remainders of the digits read so far."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from functools import lru_cache
+
+from slm.grammar.charset import CharSet
+from slm.grammar.regular import NOTHING, Dfa, Regular
+
+MAX_REMAINDERS = 4_000
+
+
+@lru_cache(maxsize=256)
+def multiples_text(step: Decimal) -> Regular | None:
+    """Plain spellings, without a sign, of the multiples; None where the automaton is too large."""
+    top, bottom = step.as_integer_ratio()
+    places = 0
+    while 10**places % bottom:
+        places += 1
+    return _remainders(top * (10**places // bottom), places, ())
+
+
+@lru_cache(maxsize=256)
+def joint_multiples(
+    multiples: tuple[Decimal, ...], non_multiples: tuple[Decimal, ...]
+) -> Regular | None:
+    """Spellings of what is a multiple of some integers and not of others, in one automaton.
+
+    One automaton a step, intersected, would be searched through their product for what can still
+    end. None where that is not needed, or does not apply, or the automaton would be too large.
+    """
+    steps = multiples + non_multiples
+    if len(steps) < 2 or not multiples or any(step != step.to_integral_value() for step in steps):
+        return None
+    return _remainders(
+        math.lcm(*map(int, multiples)), 0, tuple(sorted({int(step) for step in non_multiples}))
+    )
+
+
+def _remainders(step: int, places: int, without: tuple[int, ...]) -> Regular | None:
+    """Multiples of `step`, in units of the last of so many places, but those of any of others."""
+    modulus = math.lcm(step, *without)
+    if modulus * (places + 2) > MAX_REMAINDERS:
+        return None
+    fits = [
+        value % step == 0 and not any(value % other == 0 for other in without)
+        for value in range(modulus)
+    ]
+    if not any(fits):
+        return NOTHING
+    # States: the remainder before the point; then one block a decimal; then only zeros.
+    tail = modulus * (places + 1)
+    edges: list[tuple[tuple[CharSet, int], ...]] = []
+    accepting = set()
+
+    def digits(remainder: int, block: int) -> dict[int, list[int]]:
+        ways: dict[int, list[int]] = {}
+        for digit in range(10):
+            target = block * modulus + (remainder * 10 + digit) % modulus
+            ways.setdefault(target, []).append(digit)
+        return ways
+
+    for block in range(places + 1):
+        for remainder in range(modulus):
+            state = block * modulus + remainder
+            if fits[(remainder * 10 ** (places - block)) % modulus]:
+                accepting.add(state)
+            ways: dict[int, list[int]] = {}
+            if block == 0:
+                ways = digits(remainder, 0)
+            elif block < places:
+                ways = digits(remainder, block + 1)
+            elif fits[remainder]:
+                ways = {tail: [0]}
+            row = [(CharSet.of("".join(map(str, some))), target) for target, some in ways.items()]
+            if block == 0:
+                row.append((CharSet.of("."), tail + 1 + remainder))
+            edges.append(tuple(row))
+    edges.append(((CharSet.of("0"), tail),))
+    accepting.add(tail)
+    for remainder in range(modulus):  # just after the point: a digit must follow
+        if places:
+            ways = digits(remainder, 1)
+        else:
+            ways = {tail: [0]} if fits[remainder] else {}
+        edges.append(
+            tuple((CharSet.of("".join(map(str, some))), target) for target, some in ways.items())
+        )
+    return Dfa(tuple(edges), frozenset(accepting))
