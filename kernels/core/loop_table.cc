@@ -34,12 +34,16 @@ LoopTable::LoopTable(RegexPool& pool, const TokenIndex& index, NodeId body)
     if (ran.end != End::kInside) continue;
     stay_[token >> 5] |= 1u << (token & 31);
     if (ran.rounds != index.characters(token)) odd_.emplace_back(token, ran.rounds);
+    if (!ran.whole && ran.offset > 0) {
+      unfinished_.push_back({token, static_cast<std::uint16_t>(ran.offset),
+                             static_cast<std::uint16_t>(ran.rounds - 1)});
+    }
   }
   for (std::uint32_t word : stay_) staying_ += static_cast<std::size_t>(std::popcount(word));
 }
 
 LoopTable::Run LoopTable::run(std::string_view bytes) {
-  Run ran{0, 0, End::kInside};
+  Run ran{0, 0, End::kInside, true};
   for (std::size_t i = 0; i < bytes.size();) {
     ran.offset = i;  // where the round begins
     std::uint8_t byte = static_cast<std::uint8_t>(bytes[i]);
@@ -63,6 +67,7 @@ LoopTable::Run LoopTable::run(std::string_view bytes) {
       }
       ++i;
     } while (left != kEpsilon && i < bytes.size());
+    ran.whole = left == kEpsilon;
   }
   return ran;
 }
@@ -102,7 +107,8 @@ const LoopTable::Exits& LoopTable::exits(std::uint8_t byte) {
 }
 
 std::size_t LoopTable::bytes() const noexcept {
-  std::size_t total = stay_.size() * 4 * (1 + within_.size()) + odd_.size() * 8;
+  std::size_t total =
+      stay_.size() * 4 * (1 + within_.size()) + odd_.size() * 8 + unfinished_.size() * sizeof(Exit);
   for (const auto& [byte, exits] : exits_) {
     total += exits.tokens.size() * sizeof(Exit) + exits.remainders.bytes_held();
   }

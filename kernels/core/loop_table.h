@@ -45,6 +45,10 @@ class LoopTable {
   /// Those of them that begin at most so many rounds.
   std::span<const std::uint32_t> stay_within(std::size_t rounds);
 
+  /// Tokens that stay, and end inside a round: their first `offset` bytes are so many whole rounds,
+  /// one at least, and those after them might begin something else as well.
+  std::span<const Exit> unfinished() const noexcept { return unfinished_; }
+
   /// The tokens that leave by this byte, and the trie of what they have from that byte on, in which
   /// an entry is a place in the list.
   struct Exits {
@@ -62,8 +66,9 @@ class LoopTable {
   enum class End : std::uint8_t { kInside, kLeft };
   struct Run {
     std::uint32_t rounds;
-    std::size_t offset;
+    std::size_t offset;  // where the last round begins
     End end;
+    bool whole;  // that round is
   };
 
   LoopTable(RegexPool& pool, const TokenIndex& index, NodeId body);
@@ -77,6 +82,7 @@ class LoopTable {
   std::vector<std::uint32_t> stay_;
   std::size_t staying_ = 0;
   std::vector<std::pair<TokenId, std::uint32_t>> odd_;  // tokens that stay: rounds, not characters
+  std::vector<Exit> unfinished_;
   std::map<std::size_t, std::vector<std::uint32_t>> within_;
   std::map<std::uint8_t, Exits> exits_;
 };

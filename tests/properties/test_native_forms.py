@@ -15,8 +15,11 @@ from slm.grammar import regular
 from slm.grammar.charset import CharSet
 from slm.grammar.ir import Terminal, seq
 from slm.grammar.regular import Chars, Regular, complement, concat, intersection, repeat, union
+from slm.mask import compile_grammar
+from slm.schema import compile_schema
 from slm.schema.formats import format_language
 from slm.schema.strings import spell
+from slm.vocab import Vocabulary
 from tests.properties.test_native_tables import differences, words_vocabulary
 
 pytest.importorskip(
@@ -89,3 +92,51 @@ def test_formats_change_nothing(name: str) -> None:
     body = seq(strings(language), Terminal("COLON", regular.literal(":")))
     for seed in range(6):
         assert differences(body, VOCABULARY, 40, seed) == []
+
+
+# Many tokens of letters and few that begin an escape: then the tables of loops go by their exits.
+PAIRS = [one + other for one in "abcdefghij" for other in "abcdefghij"]
+ESCAPES = [
+    head + text + edge
+    for head in ("", '"')
+    for text in ("a", "ab")
+    for edge in ("\\", "\\u00", "\\u0061", "\\ud83d", '"')
+]
+COUNTED = Vocabulary.from_bytes(
+    [*(bytes([byte]) for byte in range(256)), *(text.encode() for text in PAIRS + ESCAPES), None],
+    eos_ids=[256 + len(PAIRS) + len(ESCAPES)],
+)
+letters = st.sampled_from(["ab", "abcdefghi", "abcdefghij", "bd"]).map(CharSet.of).map(Chars)
+ends = st.sampled_from(["", "d", "ab", "😀", "é"])
+small = st.sampled_from([(0, 1), (0, 2), (1, 2), (2, 2), (0, None), (1, 3)])
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    letters, small, letters, small, st.sampled_from(["", "d", "ab", "😀", "é"]), st.integers(0, 99)
+)
+def test_what_begins_a_round_may_begin_the_tail(
+    first: Regular,
+    low_high: tuple[int, int | None],
+    second: Regular,
+    others: tuple[int, int | None],
+    end: str,
+    seed: int,
+) -> None:
+    """A counted class, then another: every character of both may be spelled as an escape."""
+    language = concat(repeat(first, *low_high), repeat(second, *others), regular.literal(end))
+    body = seq(strings(language), Terminal("COLON", regular.literal(":")))
+    for walk in range(4):
+        assert differences(body, COUNTED, 8, 4 * seed + walk) == []
+
+
+def test_a_token_may_end_inside_of_what_is_no_round_any_more() -> None:
+    """After all the rounds that may be, half an escape still begins the tail."""
+    tokens = [*(bytes([byte]) for byte in range(256)), b"a\\", b"a\\u00", None]
+    vocabulary = Vocabulary.from_bytes(tokens, eos_ids=[258])
+    grammar = compile_schema({"type": "string", "pattern": "^[a-c]{0,2}d$"}).grammar
+    for engine in ("reference", "native"):
+        matcher = compile_grammar(grammar, vocabulary, engine).matcher()
+        for byte in b'"a':
+            matcher.accept(byte)
+        assert {256, 257} <= set(matcher.allowed())
