@@ -3,13 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "core/hash.h"
+#include "core/slot_table.h"
 
 namespace slm {
 
-/// Insert-only, linear probing, at most half full. The key ~0 is reserved.
+/// Insert-only. The key ~0 is reserved.
 ///
 /// Cost: one cache line a look-up in most cases; std::unordered_map takes a node and a division.
 class FlatMap {
@@ -17,52 +17,26 @@ class FlatMap {
   static constexpr std::uint32_t kAbsent = 0xFFFFFFFFu;
 
   std::uint32_t find(std::uint64_t key) const noexcept {
-    if (slots_.empty()) return kAbsent;
-    for (std::size_t at = mix(0, key) & mask_;; at = (at + 1) & mask_) {
-      const Slot& slot = slots_[at];
-      if (slot.key == key) return slot.value;
-      if (slot.key == kFree) return kAbsent;
-    }
+    const Slot* found =
+        slots_.find(mix(0, key), [&](const Slot& slot) { return slot.tag == key + 1; });
+    return found == nullptr ? kAbsent : found->value;
   }
 
   /// The key must not be there yet.
-  void insert(std::uint64_t key, std::uint32_t value) {
-    if (2 * (size_ + 1) > slots_.size()) grow();
-    place(key, value);
-    ++size_;
-  }
+  void insert(std::uint64_t key, std::uint32_t value) { slots_.insert({key + 1, value}); }
 
-  void clear() noexcept {
-    slots_.clear();
-    size_ = 0;
-  }
-  std::size_t size() const noexcept { return size_; }
-  std::size_t bytes() const noexcept { return slots_.size() * sizeof(Slot); }
+  void clear() noexcept { slots_.clear(); }
+  std::size_t size() const noexcept { return slots_.size(); }
+  std::size_t bytes() const noexcept { return slots_.bytes(); }
 
  private:
-  static constexpr std::uint64_t kFree = ~std::uint64_t{0};
   struct Slot {
-    std::uint64_t key = kFree;
-    std::uint32_t value = kAbsent;
+    std::uint64_t tag;  // the key and one
+    std::uint32_t value;
+    bool is_free() const noexcept { return tag == 0; }
+    std::uint64_t place() const noexcept { return mix(0, tag - 1); }
   };
-
-  void place(std::uint64_t key, std::uint32_t value) noexcept {
-    std::size_t at = mix(0, key) & mask_;
-    while (slots_[at].key != kFree) at = (at + 1) & mask_;
-    slots_[at] = {key, value};
-  }
-  void grow() {
-    std::vector<Slot> old = std::move(slots_);
-    slots_.assign(old.empty() ? 64 : old.size() * 2, Slot{});
-    mask_ = slots_.size() - 1;
-    for (const Slot& slot : old) {
-      if (slot.key != kFree) place(slot.key, slot.value);
-    }
-  }
-
-  std::vector<Slot> slots_;
-  std::size_t mask_ = 0;
-  std::size_t size_ = 0;
+  SlotTable<Slot> slots_;
 };
 
 }  // namespace slm

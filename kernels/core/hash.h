@@ -5,7 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
+
+#include "core/slot_table.h"
 
 namespace slm {
 
@@ -24,18 +25,15 @@ inline std::uint64_t mix(std::uint64_t seed, std::uint64_t value) noexcept {
 class SequencePool {
  public:
   std::uint32_t intern(std::span<const std::uint32_t> words) {
-    if (2 * (ends_.size() + 1) > slots_.size()) grow();
     std::uint64_t hash = words.size();
     for (std::uint32_t word : words) hash = mix(hash, word);
-    std::size_t at = hash & (slots_.size() - 1);
-    for (; slots_[at].id != kFree; at = (at + 1) & (slots_.size() - 1)) {
-      if (slots_[at].hash != hash) continue;
-      std::span<const std::uint32_t> known = this->words(slots_[at].id);
-      if (std::ranges::equal(known, words)) return slots_[at].id;
-    }
+    const Slot* known = slots_.find(hash, [&](const Slot& slot) {
+      return slot.hash == hash && std::ranges::equal(this->words(slot.next - 1), words);
+    });
+    if (known != nullptr) return known->next - 1;
     std::uint32_t id = static_cast<std::uint32_t>(ends_.size());
-    slots_[at] = {hash, id};
-    store_.insert(store_.end(), words.begin(), words.end());
+    slots_.insert({hash, id + 1});
+    store_.append(words.data(), words.size());
     ends_.push_back(store_.size());
     return id;
   }
@@ -48,30 +46,20 @@ class SequencePool {
 
   std::size_t size() const noexcept { return ends_.size(); }
   std::size_t bytes() const noexcept {
-    return store_.capacity() * 4 + ends_.capacity() * 8 + slots_.size() * sizeof(Slot);
+    return store_.capacity() * 4 + ends_.capacity() * 8 + slots_.bytes();
   }
 
  private:
-  static constexpr std::uint32_t kFree = 0xFFFFFFFFu;
   struct Slot {
-    std::uint64_t hash = 0;
-    std::uint32_t id = kFree;
+    std::uint64_t hash;
+    std::uint32_t next;  // the number and one
+    bool is_free() const noexcept { return next == 0; }
+    std::uint64_t place() const noexcept { return hash; }
   };
 
-  void grow() {
-    std::vector<Slot> old = std::move(slots_);
-    slots_.assign(old.empty() ? 64 : old.size() * 2, Slot{});
-    for (const Slot& slot : old) {
-      if (slot.id == kFree) continue;
-      std::size_t at = slot.hash & (slots_.size() - 1);
-      while (slots_[at].id != kFree) at = (at + 1) & (slots_.size() - 1);
-      slots_[at] = slot;
-    }
-  }
-
-  std::vector<std::uint32_t> store_;
-  std::vector<std::size_t> ends_;
-  std::vector<Slot> slots_;
+  PagedArray<std::uint32_t> store_;
+  PagedArray<std::size_t> ends_;
+  SlotTable<Slot> slots_;
 };
 
 }  // namespace slm

@@ -289,7 +289,7 @@ class RegexPool {
   NodeId dfa_expansion(const Node& node) const { return dfas_[node.a].states[node.b].expansion; }
   const Least& nearest_end(const Node& automaton_state);
 
-  std::vector<Node> nodes_;
+  PagedArray<Node> nodes_;
   SequencePool keys_;   // a node's fields, for hash-consing; numbered as the nodes
   SequencePool lists_;  // children of unions and intersections
   SequencePool sets_;   // ranges, flattened
@@ -297,12 +297,12 @@ class RegexPool {
   FlatMap derivatives_;
   // By node: how often a derivative was made, or, from kBusy on, a place in rows_.
   static constexpr std::uint32_t kBusy = 12;
-  std::vector<std::uint32_t> row_of_;
+  PagedArray<std::uint32_t> row_of_;
   std::vector<std::unique_ptr<NodeId[]>> rows_;
-  std::vector<NodeId> ascii_;            // by character: the set of just that one, once made
-  std::vector<std::uint8_t> alive_;      // by node: see Alive
-  std::vector<std::uint32_t> first_of_;  // by node: its place in first_, plus one
-  std::vector<ByteSet> first_;
+  std::vector<NodeId> ascii_;           // by character: the set of just that one, once made
+  PagedArray<std::uint8_t> alive_;      // by node: see Alive
+  PagedArray<std::uint32_t> first_of_;  // by node: its place in first_, plus one
+  PagedArray<ByteSet> first_;
   std::unordered_map<NodeId, Least> least_;  // of least_more
   std::unordered_map<NodeId, ByteSet> last_;
   std::unordered_map<NodeId, CharClass> singles_;  // of single_characters

@@ -149,6 +149,9 @@ NodeId RegexPool::clamp_intersection(NodeId id, std::int32_t length) {
       !is_prefix_code(repeated.a)) {
     return id;
   }
+  // The near end must be one of both: of a condition that reads other texts as well, it may not be.
+  NodeId other = bound == &parts[0] ? parts[1] : parts[0];
+  if (!made_of_rounds(other, repeated.a)) return id;
   *bound = repeat(repeated.a, 0, kNoBound);
   return intersect(std::move(parts));
 }
@@ -296,9 +299,21 @@ bool RegexPool::is_prefix_code(NodeId id) {
     case Kind::kRest:
       holds = true;
       break;
-    case Kind::kConcat:
-      holds = is_prefix_code(node.a) && is_prefix_code(node.b);
+    case Kind::kConcat: {  // a loop: a literal is as many parts as characters
+      std::vector<NodeId> passed;
+      NodeId at = id;
+      for (; nodes_[at].kind == Kind::kConcat && is_prefix_code(nodes_[at].a); at = nodes_[at].b) {
+        if (known = prefix_codes_.find(at); known != FlatMap::kAbsent) break;
+        if (at != id) passed.push_back(at);
+      }
+      if (known != FlatMap::kAbsent) {
+        holds = known != 0;
+      } else {
+        holds = nodes_[at].kind != Kind::kConcat && is_prefix_code(at);
+      }
+      for (NodeId suffix : passed) prefix_codes_.insert(suffix, holds ? 1 : 0);
       break;
+    }
     case Kind::kRepeat:
       holds = node.low == node.high && is_prefix_code(node.a);
       break;

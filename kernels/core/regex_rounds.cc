@@ -86,9 +86,30 @@ bool RegexPool::made_of_rounds(NodeId texts, NodeId round) {
     case Kind::kChars:
       holds = within(texts, round);
       break;
-    case Kind::kConcat:
-      holds = made_of_rounds(node.a, round) ? made_of_rounds(node.b, round) : within(texts, round);
+    case Kind::kConcat: {  // a loop: a literal is as many parts as characters
+      std::vector<std::uint64_t> passed;
+      NodeId at = texts;
+      while (nodes_[at].kind == Kind::kConcat && made_of_rounds(nodes_[at].a, round)) {
+        at = nodes_[at].b;
+        std::uint64_t suffix = (std::uint64_t{at} << 32) | round;
+        known = made_of_rounds_.find(suffix);
+        if (known != FlatMap::kAbsent) break;
+        if (nodes_[at].kind == Kind::kConcat) passed.push_back(suffix);
+      }
+      if (known != FlatMap::kAbsent) {
+        holds = known != 0;
+      } else {
+        holds = nodes_[at].kind == Kind::kConcat ? within(at, round) : made_of_rounds(at, round);
+      }
+      if (holds || searches_ == 0) {
+        for (std::uint64_t suffix : passed) {  // `within` may have met some
+          if (made_of_rounds_.find(suffix) == FlatMap::kAbsent) {
+            made_of_rounds_.insert(suffix, holds ? 1 : 0);
+          }
+        }
+      }
       break;
+    }
     case Kind::kUnion: {
       holds = true;
       for (NodeId option : options(texts)) holds = holds && made_of_rounds(option, round);

@@ -1,5 +1,6 @@
 // Tests of the core that need no Python, so that sanitizers can run them.
 //   cmake -S . -B build/tests -DSLM_PYTHON=OFF -DSLM_TESTS=ON -DSLM_SANITIZE=address,undefined
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
@@ -9,6 +10,7 @@
 
 #include "core/engine.h"
 #include "core/error.h"
+#include "core/flat_map.h"
 #include "core/pool.h"
 #include "core/regex.h"
 #include "core/session.h"
@@ -32,6 +34,25 @@ NodeId text(RegexPool& pool, const std::string& ascii) {
     parts.push_back(pool.chars({{point, point}}));
   }
   return pool.concat(parts);
+}
+
+/// A table that is being moved has all that was put into it, each once, and nothing else.
+void test_tables_move_a_few_slots_at_a_time() {
+  FlatMap map;
+  SequencePool pool;
+  for (std::uint32_t i = 0; i < 60'000; ++i) {
+    map.insert(std::uint64_t{i} * 7919, i);
+    CHECK(pool.intern(std::array<std::uint32_t, 3>{i, i / 3, 5}) == i);
+    if (i % 97 != 0) continue;
+    for (std::uint32_t k : {0u, i / 3, i / 2, i}) {
+      CHECK(map.find(std::uint64_t{k} * 7919) == k);
+      CHECK(pool.intern(std::array<std::uint32_t, 3>{k, k / 3, 5}) == k);
+    }
+    CHECK(map.find(std::uint64_t{i} * 7919 + 1) == FlatMap::kAbsent);
+  }
+  CHECK(map.size() == 60'000 && pool.size() == 60'000);
+  map.clear();
+  CHECK(map.find(0) == FlatMap::kAbsent && map.size() == 0);
 }
 
 void test_code_points_are_utf8() {
@@ -260,6 +281,7 @@ void test_batches_share_the_pool() {
 }  // namespace
 
 int main() {
+  test_tables_move_a_few_slots_at_a_time();
   test_code_points_are_utf8();
   test_counters_do_not_copy();
   test_what_is_struck_is_seen_by_its_form();

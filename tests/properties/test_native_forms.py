@@ -140,3 +140,43 @@ def test_a_token_may_end_inside_of_what_is_no_round_any_more() -> None:
         for byte in b'"a':
             matcher.accept(byte)
         assert {256, 257} <= set(matcher.allowed())
+
+
+SINGLES = Vocabulary.from_bytes([*(bytes([byte]) for byte in range(256)), None], eos_ids=[256])
+
+
+def test_a_bound_is_felt_where_the_near_end_is_no_end() -> None:
+    """`1` would end the pattern soon, but the other has no digits: 21 letters are needed."""
+    patterns = ["^[a-z]*$", "^([a-z](1|[a-z]{4}){5}|d)$"]
+    schema = {"type": "string", "maxLength": 17, "allOf": [{"pattern": p} for p in patterns]}
+    grammar = compile_schema(schema).grammar
+    for engine in ("reference", "native"):
+        matcher = compile_grammar(grammar, SINGLES, engine).matcher()
+        matcher.accept(ord('"'))
+        assert [chr(token) for token in matcher.allowed()] == ["\\", "d"]
+
+
+LONG = "abcdefghij" * 150
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"pattern": f"^(?:[a-z]*|{LONG})$"},
+        {"pattern": f"^{LONG}$", "not": {"pattern": "^[b-z]*$"}},
+        {"pattern": f"^{LONG}$", "maxLength": 2000},
+        {"pattern": f"^{LONG}[a-z]*$", "minLength": 3},
+        {"pattern": f"^(?:{LONG})*$"},
+    ],
+)
+def test_long_texts_are_not_deep(schema: dict[str, object]) -> None:
+    """A text of 1,500 characters in a pattern is read by both engines."""
+    grammar = compile_schema({"type": "string", **schema}).grammar
+    seen = []
+    for engine in ("reference", "native"):
+        vocabulary = Vocabulary.from_bytes(SINGLES.tokens, eos_ids=[256], name=engine)
+        matcher = compile_grammar(grammar, vocabulary, engine).matcher()
+        for byte in b'"abc':
+            matcher.accept(byte)
+        seen.append(matcher.allowed())
+    assert seen[0] == seen[1]
