@@ -137,7 +137,8 @@ bool RegexPool::made_of_rounds(NodeId texts, NodeId round) {
 /// intersection.
 ///
 /// A text that is made of rounds is so in one way only, so rounds add up over the parts of a
-/// concatenation. With one part that varies, it takes what the others leave.
+/// concatenation. With one part that varies, it takes what the others leave; several have to be the
+/// shortest there are when nothing is left.
 NodeId RegexPool::count_rounds(NodeId rounds, NodeId texts) {
   const Node counter = nodes_[rounds];
   if (counter.kind != Kind::kRepeat || nodes_[texts].boolean) return kUndecided;
@@ -152,8 +153,9 @@ NodeId RegexPool::count_rounds(NodeId rounds, NodeId texts) {
     if (parts.size() > 256) return kUndecided;
   }
   parts.push_back(texts);
-  std::int64_t fixed = 0;
+  std::int64_t fixed = 0, least = 0;  // rounds that there always are; and those of what varies
   std::size_t varies = parts.size();
+  bool several = false;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const Node part = nodes_[parts[i]];
     bool repeats = part.kind == Kind::kRepeat;
@@ -163,11 +165,20 @@ NodeId RegexPool::count_rounds(NodeId rounds, NodeId texts) {
       fixed += 1;
     } else if (part.low == part.high) {
       fixed += part.low;
-    } else if (varies < parts.size()) {
-      return kUndecided;
     } else {
+      several = several || varies < parts.size();
+      least += part.low;
       varies = i;
     }
+  }
+  if (several) {  // all of them are as short as can be, or it is not known which is not
+    if (counter.high == kNoBound || counter.high > fixed + least) return kUndecided;
+    if (counter.high < fixed + least) return kNothing;
+    for (NodeId& each : parts) {
+      const Node part = nodes_[each];
+      if (part.kind == Kind::kRepeat) each = repeat(part.a, part.low, part.low);
+    }
+    return concat(parts);
   }
   std::int64_t low = counter.low - fixed;
   std::int64_t high = counter.high == kNoBound ? std::int64_t{-1} : counter.high - fixed;
