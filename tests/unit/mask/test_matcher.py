@@ -11,6 +11,8 @@ import pytest
 
 import slm
 from slm.errors import BitmaskMismatch, RollbackTooFar, UnknownToken
+from slm.grammar import regular
+from slm.grammar.ir import Grammar, Rule, Terminal, seq
 from slm.grammar.reader import read_grammar
 from slm.mask import CompiledGrammar, compile_grammar
 from slm.vocab import Vocabulary, byte_vocabulary
@@ -359,3 +361,13 @@ def test_fill_mask_takes_what_the_quick_way_does_not(engine: str) -> None:
     matrix = np.zeros((2, 9), np.int32).view(np.recarray)
     matcher.fill_mask(matrix, True)
     assert np.array_equal(np.asarray(matrix)[1], expected)
+
+
+@engines
+def test_what_an_ended_terminal_forbids_is_not_expected(engine: str) -> None:
+    """After `T0`, which is to be the longest, no `a` can follow that `T0` could have taken."""
+    other = Terminal("T0", regular.complement(regular.literal("a")), longest=True)
+    body = seq(other, Terminal("T1", regular.literal("a")))
+    matcher = compile_grammar(Grammar((Rule("start", body),), "start"), BYTES, engine).matcher()
+    matcher.accept(ord("b"))
+    assert [each.terminal for each in matcher.expectations()] == ["T0"]
