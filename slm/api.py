@@ -18,6 +18,7 @@ from slm.decode.protocol import LanguageModel
 from slm.decode.spec import AnySpec, Spec, Specification, compile_spec
 from slm.errors import ModelNotFound, Place, UsageError
 from slm.mask import CompiledGrammar
+from slm.mask.stats import DEFAULT_MEMORY
 from slm.vocab import Vocabulary
 
 if TYPE_CHECKING:
@@ -140,7 +141,11 @@ def choice(options: Sequence[str]) -> Spec:
 
 
 def compile(  # noqa: A001 - the public name is slm.compile
-    spec: AnySpec, vocabulary: Vocabulary, *, engine: str | None = None
+    spec: AnySpec,
+    vocabulary: Vocabulary,
+    *,
+    engine: str | None = None,
+    memory: int = DEFAULT_MEMORY,
 ) -> CompiledGrammar:
     """Join a specification with a vocabulary; the result makes matchers.
 
@@ -150,13 +155,16 @@ def compile(  # noqa: A001 - the public name is slm.compile
         spec: a `Spec`, what `Knowledge.triples` gives, or a `Grammar`.
         vocabulary: a tokenizer's tokens.
         engine: "native" or "reference"; None for ``SLM_ENGINE``, else the best there is.
+        memory: bytes that the native engine's tables of this grammar may take, a quarter of them
+            for masks; past it they are begun anew, and masks stay the same.
 
     Raises:
+        UsageError: not a specification, or not a vocabulary, or `memory` is below 1.
         EmptyLanguage: no text matches.
         VocabularyCannotSpell: no token sequence makes a text that matches.
         EngineUnavailable: the engine is not there.
     """
-    return compile_spec(spec, vocabulary, engine=engine)
+    return compile_spec(spec, vocabulary, engine=engine, memory=memory)
 
 
 def load(

@@ -18,16 +18,37 @@ namespace {
 
 using Words = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-std::shared_ptr<VocabularyTables> make_tables(const nb::list& tokens,
-                                              std::optional<std::string> folder) {
+/// Any path the system has; None, and what is no path, are no folder.
+std::optional<std::filesystem::path> folder_of(nb::handle folder) {
+  if (folder.is_none()) return std::nullopt;
+  PyObject* name = nullptr;
+#ifdef _WIN32
+  if (PyUnicode_FSDecoder(folder.ptr(), &name)) {
+    nb::object text = nb::steal(name);
+    Py_ssize_t size = 0;
+    if (wchar_t* wide = PyUnicode_AsWideCharString(text.ptr(), &size)) {
+      std::wstring copy(wide, static_cast<std::size_t>(size));
+      PyMem_Free(wide);
+      return copy;
+    }
+  }
+#else
+  if (PyUnicode_FSConverter(folder.ptr(), &name)) {
+    return std::string(view(nb::steal<nb::bytes>(name)));
+  }
+#endif
+  PyErr_Clear();
+  return std::nullopt;
+}
+
+std::shared_ptr<VocabularyTables> make_tables(const nb::list& tokens, nb::handle folder) {
   std::vector<std::string> bytes;
   bytes.reserve(nb::len(tokens));
   for (nb::handle token : tokens) {
     bytes.emplace_back(token.is_none() ? std::string_view{} : view(nb::cast<nb::bytes>(token)));
   }
+  std::optional<std::filesystem::path> path = folder_of(folder);
   nb::gil_scoped_release release;
-  std::optional<std::filesystem::path> path;
-  if (folder) path = std::filesystem::path(std::u8string(folder->begin(), folder->end()));
   return std::make_shared<VocabularyTables>(std::move(bytes), std::move(path));
 }
 
@@ -87,6 +108,9 @@ void bind_engine(nb::module_& m) {
           [](VocabularyTables& tables) {
             return tables.store() == nullptr || tables.store()->save();
           },
+          nb::call_guard<nb::gil_scoped_release>())
+      .def_static(
+          "save_all", [] { return TableStore::save_all(); },
           nb::call_guard<nb::gil_scoped_release>());
 
   constexpr std::size_t kMemory = Engine::kMemory;

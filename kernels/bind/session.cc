@@ -38,11 +38,11 @@ void walk_mask(Session& session, Row row) {
 /// A remembered mask is copied at once; letting go of the GIL would cost more than the copy.
 void write_mask(Session& session, std::span<std::uint32_t> words) {
   while (!session.try_fill_mask(words)) {
-    session.settle();
-    std::shared_ptr<Engine> engine = session.shared_engine();
-    StateId state = session.state();  // as above; a fork would cost more
-    nb::gil_scoped_release release;
     try {
+      session.settle();  // what it moves on to may retire on the way
+      std::shared_ptr<Engine> engine = session.shared_engine();
+      StateId state = session.state();  // as above; a fork would cost more
+      nb::gil_scoped_release release;
       return engine->fill_mask(state, words);
     } catch (const Retired&) {
     }

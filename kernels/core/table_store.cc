@@ -3,8 +3,18 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <initializer_list>
+#include <new>
 #include <random>
+#include <set>
+#include <string_view>
 #include <system_error>
+
+#ifndef _WIN32
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+#endif
 
 namespace slm {
 namespace {
@@ -45,11 +55,25 @@ Hash128 hash_of(const Hash128& key, std::string_view bytes) {
   return hash.done();
 }
 
-/// Writes all of a file and then gives it its name, or leaves nothing behind.
-bool write_whole(const fs::path& path, const std::vector<std::string_view>& parts) {
+/// Makes an empty file that is its owner's alone from the first moment, where there are owners.
+bool make_file([[maybe_unused]] const fs::path& path) {
+#ifdef _WIN32
+  return true;
+#else
+  int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  return file >= 0 && ::close(file) == 0;
+#endif
+}
+
+enum class Taken { kReplaced, kLeft };
+
+/// Writes all of a file and then gives it its name, or leaves nothing behind. Where the name is
+/// taken, the file there is replaced, or left and all is well.
+bool write_whole(const fs::path& path, const std::vector<std::string_view>& parts, Taken taken) {
   std::error_code error;
   fs::path other = path;
   other.replace_extension(hex(random_bits()) + ".tmp");
+  if (!make_file(other)) return false;
   {
     std::ofstream out(other, std::ios::binary | std::ios::trunc);
     for (std::string_view part : parts) {
@@ -61,10 +85,60 @@ bool write_whole(const fs::path& path, const std::vector<std::string_view>& part
       return false;
     }
   }
+  if (taken == Taken::kLeft) {
+    fs::create_hard_link(other, path, error);
+    std::error_code ignored;
+    if (!error || fs::exists(path, ignored)) {
+      fs::remove(other, ignored);
+      return true;
+    }
+  }
   fs::rename(other, path, error);
   if (!error) return true;
   fs::remove(other, error);
   return false;
+}
+
+/// Whether a name is made of these parts; a number is that many hexadecimal digits. No conversion
+/// between encodings, which may fail.
+struct Part {
+  std::string_view text;
+  std::size_t digits = 0;
+};
+bool is_made_of(const fs::path& name, std::initializer_list<Part> parts) {
+  const fs::path::string_type& native = name.native();
+  std::size_t at = 0;
+  for (const Part& part : parts) {
+    for (char c : part.text) {
+      if (at == native.size() || native[at++] != static_cast<fs::path::value_type>(c)) return false;
+    }
+    for (std::size_t i = 0; i < part.digits; ++i) {
+      if (at == native.size()) return false;
+      auto c = native[at++];
+      if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f')) return false;
+    }
+  }
+  return at == native.size();
+}
+bool is_tables(const fs::path& path) {
+  return is_made_of(path.filename(), {{"", 32}, {".tables"}});
+}
+bool is_unfinished(const fs::path& path) {
+  return is_made_of(path.filename(), {{"", 32}, {".", 32}, {".tmp"}});
+}
+bool is_folder(const fs::path& path) {
+  return is_made_of(path.filename(), {{"tables-", 16}, {"-", 32}});
+}
+bool is_unfinished_key(const fs::path& path) {
+  return is_made_of(path.filename(), {{"key.", 32}, {".tmp"}});
+}
+
+template <class Do>
+void each_in(const fs::path& folder, Do work) {
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
+    work(at->path());
+  }
 }
 
 bool older_than(const fs::path& path, std::chrono::hours age) {
@@ -86,90 +160,148 @@ std::string_view bytes_of(const Plain* data, std::size_t count) {
 
 Hash128 build_name() { return hash_of(kPublic, SLM_CORE_DIGEST); }
 
+/// All stores of the process, for its end and for its forks. Never destroyed: stores may outlive
+/// what is static.
+struct TableStore::Registry {
+  std::mutex mutex;  // taken before those of the stores
+  std::set<TableStore*> stores;
+};
+
+TableStore::Registry& TableStore::registry() {
+  static Registry* one = [] {
+#ifndef _WIN32
+    // A fork happens while no store is in the middle of a change. What another thread is writing
+    // then goes on in the parent only; in the child nobody will ever unlock `saving_`.
+    pthread_atfork(
+        [] {
+          registry().mutex.lock();
+          for (TableStore* store : registry().stores) store->mutex_.lock();
+        },
+        [] {
+          for (TableStore* store : registry().stores) store->mutex_.unlock();
+          registry().mutex.unlock();
+        },
+        [] {
+          for (TableStore* store : registry().stores) {
+            store->pending_.clear();
+            store->writing_.clear();
+            store->pending_bytes_ = 0;
+            new (&store->saving_) std::mutex;
+            store->mutex_.unlock();
+          }
+          registry().mutex.unlock();
+        });
+#endif
+    return new Registry;
+  }();
+  return *one;
+}
+
 TableStore::TableStore(fs::path root, const Hash128& vocabulary, std::chrono::nanoseconds least)
     : root_(std::move(root)),
       folder_(root_ / ("tables-" + hex(build_name()).substr(0, 16) + "-" + hex(vocabulary))),
       vocabulary_(vocabulary),
+      key_(random_bits()),
       least_(least) {
-  if (!read_key(false)) key_ = random_bits();  // written with the first tables
+  // Nothing depends on whether that succeeds: `save` tries again and then looks.
+  if (read_key(key_) != Read::kGood && make_key(key_)) read_key(key_);
   open();
+  std::lock_guard lock(registry().mutex);
+  registry().stores.insert(this);
 }
 
-/// The key is a file of its own. Where two processes make one at once, one of them has written
-/// tables under a key that is gone: they have names that nobody will ask for.
-bool TableStore::read_key(bool make) {
-  fs::path path = root_ / "key";
-  auto read = [&] {
-    std::ifstream in(path, std::ios::binary);
-    Hash128 words[2];  // the key, and a hash of it
-    if (!in.read(reinterpret_cast<char*>(words), sizeof words)) return false;
-    KeyedHash hash(kPublic);
-    hash.add(words[0]);
-    if (hash.done() != words[1]) return false;
-    key_ = words[0];
-    return true;
-  };
-  if (!make) return read();
-  std::error_code error;
-  if (fs::exists(path, error)) {
-    Hash128 mine = key_;
-    if (read()) return key_ == mine;
-  }
+TableStore::~TableStore() {
+  save();
+  std::lock_guard lock(registry().mutex);
+  registry().stores.erase(this);
+}
+
+/// The key is a file of its own. Changes `key` only where it is good.
+TableStore::Read TableStore::read_key(Hash128& key) const {
+  std::ifstream in(root_ / "key", std::ios::binary);
+  if (!in) return Read::kGone;
+  Hash128 words[2];  // the key, and a hash of it
+  if (!in.read(reinterpret_cast<char*>(words), sizeof words)) return Read::kUnsound;
   KeyedHash hash(kPublic);
-  hash.add(key_);
-  Hash128 words[2] = {key_, hash.done()};
-  if (!write_whole(path, {bytes_of(words, 2)})) return false;
-  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write, error);
-  return true;
+  hash.add(words[0]);
+  if (hash.done() != words[1]) return Read::kUnsound;
+  key = words[0];
+  return Read::kGood;
+}
+
+/// Writes a key where there is none, or none that is sound. Of processes that do so at once, all
+/// read the same one thereafter, but for those that found an unsound one: they may write under a
+/// key that is replaced, and `save` notices.
+bool TableStore::make_key(const Hash128& key) const {
+  std::error_code error;
+  bool fresh = !fs::exists(root_, error);
+  fs::create_directories(root_, error);
+  if (error) return false;
+  if (fresh) fs::permissions(root_, fs::perms::owner_all, error);
+  Hash128 there;
+  bool unsound = read_key(there) == Read::kUnsound;
+  KeyedHash hash(kPublic);
+  hash.add(key);
+  Hash128 words[2] = {key, hash.done()};
+  return write_whole(root_ / "key", {bytes_of(words, 2)},
+                     unsound ? Taken::kReplaced : Taken::kLeft);
 }
 
 void TableStore::open() {
-  std::error_code error;
   std::vector<std::pair<fs::file_time_type, fs::path>> found;
-  for (fs::directory_iterator at(folder_, error), end; !error && at != end; at.increment(error)) {
-    if (at->path().extension() != ".tables") continue;
+  each_in(folder_, [&](const fs::path& path) {
     std::error_code unknown;
-    found.emplace_back(fs::last_write_time(at->path(), unknown), at->path());
-  }
+    if (is_tables(path)) found.emplace_back(fs::last_write_time(path, unknown), path);
+  });
   std::sort(found.begin(), found.end());  // of pieces of one name the newest counts
+  pieces_.clear();
+  files_.clear();
+  unsound_.clear();
   for (const auto& [time, path] : found) {
-    if (read_names(path)) continue;
+    if (read_names(path) != Read::kUnsound) continue;
     ++refused_;
     unsound_.push_back(path);
   }
 }
 
-bool TableStore::read_names(const fs::path& path) {
+TableStore::Read TableStore::read_names(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
+  if (!in) return Read::kGone;
+  std::error_code error;
+  std::uintmax_t size = fs::file_size(path, error);
+  if (error) return Read::kGone;
   Head head;
-  if (!in.read(reinterpret_cast<char*>(&head), sizeof head)) return false;
+  if (!in.read(reinterpret_cast<char*>(&head), sizeof head)) return Read::kUnsound;
   if (head.magic != kMagic || head.build != build_name() || head.vocabulary != vocabulary_) {
-    return false;
+    return Read::kUnsound;
   }
   KeyedHash check(kPublic);
   check.add(key_);
-  if (head.key != check.done() || head.count > kMaxBytes / sizeof(Name)) return false;
+  if (head.key != check.done() || head.count > size / sizeof(Name)) return Read::kUnsound;
   std::vector<Name> names(head.count);
   Hash128 hash;
   if (!in.read(reinterpret_cast<char*>(names.data()),
                static_cast<std::streamsize>(names.size() * sizeof(Name))) ||
       !in.read(reinterpret_cast<char*>(&hash), sizeof hash)) {
-    return false;
+    return Read::kUnsound;
   }
   KeyedHash all(key_);
   all.add(bytes_of(&head, 1));
   all.add(bytes_of(names.data(), names.size()));
-  if (all.done() != hash) return false;
+  if (all.done() != hash) return Read::kUnsound;
   for (const Name& name : names) {
-    if (name.size > kMaxBytes) return false;
+    if (name.size > kMaxBytes) return Read::kUnsound;
+  }
+  for (const Name& name : names) {
     pieces_[name.name] = {files_.size(), name.offset, name.size, name.hash};
   }
   files_.push_back(path);
-  return true;
+  return Read::kGood;
 }
 
-TableStore::Read TableStore::read(const Piece& piece, std::string& bytes) const {
-  std::ifstream in(files_[piece.file], std::ios::binary);
+TableStore::Read TableStore::read(const fs::path& path, const Piece& piece,
+                                  std::string& bytes) const {
+  std::ifstream in(path, std::ios::binary);
   if (!in) return Read::kGone;
   bytes.assign(piece.size, '\0');
   in.seekg(static_cast<std::streamoff>(piece.offset));
@@ -179,17 +311,17 @@ TableStore::Read TableStore::read(const Piece& piece, std::string& bytes) const 
 
 std::optional<std::string> TableStore::find(const Hash128& name) {
   std::lock_guard lock(mutex_);
-  if (auto waiting = pending_.find(name); waiting != pending_.end()) return waiting->second;
+  for (const Pieces* waiting : {&pending_, &writing_}) {
+    if (auto at = waiting->find(name); at != waiting->end()) return at->second;
+  }
   std::string bytes;
   Read found = Read::kGone;
   for (int round = 0; round < 2; ++round) {
     auto at = pieces_.find(name);
     if (at == pieces_.end()) return std::nullopt;
-    found = read(at->second, bytes);
+    found = read(files_[at->second.file], at->second, bytes);
     if (found != Read::kGone) break;
-    pieces_.clear();  // another process has joined the files
-    files_.clear();
-    open();
+    open();  // another process has joined the files
   }
   if (found == Read::kGood) {
     ++loaded_;
@@ -202,20 +334,27 @@ std::optional<std::string> TableStore::find(const Hash128& name) {
 
 void TableStore::add(const Hash128& name, std::string piece) {
   std::lock_guard lock(mutex_);
-  if (pending_bytes_ + piece.size() > kMaxPending) return;
-  pending_bytes_ += piece.size();
-  pending_.insert_or_assign(name, std::move(piece));
+  std::size_t size = piece.size();
+  if (lost_ || pending_bytes_ + size > kMaxPending) return;
+  if (pending_.try_emplace(name, std::move(piece)).second) pending_bytes_ += size;
 }
 
-bool TableStore::write(const std::vector<std::pair<Hash128, std::string>>& pieces) {
+/// Writes a file of these pieces; `files_` and `pieces_` then have it.
+bool TableStore::write(const std::vector<const Pieces*>& sources) {
   KeyedHash check(kPublic);
   check.add(key_);
-  Head head{kMagic, build_name(), vocabulary_, check.done(), pieces.size()};
+  std::size_t count = 0;
+  for (const Pieces* pieces : sources) count += pieces->size();
+  Head head{kMagic, build_name(), vocabulary_, check.done(), count};
   std::vector<Name> names;
-  std::uint64_t offset = sizeof(Head) + pieces.size() * sizeof(Name) + sizeof(Hash128);
-  for (const auto& [name, bytes] : pieces) {
-    names.push_back({name, offset, bytes.size(), hash_of(key_, bytes)});
-    offset += bytes.size();
+  std::vector<std::string_view> bodies;
+  std::uint64_t offset = sizeof(Head) + count * sizeof(Name) + sizeof(Hash128);
+  for (const Pieces* pieces : sources) {
+    for (const auto& [name, bytes] : *pieces) {
+      names.push_back({name, offset, bytes.size(), hash_of(key_, bytes)});
+      bodies.push_back(bytes);
+      offset += bytes.size();
+    }
   }
   KeyedHash all(key_);
   all.add(bytes_of(&head, 1));
@@ -223,9 +362,10 @@ bool TableStore::write(const std::vector<std::pair<Hash128, std::string>>& piece
   Hash128 hash = all.done();
   std::vector<std::string_view> parts{bytes_of(&head, 1), bytes_of(names.data(), names.size()),
                                       bytes_of(&hash, 1)};
-  for (const auto& piece : pieces) parts.push_back(piece.second);
+  parts.insert(parts.end(), bodies.begin(), bodies.end());
   fs::path path = folder_ / (hex(random_bits()) + ".tables");
-  if (!write_whole(path, parts)) return false;
+  if (!write_whole(path, parts, Taken::kReplaced)) return false;
+  std::lock_guard lock(mutex_);
   for (const Name& name : names) {
     pieces_[name.name] = {files_.size(), name.offset, name.size, name.hash};
   }
@@ -233,78 +373,127 @@ bool TableStore::write(const std::vector<std::pair<Hash128, std::string>>& piece
   return true;
 }
 
-bool TableStore::save() {
-  std::lock_guard lock(mutex_);
-  if (pending_.empty()) return true;
-  std::error_code error;
-  bool fresh = !fs::exists(root_, error);
-  fs::create_directories(folder_, error);
-  if (error) return false;
-  if (fresh) fs::permissions(root_, fs::perms::owner_all, error);
-  if (!read_key(true)) return false;
-  std::vector<std::pair<Hash128, std::string>> pieces;
-  for (auto& [name, bytes] : pending_) pieces.emplace_back(name, std::move(bytes));
-  pending_.clear();
-  pending_bytes_ = 0;
-  // Many files are joined to one: the newest pieces first, while there is room.
-  std::vector<fs::path> joined;
-  if (files_.size() >= kMaxFiles) {
-    std::size_t total = 0;
-    for (const auto& piece : pieces) total += piece.second.size();
-    std::map<Hash128, Piece> known = pieces_;
-    for (const auto& piece : pieces) known.erase(piece.first);
-    std::vector<std::pair<Hash128, Piece>> old(known.begin(), known.end());
-    std::stable_sort(old.begin(), old.end(),
-                     [](const auto& x, const auto& y) { return x.second.file > y.second.file; });
-    for (const auto& [name, piece] : old) {
-      if (total + piece.size > kMaxBytes) break;
-      std::string bytes;
-      if (read(piece, bytes) != Read::kGood) continue;
-      total += bytes.size();
-      pieces.emplace_back(name, std::move(bytes));
-    }
-    joined = std::move(files_);
-    pieces_.clear();
-    files_.clear();
+bool TableStore::save() noexcept {
+  std::lock_guard saving(saving_);
+  {
+    std::lock_guard lock(mutex_);
+    if (pending_.empty()) return !lost_;
+    pending_.swap(writing_);
   }
-  if (!write(pieces)) {
-    if (!joined.empty()) open();
+  bool written = false;
+  try {
+    written = write_pending();
+  } catch (...) {  // no memory, or a name that the system refuses
+  }
+  std::lock_guard lock(mutex_);
+  if (!written) pending_.merge(writing_);
+  if (lost_) pending_.clear();
+  writing_.clear();
+  pending_bytes_ = 0;
+  for (const auto& piece : pending_) pending_bytes_ += piece.second.size();
+  return written;
+}
+
+bool TableStore::save_all() noexcept {
+  bool all = true;
+  std::lock_guard lock(registry().mutex);
+  for (TableStore* store : registry().stores) all = store->save() && all;
+  return all;
+}
+
+/// What `save` does without `mutex_`, for all that is in `writing_`.
+bool TableStore::write_pending() {
+  std::error_code error;
+  Hash128 there;
+  Read key = read_key(there);
+  if (key != Read::kGood && make_key(key_)) key = read_key(there);
+  if (key != Read::kGood) return false;
+  if (there != key_) {  // nobody would find the names
+    std::lock_guard lock(mutex_);
+    lost_ = true;
     return false;
   }
-  joined.insert(joined.end(), unsound_.begin(), unsound_.end());
-  unsound_.clear();
-  for (const fs::path& path : joined) fs::remove(path, error);
+  fs::create_directory(folder_, error);
+  if (error) return false;
+  std::size_t fresh = 0, count = 0, total = 0;
+  for (const auto& piece : writing_) fresh += piece.second.size();
+  each_in(folder_, [&](const fs::path& path) {
+    std::error_code gone;
+    std::uintmax_t size = is_tables(path) ? fs::file_size(path, gone) : 0;
+    if (size == 0 || gone) return;
+    ++count;
+    total += static_cast<std::size_t>(size);
+  });
+  Pieces old;
+  std::vector<fs::path> gone;
+  if (count >= kMaxFiles || total + fresh > kMaxBytes) gone = join(fresh, old);
+  if (!write({&writing_, &old})) return false;
+  {
+    std::lock_guard lock(mutex_);
+    gone.insert(gone.end(), unsound_.begin(), unsound_.end());
+    unsound_.clear();
+  }
+  for (const fs::path& path : gone) fs::remove(path, error);
+  if (!gone.empty()) {
+    std::lock_guard lock(mutex_);
+    open();
+  }
   prune();
   return true;
 }
 
-/// What dead processes and other versions left behind.
-void TableStore::prune() noexcept {
+/// Reads the newest pieces, while there is room, and gives the files they are from. A quarter of
+/// the room is left, so that a full folder is not joined at every save.
+std::vector<fs::path> TableStore::join(std::size_t total, Pieces& old) {
+  std::vector<fs::path> files;
+  std::vector<std::pair<Hash128, Piece>> known;
+  {
+    std::lock_guard lock(mutex_);
+    open();  // others' files, too
+    files = files_;
+    for (const auto& piece : pieces_) {
+      if (!writing_.contains(piece.first)) known.push_back(piece);
+    }
+  }
+  std::stable_sort(known.begin(), known.end(),
+                   [](const auto& x, const auto& y) { return x.second.file > y.second.file; });
+  for (const auto& [name, piece] : known) {
+    if (total + piece.size > kMaxBytes / 4 * 3) break;
+    std::string bytes;
+    if (read(files[piece.file], piece, bytes) != Read::kGood) continue;
+    total += bytes.size();
+    old.emplace(name, std::move(bytes));
+  }
+  return files;
+}
+
+/// What dead processes and other versions left behind; nothing that has another name than ours.
+void TableStore::prune() const noexcept try {
   constexpr std::chrono::hours kDay{24};
-  std::error_code error;
-  for (fs::directory_iterator at(folder_, error), end; !error && at != end; at.increment(error)) {
+  auto remove_if_old = [&](const fs::path& path) {
     std::error_code gone;
-    if (at->path().extension() == ".tmp" && older_than(at->path(), kDay)) {
-      fs::remove(at->path(), gone);
-    }
-  }
-  error.clear();
-  for (fs::directory_iterator at(root_, error), end; !error && at != end; at.increment(error)) {
+    if (older_than(path, kDay)) fs::remove(path, gone);
+  };
+  each_in(folder_, [&](const fs::path& path) {
+    if (is_unfinished(path)) remove_if_old(path);
+  });
+  each_in(root_, [&](const fs::path& path) {
     std::error_code gone;
-    if (!at->path().filename().string().starts_with("tables-") || at->path() == folder_) continue;
-    if (fs::is_symlink(at->path(), gone) || !older_than(at->path(), 30 * kDay)) continue;
-    for (fs::directory_iterator file(at->path(), gone), none; !gone && file != none;
-         file.increment(gone)) {
+    if (is_unfinished_key(path)) remove_if_old(path);
+    if (!is_folder(path) || path == folder_) return;
+    if (fs::is_symlink(path, gone) || !older_than(path, 30 * kDay)) return;
+    each_in(path, [](const fs::path& file) {
       std::error_code ignored;
-      fs::remove(file->path(), ignored);
-    }
-    fs::remove(at->path(), gone);
-  }
+      if (is_tables(file) || is_unfinished(file)) fs::remove(file, ignored);
+    });
+    fs::remove(path, gone);  // only where nothing else is in it
+  });
+} catch (...) {
 }
 
 StoreStats TableStore::stats() {
   std::lock_guard lock(mutex_);
-  return {pieces_.size(), loaded_, refused_, pending_.size(), pending_bytes_};
+  return {pieces_.size(), loaded_, refused_, pending_.size() + writing_.size(), pending_bytes_};
 }
 
 }  // namespace slm

@@ -31,15 +31,19 @@ struct StoreStats {
 /// What cannot be read is not there, and what cannot be written is not written: neither is an
 /// error. What is read is what was written: every piece has its hash.
 /// Nothing is held open, so that a process and its forks do not read through one file's position.
+/// What is not written yet is written at the end of its life. After a fork the child forgets what
+/// its parent has yet to write.
 /// Cost: making one lists the folder and reads the names in its files; a piece is read when asked
 /// for.
 class TableStore {
  public:
-  /// `root` is made when first needed. `vocabulary` is a hash of what the pieces depend on beside
-  /// their names.
-  /// `least`: what is made in less time than that is not worth a piece.
+  /// `root` is made if need be, with a key in it. `vocabulary` is a hash of what the pieces depend
+  /// on beside their names. `least`: what is made in less time than that is not worth a piece.
   TableStore(std::filesystem::path root, const Hash128& vocabulary,
              std::chrono::nanoseconds least = kLeast);
+  ~TableStore();
+  TableStore(const TableStore&) = delete;
+  TableStore& operator=(const TableStore&) = delete;
 
   /// For hashing what names are made of. Secret: who chooses grammars must not know it.
   const Hash128& key() const noexcept { return key_; }
@@ -50,10 +54,14 @@ class TableStore {
   /// Keeps a piece for `save`, if there is room.
   void add(const Hash128& name, std::string piece);
 
-  /// Writes what was added; false when that is not possible. Joins files when they are many, and
-  /// then leaves out the oldest pieces beyond `kMaxBytes`; removes folders nobody has used for
-  /// long.
-  bool save();
+  /// Writes what was added; false when that is not possible: then it is kept for another try, or
+  /// dropped if the folder has another key by now. Joins files when they are many or large, and
+  /// then leaves out the oldest pieces; removes folders nobody has used for long. Others may look
+  /// up and add meanwhile.
+  bool save() noexcept;
+
+  /// `save` of all stores there are; false if one of them says so.
+  static bool save_all() noexcept;
 
   StoreStats stats();
 
@@ -68,23 +76,33 @@ class TableStore {
     std::uint64_t offset, size;
     Hash128 hash;
   };
-  void open();
-  bool read_key(bool make);
-  bool read_names(const std::filesystem::path& path);
+  using Pieces = std::map<Hash128, std::string>;
   enum class Read { kGood, kUnsound, kGone };
-  Read read(const Piece& piece, std::string& bytes) const;
-  bool write(const std::vector<std::pair<Hash128, std::string>>& pieces);
-  void prune() noexcept;
+  struct Registry;
+  static Registry& registry();
+
+  Read read_key(Hash128& key) const;
+  bool make_key(const Hash128& key) const;
+  void open();
+  Read read_names(const std::filesystem::path& path);
+  Read read(const std::filesystem::path& path, const Piece& piece, std::string& bytes) const;
+  bool write_pending();
+  std::vector<std::filesystem::path> join(std::size_t total, Pieces& old);
+  bool write(const std::vector<const Pieces*>& all);
+  void prune() const noexcept;
 
   std::filesystem::path root_, folder_;
-  Hash128 vocabulary_, key_;
+  Hash128 vocabulary_, key_;  // never change
   std::chrono::nanoseconds least_;
-  std::mutex mutex_;
+  std::mutex saving_;  // one writes at a time; taken before `mutex_`
+  std::mutex mutex_;   // of all below, and never held while pieces are written
   std::vector<std::filesystem::path> files_;    // of `pieces_`
   std::vector<std::filesystem::path> unsound_;  // to be removed
   std::map<Hash128, Piece> pieces_;
-  std::map<Hash128, std::string> pending_;
-  std::size_t pending_bytes_ = 0;
+  Pieces pending_;
+  Pieces writing_;                 // were pending; who holds `saving_` reads them without `mutex_`
+  std::size_t pending_bytes_ = 0;  // of both
+  bool lost_ = false;              // the folder has another key
   std::uint64_t loaded_ = 0, refused_ = 0;
 };
 

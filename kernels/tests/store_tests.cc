@@ -10,6 +10,11 @@
 #include <thread>
 #include <vector>
 
+#ifndef _WIN32
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
 #include "core/engine.h"
 #include "core/session.h"
 #include "core/table_store.h"
@@ -21,6 +26,16 @@ namespace {
 using namespace slm;
 using namespace slm::tests;
 namespace fs = std::filesystem;
+
+// The allocator of AddressSanitizer may be locked for ever in a fork of a process with threads.
+#if defined(__has_feature)
+#define SLM_HAS_FEATURE(x) __has_feature(x)
+#else
+#define SLM_HAS_FEATURE(x) 0
+#endif
+#if !defined(_WIN32) && !defined(__SANITIZE_ADDRESS__) && !SLM_HAS_FEATURE(address_sanitizer)
+#define SLM_FORKS
+#endif
 
 constexpr Hash128 kVocabulary{1, 2};
 
@@ -62,7 +77,7 @@ std::string piece(std::uint64_t number) {
 void test_pieces_come_back() {
   Folder folder;
   TableStore first(folder.path, kVocabulary);
-  CHECK(!first.find(name(1)) && first.save() && !fs::exists(folder.path));
+  CHECK(!first.find(name(1)) && first.save() && files_in(folder.path).empty());
   for (std::uint64_t i = 0; i < 20; ++i) first.add(name(i), piece(i));
   CHECK(first.find(name(3)) == piece(3) && first.save());
   CHECK(first.find(name(3)) == piece(3));
@@ -72,6 +87,150 @@ void test_pieces_come_back() {
   CHECK(second.key() == first.key());
   CHECK(!TableStore(folder.path, {1, 3}).find(name(1)));
 }
+
+/// What is not saved is, when a store ends, and when all are told to.
+void test_the_end_of_a_store_saves() {
+  Folder folder;
+  {
+    TableStore first(folder.path, kVocabulary);
+    first.add(name(1), piece(1));
+  }
+  TableStore second(folder.path, kVocabulary);
+  CHECK(second.find(name(1)) == piece(1));
+  second.add(name(2), piece(2));
+  CHECK(TableStore::save_all() && second.stats().pending == 0);
+  CHECK(TableStore(folder.path, kVocabulary).find(name(2)) == piece(2));
+}
+
+/// What others keep in the folder stays, whatever its name begins with and however old it is; our
+/// own old folders go.
+void test_foreign_files_stay() {
+  Folder folder;
+  TableStore writer(folder.path, kVocabulary);
+  const std::string digits(16, '0');
+  const fs::path other = folder.path / "tables-2019";
+  const fs::path mixed = folder.path / ("tables-" + digits + "-" + digits + digits);
+  const fs::path ours = folder.path / ("tables-" + digits + "-" + digits + std::string(16, 'a'));
+  const std::string file = digits + digits + ".tables";
+  for (const fs::path& made : {other, mixed, ours}) {
+    fs::create_directory(made);
+    write(made / file, "old");
+  }
+  write(ours / (digits + digits + "." + digits + digits + ".tmp"), "old");
+  write(other / "ledger.csv", "1");
+  write(mixed / "ledger.tables", "2");
+  for (const fs::path& made : {other, mixed, ours}) {
+    fs::last_write_time(made, fs::file_time_type::clock::now() - std::chrono::hours{24 * 40});
+  }
+  writer.add(name(1), piece(1));
+  CHECK(writer.save());
+  CHECK(fs::exists(other / file) && read(other / "ledger.csv") == "1");
+  CHECK(!fs::exists(mixed / file) && read(mixed / "ledger.tables") == "2");
+  CHECK(!fs::exists(ours));
+  // The same holds for files that only look like tables in the folder in use.
+  fs::path mine = files_in(folder.path).at(0).parent_path();
+  for (const fs::path& path : files_in(folder.path)) {
+    if (path.parent_path() != other && path.parent_path() != mixed) mine = path.parent_path();
+  }
+  write(mine / "ledger.tables", "3");
+  TableStore next(folder.path, kVocabulary);
+  next.add(name(2), piece(2));
+  CHECK(next.save() && read(mine / "ledger.tables") == "3");
+}
+
+/// Stores that are opened at once in an empty folder have one key; one whose key was replaced
+/// writes nothing, says so, and keeps its key.
+void test_a_folder_has_one_key() {
+  Folder folder;
+  std::vector<std::unique_ptr<TableStore>> stores(8);
+  std::vector<std::thread> threads;
+  for (auto& store : stores) {
+    threads.emplace_back([&] { store = std::make_unique<TableStore>(folder.path, kVocabulary); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (std::uint64_t i = 0; i < stores.size(); ++i) {
+    CHECK(stores[i]->key() == stores[0]->key());
+    stores[i]->add(name(i), piece(i));
+    CHECK(stores[i]->save());
+  }
+  TableStore late(folder.path, kVocabulary);
+  for (std::uint64_t i = 0; i < stores.size(); ++i) CHECK(late.find(name(i)) == piece(i));
+  const Hash128 before = late.key();
+  fs::remove(folder.path / "key");
+  TableStore other(folder.path, kVocabulary);
+  CHECK(other.key() != before);
+  std::size_t files = files_in(folder.path).size();
+  for (int round = 0; round < 2; ++round) {
+    late.add(name(100), piece(100));
+    CHECK(!late.save() && late.key() == before && late.stats().pending == 0);
+  }
+  CHECK(files_in(folder.path).size() == files);
+}
+
+/// What could not be written is still there, and is written when that is possible.
+void test_a_failed_save_keeps_its_pieces() {
+  Folder folder;
+  write(folder.path, "in the way");
+  TableStore store(folder.path, kVocabulary);
+  store.add(name(1), piece(1));
+  CHECK(!store.save() && !store.save());
+  CHECK(store.stats().pending == 1 && store.stats().pending_bytes == piece(1).size());
+  CHECK(store.find(name(1)) == piece(1));
+  fs::remove(folder.path);
+  CHECK(store.save() && store.stats().pending == 0 && store.stats().pending_bytes == 0);
+  CHECK(TableStore(folder.path, kVocabulary).find(name(1)) == piece(1));
+}
+
+/// Pieces are found and added while others are written, and none is lost.
+void test_use_while_saving() {
+  Folder folder;
+  TableStore store(folder.path, kVocabulary);
+  std::atomic<bool> done{false};
+  std::thread saver([&] {
+    while (!done) CHECK(store.save());
+  });
+  for (std::uint64_t i = 0; i < 2000; ++i) {
+    store.add(name(i), piece(i));
+    CHECK(store.find(name(i)) == piece(i) && store.find(name(i / 2)) == piece(i / 2));
+  }
+  done = true;
+  saver.join();
+  CHECK(store.save());
+  TableStore late(folder.path, kVocabulary);
+  for (std::uint64_t i = 0; i < 2000; ++i) CHECK(late.find(name(i)) == piece(i));
+}
+
+#ifdef SLM_FORKS
+/// A fork, also in the middle of a save, can look up and save; it does not write what was its
+/// parent's to write.
+void test_forks_of_a_store() {
+  Folder folder;
+  TableStore store(folder.path, kVocabulary);
+  std::atomic<bool> done{false};
+  std::thread saver([&] {
+    for (std::uint64_t i = 100; !done; ++i) {
+      store.add(name(i), piece(i));
+      store.save();
+    }
+  });
+  for (int round = 0; round < 20; ++round) {
+    store.add(name(1), piece(1));
+    pid_t child = fork();
+    if (child == 0) {
+      alarm(60);  // ends one that hangs
+      bool good = store.stats().pending == 0 && store.save();
+      store.add(name(2), piece(2));
+      good = good && store.find(name(2)) == piece(2) && TableStore::save_all();
+      _exit(good ? 0 : 1);
+    }
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+  }
+  done = true;
+  saver.join();
+  CHECK(TableStore(folder.path, kVocabulary).find(name(2)) == piece(2));
+}
+#endif
 
 /// Many saves make few files, without losing any piece, also for who knew the old files.
 void test_files_are_joined() {
@@ -257,6 +416,14 @@ void test_masks_do_not_depend_on_the_store() {
 
 int main() {
   test_pieces_come_back();
+  test_the_end_of_a_store_saves();
+  test_foreign_files_stay();
+  test_a_folder_has_one_key();
+  test_a_failed_save_keeps_its_pieces();
+  test_use_while_saving();
+#ifdef SLM_FORKS
+  test_forks_of_a_store();
+#endif
   test_files_are_joined();
   test_damage_is_never_read();
   test_folders_that_cannot_be_made();

@@ -26,9 +26,10 @@ def use_table_folder(folder: str | os.PathLike[str] | None) -> None:
     """Choose where tables are kept, for vocabularies that are used for the first time from now on.
 
     Args:
-        folder: it is made when first needed; None: tables stay in the process.
+        folder: it is made when first needed; `~` is the user's home; None: tables stay in the
+            process.
     """
-    _Choice.folder = None if folder is None else Path(folder)
+    _Choice.folder = None if folder is None else _absolute(folder)
     _Choice.made = True
 
 
@@ -43,9 +44,18 @@ def table_folder() -> Path | None:
         return _Choice.folder
     named = os.environ.get(VARIABLE)
     if named is not None:
-        return Path(named) if named else None
+        return _absolute(named) if named else None
     above = _system_folder()
     return above / "slm" if above is not None and above.is_absolute() else None
+
+
+def _absolute(folder: str | os.PathLike[str]) -> Path | None:
+    """The folder, wherever the process goes later; None where that cannot be said."""
+    path = Path(folder)
+    try:
+        return path.expanduser().absolute()
+    except (RuntimeError, OSError):  # nobody is at home; the current folder is gone
+        return path if path.is_absolute() else None
 
 
 def _system_folder() -> Path | None:

@@ -74,12 +74,12 @@ def compile_grammar(
 def save_tables() -> bool:
     """Write the tables that the native engine made so far into the table folder.
 
-    That happens at the end of the interpreter, too. A server that may be ended without one calls it
-    when it is warm.
+    That happens when a vocabulary is no longer used, and at the end of the interpreter, too. A
+    server that may be ended without one calls it when it is warm.
 
     Returns:
         False where something could not be written, or the native engine is not built; that is no
-        error for this process.
+        error for this process. It is tried again the next time.
 
     Cost: about a millisecond a megabyte; masks are not held up.
     """

@@ -11,7 +11,7 @@ import atexit
 import os
 from collections.abc import Sequence
 from functools import cached_property
-from threading import Lock
+from threading import RLock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -24,7 +24,7 @@ from slm.mask.stats import DEFAULT_MEMORY, SharedStats, Stats
 from slm.vocab import Vocabulary
 
 _tables: WeakKeyDictionary[Vocabulary, _native.VocabularyTables] = WeakKeyDictionary()
-_tables_lock = Lock()
+_tables_lock = RLock()  # a signal's handler may compile, too
 
 
 def vocabulary_tables(vocabulary: Vocabulary) -> _native.VocabularyTables:
@@ -43,20 +43,8 @@ def vocabulary_tables(vocabulary: Vocabulary) -> _native.VocabularyTables:
 
 
 def save_tables() -> bool:
-    """Write the tables that were made so far into the table folder, for other processes.
-
-    Happens at the end of the interpreter, too. A server that is never ended in good order calls it
-    when it is warm.
-
-    Returns:
-        False where something could not be written; that is no error for this process.
-
-    Cost: about a millisecond a megabyte; masks are not held up.
-    """
-    with _tables_lock:
-        known = list(_tables.values())
-    saved = [tables.save() for tables in known]  # all of them, whatever becomes of the first
-    return all(saved)
+    """See `slm.mask.save_tables`. Takes no lock of this file, so a signal's handler may call it."""
+    return _native.VocabularyTables.save_all()
 
 
 atexit.register(save_tables)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
+from threading import Event
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import slm
+from slm.errors import UsageError
 from slm.grammar.ir import Grammar, Rule
 from slm.mask import Matcher, compile_grammar, fill_masks
-from slm.vocab import Vocabulary
+from slm.mask.stats import DEFAULT_MEMORY
+from slm.vocab import Vocabulary, byte_vocabulary
 from tests.properties.engine_language import grammars, vocabularies
 from tests.properties.test_engine_language import start
 from tests.properties.test_engine_masks import randoms, walk
@@ -137,4 +142,51 @@ def test_threads_of_a_small_memory_see_the_same_masks() -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(walks, range(8)))
+    assert small.stats().renewals > 0
+
+
+def test_the_memory_of_a_specification_is_chosen() -> None:
+    """`slm.compile` takes it, for each its own compiled form, and refuses what is none."""
+    vocabulary, spec = byte_vocabulary(), slm.regex("[a-z]+")
+    small = slm.compile(spec, vocabulary, engine="native", memory=12_345)
+    assert small.stats().memory == 12_345
+    assert slm.compile(spec, vocabulary, engine="native").stats().memory == DEFAULT_MEMORY
+    assert slm.compile(spec, vocabulary, engine="native", memory=12_345) is small
+    with pytest.raises(UsageError, match="memory=0"):
+        slm.compile(spec, vocabulary, memory=0)
+
+
+def test_a_long_text_outlives_engines_that_others_retire() -> None:
+    """While a text is walked through new tables, others may take those away: it gets its masks."""
+    vocabulary = byte_vocabulary()
+    spec = slm.regex(r"([a-z]{1,20}[0-9]{1,9},)*")
+    small = slm.compile(spec, vocabulary, engine="native", memory=1)
+    plain = slm.compile(spec, vocabulary, engine="native").matcher()
+    long = small.matcher()
+    for token in b"abc12," * 5000:
+        plain.accept(token)
+        long.accept(token)
+    stop = Event()
+
+    def others(seed: int) -> int:
+        random, count = Random(seed), 0
+        while not stop.is_set():
+            draft = [random.choice(b"abcz019,") if i % 3 else ord("a") for i in range(60)]
+            other = small.matcher()
+            other.verify(draft)
+            other.mask(budget=10**6)
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(3) as pool:
+        busy = [pool.submit(others, seed) for seed in range(3)]
+        try:
+            expected, row = plain.mask(), np.zeros((1, vocabulary.words), np.int32)
+            end = time.monotonic() + 2
+            while time.monotonic() < end:
+                long.fill_mask(row)
+                assert np.array_equal(row[0], expected)
+        finally:
+            stop.set()
+    assert all(one.result() > 0 for one in busy)
     assert small.stats().renewals > 0

@@ -46,6 +46,22 @@ def masks():
     return seen.hexdigest(), compiled.stats().shared
 """
 ONCE = "digest, shared = masks(); print(json.dumps([digest, vars(shared)]))"
+GONE = """
+import sys
+def main():
+    digest, shared = masks()
+    other = slm.Vocabulary.from_bytes([*tokens, None], eos_ids=[len(tokens)])
+    compiled = slm.compile(slm.regex(r"[0-9]*[ab]+"), other, engine="native")
+    for_ever = [compiled, compiled.matcher()] if "cycle" in sys.argv else compiled
+    if "cycle" in sys.argv:
+        for_ever.append(for_ever)
+    return digest, shared, for_ever
+digest, shared, kept = main()
+if "keep" not in sys.argv:
+    del kept
+del vocabulary
+print(json.dumps([digest, vars(shared)]))
+"""
 FOREVER = """
 print(masks()[0], flush=True)
 from slm.mask import native
@@ -56,18 +72,22 @@ while True:
 """
 
 
-def command(body: str) -> list[str]:
-    return [sys.executable, "-c", SCRIPT + body]
+def command(body: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-c", SCRIPT + body, *arguments]
 
 
 def environment(folder: Path | str) -> dict[str, str]:
     return {**os.environ, "SLM_CACHE_DIR": str(folder), "PYTHONPATH": str(ROOT)}
 
 
-def run(folder: Path | str) -> tuple[str, dict[str, Any]]:
+def run(folder: Path | str, body: str = ONCE, *arguments: str) -> tuple[str, dict[str, Any]]:
     """What a process sees that has this folder: a hash of its masks, and what is shared."""
     done = subprocess.run(
-        command(ONCE), env=environment(folder), capture_output=True, text=True, check=True
+        command(body, *arguments),
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stderr == ""
     digest, shared = json.loads(done.stdout)
@@ -94,7 +114,62 @@ def test_the_second_process_reads_what_the_first_made(expected: str, tmp_path: P
     assert digest == expected
     assert again["loaded"] == again["stored"] == shared["unsaved"]
     if os.name == "posix":
-        assert (folder.stat().st_mode | (folder / "key").stat().st_mode) & 0o077 == 0
+        for path in (folder, folder / "key", *folder.glob("*/*.tables")):
+            assert path.stat().st_mode & 0o077 == 0
+
+
+@needs_native
+@pytest.mark.parametrize("arguments", [(), ("keep",), ("cycle",), ("cycle", "keep")])
+def test_tables_of_a_vocabulary_that_is_gone_are_written(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    """It dies before the interpreter, at its end, or never, and an equal one may outlive it."""
+    _, shared = run(tmp_path, GONE, *arguments)
+    assert shared["unsaved"] > 0
+    assert run(tmp_path)[1]["loaded"] == shared["unsaved"]
+
+
+@needs_native
+@pytest.mark.skipif(os.name != "posix", reason="paths are text")
+def test_a_path_may_have_any_bytes(expected: str, tmp_path: Path) -> None:
+    """A folder whose name is not UTF-8, or not ASCII, keeps tables as any other."""
+    for name in (b"caf\xe9", "café".encode()):
+        folder = tmp_path / os.fsdecode(name)
+        try:
+            folder.mkdir()
+        except OSError:
+            pytest.skip("the file system has no such names")
+        assert run(folder)[0] == expected
+        assert run(folder)[1]["loaded"] > 0
+
+
+@needs_native
+@pytest.mark.skipif(os.name != "posix", reason="there is no fork")
+def test_forks_write_what_they_made(tmp_path: Path) -> None:
+    """A child leaves its parent's tables to the parent, and writes its own."""
+    body = (
+        """
+import os
+masks()
+child = os.fork()
+if child == 0:
+    unsaved = vars(masks()[1])["unsaved"]
+    compiled = slm.compile(slm.regex(r'"[^a]{0,7}":[a-c]+'), vocabulary, engine="native")
+    matcher = compiled.matcher()
+    for byte in b'"bc":a':
+        matcher.mask()
+        matcher.accept(byte)
+    mine = compiled.stats().shared.unsaved
+    good = unsaved == 0 < mine and save_tables()
+    os._exit(0 if good else 1)
+assert os.waitpid(child, 0)[1] == 0
+"""
+        + ONCE
+    )
+    _, shared = run(tmp_path, body)
+    assert shared["unsaved"] > 0
+    _, again = run(tmp_path)
+    assert again["stored"] > again["loaded"] == shared["unsaved"]
 
 
 @needs_native
@@ -164,7 +239,10 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_folder_is_chosen_by_call_then_variable_then_system(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Each comes before the next; empty and None are nowhere; relative system folders are none."""
+    """Each comes before the next; empty and None are nowhere; relative system folders are none.
+
+    Other relative ones are where the process is when they are chosen, and `~` is its user's home.
+    """
     monkeypatch.delenv("SLM_CACHE_DIR")
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -178,6 +256,15 @@ def test_the_folder_is_chosen_by_call_then_variable_then_system(
     assert table_folder() is None
     monkeypatch.setenv("SLM_CACHE_DIR", str(tmp_path / "mine"))
     assert table_folder() == tmp_path / "mine"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SLM_CACHE_DIR", "~/tables")
+    assert table_folder() == tmp_path / "home" / "tables"
+    monkeypatch.setenv("SLM_CACHE_DIR", "here")
+    assert table_folder() == tmp_path / "here"
+    use_table_folder("here")
+    monkeypatch.chdir(tmp_path.parent)
+    assert table_folder() == tmp_path / "here"
     use_table_folder(None)
     assert table_folder() is None
     use_table_folder(str(tmp_path))
