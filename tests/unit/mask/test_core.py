@@ -16,7 +16,10 @@ COMPILER = next(
 KERNELS = ROOT / "kernels"
 TESTS = KERNELS / "tests"
 
-pytestmark = pytest.mark.skipif(COMPILER is None, reason="there is no C++ compiler")
+pytestmark = [
+    pytest.mark.skipif(COMPILER is None, reason="there is no C++ compiler"),
+    pytest.mark.timeout(1200),  # the core is compiled here: a minute, or many on a busy machine
+]
 
 
 @pytest.fixture(scope="module")
