@@ -43,7 +43,6 @@ struct Value {
 
   bool is(Kind wanted) const { return kind == wanted; }
   bool is_true() const { return kind == Kind::kBool && truth; }
-  bool is_false() const { return kind == Kind::kBool && !truth; }
   bool is_number() const {
     return kind == Kind::kInt || kind == Kind::kBigInt || kind == Kind::kFloat;
   }

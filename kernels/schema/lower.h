@@ -66,7 +66,6 @@ class Lowering {
   Pointer one_object(const ObjectShape& shape);
   Pointer free_members(const ObjectShape& shape, std::vector<Name> names, const NameRule* only);
 
-  Regular string_language(Span<const StringShape*> shapes);
   Pointer add_terminal(Regular language);
   Regular run();
   Regular spelled_char();

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from random import Random
 
 import numpy as np
@@ -15,6 +14,7 @@ from slm.grammar.ir import Expression, Grammar, Many, Rule, Terminal, choice, ma
 from slm.grammar.regular import Regular
 from slm.mask import compile_grammar
 from slm.vocab import Vocabulary, byte_vocabulary
+from tests.small_stack import in_small_stack
 
 native = pytest.importorskip(
     "slm.mask.native", reason="the native engine is not built", exc_type=ImportError
@@ -233,13 +233,7 @@ def test_small_stacks_are_enough() -> None:
             except GrammarTooComplex as error:
                 outcomes.append(error.code)
 
-    before = threading.stack_size(512 * 1024)
-    try:
-        thread = threading.Thread(target=attempt)
-        thread.start()
-        thread.join()
-    finally:
-        threading.stack_size(before)
+    in_small_stack(attempt)
     assert outcomes[0] == "made"
     assert len(outcomes) == len(grammars)
     assert set(outcomes) <= {"made", GrammarTooComplex.code}

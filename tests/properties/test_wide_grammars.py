@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from random import Random
 from typing import Any
 
@@ -19,6 +18,7 @@ from slm.grammar.ir import Call, Choice, Expression, Grammar, Rule, Seq, Termina
 from slm.mask import compile_grammar, native_available
 from slm.schema import compile_schema
 from slm.vocab import Vocabulary
+from tests.small_stack import in_small_stack
 
 pytestmark = pytest.mark.skipif(not native_available(), reason="the native engine is not built")
 
@@ -171,27 +171,6 @@ DEEP_TEXTS = [
         "a" * DEPTH,
     ),
 ]
-
-
-def in_small_stack(work: Any) -> None:
-    """Run in a thread of 512 KB; what it raises is raised here."""
-    raised: list[BaseException] = []
-
-    def guarded() -> None:
-        try:
-            work()
-        except BaseException as error:
-            raised.append(error)
-
-    before = threading.stack_size(512 * 1024)
-    try:
-        thread = threading.Thread(target=guarded)
-        thread.start()
-        thread.join()
-    finally:
-        threading.stack_size(before)
-    if raised:
-        raise raised[0]
 
 
 @pytest.mark.parametrize("which", range(len(DEEP_TEXTS)))
