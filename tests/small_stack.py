@@ -1,4 +1,4 @@
-"""Work in a thread with as little stack as some systems give: what recurses too deep shows there."""
+"""Work in a thread with as little stack as some systems give: what recurses too deep shows."""
 
 from __future__ import annotations
 

@@ -23,8 +23,9 @@ engines = pytest.mark.parametrize("engine", ENGINES)
 def draft(
     matcher: Matcher, random: Random, size: int
 ) -> tuple[list[int], list[int], list[Matcher | None]]:
-    """A tree of tokens, mostly legal ones, end tokens among them; and the root and each of them as
-    a fork that accepted its way there, None where it could not.
+    """A tree of tokens, mostly legal ones, end tokens among them; and its forks.
+
+    These are the root and, for each token, a fork that accepted its way there; None: it could not.
     """
     tokens: list[int] = []
     parents: list[int] = []
