@@ -25,28 +25,21 @@ Recogniser::Completion BudgetMasks::completion(StateId state) {
 /// A* over states: what `Recogniser::completion` says may be too low here, but never too high.
 Recogniser::Completion BudgetMasks::search(StateId root) {
   if (recogniser_.can_end(root)) return {0, 0};
-  struct Open {
-    Cost total, passed;
-    StateId state;
-    bool operator<(const Open& other) const {
-      return total != other.total ? total > other.total : passed < other.passed;
-    }
-  };
   struct Reached {
     Cost passed;
     StateId before;
     std::uint8_t byte;
   };
   std::unordered_map<StateId, Reached> reached{{root, {0, kDead, 0}}};
-  std::priority_queue<Open> open;
+  std::priority_queue<OpenPlace> open;
   open.push({recogniser_.completion(root).bytes, 0, root});
   while (!open.empty()) {
-    Open now = open.top();
+    OpenPlace now = open.top();
     open.pop();
-    if (reached.at(now.state).passed < now.passed) continue;
-    if (recogniser_.can_end(now.state)) {
+    if (reached.at(now.place).passed < now.passed) continue;
+    if (recogniser_.can_end(now.place)) {
       Recogniser::Completion found{now.passed, 0};
-      for (StateId at = now.state; at != root;) {
+      for (StateId at = now.place; at != root;) {
         const Reached& step = reached.at(at);
         at = step.before;
         found = {now.passed - reached.at(at).passed, step.byte};
@@ -57,12 +50,12 @@ Recogniser::Completion BudgetMasks::search(StateId root) {
     if (reached.size() > kMaxSearch) break;
     for (std::size_t b = 0; b < 256; ++b) {
       std::uint8_t byte = static_cast<std::uint8_t>(b);
-      StateId next = recogniser_.step(now.state, byte);
+      StateId next = recogniser_.step(now.place, byte);
       if (next == kDead) continue;
       Cost passed = now.passed + 1;
-      auto [at, fresh] = reached.try_emplace(next, Reached{passed, now.state, byte});
+      auto [at, fresh] = reached.try_emplace(next, Reached{passed, now.place, byte});
       if (!fresh && at->second.passed <= passed) continue;
-      at->second = {passed, now.state, byte};
+      at->second = {passed, now.place, byte};
       Cost rest = recogniser_.completion(next).bytes;
       if (rest < kInfiniteCost) open.push({passed + rest, passed, next});
     }

@@ -16,4 +16,14 @@ inline Cost times(Cost count, Cost each) noexcept {
   return each < kInfiniteCost / count ? count * each : kInfiniteCost;
 }
 
+/// A place that a search has yet to go on from; of several, the nearest to an end comes first, and
+/// of those the one that is farthest already (for a `std::priority_queue`).
+struct OpenPlace {
+  Cost total, passed;  // to an end, by a bound; so far
+  std::uint32_t place;
+  bool operator<(const OpenPlace& other) const noexcept {
+    return total != other.total ? total > other.total : passed < other.passed;
+  }
+};
+
 }  // namespace slm

@@ -238,6 +238,8 @@ class RegexPool {
     bool measured = false;
   };
 
+  /// The bytes of a union's or an intersection's children, together.
+  ByteSet of_children(const Node& node, ByteSet (RegexPool::*bytes_of)(NodeId));
   NodeId make(Kind kind, bool nullable, bool boolean, std::uint32_t a, std::uint32_t b,
               std::int32_t low = 0, std::int32_t high = 0);
   bool has_counter(Kind kind, std::uint32_t a, std::uint32_t b, std::int32_t low,

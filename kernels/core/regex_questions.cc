@@ -6,6 +6,18 @@
 
 namespace slm {
 
+ByteSet RegexPool::of_children(const Node& node, ByteSet (RegexPool::*bytes_of)(NodeId)) {
+  bool all = node.kind == Kind::kIntersection;
+  ByteSet bytes;
+  if (all) bytes.set();
+  std::span<const std::uint32_t> shared = lists_.words(node.a);
+  for (NodeId child : std::vector<NodeId>(shared.begin(), shared.end())) {
+    ByteSet one = (this->*bytes_of)(child);
+    bytes = all ? bytes & one : bytes | one;
+  }
+  return bytes;
+}
+
 ByteSet RegexPool::first_bytes(NodeId id) {
   if (const ByteSet* known = known_first(id)) return *known;
   if (nodes_[id].only != kNoByte) return ByteSet{}.set(nodes_[id].only);
@@ -52,19 +64,9 @@ ByteSet RegexPool::first_bytes(NodeId id) {
       break;
     }
     case Kind::kUnion:
-    case Kind::kIntersection: {
-      bool all = node.kind == Kind::kIntersection;
-      if (all) bytes.set();
-      std::span<const std::uint32_t> shared = lists_.words(node.a);
-      for (NodeId child : std::vector<NodeId>(shared.begin(), shared.end())) {
-        if (all) {
-          bytes &= first_bytes(child);
-        } else {
-          bytes |= first_bytes(child);
-        }
-      }
+    case Kind::kIntersection:
+      bytes = of_children(node, &RegexPool::first_bytes);
       break;
-    }
     case Kind::kRepeat:
       bytes = first_bytes(node.a);
       break;

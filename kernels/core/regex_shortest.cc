@@ -150,13 +150,6 @@ Cost RegexPool::least_at_least(NodeId id) {
 /// A* over derivatives: the bound drops by at most one a byte, so the first end found is nearest.
 /// All on the way to it is remembered: whoever follows the shortest text asks for them next.
 RegexPool::Least RegexPool::search_least(NodeId root) {
-  struct Open {
-    Cost total, passed;
-    NodeId node;
-    bool operator<(const Open& other) const {
-      return total != other.total ? total > other.total : passed < other.passed;
-    }
-  };
   struct Reached {
     Cost passed;
     NodeId before;
@@ -164,7 +157,7 @@ RegexPool::Least RegexPool::search_least(NodeId root) {
     bool done;
   };
   std::unordered_map<NodeId, Reached> reached;  // without the root, which may come again
-  std::priority_queue<Open> open;
+  std::priority_queue<OpenPlace> open;
   auto expand = [&](NodeId from, Cost passed) {
     ByteSet first = first_bytes(from);
     for (std::size_t b = 0; b < 256; ++b) {
@@ -185,18 +178,18 @@ RegexPool::Least RegexPool::search_least(NodeId root) {
   expand(root, 0);
   Least best;
   while (!open.empty()) {
-    Open now = open.top();
+    OpenPlace now = open.top();
     open.pop();
-    Reached& at = reached.find(now.node)->second;
+    Reached& at = reached.find(now.place)->second;
     if (at.done || at.passed < now.passed) continue;
     at.done = true;
-    bool known = !nodes_[now.node].boolean || least_.contains(now.node);
-    if (!nodes_[now.node].nullable && !known) {
-      expand(now.node, now.passed);
+    bool known = !nodes_[now.place].boolean || least_.contains(now.place);
+    if (!nodes_[now.place].nullable && !known) {
+      expand(now.place, now.passed);
       continue;
     }
-    best.length = add_costs(now.passed, least(now.node).length);
-    for (NodeId node = now.node;;) {
+    best.length = add_costs(now.passed, least(now.place).length);
+    for (NodeId node = now.place;;) {
       const Reached& step = reached.find(node)->second;
       best.byte = step.byte;
       node = step.before;
@@ -243,19 +236,9 @@ ByteSet RegexPool::last_bytes(NodeId id) {
       break;
     }
     case Kind::kUnion:
-    case Kind::kIntersection: {
-      bool all = node.kind == Kind::kIntersection;
-      if (all) bytes.set();
-      std::span<const std::uint32_t> shared = lists_.words(node.a);
-      for (NodeId child : std::vector<NodeId>(shared.begin(), shared.end())) {
-        if (all) {
-          bytes &= last_bytes(child);
-        } else {
-          bytes |= last_bytes(child);
-        }
-      }
+    case Kind::kIntersection:
+      bytes = of_children(node, &RegexPool::last_bytes);
       break;
-    }
     case Kind::kRepeat:
       bytes = last_bytes(node.a);
       break;
