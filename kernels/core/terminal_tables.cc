@@ -265,7 +265,8 @@ std::unique_ptr<TerminalTable> TerminalTables::make_loop(const RegexPool::Loop& 
     // What begins a round may begin the tail instead: `\` both `\u0061` and `\u0062`. No text of
     // the one begins with one of the other, so it stays inside of the tail.
     for (const LoopTable::Exit& open : table->loop->unfinished()) {
-      std::string_view rest = index_.trie().bytes_of(open.token).substr(open.offset);
+      std::string_view rest = index_.trie().bytes_of(open.token);
+      rest.remove_prefix(open.offset);
       if (!first[static_cast<std::uint8_t>(rest[0])] || !is_for(which, open.token)) continue;
       std::uint32_t state = walked(loop.tail);
       for (std::size_t i = 0; i < rest.size() && state != 0; ++i) {
