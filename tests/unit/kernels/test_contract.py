@@ -305,3 +305,73 @@ def test_cross_entropy(way: Way, legality: float) -> None:
     assert mean == pytest.approx(sum(expected[:3]) / 3.5, rel=3e-6)
     total = way.call(masked_cross_entropy, logits[:4], target[:4], mask, reduction="sum", **first)
     assert total == pytest.approx(sum(expected[:3]), rel=3e-6)
+
+
+@every_way
+@pytest.mark.parametrize("kind", ["float16", "bfloat16"])
+def test_half_precision(way: Way, kind: str) -> None:
+    """Half-precision logits give what their exact values give; outputs are rounded once."""
+    if way.device == "numpy" and kind == "bfloat16":
+        pytest.skip("numpy has no bfloat16")
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(8)
+    wide = torch.from_numpy(rng.normal(0, 3, (4, 1200)).astype(np.float32))
+    narrow = wide.to(getattr(torch, kind))
+    exact = narrow.float().numpy()
+    logits = narrow.numpy() if way.device == "numpy" else narrow.to(way.device)
+    mask = masks_of(rng, 4, 1200)
+    rows = rows_of(exact, mask, 1200, 0.8)
+    expected = np.stack([row.probabilities() for row in rows])
+    found = way.call(masked_softmax, logits, mask, temperature=0.8)
+    cut = way.backend == "triton" and way.device == "cpu"  # its interpreter cuts, GPUs round
+    np.testing.assert_allclose(found, expected, rtol=2**-7 if cut else 2**-8, atol=1e-7)
+    f32 = np.float32 if way.device == "numpy" else torch.float32
+    found = way.call(masked_softmax, logits, mask, temperature=0.8, out_dtype=f32)
+    assert found.dtype == np.float32
+    assert np.linalg.norm(found - expected) <= 1e-6 * np.linalg.norm(expected)
+    got = way.call(masked_sample, logits, mask, temperature=0.8, legal_mass=True, seed=3)
+    plain = way.call(masked_sample, exact, mask, temperature=0.8, legal_mass=True, seed=3)
+    assert np.array_equal(got.token, plain.token)
+    for one, other in zip(got[1:4], plain[1:4], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+    target = np.array([row.legal[0] for row in rows_of(exact, None, 1200)], np.int64) + 5
+    loss = way.call(masked_cross_entropy, logits, target, reduction="none")
+    np.testing.assert_allclose(loss, [-r.logprob(5) for r in rows_of(exact, None, 1200)], rtol=3e-6)
+
+
+@every_way
+def test_no_rows(way: Way) -> None:
+    """A batch of none gives results of none."""
+    logits, mask = np.zeros((0, 50), np.float32), np.zeros((0, 2), np.int32)
+    assert way.call(masked_softmax, logits, mask).shape == (0, 50)
+    assert [len(field) for field in way.call(masked_sample, logits, mask, legal_mass=True)] == [
+        0
+    ] * 5
+    target = np.zeros(0, np.int64)
+    assert way.call(masked_cross_entropy, logits, target, mask, reduction="sum") == 0
+    assert way.call(apply_bitmask_, logits, mask).shape == (0, 50)
+
+
+@every_way
+def test_rows_apart(way: Way) -> None:
+    """Rows may lie anywhere apart, odd strides included; what is between them is left alone."""
+    rng = np.random.default_rng(9)
+    wide = rng.normal(0, 3, (4, 1133)).astype(np.float32)
+    mask = masks_of(rng, 4, 1101)
+    if way.device == "numpy":
+        logits, before = wide[:, 7 : 7 + 1101], wide.copy()
+    else:
+        whole = way.give(wide)
+        logits, before = whole[:, 7 : 7 + 1101], wide.copy()
+    packed = np.ascontiguousarray(before[:, 7 : 7 + 1101])
+    assert np.array_equal(
+        way.call(masked_softmax, logits, mask), way.call(masked_softmax, packed, mask)
+    )
+    one = way.call(masked_sample, logits, mask, seed=1, legal_mass=True)
+    other = way.call(masked_sample, packed, mask, seed=1, legal_mass=True)
+    assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    way.call(apply_bitmask_, logits, mask)
+    after = wide if way.device == "numpy" else way.take(whole)
+    assert np.array_equal(after[:, :7], before[:, :7])
+    assert np.array_equal(after[:, 7 + 1101 :], before[:, 7 + 1101 :])
+    assert np.array_equal(after[:, 7:-25], way.call(apply_bitmask_, packed, mask))
