@@ -42,6 +42,7 @@ SLM_DEVICE void open_slots(const Rows& p, const Share& s) {
   if (p.gather != kGatherCluster) return;
   if (s.rank == 0 && warp_id() == 0 && lane_id() == 0)
     open_inbox(reinterpret_cast<u64*>(shared_memory()), static_cast<u32>(p.chunks * sizeof(Record)));
+  sync_warp();
   cluster_arrive();
 }
 /// To be called before the first put_record, when the first loads are under way.
@@ -56,7 +57,7 @@ SLM_DEVICE void put_record(const Rows& p, const Slots<Record>& slots, int chunk,
   if (lane_id() != 0) return;
   if (p.gather == kGatherCluster) {
     u64 words[sizeof(Record) / 8];
-    __builtin_memcpy(words, &record, sizeof(Record));
+    memcpy(words, &record, sizeof(Record));
 #pragma unroll
     for (u32 i = 0; i < sizeof(Record) / 8; ++i)
       send(slots.barrier, reinterpret_cast<u64*>(slots.at + chunk) + i, words[i]);

@@ -54,23 +54,41 @@ SLM_DEVICE int choose_lane(bool yes, bool maybe) {
   return hits ? first_bit(hits) : last_bit(able);
 }
 
+/// The 32 tokens of one mask word a lane.
+template <class T>
+struct Words32 {
+  Pack pack[32 / T::kPer];
+};
+template <class T>
+SLM_DEVICE float value(const Words32<T>& t, int i) {
+  return T::get(t.pack[i / T::kPer], i % T::kPer);
+}
+/// All loads are made before the first is waited for.
+template <class T>
+SLM_DEVICE void load_words(Words32<T>& t, const Row& r, int w, u32 word) {
+  const bool whole = (w + 1) * 32 <= r.vector_end;
+  const unsigned char* at = r.logits + static_cast<i64>(w) * 32 * T::kBytes;
+#pragma unroll
+  for (int k = 0; k < 32 / T::kPer; ++k) {
+    const u32 bits = word >> (k * T::kPer) & ((1u << T::kPer) - 1u);
+    t.pack[k] = Pack{};
+    load_pack16_if(t.pack[k], at + k * 16, whole ? bits : 0u);
+    if (!whole && bits) t.pack[k] = load_some<T>(r, w * 32 + k * T::kPer);
+  }
+}
+
 /// The first token of `chunk` whose running sum of weights exceeds `rest`.
 template <class T>
 SLM_DEVICE Pick pick_in_chunk(const Row& r, int chunk, float top, float scale, double rest) {
   const int lane = lane_id();
   const int w = chunk * 32 + lane;
   const u32 word = clip_word(r, w, load_word(r, w));
-  // Each lane sums the 32 tokens of its word, in order.
-  float sum = 0.0f;
+  Words32<T> tokens;
+  load_words(tokens, r, w, word);
+  float sum = 0.0f;  // of the 32 tokens of this lane's word, in order
 #pragma unroll
-  for (int k = 0; k < 32; k += T::kPer) {
-    const u32 bits = word >> k & ((1u << T::kPer) - 1u);
-    if (!bits) continue;
-    const Pack p = load_some<T>(r, w * 32 + k);
-#pragma unroll
-    for (int i = 0; i < T::kPer; ++i)
-      if (bits >> i & 1u) sum += weight(T::get(p, i), top, scale);
-  }
+  for (int i = 0; i < 32; ++i)
+    if (word >> i & 1u) sum += weight(value(tokens, i), top, scale);
   const double through = warp_prefix(static_cast<double>(sum));
   const int chosen = choose_lane(through > rest, sum > 0.0f);
   rest -= shfl(through, chosen) - static_cast<double>(shfl(sum, chosen));
@@ -88,16 +106,12 @@ template <class T>
 SLM_DEVICE Pick find_in_chunk(const Row& r, int chunk, float top) {
   const int w = chunk * 32 + lane_id();
   const u32 word = clip_word(r, w, load_word(r, w));
+  Words32<T> tokens;
+  load_words(tokens, r, w, word);
   int found = 32;
 #pragma unroll
-  for (int k = 0; k < 32; k += T::kPer) {
-    const u32 bits = word >> k & ((1u << T::kPer) - 1u);
-    if (!bits) continue;
-    const Pack p = load_some<T>(r, w * 32 + k);
-#pragma unroll
-    for (int i = T::kPer - 1; i >= 0; --i)
-      if ((bits >> i & 1u) && T::get(p, i) == top && k + i < found) found = k + i;
-  }
+  for (int i = 31; i >= 0; --i)
+    if ((word >> i & 1u) && value(tokens, i) == top) found = i;
   const int chosen = first_bit(ballot(found < 32));
   return {(chunk * 32 + chosen) * 32 + shfl(found, chosen), top};
 }

@@ -23,8 +23,26 @@ struct SampleParams {
   i64 seed, position;
 };
 
-/// Calls use(chunk, values, word) for each chunk of this warp that has an allowed token, where
-/// `values` is a Few or a Dense<T> that is already masked, and empty(chunk) for the others.
+/// Calls use(chunk, values) for a chunk that has an allowed token, where `values` is a Few or a
+/// Dense<T> that is already masked, and none(chunk) for another. `eager`: holds the chunk already.
+template <class T, class Use, class None>
+SLM_DEVICE void one_chunk(const Row& r, int chunk, u32 word, Dense<T>* eager, Use use, None none) {
+  if (!ballot(word != 0)) {
+    none(chunk);
+  } else if (!ballot(count_bits(word) > 4)) {
+    Few few;
+    load_few<T>(few, r, chunk, word);
+    use(chunk, few);
+  } else {
+    Dense<T> dense;
+    if (eager) dense = *eager;
+    else load_dense<T>(dense, r, chunk, word);
+    if (ballot(word != ~0u)) mask_dense<T>(dense, word);
+    use(chunk, dense);
+  }
+}
+
+/// one_chunk for each chunk of this warp.
 template <class T, class Use, class None>
 SLM_DEVICE void each_chunk(const Rows& p, const Row& r, const Share& s, Use use, None none) {
   constexpr int kAhead = 4;  // mask words on their way: sparse rows wait for little else
@@ -37,19 +55,21 @@ SLM_DEVICE void each_chunk(const Rows& p, const Row& r, const Share& s, Use use,
 #pragma unroll
     for (int i = 0; i + 1 < kAhead; ++i) words[i] = words[i + 1];
     words[kAhead - 1] = load_word(r, (chunk + kAhead * s.step) * 32 + lane_id());
-    if (!ballot(word != 0)) {
-      none(chunk);
-    } else if (!ballot(count_bits(word) > 4)) {
-      Few few;
-      load_few<T>(few, r, chunk, word);
-      use(chunk, few, word);
-    } else {
-      Dense<T> dense;
-      load_dense<T>(dense, r, chunk, word);
-      if (ballot(word != ~0u)) mask_dense<T>(dense, word);
-      use(chunk, dense, word);
-    }
+    one_chunk<T>(r, chunk, word, nullptr, use, none);
   }
+}
+
+/// The same where no warp has more than one chunk: its logits are asked for before the mask is
+/// known, which saves a wait of a launch that does little but wait.
+template <class T, class Use, class None>
+SLM_DEVICE void eager_chunk(const Rows& p, const Row& r, const Share& s, Use use, None none) {
+  const int w = s.first * 32 + lane_id();
+  const u32 word = load_word(r, w);
+  Dense<T> dense;
+  if (s.first < p.chunks)
+    load_dense<T>(dense, r, s.first, w * 32 < r.limit ? clip_word(r, w, ~0u) : 0u);
+  await_slots(p);
+  if (s.first < p.chunks) one_chunk<T>(r, s.first, clip_word(r, w, word), &dense, use, none);
 }
 
 SLM_DEVICE void put_sample(const SampleParams& p, i64 row, const Pick& pick, float logprob,
@@ -61,22 +81,29 @@ SLM_DEVICE void put_sample(const SampleParams& p, i64 row, const Pick& pick, flo
   p.status[row] = static_cast<u8>(status);
 }
 
-template <class T>
+template <class T, bool kEager>
 SLM_DEVICE void make_stats(const SampleParams& p) {
   const Share share = make_share(p.rows);
   open_slots<Stat>(p.rows, share);
   const Row row = make_row<T>(p.rows, share.row);
   const float scale = heat_of(p.rows, share.row).scale;
   const Slots<Stat> slots = record_slots<Stat>(p.rows, share, p.scratch);
-  each_chunk<T>(
-      p.rows, row, share,
-      [&](int chunk, auto& values, u32) { put_record(p.rows, slots, chunk, chunk_stat(values, scale)); },
-      [&](int chunk) { put_record(p.rows, slots, chunk, Stat{-infinity(), 0.0f}); });
+  const auto use = [&](int chunk, auto& values) {
+    put_record(p.rows, slots, chunk, chunk_stat(values, scale));
+  };
+  const auto none = [&](int chunk) {
+    put_record(p.rows, slots, chunk, Stat{-infinity(), 0.0f});
+  };
+  if constexpr (kEager) {
+    eager_chunk<T>(p.rows, row, share, use, none);
+  } else {
+    each_chunk<T>(p.rows, row, share, use, none);
+  }
 }
 
-template <class T>
+template <class T, bool kEager>
 SLM_DEVICE void sample_rows(const SampleParams& p) {
-  make_stats<T>(p);
+  make_stats<T, kEager>(p);
   if (!gather(p.rows, p.tickets)) return;
   const Share share = make_share(p.rows);
   const Row row = make_row<T>(p.rows, share.row);

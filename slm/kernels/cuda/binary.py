@@ -106,26 +106,35 @@ def nvrtc_version() -> tuple[int, int]:
     return major.value, minor.value
 
 
-def compile_source(architecture: int, options: tuple[str, ...] = ()) -> bytes:
+def compile_source(architecture: int) -> bytes:
     """Compiles the sources with NVRTC for one architecture (90: sm_90); machine code, a cubin.
 
-    No include path is given and none is needed. Cost: seconds.
+    Cost: seconds.
 
     Raises:
         CompileError: no NVRTC, or its log.
     """
-    lib, files = nvrtc(), sources()
-    names = [name for name in files if name != MAIN]
-    headers = (ctypes.c_char_p * len(names))(*(files[name].encode() for name in names))
-    includes = (ctypes.c_char_p * len(names))(*(name.encode() for name in names))
+    files = dict(sources())
+    return compile_program(files.pop(MAIN), files, architecture)
+
+
+def compile_program(source: str, headers: dict[str, str], architecture: int) -> bytes:
+    """Compiles any source with NVRTC; headers by name. No include path is given.
+
+    Raises:
+        CompileError: no NVRTC, or its log.
+    """
+    lib, count = nvrtc(), len(headers)
+    texts = (ctypes.c_char_p * count)(*(text.encode() for text in headers.values()))
+    names = (ctypes.c_char_p * count)(*(name.encode() for name in headers))
     program = ctypes.c_void_p()
     status = lib.nvrtcCreateProgram(
-        ctypes.byref(program), files[MAIN].encode(), MAIN.encode(), len(names), headers, includes
+        ctypes.byref(program), source.encode(), MAIN.encode(), count, texts, names
     )
     if status:
         raise CompileError(f"nvrtcCreateProgram failed with status {status}")
     try:
-        flags = [f"--gpu-architecture=sm_{architecture}", "--std=c++17", *options]
+        flags = [f"--gpu-architecture=sm_{architecture}", "--std=c++17", "-default-device"]
         array = (ctypes.c_char_p * len(flags))(*(flag.encode() for flag in flags))
         if lib.nvrtcCompileProgram(program, len(flags), array):
             raise CompileError("NVRTC refuses the kernels:\n" + _log(lib, program))

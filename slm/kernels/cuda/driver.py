@@ -7,7 +7,6 @@ Only the calls that are needed, with the newest entry point each one has had for
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import functools
 import os
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 
 _CLUSTER_DIMENSION = 4  # CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
 _NON_PORTABLE_CLUSTER = 14  # CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
+_WRONG_CONTEXT = (201, 400)  # CUDA_ERROR_INVALID_CONTEXT, CUDA_ERROR_INVALID_HANDLE
 _DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 
 
@@ -64,11 +64,19 @@ def driver_version() -> int:
     return version.value
 
 
+def current_context() -> int:
+    """The context that is current in this thread."""
+    context = ctypes.c_void_p()
+    check(library().cuCtxGetCurrent(ctypes.byref(context)), "cuCtxGetCurrent")
+    return context.value or 0
+
+
 class Kernel:
     """A function of a loaded module."""
 
-    def __init__(self, function: ctypes.c_void_p) -> None:
+    def __init__(self, function: ctypes.c_void_p, context: int) -> None:
         self.function = function
+        self._context = ctypes.c_void_p(context)
         self._launch = library().cuLaunchKernelEx
         self._wide = False
         self._shared = 48 * 1024
@@ -101,6 +109,11 @@ class Kernel:
             config.attribute_count = 1
         pointers = (ctypes.c_void_p * 1)(ctypes.addressof(params))
         status = self._launch(ctypes.byref(config), self.function, pointers, None)
+        if status in _WRONG_CONTEXT:  # a thread that never used this device, or uses another
+            popped = ctypes.c_void_p()
+            check(library().cuCtxPushCurrent_v2(self._context), "cuCtxPushCurrent")
+            status = self._launch(ctypes.byref(config), self.function, pointers, None)
+            library().cuCtxPopCurrent_v2(ctypes.byref(popped))
         if status:
             check(status, f"cuLaunchKernelEx ({blocks} blocks of {threads} threads)")
 
@@ -112,7 +125,8 @@ class Kernel:
 class Module:
     """A binary in the current context."""
 
-    def __init__(self, image: bytes) -> None:
+    def __init__(self, image: bytes, context: int | None = None) -> None:
+        self._context = current_context() if context is None else context
         self._handle = ctypes.c_void_p()
         self._image = ctypes.create_string_buffer(image, len(image))
         status = library().cuModuleLoadData(ctypes.byref(self._handle), self._image)
@@ -128,7 +142,7 @@ class Module:
                 ctypes.byref(function), self._handle, name.encode()
             )
             check(status, f"cuModuleGetFunction ({name})")
-            kernel = self._kernels[name] = Kernel(function)
+            kernel = self._kernels[name] = Kernel(function, self._context)
         return kernel
 
 

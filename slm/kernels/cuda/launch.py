@@ -82,8 +82,7 @@ def sample(
     """
     import torch
 
-    batch, index = logits.shape[0], logits.device.index
-    on = device(index)
+    batch, on = logits.shape[0], device(logits.device.index)
     token = torch.empty(batch, dtype=torch.int64, device=logits.device)
     numbers = torch.empty(2, batch, dtype=torch.float32, device=logits.device)
     status = torch.empty(batch, dtype=torch.uint8, device=logits.device)
@@ -100,13 +99,11 @@ def sample(
     params.lse = params.logprob + 4 * batch
     record = _RECORD["sample"]
     how = plan(batch, rows.chunks, on.processors, on.clusters, record)
-    stream = torch.cuda.current_stream(index).cuda_stream
+    stream, scratch = on.stream(), None
     if how.gather == GATHER_TICKET:
-        capturing = torch.cuda.is_current_stream_capturing()
-        params.scratch = on.scratch(
-            stream, "records", batch * rows.chunks * record, capturing
-        ).data_ptr()
-        params.tickets = on.scratch(stream, "tickets", batch * 4, capturing).data_ptr()
+        scratch = on.scratch(stream, batch, rows.chunks * record)
+        params.scratch, params.tickets = (part.data_ptr() for part in scratch)
     name = "slm_sample_" + str(logits.dtype).removeprefix("torch.")
+    name += "_eager" if how.eager else ""
     start(on, name, params, batch, how, record, stream)
     return token, numbers[0], numbers[1], None, status

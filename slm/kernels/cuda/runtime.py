@@ -21,33 +21,60 @@ class Device:
         self.architecture: int = 10 * facts.major + facts.minor
         self.clusters = facts.major >= 9
         with torch.cuda.device(index):
-            torch.cuda.current_stream(index).synchronize()  # makes the context current
+            torch.zeros(1, device=f"cuda:{index}")  # makes the device's context current
+            self.context = driver.current_context()
             self.module, self.origin = self._load()
-        self._scratch: dict[tuple[int, str], Any] = {}
+            self._scratch: dict[tuple[int, str], Any] = {}
+            self._counters: Any = None
+            self._counted = 0
+            if not torch.cuda.is_current_stream_capturing():
+                self._counters = torch.zeros(1 << 18, dtype=torch.int32, device=f"cuda:{index}")
+                torch.cuda.synchronize(index)
 
     def _load(self) -> tuple[Module, str]:
         prebuilt = binary.fat_binary()
         if prebuilt is not None:
             try:
-                return Module(prebuilt), "fat binary"
+                return Module(prebuilt, self.context), "fat binary"
             except DriverError:
                 pass  # made for newer drivers or other chips: NVRTC makes what fits
-        return Module(binary.compiled(self.architecture)), "NVRTC"
+        return Module(binary.compiled(self.architecture), self.context), "NVRTC"
 
     def kernel(self, name: str) -> Kernel:
         """A kernel by name."""
         return self.module.kernel(name)
 
-    def scratch(self, stream: int, kind: str, size: int, capturing: bool) -> Any:
-        """`size` bytes that no launch on another stream uses, zero when they are first given out.
+    def stream(self) -> int:
+        """The handle of torch's current stream on this device."""
+        import torch
 
-        A graph gets memory of its own: it may be replayed on any stream, beside any launch.
+        return int(torch.cuda.current_stream(self.index).cuda_stream)
+
+    def scratch(self, stream: int, batch: int, record_bytes: int) -> Any:
+        """Memory for a launch with tickets that no launch beside it uses: (records, counters).
+
+        Counters are 0 when they are given out, and every launch leaves them at 0. Launches on one
+        stream follow each other and share; a graph may be replayed on any stream, beside any
+        launch, so each captured launch gets memory of its own: records that live as long as the
+        graph, and counters from a reserve that was zeroed when the device was set up.
         """
         import torch
 
         device = torch.device("cuda", self.index)
-        if capturing:
-            return torch.zeros(size, dtype=torch.uint8, device=device)
+        if torch.cuda.is_current_stream_capturing():
+            records = torch.empty(batch * record_bytes, dtype=torch.uint8, device=device)
+            if self._counters is None or self._counted + batch > self._counters.numel():
+                return records, torch.zeros(batch, dtype=torch.int32, device=device)
+            self._counted += batch
+            return records, self._counters[self._counted - batch : self._counted]
+        return (
+            self._kept(stream, "records", batch * record_bytes, device),
+            self._kept(stream, "counters", batch * 4, device),
+        )
+
+    def _kept(self, stream: int, kind: str, size: int, device: Any) -> Any:
+        import torch
+
         held = self._scratch.get((stream, kind))
         if held is None or held.numel() < size:
             grown = max(size, 1 << 16, 2 * held.numel() if held is not None else 0)

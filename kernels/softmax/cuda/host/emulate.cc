@@ -20,6 +20,9 @@ const Entry kEntries[] = {
     SLM_ENTRY(slm_sample_float32, SampleParams),
     SLM_ENTRY(slm_sample_bfloat16, SampleParams),
     SLM_ENTRY(slm_sample_float16, SampleParams),
+    SLM_ENTRY(slm_sample_float32_eager, SampleParams),
+    SLM_ENTRY(slm_sample_bfloat16_eager, SampleParams),
+    SLM_ENTRY(slm_sample_float16_eager, SampleParams),
 };
 
 }  // namespace
