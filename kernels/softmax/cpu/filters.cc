@@ -37,11 +37,11 @@ double collect(const Passes& passes, Workspace& space, float least, std::vector<
     if (space.stats.chunks[c].max < least) continue;
     Legal::Chunk chunk = space.legal.load(c);
     std::size_t count = passes.above(chunk.x, chunk.n, least, space.places.data());
-    std::size_t padded = (count + kLanes - 1) / kLanes * kLanes;
+    const std::size_t n = padded(count);
     for (std::size_t i = 0; i < count; ++i) x[i] = chunk.x[space.places[i]];
     std::fill(x.begin() + static_cast<std::ptrdiff_t>(count),
-              x.begin() + static_cast<std::ptrdiff_t>(padded), kNone);
-    sum += passes.weights(x.data(), padded, space.stats.scale, space.weights.data());
+              x.begin() + static_cast<std::ptrdiff_t>(n), kNone);
+    sum += passes.weights(x.data(), n, space.stats.scale, space.weights.data());
     for (std::size_t i = 0; i < count; ++i) {
       auto place = static_cast<std::uint32_t>(c * kChunk) + space.places[i];
       out.push_back({key_of(x[i], place), space.weights[i]});
@@ -90,9 +90,10 @@ bool has_filters(const Draw& draw) noexcept {
 std::vector<Candidate> filter(const Passes& passes, Workspace& space, const Draw& draw) {
   const Stats& stats = space.stats;
   const double unit = kLog2E / stats.scale.factor;  // the temperature, as the scale takes it
-  const float weighty = limits_weight(draw)
-                            ? std::min(stats.max, float_above(stats.max + unit * std::log(draw.min_p)))
-                            : -FLT_MAX;
+  const float weighty =
+      limits_weight(draw)
+          ? std::min(stats.max, float_above(stats.max + unit * std::log(draw.min_p)))
+          : -FLT_MAX;
   const auto wanted = static_cast<std::size_t>(std::max<std::int64_t>(draw.top_k, 0));
   std::vector<Candidate> tokens;
   double sum = 0;
@@ -109,7 +110,7 @@ std::vector<Candidate> filter(const Passes& passes, Workspace& space, const Draw
   } else if (limits_mass(draw)) {
     const double enough = draw.top_p * stats.sum;
     // What top-p keeps is mostly near the best token; looking further costs another pass.
-    for (double gap : {4.0, 8.0, 16.0, 1e300}) {
+    for (double gap : {3.0, 6.0, 9.0, 12.0, 16.0, 1e300}) {
       float least = float_above(stats.max - gap * unit);
       sum = collect(passes, space, std::max(least, weighty), tokens);
       if (sum >= enough || least <= weighty) break;

@@ -101,7 +101,7 @@ void Legal::gather(const Passes& passes, const Row& row, bool complement) {
     return;
   }
   size_ = ids_.size();
-  listed_x_.resize((size_ + kLanes - 1) / kLanes * kLanes);
+  listed_x_.resize(padded(size_));
   std::fill(listed_x_.begin() + static_cast<std::ptrdiff_t>(size_), listed_x_.end(), kNone);
   if (row.dtype == Dtype::f32) {
     auto* logits = static_cast<const float*>(row.logits);
@@ -115,15 +115,17 @@ void Legal::gather(const Passes& passes, const Row& row, bool complement) {
 }
 
 Legal::Chunk Legal::load(std::size_t chunk) {
-  const std::size_t first = chunk * kChunk, count = std::min(kChunk, size_ - first);
-  const std::size_t n = (count + kLanes - 1) / kLanes * kLanes;
+  const std::size_t first = chunk * kChunk, count = size(chunk), n = padded(count);
   const float* x;
   if (listed_) {
     x = listed_x_.data() + first;
   } else {
     std::uint32_t words[kChunk / 32], any = 0, all = ~0u;
+    const std::uint32_t* mask = row_.mask == nullptr ? nullptr : row_.mask + first / 32;
+    const std::uint32_t flip = complement_ ? ~0u : 0;
+    for (std::size_t w = 0; w < n / 32; ++w) words[w] = (mask == nullptr ? ~0u : mask[w]) ^ flip;
+    words[n / 32 - 1] = word(first / 32 + n / 32 - 1);  // the one that may end in the middle
     for (std::size_t w = 0; w < n / 32; ++w) {
-      words[w] = word(first / 32 + w);
       any |= words[w];
       all &= words[w];
     }

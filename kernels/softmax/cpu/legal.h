@@ -13,6 +13,9 @@ namespace slm::softmax {
 
 inline constexpr float kNone = -std::numeric_limits<float>::infinity();
 
+/// Up to whole lanes.
+inline constexpr std::size_t padded(std::size_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
 enum class Dtype : std::uint8_t { f32, bf16, f16 };
 
 inline constexpr std::size_t bytes_of(Dtype dtype) { return dtype == Dtype::f32 ? 4 : 2; }
@@ -44,6 +47,10 @@ class Legal {
 
   bool listed() const noexcept { return listed_; }
   std::size_t chunks() const noexcept { return (size_ + kChunk - 1) / kChunk; }
+  /// How many ids a chunk stands for, -inf or not.
+  std::size_t size(std::size_t chunk) const noexcept {
+    return size_ - chunk * kChunk < kChunk ? size_ - chunk * kChunk : kChunk;
+  }
 
   struct Chunk {
     const float* x;  ///< valid until the next `load`
@@ -76,7 +83,8 @@ class Legal {
 };
 
 /// Logits as floats; any n.
-void read_floats(const Passes& passes, const Row& row, std::size_t first, std::size_t n, float* out);
+void read_floats(const Passes& passes, const Row& row, std::size_t first, std::size_t n,
+                 float* out);
 
 /// Floats as logits of a dtype; any n.
 void write_floats(const Passes& passes, const float* in, std::size_t n, Dtype dtype, void* out);

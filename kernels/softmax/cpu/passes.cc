@@ -1,8 +1,8 @@
 // The table of loops for one instruction set: compiled once for each, with its flags and SLM_ISA.
 //
-// Everything here is in a namespace of its instruction set, and nothing of the standard library with
-// code of its own is used: the linker keeps one copy of an inline function that several sources
-// share, and it must not be one with instructions that a processor lacks.
+// Everything here is in a namespace of its instruction set, and nothing of the standard library
+// with code of its own is used: the linker keeps one copy of an inline function that several
+// sources share, and it must not be one with instructions that a processor lacks.
 #include "softmax/cpu/passes.h"
 
 #include "softmax/cpu/philox.h"
@@ -125,9 +125,11 @@ void multiply(const float* w, std::size_t n, float by, float* out) {
 
 /// In doubles: a log-probability near 0 is a small difference of large numbers.
 void logs(const float* x, std::size_t n, double by, double minus, float* out) {
-  for (std::size_t i = 0; i < n; ++i) {
-    float known = x[i] > -__builtin_inff() ? x[i] : -__builtin_inff();
-    out[i] = static_cast<float>(known * by - minus);
+  const Vec none = same(-__builtin_inff());
+  for (std::size_t i = 0; i < n; i += kLanes) {
+    float known[kLanes];
+    for (std::size_t v = 0; v < kLanes; v += kWidth) store(known + v, max(load(x + i + v), none));
+    for (std::size_t v = 0; v < kLanes; ++v) out[i + v] = static_cast<float>(known[v] * by - minus);
   }
 }
 
@@ -142,25 +144,43 @@ std::size_t above(const float* x, std::size_t n, float least, std::uint32_t* pla
   return count;
 }
 
-/// Eight blocks side by side, so that the compiler turns the rounds into vectors.
+/// `philox` for eight blocks side by side, which compilers turn into vectors.
 void noise(std::uint64_t seed, std::uint64_t position, std::uint32_t first, std::size_t n,
            std::uint32_t* out) {
   constexpr std::size_t kBlocks = kLanes / 4;
   for (std::size_t i = 0; i < n; i += kLanes) {
-    std::uint32_t words[kBlocks][4];
-    auto block = static_cast<std::uint32_t>((first + i) / 4);
-    for (std::uint32_t b = 0; b < kBlocks; ++b) {
-      philox(seed, position, block + b, kGumbelStream, words[b]);
+    std::uint32_t a[kBlocks], b[kBlocks], c[kBlocks], d[kBlocks];
+    for (std::uint32_t l = 0; l < kBlocks; ++l) {
+      a[l] = static_cast<std::uint32_t>((first + i) / 4) + l;
+      b[l] = static_cast<std::uint32_t>(position);
+      c[l] = static_cast<std::uint32_t>(position >> 32);
+      d[l] = kGumbelStream;
     }
-    for (std::size_t b = 0; b < kBlocks; ++b) {
-      for (std::size_t w = 0; w < 4; ++w) out[i + 4 * b + w] = words[b][w];
+    auto k0 = static_cast<std::uint32_t>(seed), k1 = static_cast<std::uint32_t>(seed >> 32);
+    for (int round = 0; round < kRounds; ++round) {
+      for (std::size_t l = 0; l < kBlocks; ++l) {
+        std::uint64_t left = kLeft * a[l], right = kRight * c[l];
+        a[l] = static_cast<std::uint32_t>(right >> 32) ^ b[l] ^ k0;
+        c[l] = static_cast<std::uint32_t>(left >> 32) ^ d[l] ^ k1;
+        b[l] = static_cast<std::uint32_t>(right);
+        d[l] = static_cast<std::uint32_t>(left);
+      }
+      k0 += kWeyl0;
+      k1 += kWeyl1;
+    }
+    for (std::size_t l = 0; l < kBlocks; ++l) {
+      out[i + 4 * l] = a[l];
+      out[i + 4 * l + 1] = b[l];
+      out[i + 4 * l + 2] = c[l];
+      out[i + 4 * l + 3] = d[l];
     }
   }
 }
 
 std::size_t count(const std::uint32_t* words, std::size_t n) {
   std::size_t bits = 0;
-  for (std::size_t i = 0; i < n; ++i) bits += static_cast<std::size_t>(__builtin_popcount(words[i]));
+  for (std::size_t i = 0; i < n; ++i)
+    bits += static_cast<std::size_t>(__builtin_popcount(words[i]));
   return bits;
 }
 

@@ -23,8 +23,8 @@ struct Scale {
   std::int32_t base;  ///< of 2
 };
 
-/// Sizes n are multiples of kLanes and at most kChunk, except where a comment says otherwise. Inputs
-/// need no alignment beyond their type's. NaN in `x` counts as -inf everywhere.
+/// Sizes n are multiples of kLanes and at most kChunk, except where a comment says otherwise.
+/// Inputs need no alignment beyond their type's. NaN in `x` counts as -inf everywhere.
 struct Passes {
   const char* name;
 

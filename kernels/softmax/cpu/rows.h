@@ -40,8 +40,8 @@ struct Draw {
 
 struct Drawn {
   std::int64_t token = -1;
-  double logprob, lse;  ///< under mask and temperature (1 where it is 0), before filters
-  double log_mass;      ///< log of the model's probability of all legal tokens
+  double logprob, lse;   ///< under mask and temperature (1 where it is 0), before filters
+  double log_mass;       ///< log of the model's probability of all legal tokens
   double model_logprob;  ///< of the token, without mask and temperature
   std::uint8_t status;
 };

@@ -100,7 +100,7 @@ Place by_gumbel(const Passes& passes, Workspace& space, const Draw& draw) {
     Legal::Chunk chunk = legal.load(c);
     passes.weights(chunk.x, chunk.n, here.scale, space.weights.data());
     if (legal.listed()) {
-      for (std::size_t i = 0; i < chunk.n && c * kChunk + i < legal.ids().size(); ++i) {
+      for (std::size_t i = 0; i < legal.size(c); ++i) {
         words[i] = word_of(draw, legal.token(c, i));
       }
     } else {
@@ -159,7 +159,8 @@ double uniform(std::uint64_t seed, std::uint64_t position) noexcept {
 double log_share(const Stats& legal, bool infinite, const Stats& others, bool others_infinite) {
   if (others.empty()) return 0;
   if (infinite != others_infinite) return infinite ? 0 : -kInf;
-  double odds = (log2_worth(others.scale, legal.scale) + others.log2_sum() - legal.log2_sum()) * kLn2;
+  double odds =
+      (log2_worth(others.scale, legal.scale) + others.log2_sum() - legal.log2_sum()) * kLn2;
   return odds < 700 ? -std::log1p(std::exp(odds)) : -odds;
 }
 
@@ -190,7 +191,8 @@ Drawn sample_row(const Passes& passes, Workspace& space, const Row& row, const D
   }
   if (legal.infinite()) out.status |= kInfinite;
   Place picked;
-  const double u = draw.uniform.value_or(draw.gumbel || greedy ? 0 : uniform(draw.seed, draw.position));
+  const double u =
+      draw.uniform.value_or(draw.gumbel || greedy ? 0 : uniform(draw.seed, draw.position));
   if (greedy) {
     picked = likeliest(legal, stats);
   } else if (has_filters(draw)) {

@@ -52,14 +52,15 @@ struct ChunkStats {
 /// `sum` adds chunks up in their order, in doubles. A chunk whose best token has less than 2^-80 of
 /// the best weight counts as 0: less than the 64 bits of a draw can tell.
 struct Stats {
-  float max = kNone;     ///< -inf: no token at all, or none above -inf
+  float max = kNone;  ///< -inf: no token at all, or none above -inf
   bool nan = false;
-  Scale scale{};         ///< of `max`
+  Scale scale{};  ///< of `max`
   double sum = 0;
   std::vector<ChunkStats> chunks;
   std::vector<float> lanes;  ///< kLanes maxima of each chunk
 
-  /// What `take` gets for each chunk that has a token above -inf; it returns the sum of the weights.
+  /// What `take` gets for each chunk that has a token above -inf; it returns the sum of the
+  /// weights.
   template <class Take>
   void measure(Legal& legal, const Passes& passes, double temperature, Take take);
 

@@ -29,7 +29,10 @@ struct Split {
   Vec high, low, offset, floor;
   __m512i bias;
   explicit Split(const Scale& s)
-      : high(same(s.high)), low(same(s.low)), offset(same(s.offset)), floor(same(s.floor)),
+      : high(same(s.high)),
+        low(same(s.low)),
+        offset(same(s.offset)),
+        floor(same(s.floor)),
         bias(_mm512_set1_epi32(kMagicBits + s.base - 127)) {}
 };
 

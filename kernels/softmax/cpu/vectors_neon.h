@@ -35,7 +35,10 @@ struct Split {
   Vec high, low, offset, floor;
   int32x4_t bias;
   explicit Split(const Scale& s)
-      : high(same(s.high)), low(same(s.low)), offset(same(s.offset)), floor(same(s.floor)),
+      : high(same(s.high)),
+        low(same(s.low)),
+        offset(same(s.offset)),
+        floor(same(s.floor)),
         bias(vdupq_n_s32(kMagicBits + s.base - 127)) {}
 };
 
@@ -54,8 +57,6 @@ inline Vec from_bf16(const std::uint16_t* p) {
 inline Vec from_f16(const std::uint16_t* p) {
   return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
 }
-inline void to_f16(Vec a, std::uint16_t* p) {
-  vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(a)));
-}
+inline void to_f16(Vec a, std::uint16_t* p) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(a))); }
 
 }  // namespace slm::softmax::neon

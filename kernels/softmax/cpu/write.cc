@@ -32,9 +32,9 @@ bool overlap(const void* a, const void* b, std::size_t bytes) {
 }
 
 /// Writes floats of a list's chunk to their ids.
-void scatter(const Passes& passes, const Legal& legal, std::size_t chunk, std::size_t n,
-             const float* values, Dtype dtype, void* out) {
-  n = std::min(n, legal.ids().size() - chunk * kChunk);
+void scatter(const Passes& passes, const Legal& legal, std::size_t chunk, const float* values,
+             Dtype dtype, void* out) {
+  const std::size_t n = legal.size(chunk);
   auto ids = legal.ids().subspan(chunk * kChunk, n);
   if (dtype == Dtype::f32) {
     for (std::size_t i = 0; i < n; ++i) static_cast<float*>(out)[ids[i]] = values[i];
@@ -45,24 +45,20 @@ void scatter(const Passes& passes, const Legal& legal, std::size_t chunk, std::s
   for (std::size_t i = 0; i < n; ++i) static_cast<std::uint16_t*>(out)[ids[i]] = halves[i];
 }
 
-/// `values(chunk, c)` are the n floats of each chunk that has any.
+/// `values(c, n)` are the n floats of each chunk that has a token above -inf.
 template <class F>
-void write_chunks(const Passes& passes, Workspace& space, const Row& row, Dtype dtype, void* out,
-                  float nothing, F values) {
-  Legal& legal = space.legal;
+void write_chunks(const Passes& passes, const Workspace& space, const Row& row, Dtype dtype,
+                  void* out, float nothing, F values) {
+  const Legal& legal = space.legal;
   for (std::size_t c = 0; c < legal.chunks(); ++c) {
-    Legal::Chunk chunk{nullptr, 0};
-    if (space.stats.chunks[c].max != kNone) chunk = legal.load(c);
-    const std::size_t first = c * kChunk;
+    const std::size_t first = c * kChunk, count = legal.size(c);
+    const bool any = space.stats.chunks[c].max != kNone;
     if (legal.listed()) {
-      if (chunk.n > 0) scatter(passes, legal, c, chunk.n, values(chunk, c), dtype, out);
-      continue;
-    }
-    const std::size_t count = std::min(kChunk, row.limit - first);
-    if (chunk.n == 0) {
-      fill(out, dtype, first, first + count, nothing);
+      if (any) scatter(passes, legal, c, values(c, padded(count)), dtype, out);
+    } else if (any) {
+      write_floats(passes, values(c, padded(count)), count, dtype, at(out, dtype, first));
     } else {
-      write_floats(passes, values(chunk, c), count, dtype, at(out, dtype, first));
+      fill(out, dtype, first, first + count, nothing);
     }
   }
 }
@@ -119,29 +115,34 @@ std::uint8_t softmax_row(const Passes& passes, Workspace& space, const Row& row,
   if (log) {
     const double lse = stats.lse(), by = stats.scale.factor * kLn2;
     const bool far = stats.scale.offset != 0;  // x * by would lose what is left of the difference
-    write_chunks(passes, space, row, dtype, out, nothing, [&](Legal::Chunk chunk, std::size_t) {
+    write_chunks(passes, space, row, dtype, out, nothing, [&](std::size_t c, std::size_t n) {
+      const float* x = legal.load(c).x;
+      float* to = space.weights.data();
+      if (dtype == Dtype::f32 && !legal.listed() && c * kChunk + n <= row.limit) {
+        to = static_cast<float*>(out) + c * kChunk;
+      }
       if (!far) {
-        passes.logs(chunk.x, chunk.n, by, lse, space.weights.data());
+        passes.logs(x, n, by, lse, to);
       } else {
-        for (std::size_t i = 0; i < chunk.n; ++i) {
-          float x = chunk.x[i];
-          space.weights[i] = x > kNone ? static_cast<float>(stats.logprob(x)) : kNone;
+        for (std::size_t i = 0; i < n; ++i) {
+          to[i] = x[i] > kNone ? static_cast<float>(stats.logprob(x[i])) : kNone;
         }
       }
-      return space.weights.data();
+      return static_cast<const float*>(to);
     });
   } else {
-    // Only whole lanes are multiplied: the last ones go through a buffer where the row ends in them.
-    write_chunks(passes, space, row, dtype, out, nothing, [&](Legal::Chunk chunk, std::size_t c) {
+    // Only whole lanes are multiplied: the last ones go through a buffer where the row ends in
+    // them.
+    write_chunks(passes, space, row, dtype, out, nothing, [&](std::size_t c, std::size_t n) {
       const std::size_t first = c * kChunk;
-      const bool fits = !direct || first + chunk.n <= row.limit;
+      const bool fits = !direct || first + n <= row.limit;
       const auto by = static_cast<float>(stats.chunks[c].worth / stats.sum);
       float* to = direct && fits ? kept + first : space.weights.data();
       if (!fits) {
         std::copy_n(kept + first, row.limit - first, to);
-        std::fill(to + (row.limit - first), to + chunk.n, 0.0f);
+        std::fill(to + (row.limit - first), to + n, 0.0f);
       }
-      passes.multiply(fits ? kept + first : to, chunk.n, by, to);
+      passes.multiply(fits ? kept + first : to, n, by, to);
       return static_cast<const float*>(to);
     });
   }
@@ -190,11 +191,12 @@ Loss cross_entropy_row(const Passes& passes, Workspace& space, const Row& row, s
   }
   // Of a legal logit: weight * ((1 - l + l P) p_legal - target); of another: weight * l * p_all.
   const double mass = std::exp(out.log_mass);
-  const auto inner = static_cast<float>(
-      weight * (1 - legality_weight + legality_weight * mass) / stats.sum);
+  const auto inner =
+      static_cast<float>(weight * (1 - legality_weight + legality_weight * mass) / stats.sum);
   const bool pulls = masked && legality_weight != 0 && !rest.empty() && mass < 1;
   const auto outer =
-      pulls ? static_cast<float>(weight * legality_weight * -std::expm1(out.log_mass) / rest.sum) : 0;
+      pulls ? static_cast<float>(weight * legality_weight * -std::expm1(out.log_mass) / rest.sum)
+            : 0;
   std::vector<float>& full = space.row;
   full.assign((width + kChunk - 1) / kChunk * kChunk, 0.0f);
   space.weights.resize(kChunk);
@@ -205,7 +207,7 @@ Loss cross_entropy_row(const Passes& passes, Workspace& space, const Row& row, s
       passes.weights(chunk.x, chunk.n, sums.scale, space.weights.data());
       passes.multiply(space.weights.data(), chunk.n, by, space.weights.data());
       if (tokens.listed()) {
-        std::size_t n = std::min(chunk.n, tokens.ids().size() - c * kChunk);
+        const std::size_t n = tokens.size(c);
         for (std::size_t i = 0; i < n; ++i) full[tokens.ids()[c * kChunk + i]] = space.weights[i];
       } else {
         float* to = full.data() + c * kChunk;
@@ -217,8 +219,8 @@ Loss cross_entropy_row(const Passes& passes, Workspace& space, const Row& row, s
   if (pulls) spread(others, rest, outer);
   // p - 1 cancels where p is near 1: the target's entry is made of what is left to the others.
   const double missing = -std::expm1(logprob);
-  full[place] = static_cast<float>(
-      weight * (-missing - legality_weight * (1 - mass) * std::exp(logprob)));
+  full[place] =
+      static_cast<float>(weight * (-missing - legality_weight * (1 - mass) * std::exp(logprob)));
   write_floats(passes, full.data(), width, row.dtype, gradient);
   return out;
 }
