@@ -118,9 +118,9 @@ float maximum(const float* x, std::size_t n, float* lanes, bool& nan) {
   return top;
 }
 
-void multiply(const float* w, std::size_t n, float by, float* out) {
-  const Vec factor = same(by);
-  for (std::size_t i = 0; i < n; i += kWidth) store(out + i, mul(load(w + i), factor));
+void multiply(const float* w, std::size_t n, float by, float most, float* out) {
+  const Vec factor = same(by), bound = same(most);
+  for (std::size_t i = 0; i < n; i += kWidth) store(out + i, min(mul(load(w + i), factor), bound));
 }
 
 /// In doubles: a log-probability near 0 is a small difference of large numbers.

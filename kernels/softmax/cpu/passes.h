@@ -42,8 +42,8 @@ struct Passes {
   double (*sum)(const float* x, std::size_t n, const Scale& scale);
   /// The same, and each weight.
   double (*weights)(const float* x, std::size_t n, const Scale& scale, float* out);
-  /// out = w * by; `out` may be `w`.
-  void (*multiply)(const float* w, std::size_t n, float by, float* out);
+  /// out = w * by, but at most `most`; `out` may be `w`.
+  void (*multiply)(const float* w, std::size_t n, float by, float most, float* out);
   /// out = x * by - minus, -inf for NaN.
   void (*logs)(const float* x, std::size_t n, double by, double minus, float* out);
   /// The places whose x is at least `least`, in order; how many.

@@ -50,12 +50,15 @@ struct ChunkStats {
 /// Maxima and sums of the legal tokens, at one temperature.
 ///
 /// `sum` adds chunks up in their order, in doubles. A chunk whose best token has less than 2^-80 of
-/// the best weight counts as 0: less than the 64 bits of a draw can tell.
+/// the best weight counts as 0: less than the 64 bits of a draw can tell. Where one token has
+/// nearly everything, its log-probability is what the others have: `exact` keeps that apart from
+/// the error of its weight, and the log-probability of a lone token is 0.
 struct Stats {
   float max = kNone;  ///< -inf: no token at all, or none above -inf
   bool nan = false;
   Scale scale{};  ///< of `max`
   double sum = 0;
+  double exact = 0;  ///< the sum with the best token's weight free of error
   std::vector<ChunkStats> chunks;
   std::vector<float> lanes;  ///< kLanes maxima of each chunk
 
@@ -72,13 +75,16 @@ struct Stats {
 
   bool empty() const noexcept { return max == kNone; }
   /// log2 of the sum of 2^(x log2(e) / T), less the scale's offset and base.
-  double log2_sum() const noexcept { return std::log2(sum); }
+  double log2_sum() const noexcept { return std::log2(exact); }
   /// The natural logarithm of the sum of exp(x / T).
   double lse() const noexcept {
     return (scale.offset * scale.factor + scale.base + log2_sum()) * kLn2;
   }
   /// The natural log-probability of a token with logit x.
-  double logprob(double x) const noexcept { return (log2_weight(x, scale) - log2_sum()) * kLn2; }
+  double logprob(double x) const noexcept {
+    double log2 = log2_weight(x, scale) - log2_sum();
+    return log2 < 0 ? log2 * kLn2 : 0;
+  }
 };
 
 template <class Take>
@@ -120,6 +126,11 @@ void Stats::measure(Legal& legal, const Passes& passes, double temperature, Take
     here.sum = log2 > -80 ? here.sum * here.worth : 0;
     sum += here.sum;
   }
+  if (max == kNone) return;
+  float best[kLanes], weight[kLanes];
+  for (float& x : best) x = kNone;
+  best[0] = max;
+  exact = sum - passes.weights(best, kLanes, scale, weight) + std::exp2(log2_weight(max, scale));
 }
 
 }  // namespace slm::softmax

@@ -18,6 +18,7 @@ inline Vec add(Vec a, Vec b) { return vaddq_f32(a, b); }
 inline Vec mul(Vec a, Vec b) { return vmulq_f32(a, b); }
 inline Vec fma(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
 inline Vec max(Vec a, Vec b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+inline Vec min(Vec a, Vec b) { return vminq_f32(a, b); }
 
 inline std::uint32_t bits_of(uint32x4_t lanes) {
   const std::uint32_t places[4] = {1, 2, 4, 8};

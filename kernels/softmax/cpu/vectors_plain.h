@@ -43,6 +43,11 @@ inline Vec max(Vec a, Vec b) {
   return each([&](std::size_t i) { return a.at[i] > b.at[i] ? a.at[i] : b.at[i]; });
 }
 
+/// The smaller; neither is NaN.
+inline Vec min(Vec a, Vec b) {
+  return each([&](std::size_t i) { return a.at[i] < b.at[i] ? a.at[i] : b.at[i]; });
+}
+
 /// a where the lane's bit is set, else -inf; bits from kWidth on are ignored.
 inline Vec keep(Vec a, std::uint32_t bits) {
   const float none = -std::numeric_limits<float>::infinity();

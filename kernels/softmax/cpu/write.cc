@@ -142,7 +142,7 @@ std::uint8_t softmax_row(const Passes& passes, Workspace& space, const Row& row,
         std::copy_n(kept + first, row.limit - first, to);
         std::fill(to + (row.limit - first), to + n, 0.0f);
       }
-      passes.multiply(fits ? kept + first : to, n, by, to);
+      passes.multiply(fits ? kept + first : to, n, by, 1, to);
       return static_cast<const float*>(to);
     });
   }
@@ -170,15 +170,14 @@ Loss cross_entropy_row(const Passes& passes, Workspace& space, const Row& row, s
   }
   const auto place = static_cast<std::size_t>(target);
   const bool inside = target >= 0 && place < row.limit;
-  if (!inside || (masked && (row.mask[place / 32] >> (place % 32) & 1) == 0)) {
-    out.status |= kIllegal;
-  }
   double logprob = -kInf;
-  if ((out.status & (kIllegal | kEmpty)) == 0) {
+  if (inside && !stats.empty() &&
+      (!masked || (row.mask[place / 32] >> (place % 32) & 1) != 0)) {
     float x = read_float(row, place);
     if (legal.infinite()) x = x == std::numeric_limits<float>::infinity() ? 0.0f : kNone;
     if (x > kNone) logprob = stats.logprob(x);
   }
+  if (logprob == -kInf) out.status |= kIllegal;
   if (weight == 0) {
     out.loss = 0;
   } else if (logprob != -kInf) {
@@ -205,7 +204,8 @@ Loss cross_entropy_row(const Passes& passes, Workspace& space, const Row& row, s
       if (sums.chunks[c].max == kNone) continue;
       Legal::Chunk chunk = tokens.load(c);
       passes.weights(chunk.x, chunk.n, sums.scale, space.weights.data());
-      passes.multiply(space.weights.data(), chunk.n, by, space.weights.data());
+      passes.multiply(space.weights.data(), chunk.n, by, std::numeric_limits<float>::infinity(),
+                      space.weights.data());
       if (tokens.listed()) {
         const std::size_t n = tokens.size(c);
         for (std::size_t i = 0; i < n; ++i) full[tokens.ids()[c * kChunk + i]] = space.weights[i];
