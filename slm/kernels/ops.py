@@ -6,7 +6,7 @@ captured. A parameter that is a number or a value a row is two arguments of an o
 used if there is one, and the number.
 
 Gradients exist for softmax, log-softmax and cross-entropy, in the logits alone. That of the
-cross-entropy is made in the forward pass, so it can't be differentiated again; torch says so.
+cross-entropy is made in the forward pass, so it can't be differentiated again, and says so.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from slm.errors import KernelArgumentError
+from slm.kernels import reference
 from slm.kernels.arguments import dtype_name
 from slm.kernels.dispatch import choose
 
@@ -54,6 +55,8 @@ def _as_tensor(value: Any) -> Any:
 
 def _backend(logits: Tensor, backend: str) -> Any:
     module = choose(logits.device.type, dtype_name(logits.dtype), backend or None)
+    if logits.shape[0] == 0:
+        return reference  # nothing to launch
     return _Cpu(module) if module.__name__.endswith(".cpu") else module
 
 
@@ -231,10 +234,34 @@ def _loss_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...])
     ctx.save_for_backward(output[3])
 
 
-@once_differentiable
+class _Final(torch.autograd.Function):
+    """Its input; whoever differentiates that is told that it can't be done.
+
+    Torch's own `once_differentiable` says so only where the incoming gradient has a graph: beside
+    another term of the loss, this one's part of a second derivative would be left out in silence.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, change: Tensor) -> Tensor:  # noqa: ARG004
+        return change.view_as(change)
+
+    @staticmethod
+    def backward(ctx: Any, *grad: Tensor) -> Any:  # noqa: ARG004
+        raise KernelArgumentError(
+            "the gradient of masked_cross_entropy is made in the forward pass and can't be "
+            "differentiated again",
+            argument="logits",
+            hint="write the loss with masked_log_softmax",
+        )
+
+
 def _loss_backward(ctx: Any, grad: Tensor, *_: Any) -> tuple[Any, ...]:
     (made,) = ctx.saved_tensors
-    return (made * grad[:, None]).to(made.dtype), *[None] * 9
+    with torch.no_grad():
+        change = (made * grad[:, None]).to(made.dtype)
+    if torch.is_grad_enabled():
+        change = _Final.apply(change.requires_grad_())  # type: ignore[no-untyped-call]
+    return change, *[None] * 9
 
 
 _define(

@@ -68,7 +68,7 @@ def legal_tokens(
 def _unpack(bitmask: Tensor, width: int) -> Tensor:
     """Token t is bit t % 32 of word t // 32; False past the last word."""
     bits = (bitmask[:, :, None] >> torch.arange(32, device=bitmask.device)) & 1
-    flat = bits.reshape(bitmask.shape[0], -1)[:, :width] != 0
+    flat = bits.flatten(1)[:, :width] != 0
     return torch.nn.functional.pad(flat, (0, width - flat.shape[1]))
 
 
