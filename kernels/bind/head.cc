@@ -70,9 +70,10 @@ std::optional<NewIds> allowed_ids(const Mask& mask, std::size_t limit) {
 }  // namespace
 
 void bind_head(nb::module_& m) {
-  m.def("gather_dot", &gather_dot, "weight"_a, "hidden"_a, "ids"_a, "bias"_a.none(), "out"_a,
-        "threads"_a = 1);
-  m.def("allowed_ids", &allowed_ids, "mask"_a, "limit"_a);
+  // Nothing is converted: what is written into a copy would be lost.
+  m.def("gather_dot", &gather_dot, "weight"_a.noconvert(), "hidden"_a.noconvert(),
+        "ids"_a.noconvert(), "bias"_a.noconvert().none(), "out"_a.noconvert(), "threads"_a = 1);
+  m.def("allowed_ids", &allowed_ids, "mask"_a.noconvert(), "limit"_a);
   m.def("head_instructions", [] { return head::instruction_set(); });
 }
 
