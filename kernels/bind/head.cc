@@ -74,7 +74,6 @@ void bind_head(nb::module_& m) {
   m.def("gather_dot", &gather_dot, "weight"_a.noconvert(), "hidden"_a.noconvert(),
         "ids"_a.noconvert(), "bias"_a.noconvert().none(), "out"_a.noconvert(), "threads"_a = 1);
   m.def("allowed_ids", &allowed_ids, "mask"_a.noconvert(), "limit"_a);
-  m.def("head_instructions", [] { return head::instruction_set(); });
 }
 
 }  // namespace slm

@@ -104,37 +104,35 @@ template <class Element>
 }
 #endif
 
-enum class Set { kPortable, kAvx2, kAvx512 };
-
-Set best_set() noexcept {
-#if SLM_X86
-  static const Set set = [] {
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-      return Set::kAvx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Set::kAvx2;
-    return Set::kPortable;
-  }();
-  return set;
-#else
-  return Set::kPortable;
-#endif
-}
-
 template <class Element>
-Rows best_rows() noexcept {
+Rows rows_with([[maybe_unused]] Instructions use) noexcept {
 #if SLM_X86
-  if (best_set() == Set::kAvx512) return avx512<Element>;
-  if (best_set() == Set::kAvx2) return avx2<Element>;
+  if (use == Instructions::kAvx512) return avx512<Element>;
+  if (use == Instructions::kAvx2) return avx2<Element>;
 #endif
   return portable<Element>;
 }
 
 }  // namespace
 
+Instructions best_instructions() noexcept {
+#if SLM_X86
+  static const Instructions best = [] {
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
+      return Instructions::kAvx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Instructions::kAvx2;
+    return Instructions::kPortable;
+  }();
+  return best;
+#else
+  return Instructions::kPortable;
+#endif
+}
+
 void gather_dot(const Layer& layer, const void* hidden, std::span<const std::int64_t> ids,
-                std::size_t threads, float* out) {
+                std::size_t threads, float* out, Instructions use) {
   if (ids.empty()) return;
   std::vector<float> widened;
   const float* x = static_cast<const float*>(hidden);
@@ -147,7 +145,7 @@ void gather_dot(const Layer& layer, const void* hidden, std::span<const std::int
                    [](std::uint16_t one) { return to_float(one); });
     x = widened.data();
   }
-  Rows rows = layer.type == Type::kFloat32 ? best_rows<float>() : best_rows<std::uint16_t>();
+  Rows rows = layer.type == Type::kFloat32 ? rows_with<float>(use) : rows_with<std::uint16_t>(use);
   std::size_t bytes = ids.size() * layer.width * element;
   std::size_t parts =
       std::clamp<std::size_t>(bytes / kBytesAThread, 1, std::max<std::size_t>(1, threads));
@@ -168,11 +166,6 @@ std::size_t allowed_ids(std::span<const std::uint32_t> mask, std::span<std::int6
       out[count++] = static_cast<std::int64_t>(at * 32) + std::countr_zero(word);
   }
   return count;
-}
-
-const char* instruction_set() noexcept {
-  Set set = best_set();
-  return set == Set::kAvx512 ? "avx512" : set == Set::kAvx2 ? "avx2" : "portable";
 }
 
 }  // namespace slm::head

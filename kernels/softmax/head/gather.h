@@ -18,16 +18,21 @@ struct Layer {
   Type type;
 };
 
+enum class Instructions : std::uint8_t { kPortable, kAvx2, kAvx512 };
+
+/// The best that this machine has.
+Instructions best_instructions() noexcept;
+
 /// out[i] = dot(weight[ids[i]], hidden) + bias[ids[i]], accumulated in float32. For bfloat16 the
 /// dot product is rounded to bfloat16, and so is the sum with the bias: what torch's layer gives
 /// but for the order of the additions.
 ///
 /// Invariant: every id is below `layer.rows`; `hidden` has `layer.width` elements. An output does
-///   not depend on the other ids nor on the number of threads.
+///   not depend on the other ids nor on the number of threads. `use` is one this machine has.
 /// Cost: one pass over the chosen rows; bound by memory, so it costs their share of the whole
 ///   layer. Uses up to `threads` threads where there is enough to read.
 void gather_dot(const Layer& layer, const void* hidden, std::span<const std::int64_t> ids,
-                std::size_t threads, float* out);
+                std::size_t threads, float* out, Instructions use = best_instructions());
 
 /// The ids whose bit is set in a token mask (token t is bit t % 32 of word t // 32), rising.
 ///
@@ -35,8 +40,5 @@ void gather_dot(const Layer& layer, const void* hidden, std::span<const std::int
 /// there are more than fit.
 /// Cost: one pass over the words.
 std::size_t allowed_ids(std::span<const std::uint32_t> mask, std::span<std::int64_t> out) noexcept;
-
-/// The instruction set that `gather_dot` uses on this machine: "avx512", "avx2" or "portable".
-const char* instruction_set() noexcept;
 
 }  // namespace slm::head
