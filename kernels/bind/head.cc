@@ -58,12 +58,13 @@ void gather_dot(const Tensor& weight, const Tensor& hidden, const Ids& ids,
 }
 
 std::optional<NewIds> allowed_ids(const Mask& mask, std::size_t limit) {
-  std::size_t size = std::min(limit, 32 * mask.shape(0));
-  auto* ids = new std::int64_t[size];
+  std::span<const std::uint32_t> words(reinterpret_cast<const std::uint32_t*>(mask.data()),
+                                       mask.shape(0));
+  std::size_t count = head::count_allowed(words);
+  if (count > limit) return std::nullopt;
+  auto* ids = new std::int64_t[count];
   nb::capsule owner(ids, [](void* all) noexcept { delete[] static_cast<std::int64_t*>(all); });
-  std::size_t count = head::allowed_ids(
-      {reinterpret_cast<const std::uint32_t*>(mask.data()), mask.shape(0)}, {ids, size});
-  if (count > size) return std::nullopt;
+  head::allowed_ids(words, ids);
   return NewIds(ids, {count}, owner);
 }
 

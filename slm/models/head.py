@@ -48,7 +48,7 @@ def allowed_ids(mask: NDArray[np.int32], limit: int) -> NDArray[np.int64] | None
         mask: (words,) int32; token t is bit t % 32 of word t // 32, 1 = allowed.
         limit: the most ids that are wanted.
 
-    Cost: one pass over the words; 3 µs for 150,000 tokens.
+    Cost: one pass over the words; 15 µs for 150,000 tokens.
 
     >>> allowed_ids(np.array([5, 1], np.int32), 3).tolist()
     [0, 2, 32]

@@ -156,16 +156,16 @@ void gather_dot(const Layer& layer, const void* hidden, std::span<const std::int
   });
 }
 
-std::size_t allowed_ids(std::span<const std::uint32_t> mask, std::span<std::int64_t> out) noexcept {
+std::size_t count_allowed(std::span<const std::uint32_t> mask) noexcept {
   std::size_t count = 0;
-  for (std::size_t at = 0; at < mask.size(); ++at) {
-    std::uint32_t word = mask[at];
-    if (word == 0) continue;
-    if (count + static_cast<std::size_t>(std::popcount(word)) > out.size()) return out.size() + 1;
-    for (; word != 0; word &= word - 1)
-      out[count++] = static_cast<std::int64_t>(at * 32) + std::countr_zero(word);
-  }
+  for (std::uint32_t word : mask) count += static_cast<std::size_t>(std::popcount(word));
   return count;
+}
+
+void allowed_ids(std::span<const std::uint32_t> mask, std::int64_t* out) noexcept {
+  for (std::size_t at = 0; at < mask.size(); ++at)
+    for (std::uint32_t word = mask[at]; word != 0; word &= word - 1)
+      *out++ = static_cast<std::int64_t>(at * 32) + std::countr_zero(word);
 }
 
 }  // namespace slm::head

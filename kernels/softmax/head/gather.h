@@ -34,11 +34,12 @@ Instructions best_instructions() noexcept;
 void gather_dot(const Layer& layer, const void* hidden, std::span<const std::int64_t> ids,
                 std::size_t threads, float* out, Instructions use = best_instructions());
 
-/// The ids whose bit is set in a token mask (token t is bit t % 32 of word t // 32), rising.
-///
-/// Writes at most `out.size()` of them; returns how many there are, or any larger number once
-/// there are more than fit.
-/// Cost: one pass over the words.
-std::size_t allowed_ids(std::span<const std::uint32_t> mask, std::span<std::int64_t> out) noexcept;
+/// How many bits of a token mask are set.
+std::size_t count_allowed(std::span<const std::uint32_t> mask) noexcept;
+
+/// The ids whose bit is set in a token mask (token t is bit t % 32 of word t // 32), rising, into
+/// room for `count_allowed(mask)` of them.
+/// Cost: one pass over the words, and one step an id.
+void allowed_ids(std::span<const std::uint32_t> mask, std::int64_t* out) noexcept;
 
 }  // namespace slm::head
