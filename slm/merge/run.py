@@ -81,7 +81,7 @@ def merge(
     Cost: two reads of each model; memory of about one tensor of each.
     """
     started = time.monotonic()
-    _check_output(output, overwrite=overwrite)
+    check_output(output, overwrite=overwrite)
     todo = recipe if isinstance(recipe, Plan) else make_plan(recipe)
     report = progress or no_report
     for number, model in enumerate(todo.models.values()):
@@ -94,7 +94,7 @@ def merge(
         done += tensor.size
         report(f"merging {tensor.name}", done, total)
 
-    with _scratch(output) as folder:
+    with scratch_folder(output) as folder:
         shards = lay_out(todo.tensors, shard_bytes)
         write_shards(shards, folder, lambda tensor: compute(todo, tensor, seed), count)
         _write_rest(todo, folder, seed)
@@ -192,7 +192,12 @@ def _write_rest(todo: Plan, folder: Path, seed: int) -> None:
     write_card(todo, folder, seed)
 
 
-def _check_output(output: Path, *, overwrite: bool) -> None:
+def check_output(output: Path, *, overwrite: bool) -> None:
+    """Refuse an output that is there already.
+
+    Raises:
+        OutputNotWritten: it is a file, or a folder with something in it and not `overwrite`.
+    """
     if output.exists() and not output.is_dir():
         raise OutputNotWritten(f"`{output}` is a file", hint="name a folder")
     if output.is_dir() and any(output.iterdir()) and not overwrite:
@@ -202,7 +207,7 @@ def _check_output(output: Path, *, overwrite: bool) -> None:
 
 
 @contextmanager
-def _scratch(output: Path) -> Iterator[Path]:
+def scratch_folder(output: Path) -> Iterator[Path]:
     """A hidden folder beside the output that becomes it, or goes away with all that is in it."""
     folder = output.parent / f".{output.name}.{os.getpid()}.tmp"
     try:

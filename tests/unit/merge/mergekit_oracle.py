@@ -38,7 +38,10 @@ def main() -> int:
             MergeConfiguration.model_validate(yaml.safe_load(job["recipe"])),
             job["output"],
             MergeOptions(
-                write_model_card=False, quiet=True, copy_tokenizer=True, lora_merge_cache=job.get("cache")
+                write_model_card=False,
+                quiet=True,
+                copy_tokenizer=True,
+                lora_merge_cache=job.get("cache"),
             ),
         )
     return 0

@@ -63,7 +63,9 @@ RECIPES = {
     "nuslerp, differences, rows": "merge_method: nuslerp\n"
     + PAIR
     + "parameters: {{nuslerp_flatten: false, nuslerp_row_wise: true}}\n",
-    "nuslerp, columns": "merge_method: nuslerp\n" + PAIR + "parameters: {{nuslerp_flatten: false}}\n",
+    "nuslerp, columns": "merge_method: nuslerp\n"
+    + PAIR
+    + "parameters: {{nuslerp_flatten: false}}\n",
     "karcher": "merge_method: karcher\nmodels:\n  - model: {one}\n  - model: {two}\n"
     "  - model: {three}\nparameters: {{max_iter: 20, tol: 1e-6}}\n",
     "task_arithmetic": "merge_method: task_arithmetic\n" + PAIR + "parameters: {{lambda: 1.3}}\n",
@@ -147,7 +149,8 @@ def test_tensors_are_mergekits(
     for tensor, value in expected.items():
         assert float((ours[tensor] - value).abs().max()) <= 1e-6, tensor
     config, other = (
-        json.loads((folder / "config.json").read_text()) for folder in (tmp_path / "ours", theirs[name])
+        json.loads((folder / "config.json").read_text())
+        for folder in (tmp_path / "ours", theirs[name])
     )
     assert config["num_hidden_layers"] == other["num_hidden_layers"]
 
