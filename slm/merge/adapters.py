@@ -103,8 +103,8 @@ class Adapter:
             name: of the base model's tensor.
             weight: its value; the result has its type.
         """
-        if name in self._whole:
-            return self.checkpoint.read(self._whole[name]).to(weight.dtype)
+        if name in self._whole:  # saved whole, and perhaps changed on top of that
+            weight = self.checkpoint.read(self._whole[name]).to(weight.dtype)
         module = name.removesuffix(".weight")
         change = self._changes.get(module)
         if change is None or module == name:

@@ -7,6 +7,8 @@ from itertools import combinations
 
 import torch
 
+from slm.merge.trimming import largest
+
 Tensor = torch.Tensor
 
 
@@ -18,26 +20,28 @@ def model_stock(base: Tensor, tensors: Sequence[Tensor], *, filter_wise: bool = 
 
     Args:
         base: float32 or float64.
-        tensors: two or more.
+        tensors: two or more; overwritten to save memory.
         filter_wise: one t a row (along the last dimension) instead of one a tensor.
 
     Source: Jang et al. 2024, "Model Stock", arXiv 2403.19522.
     """
-    shape = base.shape
+    shape, count = base.shape, len(tensors)
     flat = (1, -1) if not filter_wise or base.dim() < 2 else shape
     start = base.reshape(flat)
-    deltas = [tensor.reshape(flat) - start for tensor in tensors]
+    mean = torch.zeros_like(start)
+    for tensor in tensors:
+        mean += tensor.reshape(flat)
+    mean /= count
+    deltas = [tensor.sub_(base).reshape(flat) for tensor in tensors]
     cosines = []
     for one, other in combinations(deltas, 2):
         lengths = torch.linalg.vector_norm(one, dim=-1) * torch.linalg.vector_norm(other, dim=-1)
         cosines.append(((one * other).sum(-1) / lengths.clamp(min=1e-6)).clamp(-1, 1))
     cosine = torch.stack(cosines).mean(0).unsqueeze(-1)
-    count = len(deltas)
     divisor = 1 + (count - 1) * cosine
     opposed = divisor.abs() < 1e-6  # no t is the best one: stay with the base
     share = (count * cosine / divisor.masked_fill(opposed, 1.0)).masked_fill(opposed, 0.0)
-    mean = torch.stack(list(tensors)).sum(0).reshape(flat) / count
-    return (share * mean + (1 - share) * start).reshape(shape)
+    return mean.mul_(share).add_((1 - share) * start).reshape(shape)
 
 
 def sce(base: Tensor, tensors: Sequence[Tensor], *, select: float = 1.0) -> Tensor:
@@ -48,7 +52,7 @@ def sce(base: Tensor, tensors: Sequence[Tensor], *, select: float = 1.0) -> Tens
     squares. Erase: drop the differences whose sign is not that of the sum.
 
     Args:
-        base: float32 or float64.
+        base: float32 or float64; overwritten, like `tensors`, to save memory.
         tensors: fine-tuned versions of it.
         select: share of entries, in [0, 1].
 
@@ -56,23 +60,28 @@ def sce(base: Tensor, tensors: Sequence[Tensor], *, select: float = 1.0) -> Tens
     """
     if not tensors:
         return base
-    deltas = torch.stack([tensor - base for tensor in tensors])
+    deltas = [tensor.sub_(base) for tensor in tensors]
     if select < 1:
-        deltas = deltas * _most_varying(deltas, select)
-    energy = deltas.square().reshape(len(tensors), -1).mean(1)
-    total = float(energy.sum())
-    even = torch.full_like(energy, 1 / len(tensors))
-    weights = even if abs(total) < 1e-6 else energy / total
-    positive = deltas.sum(0) >= 0
-    agrees = torch.where(positive, deltas > 0, deltas < 0)
-    shares = weights.reshape(-1, *[1] * base.dim()) * agrees
-    return base + (deltas * shares).sum(0) / shares.sum(0).clamp(min=1e-6)
+        kept = _most_varying(deltas, select)
+        for delta in deltas:
+            delta.mul_(kept)
+    energies = [float(delta.square().mean()) for delta in deltas]
+    energy = sum(energies)
+    weights = [e / energy if energy >= 1e-6 else 1 / len(energies) for e in energies]
+    positive = sum(deltas[1:], deltas[0]) >= 0
+    total, divisor = torch.zeros_like(base), torch.zeros_like(base)
+    for delta, weight in zip(deltas, weights, strict=True):
+        agrees = torch.where(positive, delta > 0, delta < 0)
+        total.add_(delta.mul_(agrees), alpha=weight)
+        divisor.add_(agrees, alpha=weight)
+    return base.add_(total.div_(divisor.clamp_(min=1e-6)))
 
 
-def _most_varying(deltas: Tensor, select: float) -> Tensor:
-    variance = deltas.var(0, unbiased=False)
+def _most_varying(deltas: Sequence[Tensor], select: float) -> Tensor:
+    mean = sum(deltas[1:], deltas[0]) / len(deltas)
+    variance = torch.zeros_like(mean)
+    for delta in deltas:
+        variance += (delta - mean).square_()
+    variance /= len(deltas)
     count = int(torch.count_nonzero(variance) * select) if select > 0 else 0
-    mask = torch.zeros(variance.numel(), dtype=deltas.dtype)
-    order = torch.argsort(variance.reshape(-1), descending=True, stable=True)
-    mask[order[:count]] = 1
-    return mask.reshape(variance.shape)
+    return largest(variance, count)

@@ -43,7 +43,8 @@ class Group:
     """The same tensor of several models, with the parameters that hold for it.
 
     Attributes:
-        tensors: of all models but the base, in the recipe's order; of all if there is no base.
+        tensors: of all models but the base, in the recipe's order; of all if there is no base. A
+            method may overwrite them.
         base: the base model's, or None.
         base_at: where in the order of the recipe the base stands.
         shared: parameters with one value.

@@ -33,12 +33,12 @@ def slerp(t: float, start: Tensor, end: Tensor) -> Tensor:
     >>> slerp(0.5, torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]))
     tensor([0.7071, 0.7071])
     """
-    cosine = float((_unit(start) * _unit(end)).sum().clamp(-1, 1))
+    cosine = _cosine(start, end)
     if abs(cosine) > _PARALLEL:
         return (1 - t) * start + t * end
     angle = math.acos(cosine)
     first, second = math.sin((1 - t) * angle), math.sin(t * angle)
-    return (first / math.sin(angle)) * start + (second / math.sin(angle)) * end
+    return (start * (first / math.sin(angle))).add_(end, alpha=second / math.sin(angle))
 
 
 def nuslerp(
@@ -120,9 +120,16 @@ def karcher(tensors: Sequence[Tensor], *, steps: int, tolerance: float) -> Tenso
     return mean * (sum(lengths) / len(lengths))
 
 
-def _unit(tensor: Tensor) -> Tensor:
-    length = torch.linalg.vector_norm(tensor)
-    return tensor / length if float(length) > 1e-8 else tensor
+def _cosine(first: Tensor, second: Tensor) -> float:
+    """Of the angle between two tensors; 0 where one has no direction. Summed in float64."""
+    products = [0.0, 0.0, 0.0]
+    x, y = first.reshape(-1), second.reshape(-1)
+    for at in range(0, x.numel(), 1 << 20):  # in pieces, as float64 takes twice the memory
+        a, b = x[at : at + (1 << 20)].double(), y[at : at + (1 << 20)].double()
+        for number, (p, q) in enumerate(((a, b), (a, a), (b, b))):
+            products[number] += float(p @ q)
+    lengths = math.sqrt(products[1]) * math.sqrt(products[2])
+    return max(-1.0, min(1.0, products[0] / lengths)) if lengths > 1e-16 else 0.0
 
 
 def _arcs(t: float, first: Tensor, second: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ def merge_deltas(
     """The base plus `scale` times the weighted sum of trimmed differences.
 
     Args:
-        base: float32 or float64.
+        base: float32 or float64; overwritten, like `tensors`, to save memory.
         tensors: fine-tuned versions of it.
         weights: one each; negative ones unlearn.
         densities: share of each difference that is kept, one each.
@@ -53,6 +53,7 @@ def merge_deltas(
     """
     if not tensors:
         return base
+    total = torch.zeros_like(base)
     deltas = []
     for row, tensor in enumerate(tensors):
         how = Trim(
@@ -62,22 +63,20 @@ def merge_deltas(
             gamma=gammas[row] if gammas is not None else 0.0,
             epsilon=epsilons[row] if epsilons is not None else 0.0,
         )
-        deltas.append(trim_delta(tensor - base, how, draw).mul_(weights[row]))
-    total = deltas[0].clone()
-    for delta in deltas[1:]:
+        delta = trim_delta(tensor.sub_(base), how, draw).mul_(weights[row])
         total += delta
-    divisor: Tensor | float
+        if elect:
+            deltas.append(delta)
     if elect:
         positive = total >= 0
-        total, divisor = torch.zeros_like(base), torch.zeros_like(base)
+        divisor = torch.zeros_like(base)
+        total.zero_()
         for delta, weight in zip(deltas, weights, strict=True):
             agrees = torch.where(positive, delta > 0, delta < 0)
-            total += delta * agrees
-            divisor += weight * agrees
-        divisor = divisor.masked_fill_(divisor == 0, 1.0)
-    else:
-        summed = float(sum(weights))
-        divisor = 1.0 if abs(summed) < 1e-8 else summed
-    if normalize:
-        total = total / divisor
-    return base + (total * scale if scale != 1 else total)
+            total += delta.mul_(agrees)
+            divisor.add_(agrees, alpha=weight)
+        if normalize:
+            total.div_(divisor.masked_fill_(divisor == 0, 1.0))
+    elif normalize and abs(sum(weights)) >= 1e-8:
+        total.div_(sum(weights))
+    return base.add_(total.mul_(scale) if scale != 1 else total)

@@ -100,7 +100,7 @@ def write(
 
 
 def family(folder: Path, *, layers: int = 3, count: int = 3, seed: int = 0) -> list[Path]:
-    """A base model and fine-tunings of it: ``base``, ``one``, ``two``, …"""
+    """A base model and fine-tunings of it: ``base``, ``one``, ``two``, ``three``."""
     torch.manual_seed(seed)
     base = weights(layers, len(WORDS) + 2)
     names = ["base", "one", "two", "three"][: count + 1]
