@@ -28,14 +28,7 @@ class FakeDevice:
 
         class Kernel:
             def launch(
-                self,
-                params: Any,
-                *,
-                blocks: int,
-                threads: int,
-                shared: int,
-                cluster: int,
-                stream: int,
+                self, params: Any, *, blocks: int, threads: int, shared: int, cluster: int, stream: int
             ) -> None:
                 outer.launches.append((name, blocks, threads, cluster))
                 failed = emulator.library().slm_emulate(
