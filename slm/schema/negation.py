@@ -7,6 +7,7 @@ speaks about one type, so a violation always has that type. Where a violation is
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from slm.grammar.regular import choice_of, complement
@@ -147,9 +148,12 @@ def _not_array(of: Normaliser, node: SchemaNode) -> Kinds:
         start = len(shape.prefix)
         found.append(ArrayShape(contains=(Contains(failing, 1, None, node.number, start),)))
     for part in shape.contains:
-        if part.low != 1 or part.high is not None:
-            raise of.unsupported(node, "contains", "its counts cannot be negated yet")
-        found.append(ArrayShape(items=of.negation(node, "contains", part.goal)))
+        if part.low == 1:
+            found.append(ArrayShape(items=of.negation(node, "contains", part.goal)))
+        elif part.low:
+            found.append(ArrayShape(contains=(replace(part, low=0, high=part.low - 1),)))
+        if part.high is not None:
+            found.append(ArrayShape(contains=(replace(part, low=part.high + 1, high=None),)))
     if shape.unique:
         raise of.unsupported(node, "uniqueItems", "negated, it needs two items that are equal")
     return Kinds(arrays=tuple(found))
