@@ -33,6 +33,7 @@ from slm.schema.algebra import (
 )
 from slm.schema.applicators import implications
 from slm.schema.constants import constant_goal, exact
+from slm.schema.evaluated import has_unevaluated, violations
 from slm.schema.keywords import UNSUPPORTED
 from slm.schema.reader import SchemaNode
 from slm.schema.shapes import array_shape, number_shape, object_shape, string_shape, type_kinds
@@ -53,6 +54,8 @@ def negated_kinds(of: Normaliser, node: SchemaNode) -> Kinds:
     found = _not_type(of, node)
     for part in (_not_finite, _not_number, _not_string, _not_array, _not_object, _not_applied):
         found = found.join(part(of, node))
+    if has_unevaluated(of, node):
+        found = found.join(violations(of, node))
     return found
 
 

@@ -30,6 +30,7 @@ from slm.schema.algebra import (
 )
 from slm.schema.applicators import APPLICATORS, SOFT_ONE_OF, apply_applicators
 from slm.schema.constants import finite_kinds
+from slm.schema.evaluated import Cases, evaluated_kinds, has_unevaluated
 from slm.schema.keywords import UNSUPPORTED, is_known
 from slm.schema.negation import negated_kinds
 from slm.schema.reader import Reader, SchemaNode
@@ -63,6 +64,7 @@ class Normaliser:
         self.pool = Languages()
         self.patterns: dict[str, Regular] = {}  # the languages of the patterns, by their text
         self.cause: dict[int, tuple[SchemaNode, str]] = {}  # why a schema was negated
+        self.cases: dict[tuple[int, bool], Cases] = {}  # see `evaluated.py`
         self._goals: dict[Goal, Kinds] = {}
         self._literals: dict[int, Kinds] = {}
         self._void: dict[Goal, bool] = {}
@@ -239,10 +241,19 @@ class Normaliser:
         return target if seen else None
 
     def _positive(self, node: SchemaNode) -> Kinds:
-        raw, number = node.raw, node.number
         for keyword, why in UNSUPPORTED.items():
-            if keyword in raw and self.has(node, keyword):
+            if keyword in node.raw and self.has(node, keyword):
                 raise self.unsupported(node, keyword, why)
+        if has_unevaluated(self, node):
+            return evaluated_kinds(self, node)
+        found = self.own_kinds(node)
+        if not node.raw.keys().isdisjoint(APPLICATORS):
+            found = apply_applicators(self, node, found)
+        return found
+
+    def own_kinds(self, node: SchemaNode) -> Kinds:
+        """What a schema's own keywords admit, without those that apply others to the value."""
+        raw, number = node.raw, node.number
         found = type_kinds(self, node)
         keys = raw.keys()
         changes: dict[str, Any] = {}
@@ -265,8 +276,6 @@ class Normaliser:
             found = self.meet(found, finite_kinds(self, node, "enum", raw["enum"]), number)
         if self.has(node, "const"):
             found = self.meet(found, finite_kinds(self, node, "const", [raw["const"]]), number)
-        if not keys.isdisjoint(APPLICATORS):
-            found = apply_applicators(self, node, found)
         return found
 
     def negation(self, node: SchemaNode, keyword: str, goal: Goal) -> Goal:

@@ -181,6 +181,14 @@ class Reader:
             self.node(literal).derived = True
         return goal
 
+    def either(self, goals: list[Goal], node: SchemaNode, keyword: str) -> Goal:
+        """The goal that one of the goals holds: a schema of the compiler's own."""
+        branches = [{"$comment": "stands for a goal"} for _ in goals]
+        self._kept.append(branches)
+        for branch, goal in zip(branches, goals, strict=True):
+            self._numbers[id(branch), id(node.resource)] = goal
+        return self.derive({"anyOf": branches}, node, keyword)
+
     def goal(self, raw: Any, pointer: str, resource: Resource) -> Goal:
         """The goal of a schema value, numbered when it is first seen."""
         if raw is True:

@@ -105,7 +105,7 @@ def string_shape(of: Normaliser, node: SchemaNode, *, wide: bool = False) -> Str
     raw = node.raw
     parts: list[Regular] = []
     if of.has(node, "pattern"):
-        parts.append(_pattern_of(of, node, "pattern", raw["pattern"]))
+        parts.append(pattern_of(of, node, "pattern", raw["pattern"]))
     if of.has(node, "format") and of.assert_formats:
         language = _format_of(of, node, wide)
         if language is not None:
@@ -117,7 +117,7 @@ def string_shape(of: Normaliser, node: SchemaNode, *, wide: bool = False) -> Str
     return StringShape(low, high, tuple(parts))
 
 
-def _pattern_of(of: Normaliser, node: SchemaNode, keyword: str, text: str) -> Regular:
+def pattern_of(of: Normaliser, node: SchemaNode, keyword: str, text: str) -> Regular:
     """The strings in which an ECMA-262 pattern finds a match."""
     found = of.patterns.get(text)
     if found is None:
@@ -195,7 +195,7 @@ def object_shape(of: Normaliser, node: SchemaNode) -> ObjectShape | None:
     patterns: list[Regular] = []
     if of.has(node, "patternProperties"):
         for text in raw["patternProperties"]:
-            language = _pattern_of(of, node, "patternProperties", text)
+            language = pattern_of(of, node, "patternProperties", text)
             patterns.append(language)
             goal = reader.child(node, "patternProperties", text)
             if goal:
