@@ -32,6 +32,7 @@ from slm.schema.algebra import (
     ObjectShape,
     conjoin,
 )
+from slm.schema.applicators import REFERENCES
 from slm.schema.reader import SchemaNode
 from slm.schema.shapes import pattern_of
 
@@ -137,7 +138,7 @@ def _all_but_unevaluated(of: Normaliser, node: SchemaNode, *, exactly: bool) -> 
         return cases(of, reader.child(node, *tokens), exactly=exactly)
 
     found: Cases = [(of.own_kinds(node), _own(of, node))]
-    for keyword in ("$ref", "$dynamicRef", "$recursiveRef"):
+    for keyword in REFERENCES:
         if of.has(node, keyword):
             goal = reader.resolve(node, keyword)
             found = _product(of, node, found, cases(of, goal, exactly=exactly))
@@ -263,7 +264,7 @@ def _own(of: Normaliser, node: SchemaNode) -> Evaluated:
         else:
             all_items = True
     matching: frozenset[Goal] = frozenset()
-    if of.has(node, "contains") and of.reader.draft == "2020-12":
+    if of.has(node, "contains") and node.resource.draft == "2020-12":
         matching = frozenset((of.reader.child(node, "contains"),))
     every_name = of.has(node, "additionalProperties")
     return Evaluated(names, patterns, every_name, count, all_items, matching)

@@ -22,8 +22,6 @@ STRUCTURAL = frozenset(
 PYTHON_CONSTRAINT = "pythonConstraint"
 UNSUPPORTED = {
     PYTHON_CONSTRAINT: "the Python type checks what JSON Schema has no word for",
-    "$dynamicRef": "dynamic scopes are not followed yet",
-    "$recursiveRef": "dynamic scopes are not followed yet",
 }
 
 

@@ -31,7 +31,7 @@ from slm.schema.algebra import (
     StringShape,
     conjoin,
 )
-from slm.schema.applicators import implications
+from slm.schema.applicators import REFERENCES, implications
 from slm.schema.constants import constant_goal, exact
 from slm.schema.evaluated import has_unevaluated, violations
 from slm.schema.keywords import UNSUPPORTED
@@ -177,7 +177,7 @@ def _not_object(of: Normaliser, node: SchemaNode) -> Kinds:
                 failing = of.negation(node, "properties", goal)
                 found.append(ObjectShape({name: failing}, {name: None}))
     found.extend(
-        ObjectShape(some=(rule,), number=node.number) for rule in _forbidden(of, node, shape)
+        ObjectShape(some=(rule,), number=node.number) for rule in _broken(of, node, shape)
     )
     if of.has(node, "minProperties") and raw["minProperties"] > 0:
         found.append(ObjectShape(high=int(raw["minProperties"]) - 1))
@@ -187,29 +187,23 @@ def _not_object(of: Normaliser, node: SchemaNode) -> Kinds:
     return Kinds(objects=tuple(found))
 
 
-def _forbidden(of: Normaliser, node: SchemaNode, shape: ObjectShape) -> list[NameRule]:
-    """The names that no member may have.
-
-    Raises:
-        UnsupportedKeyword: other names are not forbidden but have values that may fail. A text with
-            such a member may repeat its name with a better value, which parsers take instead.
-    """
+def _broken(of: Normaliser, node: SchemaNode, shape: ObjectShape) -> list[NameRule]:
+    """The members of which one breaks a rule: any value where names are forbidden."""
     found = []
     for rule in shape.rules:
-        if rule.goal != FALSE:
-            additional = rule.included is None
-            keyword = "additionalProperties" if additional else "patternProperties"
-            why = "negated, it needs a member somewhere whose value fails it"
-            raise of.unsupported(node, keyword, why)
-        found.append(NameRule(TRUE, rule.included, rule.names, rule.excluded))
+        keyword = "additionalProperties" if rule.included is None else "patternProperties"
+        failing = of.negation(node, keyword, rule.goal)
+        found.append(NameRule(failing, rule.included, rule.names, rule.excluded))
     return found
 
 
 def _not_applied(of: Normaliser, node: SchemaNode) -> Kinds:
     raw, reader, number = node.raw, of.reader, node.number
     found = NO_VALUE
-    if of.has(node, "$ref"):
-        found = found.join(of.kinds(of.negation(node, "$ref", reader.resolve(node))))
+    for keyword in REFERENCES:
+        if of.has(node, keyword):
+            goal = of.negation(node, keyword, reader.resolve(node, keyword))
+            found = found.join(of.kinds(goal))
     if of.has(node, "allOf"):
         for at in range(len(raw["allOf"])):
             goal = of.negation(node, "allOf", reader.child(node, "allOf", at))

@@ -195,12 +195,13 @@ class Normaliser:
         """Whether the schema has the keyword, its draft knows it and it was not relaxed."""
         if keyword not in node.raw:
             return False
-        if self.reader.ref_overrides and keyword != "$ref" and "$ref" in node.raw:
+        if keyword != "$ref" and "$ref" in node.raw and self.reader.ref_overrides(node.resource):
             return False
-        draft = self.reader.draft
-        known = is_known(keyword, draft)
+        known = is_known(keyword, node.resource.draft)
         if keyword == "additionalItems" and self.reader.guessed:
             known = True
+        if keyword in self.reader.dialect.silent and node.resource.draft == self.reader.draft:
+            return False
         return known and (node.pointer, keyword) not in self.dropped
 
     def unsupported(

@@ -138,15 +138,7 @@ def pattern_of(of: Normaliser, node: SchemaNode, keyword: str, text: str) -> Reg
 def _format_of(of: Normaliser, node: SchemaNode, wide: bool) -> Regular | None:
     """The strings of a format; None where it only annotates."""
     name = node.raw["format"]
-    language, why = format_language(name, of.reader.draft, wide=wide)
-    if why:
-        raise of.unsupported(
-            node,
-            "format",
-            why,
-            hint='pass formats="annotate" to leave formats unchecked',
-        )
-    return language
+    return format_language(name, node.resource.draft, wide=wide)
 
 
 def array_shape(of: Normaliser, node: SchemaNode) -> ArrayShape:
