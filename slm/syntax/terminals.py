@@ -36,15 +36,16 @@ _FLAG_LETTERS = {
 
 
 def terminal_language(
-    definition: Any, global_flags: int, place: Place | None, refuse: Refusal
+    definition: Any, global_flags: int, place: Place | None, refuse: Refusal, semantics: str
 ) -> Regular:
-    """The texts a terminal takes under ``lexer="dynamic_complete"``.
+    """The texts that one match of a terminal consumes as a whole.
 
     Args:
         definition: a `lark.lexer.TerminalDef`.
         global_flags: Lark's ``g_regex_flags``.
         place: where the terminal is defined.
         refuse: makes the error for an unsupported construct, from its name and a description.
+        semantics: Lark's parser and lexer, for the error.
 
     Raises:
         UnsupportedLarkFeature: through `refuse`.
@@ -60,7 +61,9 @@ def terminal_language(
         return _language(pattern.to_regexp(), letters)
     except (UnsupportedPattern, PatternError) as error:
         what = error.what.removesuffix(" cannot be turned into an exact constraint")
-        why = "; Lark evaluates it partly on text that it cut off" if _cut_off(what) else ""
+        why = ""
+        if _cut_off(what) and semantics == "earley/dynamic_complete":
+            why = "; Lark evaluates it partly on text that it cut off"
         raise refuse(
             feature_of(what), f"terminal `{definition.name}` uses {what}, not supported{why}"
         ) from error
