@@ -156,6 +156,7 @@ class Contexts:
         return tree
 
     def _variant(self, rule: str, place: int, control: int) -> int:
+        place = self._table.like(place, rule)
         entered = self._only(control, self._tree(rule).needs[0])
         key = (rule, place, entered)
         number = self._numbers.setdefault(key, len(self._variants))

@@ -63,6 +63,7 @@ class Lexing:
         self._entries: dict[tuple[Scanner, str, Obligations], Entry] = {}
         self._lexemes: dict[tuple[object, ...], _Lexemes] = {}
         self._of_type: dict[tuple[Scanner, str, Obligations], _Lexemes] = {}
+        self._sources: dict[tuple[Scanner, str], tuple[tuple[str, tuple[str, ...]], ...]] = {}
         self._preferred: dict[tuple[Scanner, str], Obligations] = {}
         self._runs: dict[tuple[Scanner, Obligations], dict[Obligations, _Lexemes]] = {}
         self._run_numbers: dict[tuple[object, ...], int] = {}
@@ -126,25 +127,51 @@ class Lexing:
         known = self._of_type.get(key)
         if known is not None:
             return known
-        if scanner.alone:
-            known = self._read(scanner, name, name, (), open_now)
-        else:
-            known = {}
-            renames = dict(scanner.renames)
-            for source in scanner.order:
-                words = renames.get(source, ())
-                if source in scanner.ignored or (source != name and name not in words):
-                    continue
-                for still_open, number in self._read(
-                    scanner, source, name, words, open_now
-                ).items():
-                    other = known.get(still_open)
-                    if other is not None:
-                        both = self._languages[other], self._languages[number]
-                        number = self._number(union(*both))
-                    known[still_open] = number
+        known = {}
+        for source, words in self.sources(scanner, name):
+            for still_open, number in self._read(scanner, source, name, words, open_now).items():
+                other = known.get(still_open)
+                if other is not None:
+                    both = self._languages[other], self._languages[number]
+                    number = self._number(union(*both))
+                known[still_open] = number
         self._of_type[key] = known
         return known
+
+    def sources(self, scanner: Scanner, name: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The terminals whose matches may become tokens of this type, with their renames."""
+        key = (scanner, name)
+        known = self._sources.get(key)
+        if known is None:
+            if scanner.alone:
+                known = ((name, ()),)
+            else:
+                renames = dict(scanner.renames)
+                known = tuple(
+                    (source, renames.get(source, ()))
+                    for source in scanner.order
+                    if source not in scanner.ignored
+                    and (source == name or name in renames.get(source, ()))
+                )
+            self._sources[key] = known
+        return known
+
+    def law(self, scanner: Scanner, tokens: frozenset[str]) -> object:
+        """A value that two scanners share if they read these tokens, and ignored text, alike."""
+        return (
+            tokens,
+            frozenset(
+                (
+                    name,
+                    source,
+                    words[: words.index(name)] if source != name else words,
+                    self._preferred_to(scanner, source),
+                )
+                for name in tokens
+                for source, words in self.sources(scanner, name)
+            ),
+            frozenset((name, self._preferred_to(scanner, name)) for name in self._ignored(scanner)),
+        )
 
     def _read(
         self,
@@ -196,6 +223,11 @@ class Lexing:
 
     # --- ignored text
 
+    @staticmethod
+    def _ignored(scanner: Scanner) -> tuple[str, ...]:
+        """What is matched and dropped; a string that only comes out of another terminal is not."""
+        return tuple(name for name in scanner.ignored if scanner.alone or name in scanner.order)
+
     def _graph(self, scanner: Scanner, open_now: Obligations) -> dict[Obligations, _Lexemes]:
         """Ignored lexemes from one set of open obligations to the next, as far as they reach."""
         key = (scanner, open_now)
@@ -208,9 +240,7 @@ class Lexing:
             if here in graph:
                 continue
             ways: _Lexemes = {}
-            for name in scanner.ignored:
-                if not scanner.alone and name not in scanner.order:
-                    continue  # a string that only comes out of another terminal, as a token
+            for name in self._ignored(scanner):
                 for target, number in self._read(scanner, name, name, (), here).items():
                     other = ways.get(target)
                     if other is not None:

@@ -11,20 +11,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from lark.grammar import Rule as LarkRule
 from lark.parsers.lalr_analysis import Shift
 
-from slm.syntax.lexing import END
+from slm.syntax.lexing import END, Lexing
 from slm.syntax.scanners import Scanner, scanner_of
+
+Row: TypeAlias = "tuple[tuple[str, bool], ...]"  # a rule's symbols, and whether each is a terminal
 
 
 class Symbols:
     """The rules of a Lark object by name, and what may come first, and after, each symbol."""
 
     def __init__(self, rules: Iterable[LarkRule], start: str) -> None:
-        self.rows: dict[str, list[tuple[tuple[str, bool], ...]]] = {}
+        self.rows: dict[str, list[Row]] = {}
         for rule in rules:
             row = tuple((str(symbol.name), bool(symbol.is_term)) for symbol in rule.expansion)
             self.rows.setdefault(str(rule.origin.name), []).append(row)
@@ -60,7 +62,7 @@ class Symbols:
                 changed = changed or len(mine) != size
         return {name: frozenset(each) for name, each in found.items()}
 
-    def first_of(self, row: tuple[tuple[str, bool], ...]) -> tuple[frozenset[str], bool]:
+    def first_of(self, row: Row) -> tuple[frozenset[str], bool]:
         """The terminals a row of symbols can begin with, and whether it can be empty."""
         found: frozenset[str] = frozenset()
         for name, term in row:
@@ -68,6 +70,12 @@ class Symbols:
             if term or name not in self.nullable:
                 return found, False
         return found, True
+
+    @cached_property
+    def begins(self) -> frozenset[str]:
+        """The terminals a text can begin with, and the end if it can be empty."""
+        first, empty = self.first_of(((self.start, False),))
+        return first | ({END} if empty else frozenset())
 
     @cached_property
     def follow(self) -> dict[tuple[str, bool], frozenset[str]]:
@@ -110,11 +118,15 @@ class Table(Protocol):
         """The place after a symbol."""
         ...
 
+    def like(self, place: int, rule: str) -> int:
+        """One place for all in which the rule's texts are read in the same way."""
+        ...
+
     def ahead(self, place: int, terminal: str | None) -> Ahead:
         """What comes after this terminal, read in `place`; None: what comes first."""
         ...
 
-    def cut(self, place: int, origin: str, row: tuple[tuple[str, bool], ...]) -> frozenset[str]:
+    def cut(self, place: int, origin: str, row: Row) -> frozenset[str]:
         """Tokens before which the table does not reduce this row in `place`."""
         ...
 
@@ -128,45 +140,46 @@ class OnePlace:
         self._symbols, self._scanner = symbols, scanner
         self._known: dict[str | None, Ahead] = {}
 
-    def to(self, place: int, symbol: str) -> int:  # noqa: ARG002
+    def to(self, place: int, symbol: str) -> int:
         """There is one place."""
-        return 0
+        del symbol
+        return place
 
-    def ahead(self, place: int, terminal: str | None) -> Ahead:  # noqa: ARG002
+    def like(self, place: int, rule: str) -> int:
+        """There is one place."""
+        del rule
+        return place
+
+    def ahead(self, place: int, terminal: str | None) -> Ahead:
         """By the terminal alone."""
+        del place
         if terminal not in self._known:
             symbols = self._symbols
-            if terminal is None:
-                tokens, empty = symbols.first_of(((symbols.start, False),))
-                tokens |= {END} if empty else frozenset()
-            else:
-                tokens = symbols.follow[terminal, True]
+            tokens = symbols.begins if terminal is None else symbols.follow[terminal, True]
             self._known[terminal] = Ahead(self._scanner, tokens)
         return self._known[terminal]
 
-    def cut(
-        self,
-        place: int,
-        origin: str,
-        row: tuple[tuple[str, bool], ...],  # noqa: ARG002
-    ) -> frozenset[str]:
+    def cut(self, place: int, origin: str, row: Row) -> frozenset[str]:
         """Earley keeps every way."""
+        del place, origin, row
         return frozenset()
 
 
 class LalrTable:
     """The table of a Lark object with ``parser="lalr"``."""
 
-    def __init__(self, built: Any, symbols: Symbols, start: str) -> None:
+    def __init__(self, built: Any, symbols: Symbols, start: str, lexing: Lexing) -> None:
         table = built.parser.parser._parse_table
         self._states: dict[int, dict[str, tuple[Any, Any]]] = table.states
         self.start: int = table.start_states[start]
-        self._symbols = symbols
+        self._symbols, self._lexing = symbols, lexing
         lexer = built.parser.lexer
         self._lexers: dict[int, Any] | None = getattr(lexer, "lexers", None)
         self._basic = None if self._lexers else scanner_of(lexer)
         self._scanners: dict[int, Scanner] = {}
-        self._ahead: dict[int, Ahead] = {}
+        self._ahead: dict[tuple[int, str | None], Ahead] = {}
+        self._same_ahead: dict[object, Ahead] = {}
+        self._like = self._partition()
 
     def to(self, place: int, symbol: str) -> int:
         """The state that is pushed."""
@@ -175,20 +188,24 @@ class LalrTable:
         state: int = target
         return state
 
+    def like(self, place: int, rule: str) -> int:
+        """One of the states in which the rule meets the same lexers and the same conflicts."""
+        return self._like[place, rule]
+
     def ahead(self, place: int, terminal: str | None) -> Ahead:
         """By the state on top of the stack, before any reduction."""
         state = place if terminal is None else self.to(place, terminal)
-        if state not in self._ahead:
-            symbols, tokens = self._symbols, frozenset(self._states[state])
-            if terminal is not None:
-                tokens &= symbols.follow[terminal, True]
-            else:
-                first, empty = symbols.first_of(((symbols.start, False),))
-                tokens &= first | ({END} if empty else frozenset())
-            self._ahead[state] = Ahead(self._scanner(state), tokens)
-        return self._ahead[state]
+        key = (state, terminal)
+        if key not in self._ahead:
+            symbols, scanner = self._symbols, self._scanner(state)
+            tokens = symbols.begins if terminal is None else symbols.follow[terminal, True]
+            tokens &= frozenset(self._states[state])
+            tokens = frozenset(t for t in tokens if t == END or self._lexing.sources(scanner, t))
+            same = self._lexing.law(scanner, tokens)
+            self._ahead[key] = self._same_ahead.setdefault(same, Ahead(scanner, tokens))
+        return self._ahead[key]
 
-    def cut(self, place: int, origin: str, row: tuple[tuple[str, bool], ...]) -> frozenset[str]:
+    def cut(self, place: int, origin: str, row: Row) -> frozenset[str]:
         """Where something else is done although the row's rule could be followed by the token."""
         follow = self._symbols.follow.get((origin, False), frozenset())
         return frozenset(
@@ -206,8 +223,57 @@ class LalrTable:
             self._scanners[id(lexer)] = scanner_of(lexer)
         return self._scanners[id(lexer)]
 
+    def _partition(self) -> dict[tuple[int, str], int]:
+        """Merge the places of each rule that cannot be told apart, by refining guesses.
 
-def _is(rule: Any, origin: str, row: tuple[tuple[str, bool], ...]) -> bool:
+        Two places of a rule are alike when each of its rows meets the same lexer after each of its
+        terminals, the same cut at its end, and alike places for the rules in it.
+        """
+        pairs: dict[tuple[int, str], int] = {(self.start, self._symbols.start): 0}
+        queue = list(pairs)
+        fixed: list[list[object]] = []
+        calls: list[list[int]] = []
+        for place, name in queue:  # grows while it is walked
+            found: list[object] = [name]
+            inner: list[int] = []
+            for row in self._symbols.rows[name]:
+                at = place
+                for symbol, term in row:
+                    if term:
+                        found.append(id(self.ahead(at, symbol)))
+                    else:
+                        pair = (at, symbol)
+                        if pair not in pairs:
+                            pairs[pair] = len(pairs)
+                            queue.append(pair)
+                        inner.append(pairs[pair])
+                    at = self.to(at, symbol)
+                found.append(self.cut(at, name, row))
+            fixed.append(found)
+            calls.append(inner)
+        blocks = _numbered([tuple(each) for each in fixed])
+        count = 0
+        while len(set(blocks)) != count:
+            count = len(set(blocks))
+            blocks = _numbered(
+                [
+                    (mine, *(blocks[each] for each in inner))
+                    for mine, inner in zip(blocks, calls, strict=True)
+                ]
+            )
+        chosen: dict[int, int] = {}
+        return {
+            (place, name): chosen.setdefault(blocks[number], place)
+            for (place, name), number in pairs.items()
+        }
+
+
+def _numbered(keys: list[tuple[object, ...]]) -> list[int]:
+    numbers: dict[tuple[object, ...], int] = {}
+    return [numbers.setdefault(key, len(numbers)) for key in keys]
+
+
+def _is(rule: Any, origin: str, row: Row) -> bool:
     return str(rule.origin.name) == origin and row == tuple(
         (str(symbol.name), bool(symbol.is_term)) for symbol in rule.expansion
     )

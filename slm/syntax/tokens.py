@@ -48,7 +48,7 @@ def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
     lexing = Lexing(terminals, too_complex)
     table: Table
     if definitions.semantics.startswith("lalr"):
-        table = LalrTable(built, symbols, start)
+        table = LalrTable(built, symbols, start, lexing)
     elif definitions.semantics == "earley/basic":
         table = OnePlace(symbols, scanner_of(BasicLexer(built.lexer_conf)))
     else:
