@@ -90,7 +90,10 @@ class Contexts:
             found: list[tuple[str, int]] = []
             for token in sorted(ahead.tokens):
                 if token == END:
-                    number = self._end(ahead, open_now)
+                    end = self._lexing.at_end(ahead.scanner, open_now)
+                    if end == ir.NEVER:
+                        continue
+                    number = self._end(end)
                 else:
                     entry = self._lexing.entry(ahead.scanner, token, open_now)
                     if not entry.ways:
@@ -108,8 +111,7 @@ class Contexts:
             self._controls.append(dict(control))
         return number
 
-    def _end(self, ahead: Ahead, open_now: Obligations) -> int:
-        expression = self._lexing.at_end(ahead.scanner, open_now)
+    def _end(self, expression: ir.Expression) -> int:
         number = next((n for n, known in self._ends.items() if known == expression), None)
         if number is None:
             number = len(self._ends)

@@ -9,9 +9,10 @@ import lark
 
 from slm.errors import Place, UnsupportedLarkFeature
 from slm.grammar import ir
-from slm.grammar.regular import NOTHING
+from slm.grammar.asserting import Asserting
+from slm.grammar.regular import NOTHING, Regular
 from slm.syntax.places import Places
-from slm.syntax.terminals import terminal_language
+from slm.syntax.terminals import Refusal, terminal_language, terminal_words
 
 
 class Definitions:
@@ -41,6 +42,18 @@ class Definitions:
         if name not in self._terminals:
             self._terminals[name] = self._terminal(name)
         return self._terminals[name]
+
+    def words(self, name: str) -> Regular | Asserting:
+        """The same for a lexer that matches in the text; assertions make it an automaton.
+
+        Raises:
+            UnsupportedLarkFeature: the terminal has no exact form.
+            GrammarTooComplex: it needs too large an automaton.
+        """
+        found = terminal_words(*self._arguments(name))
+        if found == NOTHING:
+            self.notes.append(f"terminal `{name}` can never match")
+        return found
 
     def place_of_terminal(self, name: str) -> Place:
         """Where a terminal is written, as well as it can be told."""
@@ -83,17 +96,20 @@ class Definitions:
                 self.places.of(name),
                 "define the terminal; Lark's own lexers cannot match it either",
             )
-        place = self.place_of_terminal(name)
+        language = terminal_language(*self._arguments(name))
+        if language == NOTHING:
+            self.notes.append(f"terminal `{name}` can never match")
+        return ir.Terminal(name, language, place=self.place_of_terminal(name))
+
+    def _arguments(self, name: str) -> tuple[Any, int, Place, Refusal, str]:
+        definition, place = self.by_name[name], self.place_of_terminal(name)
 
         def refuse(feature: str, what: str) -> UnsupportedLarkFeature:
             return self.refusal(what, feature, name, place, "write the terminal without it")
 
         if self.built.options.regex and not _same_in_both_modules(definition.pattern, self.flags):
             raise refuse("regex", f"terminal `{name}` may mean something else in module `regex`")
-        language = terminal_language(definition, self.flags, place, refuse, self.semantics)
-        if language == NOTHING:
-            self.notes.append(f"terminal `{name}` can never match")
-        return ir.Terminal(name, language, place=place)
+        return definition, self.flags, place, refuse, self.semantics
 
 
 def _same_in_both_modules(pattern: Any, flags: int) -> bool:

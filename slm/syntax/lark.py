@@ -12,10 +12,9 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import lark
 
@@ -24,7 +23,6 @@ from slm.errors import (
     InputFileError,
     LarkError,
     Place,
-    SlmError,
     UnsupportedLarkFeature,
     UsageError,
 )
@@ -35,7 +33,6 @@ from slm.syntax.places import Places, places_of
 from slm.syntax.tokens import token_grammar
 from slm.syntax.unparsed import UnparsedLark
 
-Made = TypeVar("Made")
 SEMANTICS = (
     "lalr/contextual",
     "lalr/basic",
@@ -124,8 +121,7 @@ def compile_lark(
         _check_options(options, semantics)
         if path is not None:
             options.setdefault("source_path", path)
-        make = lark.Lark if parser == "lalr" else UnparsedLark
-        built = _build(make, places, text, start=start, parser=parser, lexer=lexer, **options)
+        built = _build(text, places, start=start, parser=parser, lexer=lexer, **options)
     if start not in {str(rule.origin.name) for rule in built.rules}:
         raise LarkError(
             f"Lark refuses the grammar: the start rule `{start}` is not defined",
@@ -135,7 +131,10 @@ def compile_lark(
     if semantics == "earley/dynamic_complete":
         lowered = EveryCut(definitions, start).grammar()
     else:
-        lowered = _build(token_grammar, places, definitions, start)
+        try:
+            lowered = token_grammar(definitions, start)
+        except re.error as error:  # of the alternation that Lark compiles at its first token
+            raise _refused(error, places) from error
     return CompiledLark(lowered, built, tuple(definitions.notes))
 
 
@@ -192,9 +191,10 @@ def _check_options(options: dict[str, Any], semantics: str) -> None:
     for name, value in options.items():
         if name in _NEUTRAL or not value or name == "g_regex_flags":
             continue
+        if name == "cache" and semantics.startswith("lalr"):
+            continue
         if name in ("postlex", "lexer_callbacks", "use_bytes", "transformer", "cache", "_plugins"):
-            if name != "cache" or not semantics.startswith("lalr"):
-                raise _unsupported_option(name, semantics)
+            raise _unsupported_option(name, semantics)
         if name not in ("regex",) and name not in lark.lark.LarkOptions._defaults:
             known = [each for each in lark.lark.LarkOptions._defaults if each[0] != "_"]
             near = difflib.get_close_matches(name, known, 1)
@@ -244,21 +244,24 @@ def _start_of(built: lark.Lark, start: str) -> str:
     )
 
 
-def _build(make: Callable[..., Made], places: Places, *args: Any, **options: Any) -> Made:
-    """What Lark makes; whatever Lark says against the grammar becomes a `LarkError`."""
+def _build(text: str, places: Places, **options: Any) -> lark.Lark:
+    """The Lark object; whatever Lark says against the grammar becomes a `LarkError`."""
+    make = lark.Lark if options["parser"] == "lalr" else UnparsedLark
     try:
-        return make(*args, **options)
-    except SlmError:
-        raise
+        return make(text, **options)
     except RecursionError:
         raise GrammarTooComplex(
             "the grammar is nested too deep for Lark to read", hint="name parts of it as rules"
         ) from None
     except Exception as error:  # grammar errors come as many types, `re.error` and OSError included
-        message, at = _lark_message(error, places)
-        raise LarkError(
-            f"Lark refuses the grammar: {message}", at=at, hint="the message is Lark's own"
-        ) from error
+        raise _refused(error, places) from error
+
+
+def _refused(error: Exception, places: Places) -> LarkError:
+    message, at = _lark_message(error, places)
+    return LarkError(
+        f"Lark refuses the grammar: {message}", at=at, hint="the message is Lark's own"
+    )
 
 
 def _lark_message(error: Exception, places: Places) -> tuple[str, Place | None]:

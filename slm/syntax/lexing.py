@@ -16,16 +16,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from slm.errors import SlmError
+from slm.errors import Place, SlmError
 from slm.grammar import ir
+from slm.grammar.asserting import Asserting
 from slm.grammar.charset import CharSet
 from slm.grammar.derivative import Languages, State
 from slm.grammar.ordered_dfa import minimise, partition
-from slm.grammar.regular import Regular, difference, intersection, union
-from slm.syntax.obligations import MAX_STATES, Obligations, Reader, overlay
+from slm.grammar.regular import ANY_CHAR, NOTHING, Regular, difference, intersection, repeat, union
+from slm.syntax.obligations import MAX_STATES, Matched, Obligations, Reader, overlay
 from slm.syntax.scanners import Scanner
 
 END = "$END"
+_ANY_WORD = repeat(ANY_CHAR, 1)
 # By what is open after the lexeme: the language's number.
 _Lexemes: TypeAlias = dict[Obligations, int]
 _Run: TypeAlias = frozenset[Obligations]  # what is open after a run of ignored text: one of these
@@ -47,24 +49,38 @@ class Lexing:
     """All entries of a grammar's terminals, made when first asked for.
 
     Args:
-        terminals: the terminals with their words (see `slm.grammar.ordered`), by name.
+        terminals: the terminals' words, by name: languages (see `slm.grammar.ordered`), or
+            automata where they depend on the text around them.
+        place_of: where a terminal is written.
         too_complex: makes the error for a terminal that needs too many states.
     """
 
     def __init__(
-        self, terminals: dict[str, ir.Terminal], too_complex: Callable[[str], SlmError]
+        self,
+        terminals: dict[str, Regular | Asserting],
+        place_of: Callable[[str], Place],
+        too_complex: Callable[[str], SlmError],
     ) -> None:
-        self._terminals = terminals
+        self._terminals, self._place_of = terminals, place_of
         self._too_complex = too_complex
         self._pool = Languages()
-        self._reader = Reader(self._pool, too_complex)
+        automata = [each for each in terminals.values() if isinstance(each, Asserting)]
+        numbers = {id(each): number for number, each in enumerate(automata)}
+        self._matched: dict[str, Matched] = {
+            name: ("rival", numbers[id(each)], 0)
+            if isinstance(each, Asserting)
+            else self._pool.state(each)
+            for name, each in terminals.items()
+        }
+        self._reader = Reader(self._pool, automata, too_complex)
         self._numbers: dict[Regular, int] = {}
         self._languages: list[Regular] = []
         self._entries: dict[tuple[Scanner, str, Obligations], Entry] = {}
         self._lexemes: dict[tuple[object, ...], _Lexemes] = {}
         self._of_type: dict[tuple[Scanner, str, Obligations], _Lexemes] = {}
         self._sources: dict[tuple[Scanner, str], tuple[tuple[str, tuple[str, ...]], ...]] = {}
-        self._preferred: dict[tuple[Scanner, str], Obligations] = {}
+        self._preferred: dict[tuple[Scanner, str], frozenset[Matched]] = {}
+        self._firsts: dict[str, CharSet] = {}
         self._runs: dict[tuple[Scanner, Obligations], dict[Obligations, _Lexemes]] = {}
         self._run_numbers: dict[tuple[object, ...], int] = {}
         self._leaves: dict[tuple[str, int], ir.Terminal] = {}
@@ -83,8 +99,7 @@ class Lexing:
         """One way of an entry, as part of a grammar."""
         run, lexeme = way
         if (name, lexeme) not in self._leaves:
-            model = self._terminals.get(name)
-            place = None if model is None else model.place
+            place = self._place_of(name)
             self._leaves[name, lexeme] = ir.Terminal(name, self._languages[lexeme], place=place)
         leaf = self._leaves[name, lexeme]
         if run is None:
@@ -94,13 +109,17 @@ class Lexing:
         return ir.seq(self._leaves["ignored", run], leaf)
 
     def at_end(self, scanner: Scanner, open_now: Obligations) -> ir.Expression:
-        """The ignored text that may stand at the end; nothing follows that could break anything."""
+        """The ignored text that may stand at the end; `NEVER`: the text cannot end."""
         runs = self._graph(scanner, open_now)
-        targets = frozenset(target for ways in runs.values() for target in ways)
+        targets = frozenset(
+            target for ways in runs.values() for target in ways if self._reader.may_end(target)
+        )
+        here = self._reader.may_end(open_now)
         if not targets:
-            return ir.EMPTY
+            return ir.EMPTY if here else ir.NEVER
         number = self._run(scanner, open_now, targets)
-        return ir.optional(ir.Terminal("ignored", self._languages[number]))
+        run = ir.Terminal("ignored", self._languages[number])
+        return ir.optional(run) if here else run
 
     def _entry(self, scanner: Scanner, name: str, open_now: Obligations) -> Entry:
         groups: dict[tuple[tuple[Obligations, int], ...], set[Obligations]] = {}
@@ -182,37 +201,60 @@ class Lexing:
         open_now: Obligations,
     ) -> _Lexemes:
         """The matches of `source` that become tokens of type `name`."""
-        match = self._terminals[source].language
-        words = match
+        match = self._terminals[source]
+        words = _ANY_WORD if isinstance(match, Asserting) else match
         if source == name:
-            words = difference(match, *(self._terminals[each].language for each in renames))
-        elif renames:
+            words = difference(words, *map(self._language, renames))
+        else:
             before = renames[: renames.index(name)]
             words = difference(
-                intersection(match, self._terminals[name].language),
-                *(self._terminals[each].language for each in before),
+                intersection(words, self._language(name)), *map(self._language, before)
             )
-        state, whole = self._pool.state(words), self._pool.state(match)
+        state = self._pool.state(words)
         if not self._pool.alive(state):
             return {}
-        before_it = self._preferred_to(scanner, source)
-        obligations = self._reader.touching(whole, open_now) | before_it
-        key = (state, whole, obligations)
+        rivals = self._preferred_to(scanner, source)
+        obligations = self._reader.touching(state, open_now)
+        key = (state, self._matched[source], rivals, obligations)
         known = self._lexemes.get(key)
         if known is None:
-            found = self._reader.read(state, whole, obligations, source, words)
-            known = {still_open: self._number(language) for still_open, language in found.items()}
+            plain = None if isinstance(match, Asserting) else words
+            found = self._reader.read(
+                state, self._matched[source], rivals, obligations, source, plain
+            )
+            known = {
+                still_open: self._number(language)
+                for still_open, language in found.items()
+                if language != NOTHING
+            }
             self._lexemes[key] = known
         return known
 
-    def _preferred_to(self, scanner: Scanner, source: str) -> Obligations:
-        """The words of the terminals tried before `source`, those that matter."""
+    def _language(self, name: str) -> Regular:
+        """The words of a string."""
+        words = self._terminals[name]
+        assert not isinstance(words, Asserting), "strings make no assertions"
+        return words
+
+    def _first(self, name: str) -> CharSet:
+        if name not in self._firsts:
+            matched = self._matched[name]
+            self._firsts[name] = (
+                self._reader.first(matched)
+                if isinstance(matched, int)
+                else self._reader.first_of_automaton(matched[1])
+            )
+        return self._firsts[name]
+
+    def _preferred_to(self, scanner: Scanner, source: str) -> frozenset[Matched]:
+        """The terminals tried before `source`, those that matter."""
         key = (scanner, source)
         if key not in self._preferred:
             before = scanner.order[: scanner.order.index(source)] if not scanner.alone else ()
-            states = [self._pool.state(self._terminals[each].language) for each in before]
-            mine = self._pool.state(self._terminals[source].language)
-            self._preferred[key] = self._reader.touching(mine, states)
+            mine = self._first(source)
+            self._preferred[key] = frozenset(
+                self._matched[each] for each in before if mine & self._first(each)
+            )
         return self._preferred[key]
 
     def _number(self, language: Regular) -> int:

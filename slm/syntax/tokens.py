@@ -44,8 +44,8 @@ def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
         )
 
     symbols = Symbols(built.rules, start)
-    terminals = {name: definitions.terminal(name) for name in definitions.by_name}
-    lexing = Lexing(terminals, too_complex)
+    terminals = {name: definitions.words(name) for name in definitions.by_name}
+    lexing = Lexing(terminals, definitions.place_of_terminal, too_complex)
     table: Table
     if definitions.semantics.startswith("lalr"):
         table = LalrTable(built, symbols, start, lexing)
