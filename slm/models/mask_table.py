@@ -93,8 +93,8 @@ class MaskTable:
         import torch
 
         keys = [None if one is None else self._key(one) for one in matchers]
-        wanted = dict(zip(keys, matchers, strict=True))
-        wanted.pop(None, None)
+        pairs = zip(keys, matchers, strict=True)
+        wanted = {key: one for key, one in pairs if one is not None}
         missing = {key: one for key, one in wanted.items() if key not in self._row_of}
         self._check(wanted, missing)
         for key in wanted:
@@ -116,7 +116,7 @@ class MaskTable:
         known = matcher.mask_key()
         return object() if known is None else known
 
-    def _check(self, wanted: dict[Any, Any], missing: dict[Any, Any]) -> None:
+    def _check(self, wanted: dict[Any, Matcher], missing: dict[Any, Matcher]) -> None:
         rows, words = self.masks.shape
         if len(wanted) > rows:
             raise UsageError(
