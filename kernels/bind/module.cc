@@ -24,4 +24,5 @@ NB_MODULE(_native, m) {
   bind_session(m);
   bind_batch(m);
   bind_softmax(m);
+  bind_head(m);
 }

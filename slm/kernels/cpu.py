@@ -221,6 +221,7 @@ def choose(
     top_p: float,
     min_p: float,
     uniform: float,
+    likelihoods: bool = True,
 ) -> tuple[int, float, float, int]:
     """One row's token, drawn with a number of the caller's: for `slm.decode.Sampler`.
 
@@ -234,16 +235,18 @@ def choose(
         top_p: from 0 to 1.
         min_p: from 0 to 1.
         uniform: in [0, 1); how far along the legal probability, in the order of ids, the token is.
+        likelihoods: whether the probabilities below are wanted, which takes all logits.
 
     Returns:
         The token, -1 where no legal one is above -inf; its natural log-probability under the model
-        as it is; the model's probability of all legal tokens; how many those are.
+        as it is; the model's probability of all legal tokens; how many those are. Without
+        likelihoods, the two in the middle mean nothing.
 
     >>> choose(np.zeros(4, np.float32), None, np.array([6], np.int32), 4, 1.0, None, 1, 0, 0.9)[0]
     2
     """
     return _native.choose(
-        logits, penalised, mask, size, temperature, top_k or 0, top_p, min_p, uniform
+        logits, penalised, mask, size, temperature, top_k or 0, top_p, min_p, uniform, likelihoods
     )
 
 

@@ -171,8 +171,7 @@ Loss cross_entropy_row(const Passes& passes, Workspace& space, const Row& row, s
   const auto place = static_cast<std::size_t>(target);
   const bool inside = target >= 0 && place < row.limit;
   double logprob = -kInf;
-  if (inside && !stats.empty() &&
-      (!masked || (row.mask[place / 32] >> (place % 32) & 1) != 0)) {
+  if (inside && !stats.empty() && (!masked || (row.mask[place / 32] >> (place % 32) & 1) != 0)) {
     float x = read_float(row, place);
     if (legal.infinite()) x = x == std::numeric_limits<float>::infinity() ? 0.0f : kNone;
     if (x > kNone) logprob = stats.logprob(x);
