@@ -117,7 +117,9 @@ def sample(
     """One token a row: (token, logprob, lse, log_legal_mass | None, status), arrays of (batch,).
 
     Args:
-        logits: as for `softmax`; so are bitmask, mask_index, threads and isa.
+        logits: as for `softmax`.
+        bitmask: as for `softmax`.
+        mask_index: as for `softmax`.
         temperature: a number or float32 (batch,); 0 for the first of the most likely tokens.
         top_k: None, a number or int32 (batch,).
         top_p: None, a number or float32 (batch,); so is min_p.
@@ -127,6 +129,8 @@ def sample(
         rng: "inverse" or "gumbel".
         legal_mass: whether log P(legal) of the model is wanted: that reads the whole row.
         limit: ids from here on are never legal; None for as many as there are logits and mask bits.
+        threads: as for `softmax`.
+        isa: as for `softmax`.
 
     Raises:
         KernelArgumentError: an array of a wrong shape, dtype, device or layout.
@@ -137,9 +141,9 @@ def sample(
     >>> sample(logits, np.array([[0b0110]], np.int32), temperature=0)[0].tolist()
     [2]
     """
-    batch, width = logits.shape
+    batch, width = logits.shape[0], logits.shape[-1]
     if limit is None:
-        limit = width if bitmask is None else min(width, 32 * bitmask.shape[1])
+        limit = width if bitmask is None else min(width, 32 * bitmask.shape[-1])
     token = np.empty(batch, np.int64)
     logprob, lse = np.empty(batch, np.float32), np.empty(batch, np.float32)
     mass = np.empty(batch, np.float32) if legal_mass else None
@@ -169,12 +173,17 @@ def cross_entropy(
     """Loss, log P(legal) and status of each row; the gradient of its loss is written to ``grad``.
 
     Args:
-        logits: as for `softmax`; so are bitmask, mask_index, limit, threads and isa.
+        logits: as for `softmax`.
         target: int64 (batch,).
+        bitmask: as for `softmax`.
+        mask_index: as for `softmax`.
         weight: float32 (batch,), or None for 1.
         ignore_index: a target that stands for none: loss and gradient 0.
         legality_weight: how much -log P(legal) counts.
+        limit: as for `softmax`.
         grad: as the logits, of their dtype; may be the logits; None for no gradient.
+        threads: as for `softmax`.
+        isa: as for `softmax`.
 
     Raises:
         KernelArgumentError: an array of a wrong shape, dtype, device or layout.
