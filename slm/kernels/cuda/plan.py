@@ -34,7 +34,9 @@ def plan(batch: int, chunks: int, processors: int, clusters: bool, record_bytes:
 
     `clusters`: blocks can reach each other's shared memory (sm_90 and later).
     """
-    forced = os.environ.get("SLM_CUDA_PLAN", "")  # gather,split_bits,warps: for measurements and tests
+    forced = os.environ.get(
+        "SLM_CUDA_PLAN", ""
+    )  # gather,split_bits,warps: for measurements and tests
     if forced:
         gather, bits, warps, *eager = (int(part) for part in forced.split(","))
         return Plan(gather, bits, warps, bool(eager and eager[0]))
