@@ -34,10 +34,12 @@ except ImportError:  # installed without a compiler
 if TYPE_CHECKING:
     import torch
 
-# A row's share of the vocabulary below which its chosen rows cost less than its part of a product
-# that is computed for other rows anyway; and the sum of shares below which no product is needed.
-_SHARE_BESIDE_FULL = 1 / 16
-_SHARE_NATIVE = 1 / 2
+# What share of the output layer's rows may be chosen. The native kernel reads rows at the speed of
+# memory, which torch's product with one hidden state does not reach: alone, any mask is worth it.
+# Several hidden states share one product; beside it, a row is worth choosing only if it is cheap.
+_SHARE_ALONE = 1.0
+_SHARE_TOGETHER = 1 / 2  # of all hidden states together, where none needs all logits
+_SHARE_BESIDE = 1 / 16
 _SHARE_COPIED = 1 / 16  # torch copies the chosen rows before it multiplies them
 
 
@@ -149,13 +151,12 @@ class SparseHead:
         if self.full_because is not None:
             return nothing
         rows = int(self._layer.weight.shape[0])
-        limit = int(rows * (_SHARE_NATIVE if self._is_native() else _SHARE_COPIED))
-        beside = int(rows * _SHARE_BESIDE_FULL)
+        share = _SHARE_ALONE if len(masks) == 1 else _SHARE_TOGETHER
+        limit = int(rows * (share if self._is_native() else _SHARE_COPIED))
+        beside = int(rows * _SHARE_BESIDE)
         ids = [None if mask is None else allowed_ids(mask, limit) for mask in masks]
-        if (
-            any(one is None for one in ids)
-            or sum(len(one) for one in ids if one is not None) > limit
-        ):
+        needs_all = any(one is None for one in ids)
+        if needs_all or sum(len(one) for one in ids if one is not None) > limit:
             ids = [None if one is None or len(one) > beside else one for one in ids]
         if all(one is None for one in ids) or not self._works():
             return nothing
