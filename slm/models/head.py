@@ -147,8 +147,9 @@ class SparseHead:
         nothing: list[NDArray[np.int64] | None] = [None] * len(masks)
         if self.full_because is not None or all(mask is None for mask in masks):
             return nothing
-        self.full_because = self._unlike_a_plain_layer()  # adapters and hooks may come at any time
-        if self.full_because is not None:
+        changed = self._unlike_a_plain_layer()  # adapters and hooks may come at any time
+        if changed is not None:
+            self.full_because = changed
             return nothing
         rows = int(self._layer.weight.shape[0])
         share = _SHARE_ALONE if len(masks) == 1 else _SHARE_TOGETHER
