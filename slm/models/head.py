@@ -116,10 +116,22 @@ class HeadPlan:
     at: NDArray[np.int64]
     calls: int = 0
 
-    def split(self, flat: NDArray[np.float32], width: int) -> list[NDArray[np.float32]]:
-        """The flat vector of all rows' logits, row by row."""
-        ends = np.cumsum([width if ids is None else len(ids) for ids in self.ids])
-        return np.split(flat, ends[:-1])
+
+def split(
+    logits: NDArray[np.float32], ids: Sequence[NDArray[np.int64] | None], width: int
+) -> list[NDArray[np.float32]]:
+    """One row's logits after another's, apart again.
+
+    Args:
+        logits: (all,); see `SparseHead.detour`.
+        ids: as in the plan.
+        width: how many logits the model has.
+
+    >>> split(np.arange(5.0, dtype=np.float32), [np.array([7]), None], 4)[1].tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
+    ends = np.cumsum([width if one is None else len(one) for one in ids])
+    return np.split(logits, ends[:-1])
 
 
 class SparseHead:
@@ -173,7 +185,7 @@ class SparseHead:
     def detour(self, plan: HeadPlan) -> Iterator[None]:
         """While it lasts, this thread's passes of the model give the logits of the plan.
 
-        `output.logits` is then (1, 1, all of them): row after row, as `HeadPlan.split` takes them.
+        `output.logits` is then (1, 1, all of them): row after row, as `split` takes them.
         """
         with self._lock:
             if not self._under_way:
