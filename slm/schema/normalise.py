@@ -30,6 +30,7 @@ from slm.schema.algebra import (
 )
 from slm.schema.applicators import APPLICATORS, SOFT_ONE_OF, apply_applicators
 from slm.schema.constants import finite_kinds
+from slm.schema.evaluated import Cases, evaluated_kinds, has_unevaluated
 from slm.schema.keywords import UNSUPPORTED, is_known
 from slm.schema.negation import negated_kinds
 from slm.schema.reader import Reader, SchemaNode
@@ -63,6 +64,7 @@ class Normaliser:
         self.pool = Languages()
         self.patterns: dict[str, Regular] = {}  # the languages of the patterns, by their text
         self.cause: dict[int, tuple[SchemaNode, str]] = {}  # why a schema was negated
+        self.cases: dict[tuple[int, bool], Cases] = {}  # see `evaluated.py`
         self._goals: dict[Goal, Kinds] = {}
         self._literals: dict[int, Kinds] = {}
         self._void: dict[Goal, bool] = {}
@@ -193,12 +195,13 @@ class Normaliser:
         """Whether the schema has the keyword, its draft knows it and it was not relaxed."""
         if keyword not in node.raw:
             return False
-        if self.reader.ref_overrides and keyword != "$ref" and "$ref" in node.raw:
+        if keyword != "$ref" and "$ref" in node.raw and self.reader.ref_overrides(node.resource):
             return False
-        draft = self.reader.draft
-        known = is_known(keyword, draft)
+        known = is_known(keyword, node.resource.draft)
         if keyword == "additionalItems" and self.reader.guessed:
             known = True
+        if keyword in self.reader.dialect.silent and node.resource.draft == self.reader.draft:
+            return False
         return known and (node.pointer, keyword) not in self.dropped
 
     def unsupported(
@@ -239,10 +242,19 @@ class Normaliser:
         return target if seen else None
 
     def _positive(self, node: SchemaNode) -> Kinds:
-        raw, number = node.raw, node.number
         for keyword, why in UNSUPPORTED.items():
-            if keyword in raw and self.has(node, keyword):
+            if keyword in node.raw and self.has(node, keyword):
                 raise self.unsupported(node, keyword, why)
+        if has_unevaluated(self, node):
+            return evaluated_kinds(self, node)
+        found = self.own_kinds(node)
+        if not node.raw.keys().isdisjoint(APPLICATORS):
+            found = apply_applicators(self, node, found)
+        return found
+
+    def own_kinds(self, node: SchemaNode) -> Kinds:
+        """What a schema's own keywords admit, without those that apply others to the value."""
+        raw, number = node.raw, node.number
         found = type_kinds(self, node)
         keys = raw.keys()
         changes: dict[str, Any] = {}
@@ -265,8 +277,6 @@ class Normaliser:
             found = self.meet(found, finite_kinds(self, node, "enum", raw["enum"]), number)
         if self.has(node, "const"):
             found = self.meet(found, finite_kinds(self, node, "const", [raw["const"]]), number)
-        if not keys.isdisjoint(APPLICATORS):
-            found = apply_applicators(self, node, found)
         return found
 
     def negation(self, node: SchemaNode, keyword: str, goal: Goal) -> Goal:
