@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from slm.errors import SlmError, UnsupportedKeyword
 from slm.schema.algebra import EVERYTHING, FALSE, NO_VALUE, TRUE, Goal, Kinds, conjoin
-from slm.schema.pruning import apart
 from slm.schema.reader import SchemaNode
 
 if TYPE_CHECKING:
@@ -114,14 +113,7 @@ def _one_of(of: Normaliser, node: SchemaNode, found: Kinds) -> Kinds:
             try:
                 exact_part = of.meet(exact_part, of.kinds(goal), node.number)
             except UnsupportedKeyword as error:
-                others = [two for two in range(len(parts)) if two != at]
-                goals = [of.negation(node, "oneOf", branches[two]) for two in others]
-                rivals = list(zip((parts[two] for two in others), goals, strict=True))
-                try:
-                    exact_part = apart(of, part, rivals, node.number)
-                except UnsupportedKeyword:
-                    raise _one_of_error(of, node, at, other, error) from None
-                break
+                raise _one_of_error(of, node, at, other, error) from None
         whole = whole.join(exact_part)
     return whole
 

@@ -66,6 +66,7 @@ class Normaliser:
         self.patterns: dict[str, Regular] = {}  # the languages of the patterns, by their text
         self.cause: dict[int, tuple[SchemaNode, str]] = {}  # why a schema was negated
         self.cases: dict[tuple[int, bool], Cases] = {}  # see `evaluated.py`
+        self.pruned = 0  # alternatives, see `pruning.py`
         self._goals: dict[Goal, Kinds] = {}
         self._literals: dict[int, Kinds] = {}
         self._void: dict[Goal, bool] = {}
@@ -132,18 +133,19 @@ class Normaliser:
         if left.width() * right.width() > MAX_ALTERNATIVES * 25:
             left, right = pruned(self, left), pruned(self, right)
             if left.width() * right.width() > MAX_ALTERNATIVES * 25:
-                self._too_many(literal)
+                raise self.too_many(literal)
         found = left.meet(right, self.pool)
         if found.width() > MAX_ALTERNATIVES:
             found = pruned(self, found)
             if found.width() > MAX_ALTERNATIVES:
-                self._too_many(literal)
+                raise self.too_many(literal)
         return found
 
-    def _too_many(self, literal: int) -> None:
+    def too_many(self, literal: int) -> UnsupportedKeyword:
+        """The error for a schema that multiplies out to too many alternatives."""
         node = self.reader.node(literal)
         names = [name for name in node.raw if name in APPLICATORS] or list(node.raw)
-        raise self.unsupported(
+        return self.unsupported(
             node,
             names[0],
             f"it multiplies out to more than {MAX_ALTERNATIVES} combinations",

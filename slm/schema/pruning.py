@@ -7,13 +7,11 @@ time, so it is done where there would be too many alternatives otherwise, and no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from slm.schema.algebra import (
-    EVERYTHING,
     FALSE,
-    NO_VALUE,
     TRUE,
     ArrayShape,
     Goal,
@@ -24,7 +22,9 @@ from slm.schema.algebra import (
 if TYPE_CHECKING:
     from slm.schema.normalise import Normaliser
 
-MAX_COMPARED = 1_500  # comparing is quadratic
+MAX_COMPARED = 400  # comparing is quadratic
+MAX_PRUNED = 1_600  # alternatives that are looked at; more are too many
+MAX_WORK = 3_000  # of all that a compilation looks at
 _Shape = TypeVar("_Shape", ArrayShape, ObjectShape)
 
 
@@ -33,44 +33,14 @@ def pruned(of: Normaliser, kinds: Kinds) -> Kinds:
 
     Cost: a look at the goals of all members, and the square of the number of alternatives.
     """
+    of.pruned += kinds.width()
+    if kinds.width() > MAX_PRUNED or of.pruned > MAX_WORK:
+        return kinds
     objects = [shape for each in kinds.objects if (shape := _without_void(of, each)) is not None]
     arrays = [shape for shape in kinds.arrays if not of.is_void(Kinds(arrays=(shape,)))]
     return kinds.only(
         arrays=_maximal(arrays, _array_in), objects=_maximal(objects, _object_in)
     )
-
-
-def singles(kinds: Kinds) -> Iterator[Kinds]:
-    """The alternatives one by one; all scalars together are one of them."""
-    scalars = kinds.only(arrays=(), objects=())
-    if scalars != NO_VALUE:
-        yield scalars
-    yield from (Kinds(arrays=(shape,)) for shape in kinds.arrays)
-    yield from (Kinds(objects=(shape,)) for shape in kinds.objects)
-
-
-def apart(of: Normaliser, part: Kinds, rivals: list[tuple[Kinds, Goal]], literal: int) -> Kinds:
-    """What of the part is in none of the rivals, each with the goal that it fails.
-
-    Alternative by alternative: a rival costs only those that it overlaps with, and what is left of
-    one after a rival may not overlap with the next.
-    """
-    left = list(singles(part))
-    for rival, fails in rivals:
-        found: list[Kinds] = []
-        for one in left:
-            if of.is_void(one.meet(rival, of.pool)):
-                found.append(one)
-            else:
-                found.extend(singles(pruned(of, of.meet(one, of.kinds(fails), literal))))
-        whole = NO_VALUE
-        for one in found:
-            whole = whole.join(one)
-        left = list(singles(pruned(of, whole)))
-    whole = NO_VALUE
-    for one in left:
-        whole = whole.join(one)
-    return of.meet(whole, EVERYTHING, literal)
 
 
 def _without_void(of: Normaliser, shape: ObjectShape) -> ObjectShape | None:
