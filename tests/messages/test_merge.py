@@ -44,7 +44,7 @@ def other_architecture() -> None:
 
 
 def other_tokens() -> None:
-    words = ("cat", *tiny.WORDS[1:])
+    words = ("dog", *tiny.WORDS[1:])
     Path("two/tokenizer.json").write_text(tiny.tokenizer(words))
     plan(soup(["one", "two"]))
 
@@ -165,7 +165,7 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "other tokens": (
         other_tokens,
-        "[W005] token 2 is 'the' in `one` and 'cat' in `two`\n"
+        "[W005] token 2 is 'the' in `one` and 'dog' in `two`\n"
         "  hint: add `tokenizer_source: union` (or `base`) to the recipe",
     ),
     "too many tokens": (
