@@ -85,3 +85,12 @@ class Session:
 def fill_rows(
     sessions: Sequence[Session], bitmask: object, rows: Sequence[int], threads: int
 ) -> bool: ...
+def gather_dot(
+    weight: object,
+    hidden: object,
+    ids: NDArray[np.int64],
+    bias: object | None,
+    out: object,
+    threads: int = 1,
+) -> None: ...
+def allowed_ids(mask: NDArray[np.int32], limit: int) -> NDArray[np.int64] | None: ...

@@ -110,14 +110,15 @@ class Pick:
 
     Attributes:
         token_id: the token.
-        logprob: its natural log-probability under the model as it is: no mask, no temperature.
+        logprob: its natural log-probability under the model as it is: no mask, no temperature;
+            None where it was not asked for.
         legal_mass: the probability that the model, as it is, gives to all legal tokens together;
-            None where no mask was made.
+            None where no mask was made, or it was not asked for.
         legal: how many tokens were legal; None where no mask was made.
     """
 
     token_id: int
-    logprob: float
+    logprob: float | None
     legal_mass: float | None
     legal: int | None
 
@@ -159,12 +160,18 @@ class Sampler:
         """Count these tokens as said, for the repetition penalty."""
         self._seen[tokens] = True
 
-    def choose(self, logits: NDArray[np.float32], mask: NDArray[np.int32] | None) -> Pick:
+    def choose(
+        self,
+        logits: NDArray[np.float32],
+        mask: NDArray[np.int32] | None,
+        likelihoods: bool = True,
+    ) -> Pick:
         """Draw one token.
 
         Args:
             logits: (padded_vocab,), at least as long as the vocabulary; not changed.
             mask: (ceil(vocabulary_size / 32),) int32, 1 = allowed; None allows every token.
+            likelihoods: whether to work out `logprob` and `legal_mass`.
 
         Raises:
             LogitsMismatch: the logits are too short, or none of the legal ones is above -inf.
@@ -174,16 +181,35 @@ class Sampler:
         size = self.vocabulary_size
         scores = self._scores(logits)
         legal = np.arange(size) if mask is None else np.flatnonzero(unpack_mask(mask, size))
-        if not len(legal) or scores[legal].max() == -np.inf:
-            raise LogitsMismatch(
-                f"none of the {len(legal)} legal tokens has a logit above -inf",
-                hint="the model computes NaN or -inf here: check its weights and its dtype",
-            )
-        drawn = int(legal[self._draw(scores[legal], legal)])
+        drawn = self._draw_legal(scores[legal], legal)
+        if not likelihoods:
+            return Pick(drawn, None, None, len(legal))
         return Pick(drawn, *_likelihood(scores, legal, drawn), len(legal))
 
+    def choose_among(self, logits: NDArray[np.float32], legal: NDArray[np.int64]) -> Pick:
+        """Draw one token where only the legal ones have logits: the one `choose` would draw.
+
+        Args:
+            logits: (len(legal),); not changed.
+            legal: the ids of all legal tokens, rising.
+
+        Raises:
+            LogitsMismatch: other than one logit a token, or none of them above -inf.
+
+        Cost: as `choose`, but O(legal tokens).
+        """
+        if logits.shape != legal.shape:
+            raise LogitsMismatch(
+                f"logits of shape {logits.shape} for {len(legal)} legal tokens",
+                hint="a session's feed_masked returns one logit for each id it names",
+            )
+        return Pick(self._draw_legal(_cleaned(logits), legal), None, None, len(legal))
+
     def choose_unmasked(
-        self, logits: NDArray[np.float32], is_legal: Callable[[int], bool]
+        self,
+        logits: NDArray[np.float32],
+        is_legal: Callable[[int], bool],
+        likelihoods: bool = True,
     ) -> Pick | None:
         """Draw one token without a mask; None where that takes a mask after all: `choose` then.
 
@@ -193,6 +219,7 @@ class Sampler:
         Args:
             logits: as for `choose`.
             is_legal: whether the mask would allow a token.
+            likelihoods: as for `choose`.
 
         Raises:
             LogitsMismatch: the logits are too short.
@@ -213,7 +240,8 @@ class Sampler:
         drawn = self._draw(scores, everything)
         if not is_legal(drawn):
             return None
-        return Pick(drawn, _likelihood(scores, everything, drawn)[0], None, None)
+        logprob = _likelihood(scores, everything, drawn)[0] if likelihoods else None
+        return Pick(drawn, logprob, None, None)
 
     def _scores(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         size = self.vocabulary_size
@@ -222,9 +250,15 @@ class Sampler:
                 f"logits of shape {logits.shape} for a vocabulary of {size} tokens",
                 hint="the model and the tokenizer do not belong together",
             )
-        scores = logits[:size].astype(np.float64)
-        scores[np.isnan(scores)] = -np.inf
-        return scores
+        return _cleaned(logits[:size])
+
+    def _draw_legal(self, scores: NDArray[np.float64], legal: NDArray[np.intp]) -> int:
+        if not len(legal) or scores.max() == -np.inf:
+            raise LogitsMismatch(
+                f"none of the {len(legal)} legal tokens has a logit above -inf",
+                hint="the model computes NaN or -inf here: check its weights and its dtype",
+            )
+        return int(legal[self._draw(scores, legal)])
 
     def _penalised(
         self, scores: NDArray[np.float64], legal: NDArray[np.intp]
@@ -258,6 +292,13 @@ class Sampler:
         cumulated = np.cumsum(weights)
         at = np.searchsorted(cumulated, self._random.random() * cumulated[-1], side="right")
         return int(min(at, np.flatnonzero(weights)[-1]))
+
+
+def _cleaned(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """A copy, NaN as -inf."""
+    scores = logits.astype(np.float64)
+    scores[np.isnan(scores)] = -np.inf
+    return scores
 
 
 def _keep_largest(weights: NDArray[np.float64], count: int) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slm.errors import InvalidSchema, PatternError, UnsupportedPattern
 from slm.grammar.pattern import pattern_language
-from slm.grammar.regular import Regular, complement, union
+from slm.grammar.regular import ANYTHING, Regular, complement, union
 from slm.schema.algebra import (
     ANY_ARRAY,
     ANY_NUMBER,
@@ -105,11 +105,13 @@ def string_shape(of: Normaliser, node: SchemaNode, *, wide: bool = False) -> Str
     raw = node.raw
     parts: list[Regular] = []
     if of.has(node, "pattern"):
-        parts.append(_pattern_of(of, node, "pattern", raw["pattern"]))
-    if of.has(node, "format") and of.assert_formats:
-        language = _format_of(of, node, wide)
-        if language is not None:
+        language = _pattern_of(of, node, "pattern", raw["pattern"])
+        if language != ANYTHING:  # `.*` says nothing
             parts.append(language)
+    if of.has(node, "format") and of.assert_formats:
+        asserted = _format_of(of, node, wide)
+        if asserted is not None:
+            parts.append(asserted)
     low = int(raw["minLength"]) if of.has(node, "minLength") else 0
     high = int(raw["maxLength"]) if of.has(node, "maxLength") else None
     if high is not None and low > high:

@@ -1,0 +1,90 @@
+// How the warps that share a row bring their chunk statistics together, for the warp that goes on.
+//
+// Every chunk's record has its own slot, so nothing is added up in the order of arrival: there is no
+// float atomic, and the result can't depend on which block came first.
+#pragma once
+#include "rows.cuh"
+
+namespace slm {
+
+/// Where this block stands among those of its row.
+struct Share {
+  i64 row;
+  u32 rank;
+  int first, step;  // this warp's chunks: first, first + step, ...
+};
+
+SLM_DEVICE Share make_share(const Rows& p) {
+  Share s;
+  s.row = static_cast<i64>(block_id() >> p.split_bits);
+  s.rank = block_id() & ((1u << p.split_bits) - 1u);
+  s.first = static_cast<int>(s.rank) * warp_count() + warp_id();
+  s.step = warp_count() << p.split_bits;
+  return s;
+}
+
+/// The slots of a row's records, one a chunk. Shared memory: a barrier of 8 bytes, then the slots.
+template <class Record>
+struct Slots {
+  Record* at;
+  u64* barrier;
+};
+template <class Record>
+SLM_DEVICE Slots<Record> record_slots(const Rows& p, const Share& s, void* scratch) {
+  u64* const shared = reinterpret_cast<u64*>(shared_memory());
+  if (p.gather == kGatherTicket) return {static_cast<Record*>(scratch) + s.row * p.chunks, shared};
+  return {reinterpret_cast<Record*>(shared + 2), shared};
+}
+
+/// To be called first: the blocks of a cluster make themselves known to each other.
+template <class Record>
+SLM_DEVICE void open_slots(const Rows& p, const Share& s) {
+  if (p.gather != kGatherCluster) return;
+  if (s.rank == 0 && warp_id() == 0 && lane_id() == 0)
+    open_inbox(reinterpret_cast<u64*>(shared_memory()), static_cast<u32>(p.chunks * sizeof(Record)));
+  sync_warp();
+  cluster_arrive();
+}
+/// To be called before the first put_record, when the first loads are under way.
+SLM_DEVICE void await_slots(const Rows& p) {
+  if (p.gather == kGatherCluster) cluster_wait();
+}
+
+/// Lane 0 of a warp leaves the record of `chunk`.
+template <class Record>
+SLM_DEVICE void put_record(const Rows& p, const Slots<Record>& slots, int chunk,
+                           const Record& record) {
+  if (lane_id() != 0) return;
+  if (p.gather == kGatherCluster) {
+    u64 words[sizeof(Record) / 8];
+    memcpy(words, &record, sizeof(Record));
+#pragma unroll
+    for (u32 i = 0; i < sizeof(Record) / 8; ++i)
+      send(slots.barrier, reinterpret_cast<u64*>(slots.at + chunk) + i, words[i]);
+  } else {
+    slots.at[chunk] = record;
+  }
+}
+
+/// True in the one warp that then sees the records of all chunks of the row.
+SLM_DEVICE bool gather(const Rows& p, u32* tickets) {
+  const Share s = make_share(p);
+  if (p.gather == kGatherCluster) {
+    if (s.rank != 0 || warp_id() != 0) return false;
+    wait_inbox(reinterpret_cast<u64*>(shared_memory()));
+    return true;
+  }
+  sync_block();
+  if (warp_id() != 0) return false;
+  if (p.gather == kGatherBlock) return true;
+  const u32 last = (1u << p.split_bits) - 1u;
+  u32 mine = 0;
+  if (lane_id() == 0) {
+    fence_device();
+    mine = ticket(tickets + s.row, last);  // wraps to 0: ready for the next launch
+    fence_device();
+  }
+  return shfl(mine, 0) == last;
+}
+
+}  // namespace slm
