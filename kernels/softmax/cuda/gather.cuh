@@ -30,18 +30,21 @@ struct Slots {
   u64* barrier;
 };
 template <class Record>
-SLM_DEVICE Slots<Record> record_slots(const Rows& p, const Share& s, void* scratch) {
+SLM_DEVICE Slots<Record> record_slots(const Rows& p, const Share& s, void* scratch, int records) {
   u64* const shared = reinterpret_cast<u64*>(shared_memory());
-  if (p.gather == kGatherTicket) return {static_cast<Record*>(scratch) + s.row * p.chunks, shared};
+  if (p.gather == kGatherTicket) return {static_cast<Record*>(scratch) + s.row * records, shared};
   return {reinterpret_cast<Record*>(shared + 2), shared};
 }
 
-/// To be called first: the blocks of a cluster make themselves known to each other.
-template <class Record>
-SLM_DEVICE void open_slots(const Rows& p, const Share& s) {
+/// Who gets the records: the first block of the row, or every block of it.
+enum Audience { kFirst, kEveryone };
+
+/// To be called first, with the number of records: the blocks of a cluster make themselves known.
+template <class Record, Audience kTo>
+SLM_DEVICE void open_slots(const Rows& p, const Share& s, int records) {
   if (p.gather != kGatherCluster) return;
-  if (s.rank == 0 && warp_id() == 0 && lane_id() == 0)
-    open_inbox(reinterpret_cast<u64*>(shared_memory()), static_cast<u32>(p.chunks * sizeof(Record)));
+  if ((kTo == kEveryone || s.rank == 0) && warp_id() == 0 && lane_id() == 0)
+    open_inbox(reinterpret_cast<u64*>(shared_memory()), static_cast<u32>(records * sizeof(Record)));
   sync_warp();
   cluster_arrive();
 }
@@ -50,19 +53,31 @@ SLM_DEVICE void await_slots(const Rows& p) {
   if (p.gather == kGatherCluster) cluster_wait();
 }
 
-/// Lane 0 of a warp leaves the record of `chunk`.
-template <class Record>
-SLM_DEVICE void put_record(const Rows& p, const Slots<Record>& slots, int chunk,
+/// A warp leaves a record, which all its lanes have.
+template <Audience kTo, class Record>
+SLM_DEVICE void put_record(const Rows& p, const Slots<Record>& slots, int slot,
                            const Record& record) {
-  if (lane_id() != 0) return;
   if (p.gather == kGatherCluster) {
+    const int reach = kTo == kEveryone ? 1 << p.split_bits : 1;
+    if (lane_id() >= reach) return;
     u64 words[sizeof(Record) / 8];
     memcpy(words, &record, sizeof(Record));
 #pragma unroll
     for (u32 i = 0; i < sizeof(Record) / 8; ++i)
-      send(slots.barrier, reinterpret_cast<u64*>(slots.at + chunk) + i, words[i]);
+      send(slots.barrier, reinterpret_cast<u64*>(slots.at + slot) + i, words[i],
+           static_cast<u32>(lane_id()));
+  } else if (lane_id() == 0) {
+    slots.at[slot] = record;
+  }
+}
+
+/// Waits until every warp of the row has left its records. With kGatherTicket it can't: there the
+/// records are made by one launch and read by the next.
+SLM_DEVICE void gather_everyone(const Rows& p) {
+  if (p.gather == kGatherCluster) {
+    wait_inbox(reinterpret_cast<u64*>(shared_memory()));
   } else {
-    slots.at[chunk] = record;
+    sync_block();
   }
 }
 

@@ -116,6 +116,15 @@ SLM_DEVICE Pick find_in_chunk(const Row& r, int chunk, float top) {
   return {(chunk * 32 + chosen) * 32 + shfl(found, chosen), top};
 }
 
+/// The first chunk that has the largest logit of the row.
+template <class Record>
+SLM_DEVICE int first_chunk(const volatile Record* slots, const Total& t) {
+  int chunk = t.end;
+  for (int c = t.end - 1; c >= t.first; --c)
+    if (slots[c].top == t.top) chunk = c;
+  return shfl(chunk, first_bit(ballot(chunk < t.end)));
+}
+
 /// The chunk in which the running sum passes `u`, and how far in, in units of its own weights.
 struct Spot {
   int chunk;
