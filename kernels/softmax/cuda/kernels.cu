@@ -2,16 +2,19 @@
 #include "sample.cuh"
 #include "softmax.cuh"
 
-#define SLM_SAMPLE(suffix, number, ...)                                  \
-  SLM_KERNEL(1024, 1) void slm_sample_##suffix(SLM_PARAMS slm::SampleParams p) { \
-    slm::sample_rows<slm::number, __VA_ARGS__>(p);                      \
+#define SLM_SAMPLE(suffix, number, way, threads, blocks)                                  \
+  SLM_KERNEL(threads, blocks) void slm_sample_##suffix(SLM_PARAMS slm::SampleParams p) { \
+    slm::sample_rows<slm::number, way>(p);                                               \
   }
-SLM_SAMPLE(float32, Float32, false)
-SLM_SAMPLE(bfloat16, BFloat16, false)
-SLM_SAMPLE(float16, Float16, false)
-SLM_SAMPLE(float32_eager, Float32, true)
-SLM_SAMPLE(bfloat16_eager, BFloat16, true)
-SLM_SAMPLE(float16_eager, Float16, true)
+SLM_SAMPLE(float32, Float32, 0, 512, 1)
+SLM_SAMPLE(bfloat16, BFloat16, 0, 1024, 1)
+SLM_SAMPLE(float16, Float16, 0, 1024, 1)
+SLM_SAMPLE(float32_eager, Float32, 1, 512, 1)
+SLM_SAMPLE(bfloat16_eager, BFloat16, 1, 1024, 1)
+SLM_SAMPLE(float16_eager, Float16, 1, 1024, 1)
+SLM_SAMPLE(bfloat16_double, BFloat16, 2, 1024, 1)
+SLM_SAMPLE(bfloat16_four, BFloat16, 3, 1024, 1)
+SLM_SAMPLE(bfloat16_double80, BFloat16, 2, 256, 3)
 
 // float32 holds twice the registers of a chunk: one block of 16 warps has enough loads under way.
 #define SLM_SOFTMAX(name, number, out, blocks)                                      \

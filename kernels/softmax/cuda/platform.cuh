@@ -21,13 +21,14 @@ using i64 = long long;
 #else
 
 #define SLM_DEVICE static __device__ __forceinline__
+#define SLM_MEMBER __device__ __forceinline__
 // Blocks of up to `threads` threads, `blocks` of them at once on a multiprocessor.
 #define SLM_KERNEL(threads, blocks) extern "C" __global__ __launch_bounds__(threads, blocks)
 #define SLM_PARAMS const __grid_constant__
 
 namespace slm {
 
-struct Pack {  // 16 bytes of logits
+struct __align__(16) Pack {  // 16 bytes of logits
   u32 word[4];
 };
 

@@ -105,9 +105,9 @@ SLM_DEVICE void softmax_stats(const SoftmaxParams& p) {
   open_slots<Stat, kEveryone>(p.rows, share, p.rows.chunks);
   const Row row = make_row<T>(p.rows, share.row);
   const float scale = heat_of(p.rows, share.row).scale;
-  const Slots<Stat> slots = record_slots<Stat>(p.rows, share, p.scratch, p.rows.chunks);
+  Stat* const slots = record_slots<Stat>(p.rows, share, p.scratch, p.rows.chunks);
   each_chunk<T, 2>(
-      p.rows, row, share,
+      p.rows, row, share, [] {},
       [&](int chunk, auto& values) {
         put_record<kEveryone>(p.rows, slots, chunk, chunk_stat(values, scale));
       },
@@ -126,7 +126,7 @@ SLM_DEVICE void softmax_rows(const SoftmaxParams& p) {
   const Share share = make_share(p.rows);
   const Row row = make_row<T>(p.rows, share.row);
   const Heat heat = heat_of(p.rows, share.row);
-  const Stat* const slots = record_slots<Stat>(p.rows, share, p.scratch, p.rows.chunks).at;
+  const Stat* const slots = record_slots<Stat>(p.rows, share, p.scratch, p.rows.chunks);
   const Output o = make_output<Out>(p.out, share.row, p.out_stride, p.rows.padded);
   const Total total = add_up(slots, p.rows.chunks, heat.scale);
   if (total.top == -infinity() || heat.greedy) {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from typing import TYPE_CHECKING, Any
 
 from slm.kernels.cuda.params import (
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 CHUNK = 1024
+FRONT = 256  # bytes of shared memory before the records: kFrontBytes of gather.cuh
 
 
 def _pointer(tensor: Any) -> int | None:
@@ -58,7 +61,7 @@ def start(
     """Launches `name` for `batch` rows as `how` says."""
     rows = params.rows
     rows.split_bits, rows.gather, rows.eager = how.split_bits, how.gather, how.eager
-    shared = 16 if how.gather == GATHER_TICKET else 16 + rows.chunks * record
+    shared = FRONT + (0 if how.gather == GATHER_TICKET else rows.chunks * record)
     on.kernel(name).launch(
         params,
         blocks=batch << how.split_bits,
@@ -111,7 +114,7 @@ def sample(
         scratch = on.scratch(stream, batch, rows.chunks * record)
         params.scratch, params.tickets = (part.data_ptr() for part in scratch)
     name = "slm_sample_" + str(logits.dtype).removeprefix("torch.")
-    name += "_eager" if how.eager else ""
+    name += "_eager" if how.eager else os.environ.get("SLM_WAY", "")
     start(on, name, params, batch, how, record, stream)
     return token, numbers[0], numbers[1], None, status
 

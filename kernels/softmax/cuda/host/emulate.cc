@@ -23,6 +23,8 @@ const Entry kEntries[] = {
     SLM_ENTRY(slm_sample_float32_eager, SampleParams),
     SLM_ENTRY(slm_sample_bfloat16_eager, SampleParams),
     SLM_ENTRY(slm_sample_float16_eager, SampleParams),
+    SLM_ENTRY(slm_sample_bfloat16_four, SampleParams),
+    SLM_ENTRY(slm_sample_bfloat16_double, SampleParams),
     SLM_ENTRY(slm_softmax_float32_float32, SoftmaxParams),
     SLM_ENTRY(slm_softmax_bfloat16_bfloat16, SoftmaxParams),
     SLM_ENTRY(slm_softmax_bfloat16_float32, SoftmaxParams),

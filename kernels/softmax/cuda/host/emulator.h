@@ -18,12 +18,13 @@
 #include <vector>
 
 #define SLM_DEVICE static inline
+#define SLM_MEMBER inline
 #define SLM_KERNEL(threads, blocks) extern "C"
 #define SLM_PARAMS const
 
 namespace slm {
 
-struct Pack {
+struct alignas(16) Pack {
   u32 word[4];
 };
 
