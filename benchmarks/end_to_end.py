@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--whitespace", default="compact", help="compact or any")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--ways", default=",".join(WAYS))
     parser.add_argument("--own-words", action="store_true")
     parser.add_argument("--json", type=Path, default=None, help="write what was measured")
@@ -90,7 +91,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     rows = []
     for name in arguments.models.split(","):
-        model = make(name, arguments.dtype)
+        model = make(name, arguments.dtype, arguments.device)
         for case, text in texts(model, arguments):
             rows.append(measure(name, model, case, text, arguments))
             print(line(rows[-1]), flush=True)
@@ -158,8 +159,8 @@ def measure(
 
         given: Any = model.model
         made = given.generate(
-            torch.tensor([ids]),
-            attention_mask=torch.ones(1, len(ids), dtype=torch.long),
+            torch.tensor([ids], device=given.device),
+            attention_mask=torch.ones(1, len(ids), dtype=torch.long, device=given.device),
             max_new_tokens=len(tokens),
             min_new_tokens=len(tokens),
             do_sample=False,

@@ -1,0 +1,20 @@
+"""The CUDA backend: kernels of our own, one launch a call, on torch's current stream.
+
+Arguments have been checked by the front; what is said of them there is what they mean here. Nothing
+waits for the device, and nothing but the results is allocated, so every call can be captured in a
+CUDA graph.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slm.kernels.cuda import runtime
+from slm.kernels.cuda.launch import sample, softmax
+
+__all__ = ["available", "sample", "softmax"]
+
+
+def available() -> str | None:
+    """None if the kernels can be used, else the reason why not. Cost: the first call looks, once."""
+    return runtime.why_unavailable()

@@ -1,0 +1,115 @@
+"""What stays between launches on a device: the loaded module, and scratch memory for each stream."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from slm.kernels.cuda import binary, driver
+from slm.kernels.cuda.driver import DriverError, Kernel, Module
+
+
+class Device:
+    """One GPU of this process."""
+
+    def __init__(self, index: int) -> None:
+        import torch
+
+        facts = torch.cuda.get_device_properties(index)
+        self.index = index
+        self.processors: int = facts.multi_processor_count
+        self.architecture: int = 10 * facts.major + facts.minor
+        self.clusters = facts.major >= 9
+        with torch.cuda.device(index):
+            torch.zeros(1, device=f"cuda:{index}")  # makes the device's context current
+            self.context = driver.current_context()
+            self.module, self.origin = self._load()
+            self._scratch: dict[tuple[int, str], Any] = {}
+            self._counters: Any = None
+            self._counted = 0
+            if not torch.cuda.is_current_stream_capturing():
+                self._counters = torch.zeros(1 << 18, dtype=torch.int32, device=f"cuda:{index}")
+                torch.cuda.synchronize(index)
+
+    def _load(self) -> tuple[Module, str]:
+        prebuilt = binary.fat_binary()
+        if prebuilt is not None:
+            try:
+                return Module(prebuilt, self.context), "fat binary"
+            except DriverError:
+                pass  # made for newer drivers or other chips: NVRTC makes what fits
+        return Module(binary.compiled(self.architecture), self.context), "NVRTC"
+
+    def kernel(self, name: str) -> Kernel:
+        """A kernel by name."""
+        return self.module.kernel(name)
+
+    def stream(self) -> int:
+        """The handle of torch's current stream on this device."""
+        import torch
+
+        return int(torch.cuda.current_stream(self.index).cuda_stream)
+
+    def scratch(self, stream: int, batch: int, record_bytes: int) -> Any:
+        """Memory for a launch with tickets that no launch beside it uses: (records, counters).
+
+        Counters are 0 when they are given out, and every launch leaves them at 0. Launches on one
+        stream follow each other and share; a graph may be replayed on any stream, beside any
+        launch, so each captured launch gets memory of its own: records that live as long as the
+        graph, and counters from a reserve that was zeroed when the device was set up.
+        """
+        import torch
+
+        device = torch.device("cuda", self.index)
+        if torch.cuda.is_current_stream_capturing():
+            records = torch.empty(batch * record_bytes, dtype=torch.uint8, device=device)
+            if self._counters is None or self._counted + batch > self._counters.numel():
+                return records, torch.zeros(batch, dtype=torch.int32, device=device)
+            self._counted += batch
+            return records, self._counters[self._counted - batch : self._counted]
+        return (
+            self._kept(stream, "records", batch * record_bytes, device),
+            self._kept(stream, "counters", batch * 4, device),
+        )
+
+    def _kept(self, stream: int, kind: str, size: int, device: Any) -> Any:
+        import torch
+
+        held = self._scratch.get((stream, kind))
+        if held is None or held.numel() < size:
+            grown = max(size, 1 << 16, 2 * held.numel() if held is not None else 0)
+            held = torch.zeros(grown, dtype=torch.uint8, device=device)
+            self._scratch[stream, kind] = held
+        return held
+
+
+@functools.cache
+def device(index: int) -> Device:
+    """The device of that index, its kernels loaded.
+
+    Raises:
+        binary.CompileError: there is no fat binary for it, and NVRTC is missing or fails.
+        driver.DriverError: the driver refuses the module.
+    """
+    return Device(index)
+
+
+@functools.cache
+def why_unavailable() -> str | None:
+    """None if the kernels can run here, else why not."""
+    reason = driver.has_driver()
+    if reason is not None:
+        return reason
+    import torch
+
+    if not torch.cuda.is_available():
+        return "torch sees no CUDA device"
+    if torch.version.hip is not None:
+        return "this torch is built for ROCm"
+    try:
+        binary.sources()
+        if binary.fat_binary() is None:
+            binary.nvrtc()
+    except (FileNotFoundError, binary.CompileError) as error:
+        return str(error)
+    return None
