@@ -52,10 +52,9 @@ export NO_COMPILER
 ENGINE := $(if $(filter reference,$(SLM_ENGINE)),reference,native)
 BUILT := $(VENV)/.slm-built-$(ENGINE)
 NATIVE_SOURCES := $(wildcard CMakeLists.txt kernels/CMakeLists.txt kernels/*/CMakeLists.txt \
-  kernels/*/*.cc kernels/*/*.h kernels/*/*.cu \
-  $(foreach kind,cc h cu,$(wildcard kernels/*/*/*.$(kind))))
-CPP_FILES := $(wildcard kernels/*/*.cc kernels/*/*.h kernels/*/*.cu \
-  $(foreach kind,cc h cu,$(wildcard kernels/*/*/*.$(kind))))
+  kernels/*/*.cc kernels/*/*.h kernels/*/*.cu kernels/*/*/*.cc kernels/*/*/*.h kernels/*/*/*.cu)
+CPP_FILES := $(wildcard kernels/*/*.cc kernels/*/*.h kernels/*/*.cu kernels/*/*/*.cc kernels/*/*/*.h \
+  kernels/*/*/*.cu)
 
 .PHONY: help demo test check sanitize fuzz fmt bench docs clean distclean
 

@@ -192,7 +192,7 @@ std::string Reader::uri_of(const Value& id, const std::string& base) {
 /// A resource inside the schema may be written in another draft, which Python reads.
 void Reader::check_dialect(const Value& resource) const {
   const Value* declared = find(resource, Keyword::kSchema);
-  if (declared == nullptr || !declared->is(Kind::kString)) return;
+  if (guessed_ || declared == nullptr || !declared->is(Kind::kString)) return;
   if (dialect(declared->text) != draft_) throw Deferred("a resource of another draft");
 }
 

@@ -55,8 +55,9 @@ def why_not(name: str) -> str | None:
     return found
 
 
+@cache
 def choose(device: str, dtype: str, name: str | None) -> Any:
-    """The module that computes for logits on a type of device.
+    """The module that computes for logits on a type of device. Answers are remembered.
 
     Args:
         device: ``"cuda"``, ``"cpu"``, or another type of torch's.

@@ -288,10 +288,8 @@ def masked_cross_entropy(
     if reduction != "none":
         total = loss.sum()
         if reduction == "mean":
-            counted = (target != ignore_index) * (1.0 if weight is None else weight)
-            total = total / counted.sum().astype(loss.dtype) if not is_tensor(loss) else (
-                total / counted.sum().to(loss.dtype)
-            )  # fmt: skip
+            counted = target != ignore_index
+            total = total / (counted if weight is None else counted * weight).sum()
         loss = total
     return (loss, mass) if return_legal_mass else loss
 

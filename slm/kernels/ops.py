@@ -11,6 +11,7 @@ cross-entropy is made in the forward pass, so it can't be differentiated again, 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -42,22 +43,25 @@ class _Cpu:
     def __getattr__(self, name: str) -> Any:
         run = getattr(self._module, name)
 
-        def call(*values: Any) -> Any:
-            made = run(*(v.detach() if isinstance(v, Tensor) else v for v in values))
-            return tuple(map(_as_tensor, made)) if isinstance(made, tuple) else None
+        def call(logits: Tensor, *values: Any) -> Any:
+            made = run(logits.detach() if logits.requires_grad else logits, *values)
+            if not isinstance(made, tuple):
+                return None
+            return tuple([None if one is None else torch.from_numpy(one) for one in made])
 
         return call
-
-
-def _as_tensor(value: Any) -> Any:
-    return value if value is None else torch.as_tensor(value)
 
 
 def _backend(logits: Tensor, backend: str) -> Any:
     module = choose(logits.device.type, dtype_name(logits.dtype), backend or None)
     if logits.shape[0] == 0:
         return reference  # nothing to launch
-    return _Cpu(module) if module.__name__.endswith(".cpu") else module
+    return _cpu(module) if module.__name__.endswith(".cpu") else module
+
+
+@cache
+def _cpu(module: Any) -> _Cpu:
+    return _Cpu(module)
 
 
 def _pick(rows: Tensor | None, number: Any) -> Any:
@@ -194,8 +198,10 @@ def sample(
     backend: str | None,
 ) -> tuple[Any, ...]:  # fmt: skip
     """See `slm.kernels.functions.masked_sample`."""
+    if logits.requires_grad:
+        logits = logits.detach()
     token, logprob, lse, mass, status = torch.ops.slm.masked_sample(
-        logits.detach(), bitmask, mask_index, *_pair(temperature, 1.0), *_pair(top_k, None),
+        logits, bitmask, mask_index, *_pair(temperature, 1.0), *_pair(top_k, None),
         *_pair(top_p, None), *_pair(min_p, None), *_pair(seed, 0), *_pair(position, 0), rng,
         legal_mass, limit, backend or "",
     )  # fmt: skip

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from slm.schema.normalise import Normaliser
 
 APPLICATORS = frozenset(
-    "allOf anyOf oneOf not if $ref $dynamicRef $recursiveRef dependentRequired dependentSchemas dependencies".split()
+    "allOf anyOf oneOf not if $ref $dynamicRef $recursiveRef "
+    "dependentRequired dependentSchemas dependencies".split()
 )
 REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 SOFT_ONE_OF = "oneOf, read as anyOf"  # in place of a keyword, where oneOf is what was relaxed

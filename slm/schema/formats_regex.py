@@ -51,7 +51,7 @@ def _class() -> str:
 
 
 def regex_language() -> Regular:
-    """The patterns. Made of shared parts: what a group may hold stands once on every level."""
+    """The patterns. Lookaround is in no group: what a group may hold is written once a level."""
 
     def parsed(pattern: str) -> Regular:
         return pattern_language(pattern, dialect="ecma262")
@@ -61,7 +61,7 @@ def regex_language() -> Regular:
     still = parsed(r"(?:\^|\$|\\[bB]|\|)")
     group, around, close = parsed(r"\((?:\?:)?"), parsed(r"\(\?<?[=!]"), literal(")")
     inner = repeat(union(still, concat(atom, times)))
-    for _ in range(GROUPS):
-        looks = concat(around, inner, close)
-        inner = repeat(union(still, looks, concat(union(atom, concat(group, inner, close)), times)))
-    return inner
+    for _ in range(GROUPS - 1):
+        inner = repeat(union(still, concat(union(atom, concat(group, inner, close)), times)))
+    looks = concat(around, inner, close)
+    return repeat(union(still, looks, concat(union(atom, concat(group, inner, close)), times)))

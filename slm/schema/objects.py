@@ -8,6 +8,7 @@ chain of rules over (next member, members so far).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from slm.grammar.regular import (
 )
 from slm.schema.algebra import FALSE, TRUE, Goal, NameRule, ObjectShape, conjoin
 from slm.schema.expressions import alternatives
-from slm.schema.strings import spell, spell_other_names
+from slm.schema.strings import has_short_text, spell, spell_other_names
 from slm.schema.witnesses import Witnesses, with_members
 
 if TYPE_CHECKING:
@@ -142,14 +143,14 @@ def _free_members(
         if rule.included is not None:
             conditions[rule.included] = None
         conditions.update(dict.fromkeys(rule.excluded))
+    regions: Iterable[dict[Regular, bool]] = (
+        dict(zip(conditions, held, strict=True))
+        for held in product((True, False), repeat=len(conditions))
+    )
     if 2 ** len(conditions) > MAX_NAME_CLASSES:
-        node = to.of.reader.node(min(goal, key=abs))
-        raise to.of.unsupported(
-            node, "patternProperties", f"{len(conditions)} patterns may overlap in too many ways"
-        )
+        regions = _inhabited(to, list(conditions), goal)
     by_goal: dict[Goal, list[Regular]] = {}
-    for held in product((True, False), repeat=len(conditions)):
-        holds = dict(zip(conditions, held, strict=True))
+    for holds in regions:
         if not all(_speaks(rule, holds) for rule in only):
             continue
         value_goal = TRUE
@@ -160,14 +161,40 @@ def _free_members(
                 value_goal = conjoin(value_goal, rule.goal)
         if value_goal == FALSE:
             continue
-        region = intersection(*(part if yes else complement(part) for part, yes in holds.items()))
-        by_goal.setdefault(value_goal, []).append(region)
+        by_goal.setdefault(value_goal, []).append(_region(holds))
     options: list[Expression] = []
     for value_goal, regions in by_goal.items():
         keys = [key for region in regions if (key := _free_key(to, region, names)) != NEVER]
         if keys:
             options.append(seq(alternatives(*keys), to.value(value_goal, depth + 1)))
     return alternatives(*options) if options else None
+
+
+def _inhabited(
+    to: Lowering, conditions: list[Regular], goal: Goal
+) -> list[dict[Regular, bool]]:
+    """The ways in which conditions hold of names, without those that no name is in."""
+    found: list[dict[Regular, bool]] = [{}]
+    for condition in conditions:
+        more: list[dict[Regular, bool]] = []
+        for holds in found:
+            for yes in (True, False):
+                both = {**holds, condition: yes}
+                language = _region(both)
+                if has_short_text(language, to.of.pool) or to.of.pool.alive(
+                    to.of.pool.state(language)
+                ):
+                    more.append(both)
+        found = more
+        if len(found) > MAX_NAME_CLASSES:
+            node = to.of.reader.node(min(goal, key=abs))
+            why = f"{len(conditions)} patterns may overlap in too many ways"
+            raise to.of.unsupported(node, "patternProperties", why)
+    return found
+
+
+def _region(holds: dict[Regular, bool]) -> Regular:
+    return intersection(*(part if yes else complement(part) for part, yes in holds.items()))
 
 
 def _speaks(rule: NameRule, holds: dict[Regular, bool]) -> bool:

@@ -310,8 +310,10 @@ class Reader:
             return None
         return urldefrag(urljoin(inside.uri, own))[0]
 
-    @staticmethod
-    def _draft_in(raw: Any, inside: Resource) -> Draft:
+    def _draft_in(self, raw: Any, inside: Resource) -> Draft:
+        """The draft of a resource inside another: its own, where the root has said one, too."""
+        if self.guessed:
+            return inside.draft
         declared = draft_of(raw.get("$schema")) if isinstance(raw, dict) else None
         return inside.draft if declared is None or raw is inside.root else declared
 

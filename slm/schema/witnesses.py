@@ -3,8 +3,8 @@
 "Some member whose name is in this set has a value that fails" (`ObjectShape.some`) is fulfilled by a
 declared member, which then is required, or by a *witness* among the members with free names. A text
 may repeat such a name with another value, and parsers take the last one; so a witness whose value
-matters is the last member of the text, where nothing can take its place. One whose name alone is
-asked for may stand anywhere.
+matters stands at the end, where nothing can take its place; of several, no two may have one name. One
+whose name alone is asked for may stand anywhere.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 
 from slm.errors import Place, SlmError
 from slm.grammar.ir import EMPTY, NEVER, Expression, many, seq
+from slm.grammar.regular import ANYTHING, Regular, choice_of, complement, intersection
 from slm.schema.algebra import TRUE, NameRule, ObjectShape, conjoin
 from slm.schema.expressions import alternatives
+from slm.schema.strings import has_short_text
 
 if TYPE_CHECKING:
     from slm.schema.lower import Lowering
@@ -89,19 +91,25 @@ class Witnesses:
     most: int | None
     rule: str
     place: Place | None
-    last: NameRule | None = None
-    named: tuple[NameRule, ...] = ()
+    wanted: tuple[NameRule, ...] = ()  # first those that ask for a name, then those for a value
+    names: int = 0  # how many of them ask for a name
     made: dict[tuple[int, frozenset[int]], Expression] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        valued = [wanted for wanted in self.shape.some if wanted.goal]
-        if len(valued) > 1:
+        named = tuple(wanted for wanted in self.shape.some if not wanted.goal)
+        valued = tuple(wanted for wanted in self.shape.some if wanted.goal)
+        if any(self._overlap(*pair) for pair in combinations(valued, 2)):
             why = "two members would have to fail it, each of which might be the last of its name"
             raise unsupported_some(self.to, self.shape, why)
-        self.last = valued[0] if valued else None
-        self.named = tuple(wanted for wanted in self.shape.some if not wanted.goal)
-        if len(self.named) > MAX_WITNESSES or (self.most or 0) > MAX_COUNTED:
+        self.wanted, self.names = named + valued, len(named)
+        if len(self.wanted) > MAX_WITNESSES or (self.most or 0) > MAX_COUNTED:
             raise unsupported_some(self.to, self.shape, "too many members would have to be counted")
+
+    def _overlap(self, one: NameRule, two: NameRule) -> bool:
+        """Whether one name may be in both: only where it is not do two witnesses never meet."""
+        pool = self.to.of.pool
+        both = intersection(_names_of(one), _names_of(two))
+        return has_short_text(both, pool) or pool.alive(pool.state(both))
 
     def after(self, count: int) -> Expression:
         """What follows `count` declared members."""
@@ -118,20 +126,20 @@ class Witnesses:
         return found
 
     def _body(self, count: int, done: frozenset[int]) -> Expression:
-        open_ones = [at for at in range(len(self.named)) if at not in done]
-        options: list[Expression] = [] if self.last or open_ones else [EMPTY]
+        open_ones = [at for at in range(len(self.wanted)) if at not in done]
+        options: list[Expression] = [] if open_ones else [EMPTY]
         if self.most is not None and count >= self.most:
             return alternatives(*options)
         comma = (self.comma,) if count else ()
-        if self.last is not None:
-            final = self.free((*(self.named[at] for at in open_ones), self.last))
-            if final is not None:
-                options.append(seq(*comma, final))
         after = count + 1 if self.most is not None else 1
+        closing = any(at >= self.names for at in done)  # nothing but witnesses of values follows
         loop: Expression | None = None
         for size in range(len(open_ones) + 1):
             for taken in combinations(open_ones, size):
-                member = self.free(tuple(self.named[at] for at in taken))
+                valued = [at for at in taken if at >= self.names]
+                if len(valued) > 1 or (closing and not valued):
+                    continue
+                member = self.free(tuple(self.wanted[at] for at in taken))
                 if member is None:
                     continue
                 step = seq(*comma, member)
@@ -144,3 +152,11 @@ class Witnesses:
         body = alternatives(*options)
         return body if loop is None or body == NEVER else seq(many(loop), body)
 
+
+def _names_of(rule: NameRule) -> Regular:
+    """The names that a rule speaks about."""
+    parts = [] if rule.included is None else [rule.included]
+    parts += [complement(part) for part in rule.excluded]
+    if rule.names:
+        parts.append(complement(choice_of(sorted(rule.names))))
+    return intersection(*parts) if parts else ANYTHING

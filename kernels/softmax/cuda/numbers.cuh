@@ -8,7 +8,8 @@ struct Float32 {
   static constexpr int kPer = 4;  // logits in 16 bytes
   static constexpr int kBytes = 4;
   static constexpr u32 kMinusInfinity = 0xff800000u;
-  SLM_DEVICE float one(const void* at) { return bits_float(load_u32(at)); }
+  SLM_DEVICE float one(const void* at) { return bits_float(load_u32(at)); }  // global memory
+  SLM_DEVICE float from(const void* at) { return *static_cast<const float*>(at); }
   SLM_DEVICE float get(const Pack& p, int i) { return bits_float(p.word[i]); }
   SLM_DEVICE void set(Pack& p, int i, float x) { p.word[i] = float_bits(x); }
   /// Puts -inf where the lowest kPer bits of `bits` have a 0.
@@ -30,6 +31,7 @@ struct Packed16 {
   static constexpr int kPer = 8;
   static constexpr int kBytes = 2;
   SLM_DEVICE float one(const void* at) { return Half::widen(load_u16(at)); }
+  SLM_DEVICE float from(const void* at) { return Half::widen(*static_cast<const u16*>(at)); }
   SLM_DEVICE float get(const Pack& p, int i) {
     return i & 1 ? Half::high(p.word[i >> 1]) : Half::low(p.word[i >> 1]);
   }

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from slm.kernels.cuda import runtime
-from slm.kernels.cuda.launch import sample
+from slm.kernels.cuda.launch import sample, softmax
 
-__all__ = ["available", "sample"]
+__all__ = ["available", "sample", "softmax"]
 
 
 def available() -> str | None:

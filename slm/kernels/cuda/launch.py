@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 from typing import TYPE_CHECKING, Any
 
-from slm.kernels.cuda.params import GATHER_CLUSTER, GATHER_TICKET, Rows, SampleParams
+from slm.kernels.cuda.params import (
+    GATHER_CLUSTER,
+    GATHER_TICKET,
+    RESULTS,
+    STATISTICS,
+    Rows,
+    SampleParams,
+    SoftmaxParams,
+)
 from slm.kernels.cuda.plan import Plan, plan
 from slm.kernels.cuda.runtime import Device, device
 
@@ -12,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 CHUNK = 1024
-_RECORD = {"sample": 8}
+FRONT = 256  # bytes of shared memory before the records: kFrontBytes of gather.cuh
 
 
 def _pointer(tensor: Any) -> int | None:
@@ -51,7 +61,7 @@ def start(
     """Launches `name` for `batch` rows as `how` says."""
     rows = params.rows
     rows.split_bits, rows.gather, rows.eager = how.split_bits, how.gather, how.eager
-    shared = 16 if how.gather == GATHER_TICKET else 16 + rows.chunks * record
+    shared = FRONT + (0 if how.gather == GATHER_TICKET else rows.chunks * record)
     on.kernel(name).launch(
         params,
         blocks=batch << how.split_bits,
@@ -97,13 +107,60 @@ def sample(
     params.token, params.status = token.data_ptr(), status.data_ptr()
     params.logprob = numbers.data_ptr()
     params.lse = params.logprob + 4 * batch
-    record = _RECORD["sample"]
+    record = 8
     how = plan(batch, rows.chunks, on.processors, on.clusters, record)
     stream, scratch = on.stream(), None
     if how.gather == GATHER_TICKET:
         scratch = on.scratch(stream, batch, rows.chunks * record)
         params.scratch, params.tickets = (part.data_ptr() for part in scratch)
     name = "slm_sample_" + str(logits.dtype).removeprefix("torch.")
-    name += "_eager" if how.eager else ""
+    name += "_eager" if how.eager else os.environ.get("SLM_WAY", "")
     start(on, name, params, batch, how, record, stream)
     return token, numbers[0], numbers[1], None, status
+
+
+def _two_launches(
+    on: Device, name: str, params: Any, batch: int, how: Plan, record: int, records: int
+) -> None:
+    """A kernel of two phases: one launch where the blocks of a row can meet, else one a phase."""
+    stream = on.stream()
+    if how.gather != GATHER_TICKET:
+        start(on, name, params, batch, how, record, stream)
+        return
+    scratch, _ = on.scratch(stream, batch, records * record)
+    params.scratch = scratch.data_ptr()
+    for params.phase in (STATISTICS, RESULTS):
+        start(on, name, params, batch, how, record, stream)
+
+
+def softmax(
+    logits: torch.Tensor,
+    bitmask: torch.Tensor | None,
+    mask_index: torch.Tensor | None,
+    temperature: Any,
+    limit: int,
+    out: torch.Tensor,
+    log: bool,
+) -> torch.Tensor:
+    """Writes probabilities, or log-probabilities, of any float type to `out`; returns it.
+
+    Cost: one launch, two reads of the logits (the second mostly from L2), one write.
+    """
+    import torch
+
+    batch = logits.shape[0]
+    if not batch:
+        return out
+    if out.dtype not in (logits.dtype, torch.float32) or (out.shape[1] > 1 and out.stride(1) != 1):
+        wide = torch.empty(logits.shape, dtype=torch.float32, device=logits.device)
+        return out.copy_(softmax(logits, bitmask, mask_index, temperature, limit, wide, log))
+    on = device(logits.device.index)
+    params = SoftmaxParams()
+    fill_rows(params.rows, logits, bitmask, mask_index, limit)
+    rows = params.rows
+    rows.temperatures, rows.temperature = per_row(temperature, "float", logits.device)
+    params.out, params.out_stride, params.log = out.data_ptr(), out.stride(0), log
+    how = plan(batch, -(-rows.padded // CHUNK), on.processors, on.clusters, 8, 16)
+    kinds = [str(tensor.dtype).removeprefix("torch.") for tensor in (logits, out)]
+    _two_launches(on, "slm_softmax_" + "_".join(kinds), params, batch, how, 8, rows.chunks)
+    return out

@@ -11,6 +11,7 @@ from typing import Any
 _Pointer = ctypes.c_void_p
 
 GATHER_BLOCK, GATHER_CLUSTER, GATHER_TICKET = range(3)
+BOTH, STATISTICS, RESULTS = range(3)  # phases: Phase of softmax.cuh
 EMPTY, NAN, INFINITE, ILLEGAL = 1, 2, 4, 8
 
 
@@ -54,4 +55,21 @@ class SampleParams(ctypes.Structure):
     )
 
 
-STRUCTURES: dict[str, Any] = {"Rows": Rows, "SampleParams": SampleParams}
+class SoftmaxParams(ctypes.Structure):
+    """`SoftmaxParams` of softmax.cuh."""
+
+    _fields_ = (
+        ("rows", Rows),
+        ("out", _Pointer),
+        ("scratch", _Pointer),
+        ("out_stride", ctypes.c_longlong),
+        ("log", ctypes.c_int),
+        ("phase", ctypes.c_int),
+    )
+
+
+STRUCTURES: dict[str, Any] = {
+    "Rows": Rows,
+    "SampleParams": SampleParams,
+    "SoftmaxParams": SoftmaxParams,
+}

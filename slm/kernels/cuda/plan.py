@@ -29,20 +29,25 @@ class Plan:
 _SHARED_BYTES = 40 * 1024  # records of a row in shared memory; more go through global memory
 
 
-def plan(batch: int, chunks: int, processors: int, clusters: bool, record_bytes: int) -> Plan:
+def plan(
+    batch: int, chunks: int, processors: int, clusters: bool, record_bytes: int, most: int = 32
+) -> Plan:
     """The launch for `batch` rows of `chunks` chunks on a device with so many multiprocessors.
 
-    `clusters`: blocks can reach each other's shared memory (sm_90 and later).
+    `clusters`: blocks can reach each other's shared memory (sm_90 and later). `record_bytes`: what a
+    chunk leaves for its row. `most`: warps a block of this kernel may have.
     """
-    forced = os.environ.get("SLM_CUDA_PLAN", "")  # gather,split_bits,warps: for measurements and tests
+    forced = os.environ.get(
+        "SLM_CUDA_PLAN", ""
+    )  # gather,split_bits,warps: for measurements and tests
     if forced:
         gather, bits, warps, *eager = (int(part) for part in forced.split(","))
-        return Plan(gather, bits, warps, bool(eager and eager[0]))
+        return Plan(gather, bits, min(warps, most), bool(eager and eager[0]))
     fits = chunks * record_bytes <= _SHARED_BYTES
     bits = 0
     while bits < 3 and (batch << (bits + 1)) <= processors and (chunks >> (bits + 2)) >= 1:
         bits += 1
-    warps = max(1, min(32 if bits else 16, -(-chunks >> bits)))
+    warps = max(1, min(most if bits else 16, -(-chunks >> bits)))
     if not fits:
         return Plan(GATHER_TICKET, bits, warps)
     if not bits:

@@ -140,7 +140,7 @@ def test_whole_numbers_must_agree(tmp_path: Path) -> None:
     two = tiny.write(tmp_path / "two", {**base, "model.steps": torch.tensor([1, 3])}, layers=1)
     merge(soup([one]), tmp_path / "copy")
     assert torch.equal(tiny.read(tmp_path / "copy")["model.steps"], base["model.steps"])
-    with pytest.raises(ModelsDiffer, match="whole numbers of `model.steps`"):
+    with pytest.raises(ModelsDiffer, match=r"whole numbers of `model\.steps`"):
         merge(soup([one, two]), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -23,6 +23,13 @@ const Entry kEntries[] = {
     SLM_ENTRY(slm_sample_float32_eager, SampleParams),
     SLM_ENTRY(slm_sample_bfloat16_eager, SampleParams),
     SLM_ENTRY(slm_sample_float16_eager, SampleParams),
+    SLM_ENTRY(slm_sample_bfloat16_four, SampleParams),
+    SLM_ENTRY(slm_sample_bfloat16_double, SampleParams),
+    SLM_ENTRY(slm_softmax_float32_float32, SoftmaxParams),
+    SLM_ENTRY(slm_softmax_bfloat16_bfloat16, SoftmaxParams),
+    SLM_ENTRY(slm_softmax_bfloat16_float32, SoftmaxParams),
+    SLM_ENTRY(slm_softmax_float16_float16, SoftmaxParams),
+    SLM_ENTRY(slm_softmax_float16_float32, SoftmaxParams),
 };
 
 }  // namespace
@@ -44,5 +51,6 @@ extern "C" unsigned long long slm_size_of(const char* name) {
   const std::string wanted = name;
   if (wanted == "Rows") return sizeof(slm::Rows);
   if (wanted == "SampleParams") return sizeof(slm::SampleParams);
+  if (wanted == "SoftmaxParams") return sizeof(slm::SoftmaxParams);
   return 0;
 }
