@@ -74,7 +74,7 @@ class Arranger:
             return None
         if not set(shape.required) <= set(value):
             return None
-        last: str | None = None
+        last: list[str] = []
         for rule in shape.some:
             names = [name for name in value if rule.applies(name, self.of.pool)]
             names = [name for name in names if self._admitted(rule.goal, value[name])]
@@ -82,13 +82,10 @@ class Arranger:
                 return None
             free = [name for name in names if name not in {**shape.members, **shape.required}]
             if rule.goal and len(free) == len(names):  # its witness stands at the end
-                last = free[0]
+                last.append(free[0])
         found: dict[str, Any] = {}
-        order = _order(shape, value)
-        if last is not None:
-            order.remove(last)
-            order.append(last)
-        for name in order:
+        order = [name for name in _order(shape, value) if name not in last]
+        for name in [*order, *dict.fromkeys(last)]:
             part = self._admitted(shape.goal_of(name, self.of.pool), value[name])
             if part is None:
                 return None
