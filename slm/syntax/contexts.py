@@ -231,7 +231,7 @@ class Contexts:
         """One way of an entry, as part of a grammar."""
         _, pairs = self._entries[entry].ways[way]
         order = sorted(pairs, key=lambda pair: (pair[0] is not None, pair))
-        return ir.choice(*(self._lexing.expression(token, pair) for pair in order))
+        return _either(*(self._lexing.expression(token, pair) for pair in order))
 
 
 class _Writer:
@@ -255,7 +255,7 @@ class _Writer:
             end = contexts._controls[control].get(END)
             if end is not None:
                 ways.append(ir.seq(self._call((contexts._start, control)), contexts._ends[end]))
-        whole = ir.choice(*ways)
+        whole = _either(*ways)
         for key in self._queue:  # grows while it is walked
             self._write(key)
         if isinstance(whole, ir.Call):
@@ -295,9 +295,9 @@ class _Writer:
                     by_target.setdefault(target, []).append(label)
             options = [ir.EMPTY] if node in ends else []
             for target, labels in by_target.items():
-                heads = ir.choice(*(self._label(label) for label in dict.fromkeys(labels)))
+                heads = _either(*(self._label(label) for label in dict.fromkeys(labels)))
                 options.append(ir.seq(heads, known[target]))
-            body = ir.choice(*options)
+            body = _either(*options)
             if entries.get(node, 0) > 1 and not isinstance(body, ir.Call) and body != ir.EMPTY:
                 helper = self._new_name(variant.rule)
                 self._rules.append(ir.Rule(helper, body, self._place_of(variant.rule)))
@@ -327,3 +327,11 @@ class _Writer:
         if key not in self._expressions:
             self._expressions[key] = self._contexts.entry_expression(*key)
         return self._expressions[key]
+
+
+def _either(*options: ir.Expression) -> ir.Expression:
+    """Any of the options, which are known to differ: nothing is compared (terminals are large)."""
+    flat: list[ir.Expression] = []
+    for option in options:
+        flat.extend(option.options if isinstance(option, ir.Choice) else (option,))
+    return flat[0] if len(flat) == 1 else ir.Choice(tuple(flat))
