@@ -75,6 +75,7 @@ class Contexts:
         self._numbers: dict[tuple[str, int, int], int] = {}
         self._todo: list[tuple[int, _Node]] = []
         self._edge_count = 0
+        self._opens: dict[str, set[Obligations]] = {}  # what each token has left open
         first = self.control(table.ahead(table.start, None), FREE)
         self._start = self._variant(symbols.start, table.start, first)
         while self._todo:
@@ -193,6 +194,7 @@ class Contexts:
                 continue
             ahead = self._table.ahead(place, name)
             for way, (open_then, _) in enumerate(self._entries[entry].ways):
+                self._opens.setdefault(name, set()).add(open_then)
                 after = self.control(ahead, open_then)
                 self._connect(number, node, child, (name, entry, way), after)
         row = tree.ends[at]
@@ -206,7 +208,7 @@ class Contexts:
         target = (child, self._only(control, self._tree(variant.rule).needs[child]))
         self._edge_count += 1
         if self._edge_count > MAX_EDGES:
-            raise self._too_complex(variant.rule)
+            raise self._too_complex(max(self._opens, key=lambda name: len(self._opens[name])))
         self._reach(number, target)
         variant.edges[node].append((label, target))
 
