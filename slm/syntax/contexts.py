@@ -21,7 +21,8 @@ from slm.syntax.lexing import END, Entry, Lexing
 from slm.syntax.obligations import FREE, Obligations
 from slm.syntax.tables import Ahead, Symbols, Table
 
-MAX_EDGES = 400_000
+MAX_EDGES = 100_000  # ten times what the largest grammars of public projects need
+MAX_CONTROLS = 2_000  # between a token and what follows, before they are cut down
 
 # What each token would look like that may come next, sorted by name.
 Control: TypeAlias = "tuple[tuple[str, int], ...]"
@@ -88,6 +89,8 @@ class Contexts:
         key = (ahead, open_now)
         known = self._made.get(key)
         if known is None:
+            if len(self._made) >= MAX_CONTROLS:
+                raise self._complexity()
             found: list[tuple[str, int]] = []
             for token in sorted(ahead.tokens):
                 if token == END:
@@ -105,6 +108,10 @@ class Contexts:
                 found.append((token, number))
             known = self._made[key] = self._control(tuple(found))
         return known
+
+    def _complexity(self) -> SlmError:
+        """The error, with the terminal that leaves open what it can in the most ways."""
+        return self._too_complex(max(self._opens, key=lambda name: len(self._opens[name])))
 
     def _control(self, control: Control) -> int:
         number = self._control_numbers.setdefault(control, len(self._controls))
@@ -208,7 +215,7 @@ class Contexts:
         target = (child, self._only(control, self._tree(variant.rule).needs[child]))
         self._edge_count += 1
         if self._edge_count > MAX_EDGES:
-            raise self._too_complex(max(self._opens, key=lambda name: len(self._opens[name])))
+            raise self._complexity()
         self._reach(number, target)
         variant.edges[node].append((label, target))
 

@@ -40,7 +40,8 @@ _Moves: TypeAlias = dict[_Reading, CharSet]
 _Options: TypeAlias = "list[tuple[int, Claims]]"  # of a rival: states, with what each claims
 
 FREE: Obligations = frozenset()
-MAX_STATES = 2_000
+MAX_STATES = 2_000  # of one lexeme
+MAX_READINGS = 10_000  # of all of them, with everything that can be open
 
 
 class Reader:
@@ -156,6 +157,8 @@ class Reader:
         lost = plain is None or guessed
         for at in queue:  # grows while it is walked
             moves = self._moves(at)
+            if len(self._moves_of) > MAX_READINGS:
+                raise self._too_complex(name)
             lost = lost or at in self._lost
             row: list[tuple[CharSet, int]] = []
             for target, charset in moves.items():
