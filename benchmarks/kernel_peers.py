@@ -109,9 +109,11 @@ def _filter(logits: Tensor) -> Tensor:
     return logits.masked_fill(drop.scatter(1, order, drop), float("-inf"))
 
 
-def chain(logits: Tensor, forbidden: Tensor, target: Tensor, what: str) -> Any:
+def chain(logits: Tensor, forbidden: Tensor | None, target: Tensor, what: str) -> Any:
     """Mask, temperature, softmax and draw, as stacks do it: in float32, step by step."""
-    masked = logits.float().masked_fill(forbidden, float("-inf"))
+    masked = logits.float()
+    if forbidden is not None:
+        masked = masked.masked_fill(forbidden, float("-inf"))
     if what == "loss":
         return torch.nn.functional.cross_entropy(masked, target)
     masked = masked / TEMPERATURE
@@ -185,11 +187,11 @@ def xgrammar(case: Case) -> Run:
         raise Absent("masks in place: no gradient")
     if case.logits.device.type == "cpu" and case.logits.dtype != torch.float32:
         raise Absent("float32 only on the CPU")
-    scratch, none = case.scratch, torch.zeros((1, 1), dtype=torch.bool, device=case.logits.device)
+    scratch = case.scratch
 
     def run() -> Any:
         xgrammar.apply_token_bitmask_inplace(scratch, case.bitmask)
-        return chain(scratch, none, case.target, case.what)
+        return chain(scratch, None, case.target, case.what)
 
     return run
 

@@ -197,7 +197,12 @@ def machine(device: str) -> str:
 
 
 def draw(result: dict[str, Any], path: Path) -> bool:
-    """Time against batch or vocabulary, a panel for each thing computed; False: no matplotlib."""
+    """Time against batch or vocabulary, a panel for each thing computed.
+
+    False where there is nothing to draw, or no matplotlib to do it.
+    """
+    if not result["rows"]:
+        return False
     try:
         import matplotlib as mpl
     except ImportError:
@@ -280,7 +285,7 @@ def main() -> None:
         print(f"absent: {name}: {why}")
     print(f"{len(result['rows'])} figures, {len(result['left_out'])} cases left out: {path}")
     if not picture:
-        print("no picture: matplotlib is not installed")
+        print("no picture: nothing was measured, or matplotlib is not installed")
 
 
 if __name__ == "__main__":

@@ -162,8 +162,8 @@ def _run_sample(
     seeds: Tensor | None, seed: int, positions: Tensor | None, position: int, rng: str,
     legal_mass: bool, limit: int, backend: str,
 ) -> tuple[Tensor, ...]:  # fmt: skip
-    unfiltered = top_ks is top_k is top_ps is top_p is min_ps is min_p is None
-    needs = parts_of_draw(not unfiltered, rng, legal_mass)
+    filters = (top_ks, top_k, top_ps, top_p, min_ps, min_p)
+    needs = parts_of_draw(any(one is not None for one in filters), rng, legal_mass)
     token, logprob, lse, mass, status = _backend(logits, backend, *needs).sample(
         logits, bitmask, mask_index, _pick(temperatures, temperature), _pick(top_ks, top_k),
         _pick(top_ps, top_p), _pick(min_ps, min_p), _pick(seeds, seed), _pick(positions, position),
