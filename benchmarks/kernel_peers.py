@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -76,6 +77,23 @@ def slm_backend(backend: str | None) -> Callable[[Case], Run]:
         )
 
     return make
+
+
+def slm_numpy(case: Case) -> Run:
+    """slm on numpy arrays: the same kernels without torch's dispatch around them."""
+    if case.logits.device.type != "cpu" or case.logits.dtype == torch.bfloat16:
+        raise Absent("for arrays in CPU memory")
+    if case.what == "loss":
+        raise Absent("no gradient")
+    logits, mask = case.logits.numpy(), case.bitmask.numpy()
+    if case.what == "softmax":
+        out = np.empty_like(logits)
+        return lambda: kernels.masked_softmax(logits, mask, temperature=TEMPERATURE, out=out)
+    named = {"top_k": TOP_K, "top_p": TOP_P} if case.what == "filters" else {}
+    position = np.arange(len(logits))
+    return lambda: kernels.masked_sample(
+        logits, mask, temperature=TEMPERATURE, position=position, **named
+    )
 
 
 # --- torch ----------------------------------------------------------------------------------------
@@ -209,6 +227,7 @@ def flashinfer(case: Case) -> Run:
 
 CONTESTANTS: dict[str, Callable[[Case], Run]] = {
     "slm": slm_backend(None),
+    "slm-numpy": slm_numpy,
     "slm-triton": slm_backend("triton"),
     "slm-reference": slm_backend("reference"),
     "torch": eager,

@@ -5,8 +5,8 @@
 
 Every case is measured by all contestants in turn, in one process: what to compute (sample, filters,
 softmax, loss) x vocabulary x batch x mask. Masks: "dense" (97 of 100 ids), "few" (64 ids) and
-"json" (`kernel_masks.py`: every row is another step of a document under its schema). Logits lie hot
-in the cache where they fit.
+"json" (`kernel_masks.py`: steps of a document under its schema, one a row; a small batch has
+several of them, and the mean is the figure). Logits lie hot in the cache where they fit.
 
 Figures: on a GPU the median of a captured graph, where a contestant can be captured, and of eager
 calls; on the CPU the least CPU time of the process, on one thread unless --threads says otherwise.
@@ -44,13 +44,17 @@ MASKS = ("dense", "few", "json")
 # The sizes that most is asked about come first: time may run out.
 VOCABULARIES = (128256, 151936, 32000, 262144)
 BATCHES = {"cuda": (1, 64, 256, 1024, 8), "cpu": (1, 4)}
-PLAIN = ("slm", "torch", "torch.compile", "xgrammar", "flashinfer")
+STEPS = 16  # of a document, at least
+PLAIN = ("slm", "slm-numpy", "torch", "torch.compile", "xgrammar", "flashinfer")
 
 
 def bitmasks(
     kind: str, batch: int, vocabulary: int, json_masks: dict[str, NDArray[np.int32]]
 ) -> NDArray[np.int32] | None:
-    """Masks for a batch, int32 (batch, words); None where there are none of this kind."""
+    """Masks for a batch, int32 (batch or more, words); None where there are none of this kind.
+
+    There are more where a batch is too small to stand for a document: it is measured with all.
+    """
     words = -(-vocabulary // 32)
     rng = np.random.default_rng(vocabulary)
     if kind == "json":
@@ -58,7 +62,8 @@ def bitmasks(
         if not sizes:
             return None
         rows = json_masks[str(min(sizes))][:, :words]
-        return np.ascontiguousarray(rows[np.arange(batch) * 7 % len(rows)])
+        steps = np.linspace(0, len(rows) - 1, max(batch, STEPS)).astype(int)
+        return np.ascontiguousarray(rows[steps])
     bits = np.zeros((min(batch, 16), words * 32), bool)
     for row in bits:
         if kind == "dense":
@@ -83,13 +88,25 @@ def copying(case: Case) -> Run:
     return lambda: target.copy_(source)
 
 
-def measure(case: Case, names: list[str], seconds: float) -> tuple[dict[str, Time], dict[str, str]]:
-    """The time of each contestant and of the copy, and why the others are absent."""
-    runs: dict[str, Run] = {"copy": copying(case)}
+def in_turn(calls: list[Run]) -> Run:
+    """All calls, one after the other, as one."""
+
+    def run() -> None:
+        for call in calls:
+            call()
+
+    return calls[0] if len(calls) == 1 else run
+
+
+def measure(
+    given: list[Case], names: list[str], seconds: float
+) -> tuple[dict[str, Time], dict[str, str]]:
+    """The mean time of a case for each contestant and the copy, and why the others are absent."""
+    runs: dict[str, Run] = {"copy": in_turn([copying(given[0])] * len(given))}
     absent: dict[str, str] = {}
     for name in names:
         try:
-            runs[name] = CONTESTANTS[name](case)
+            runs[name] = in_turn([CONTESTANTS[name](case) for case in given])
             runs[name]()
         except Absent as error:
             absent[name] = str(error)
@@ -99,9 +116,11 @@ def measure(case: Case, names: list[str], seconds: float) -> tuple[dict[str, Tim
                 raise
             absent[name] = f"{type(error).__name__}: {error}"[:200]
             runs.pop(name, None)
-    if case.logits.device.type == "cpu":
-        return on_cpu(runs, seconds), absent
-    return {name: on_gpu(run, seconds) for name, run in runs.items()}, absent
+    if given[0].logits.device.type == "cpu":
+        found = on_cpu(runs, seconds)
+    else:
+        found = {name: on_gpu(run, seconds) for name, run in runs.items()}
+    return {name: spent.shared(len(given)) for name, spent in found.items()}, absent
 
 
 def cases(arguments: argparse.Namespace) -> Iterator[tuple[Any, ...]]:
@@ -134,10 +153,14 @@ def run_all(arguments: argparse.Namespace) -> dict[str, Any]:
             shape = (batch, vocabulary)
             logits = torch.randn(shape, generator=generator, device=arguments.device) * 3
             logits, made_for = logits.to(dtype), (vocabulary, batch)
-        mask = torch.from_numpy(packed).to(arguments.device)
-        legal = kernels.masked_argmax(logits, mask).token
-        case = Case(what, logits, mask, legal)
-        found, gone = measure(case, arguments.contestants, arguments.seconds_each)
+        masks = torch.from_numpy(packed).to(arguments.device).split(batch)
+        given = [
+            Case(what, logits, mask, kernels.masked_argmax(logits, mask).token)
+            for mask in masks
+            if len(mask) == batch
+        ]
+        case = given[0]
+        found, gone = measure(given, arguments.contestants, arguments.seconds_each)
         absent |= {f"{name} ({what})": why for name, why in gone.items()}
         for name, spent in found.items():
             rows.append(

@@ -29,7 +29,7 @@ class Definitions:
         self.notes: list[str] = []
         self.by_name = {str(each.name): each for each in built.terminals}
         self.flags = int(built.options.g_regex_flags)
-        self.ignored = tuple(str(name) for name in built.ignore_tokens)
+        self.ignored = tuple(str(name) for name in built.lexer_conf.ignore)
         self._terminals: dict[str, ir.Terminal] = {}
 
     def terminal(self, name: str) -> ir.Terminal:
