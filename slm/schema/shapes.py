@@ -107,7 +107,7 @@ def string_shape(of: Normaliser, node: SchemaNode, *, wide: bool = False) -> Str
     if of.has(node, "pattern"):
         parts.append(pattern_of(of, node, "pattern", raw["pattern"]))
     if of.has(node, "format") and of.assert_formats:
-        language = _format_of(of, node, wide)
+        language = format_language(raw["format"], node.resource.draft, wide=wide)
         if language is not None:
             parts.append(language)
     low = int(raw["minLength"]) if of.has(node, "minLength") else 0
@@ -133,12 +133,6 @@ def pattern_of(of: Normaliser, node: SchemaNode, keyword: str, text: str) -> Reg
             ) from None
         of.patterns[text] = found
     return found
-
-
-def _format_of(of: Normaliser, node: SchemaNode, wide: bool) -> Regular | None:
-    """The strings of a format; None where it only annotates."""
-    name = node.raw["format"]
-    return format_language(name, node.resource.draft, wide=wide)
 
 
 def array_shape(of: Normaliser, node: SchemaNode) -> ArrayShape:
