@@ -52,8 +52,9 @@ export NO_COMPILER
 ENGINE := $(if $(filter reference,$(SLM_ENGINE)),reference,native)
 BUILT := $(VENV)/.slm-built-$(ENGINE)
 NATIVE_SOURCES := $(wildcard CMakeLists.txt kernels/CMakeLists.txt kernels/*/CMakeLists.txt \
-  kernels/*/*.cc kernels/*/*.h kernels/*/*.cu)
-CPP_FILES := $(wildcard kernels/*/*.cc kernels/*/*.h kernels/*/*.cu)
+  kernels/*/*.cc kernels/*/*.h kernels/*/*.cu kernels/*/*/*.cc kernels/*/*/*.h kernels/*/*/*.cu)
+CPP_FILES := $(wildcard kernels/*/*.cc kernels/*/*.h kernels/*/*.cu kernels/*/*/*.cc kernels/*/*/*.h \
+  kernels/*/*/*.cu)
 
 .PHONY: help demo test check sanitize fuzz fmt bench docs clean distclean
 
@@ -87,7 +88,7 @@ sanitize: $(VENV)/.slm-tools
 	  cmake --build $$folder -- --quiet; \
 	  export UBSAN_OPTIONS=halt_on_error=1; \
 	  echo "$$kinds:"; \
-	  for name in core session store cost schema; do $$folder/$${name}_tests; done; \
+	  for name in core session store cost schema softmax head; do $$folder/$${name}_tests; done; \
 	  $$folder/replay_tests kernels/tests/corpus 2> $$folder/replay.log \
 	    || { tail -n 100 $$folder/replay.log; exit 1; }; \
 	done

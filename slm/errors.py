@@ -409,3 +409,73 @@ class TrainingError(SlmError):
     """Training data, options or checkpoints that cannot be used."""
 
     code = "T001"
+
+
+# --- kernels --------------------------------------------------------------------------------------
+
+
+class KernelArgumentError(SlmError, ValueError):
+    """An argument of a function of `slm.kernels` that it cannot work with.
+
+    Attributes:
+        argument: its name.
+    """
+
+    code = "X001"
+
+    def __init__(
+        self, what: str, *, argument: str = "", at: Place | None = None, hint: str = ""
+    ) -> None:
+        self.argument = argument
+        super().__init__(what, at=at, hint=hint)
+
+
+class KernelUnavailable(SlmError):
+    """A backend of `slm.kernels` was asked for by name and is not there."""
+
+    code = "X002"
+
+
+# --- merging --------------------------------------------------------------------------------------
+
+
+class MergeError(SlmError):
+    """Models, recipes or outputs of a merge that cannot be used."""
+
+    code = "W000"
+
+
+class InvalidRecipe(MergeError):
+    """A merge recipe that is malformed, or asks for something that makes no sense."""
+
+    code = "W001"
+
+
+class UnsupportedRecipe(MergeError):
+    """A merge recipe that is well formed, but asks for something slm does not do itself."""
+
+    code = "W002"
+
+
+class InvalidCheckpoint(MergeError):
+    """A model or adapter folder whose weights cannot be read, or are not finite numbers."""
+
+    code = "W003"
+
+
+class ModelsDiffer(MergeError):
+    """Models that cannot be merged: other architectures, other tensors, other shapes."""
+
+    code = "W004"
+
+
+class TokenizersDiffer(MergeError):
+    """Tokenizers that give the same id to different tokens, or do not fit their weights."""
+
+    code = "W005"
+
+
+class OutputNotWritten(MergeError):
+    """The merged model could not be written; nothing was left behind."""
+
+    code = "W006"

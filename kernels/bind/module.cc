@@ -23,4 +23,6 @@ NB_MODULE(_native, m) {
   bind_engine(m);
   bind_session(m);
   bind_batch(m);
+  bind_softmax(m);
+  bind_head(m);
 }

@@ -17,29 +17,85 @@ LoopTable::LoopTable(RegexPool& pool, const TokenIndex& index, NodeId body)
       chars_(pool.single_characters(body)),
       first_(pool.first_bytes(body)),
       stay_(index.made_of(chars_)) {
-  // Tokens with anything but those characters stay if they run through other rounds.
+  // Tokens with anything but those characters stay if they run through other rounds. Where few
+  // bytes begin those, few tokens hold one; else they are found from place to place in the trie,
+  // which comes to no token that leaves the loop early.
+  std::size_t holders = 0;
+  ByteSet others;
+  for (std::size_t b = 0; b < 256; ++b) {
+    std::uint8_t byte = static_cast<std::uint8_t>(b);
+    others[b] = first_[b] && !chars_.has(byte);
+    if (others[b]) holders += index.holding(byte).size();
+  }
+  if (holders > index.trie().vocabulary() / 8) {
+    find_by_trie();
+  } else {
+    find_by_holders(others);
+  }
+  for (std::uint32_t word : stay_) staying_ += static_cast<std::size_t>(std::popcount(word));
+}
+
+void LoopTable::find_by_holders(const ByteSet& bytes) {
   std::vector<TokenId> doubtful;
   auto add = [&](std::span<const TokenId> tokens) {
     doubtful.insert(doubtful.end(), tokens.begin(), tokens.end());
   };
   for (std::size_t b = 0; b < 256; ++b) {
-    std::uint8_t byte = static_cast<std::uint8_t>(b);
-    if (first_[b] && !chars_.has(byte)) add(index.holding(byte));
+    if (bytes[b]) add(index_.holding(static_cast<std::uint8_t>(b)));
   }
-  if ((first_ >> 128).any()) add(index.ragged());
+  if ((first_ >> 128).any()) add(index_.ragged());
   std::sort(doubtful.begin(), doubtful.end());
   doubtful.erase(std::unique(doubtful.begin(), doubtful.end()), doubtful.end());
   for (TokenId token : doubtful) {
-    Run ran = run(index.trie().bytes_of(token));
-    if (ran.end != End::kInside) continue;
-    stay_[token >> 5] |= 1u << (token & 31);
-    if (ran.rounds != index.characters(token)) odd_.emplace_back(token, ran.rounds);
-    if (!ran.whole && ran.offset > 0) {
-      unfinished_.push_back({token, static_cast<std::uint16_t>(ran.offset),
-                             static_cast<std::uint16_t>(ran.rounds - 1)});
+    Run ran = run(index_.trie().bytes_of(token));
+    if (ran.end == End::kInside) add_staying(token, ran);
+  }
+}
+
+void LoopTable::find_by_trie() {
+  const ByteTrie& trie = index_.trie().trie();
+  struct Place {
+    std::uint32_t node, depth;
+    Run ran;
+    NodeId left;  // of the round that is being read
+  };
+  std::vector<Place> places{{0, 0, {0, 0, End::kInside, true}, kEpsilon}};
+  while (!places.empty()) {
+    Place place = places.back();
+    places.pop_back();
+    const ByteTrie::Node& here = trie.nodes[place.node];
+    for (std::uint32_t child = here.first_child; child < here.last_child; ++child) {
+      std::uint8_t byte = trie.bytes[child];
+      Place next{child, place.depth + 1, place.ran, place.left};
+      if (place.left == kEpsilon) {
+        if (!first_[byte]) continue;
+        ++next.ran.rounds;
+        next.ran.offset = place.depth;
+        next.left = body_;
+      }
+      bool alone = next.left == body_ && byte < 128 && chars_.has(byte);
+      next.left = alone ? kEpsilon : pool_.step(next.left, byte);
+      if (next.left == kNothing) continue;
+      next.ran.whole = next.left == kEpsilon;
+      const ByteTrie::Node& at = trie.nodes[child];
+      for (std::uint32_t t = at.first_token; t < at.last_token; ++t) {
+        add_staying(trie.tokens[t], next.ran);
+      }
+      if (at.first_child < at.last_child) places.push_back(next);
     }
   }
-  for (std::uint32_t word : stay_) staying_ += static_cast<std::size_t>(std::popcount(word));
+  std::sort(odd_.begin(), odd_.end());
+  std::sort(unfinished_.begin(), unfinished_.end(),
+            [](const Exit& one, const Exit& other) { return one.token < other.token; });
+}
+
+void LoopTable::add_staying(TokenId token, const Run& ran) {
+  stay_[token >> 5] |= 1u << (token & 31);
+  if (ran.rounds != index_.characters(token)) odd_.emplace_back(token, ran.rounds);
+  if (!ran.whole && ran.offset > 0) {
+    unfinished_.push_back({token, static_cast<std::uint16_t>(ran.offset),
+                           static_cast<std::uint16_t>(ran.rounds - 1)});
+  }
 }
 
 LoopTable::Run LoopTable::run(std::string_view bytes) {

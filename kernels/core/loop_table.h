@@ -73,6 +73,9 @@ class LoopTable {
 
   LoopTable(RegexPool& pool, const TokenIndex& index, NodeId body);
   Run run(std::string_view bytes);
+  void find_by_holders(const ByteSet& bytes);
+  void find_by_trie();
+  void add_staying(TokenId token, const Run& ran);
 
   RegexPool& pool_;
   const TokenIndex& index_;

@@ -84,7 +84,8 @@ std::int64_t Normaliser::count(const SchemaNode& node, Keyword keyword) const {
 const StringShape* Normaliser::string_shape(const SchemaNode& node, bool wide) {
   std::vector<Part> parts;
   if (has(node, Keyword::kPattern)) {
-    parts.push_back(pool.pattern(find(*node.raw, Keyword::kPattern)->text));
+    Part part = pool.pattern(find(*node.raw, Keyword::kPattern)->text);
+    if (!pool.is_anything(part)) parts.push_back(part);  // `.*` says nothing
   }
   if (has(node, Keyword::kFormat) && assert_formats_) {
     std::string_view name = find(*node.raw, Keyword::kFormat)->text;

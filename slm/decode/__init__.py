@@ -4,7 +4,7 @@ from slm.decode.generation import Generation, GenerationStats, Step
 from slm.decode.generator import Generator, StreamEvent
 from slm.decode.loop import Progress, Request, decode
 from slm.decode.partial import partial_value
-from slm.decode.protocol import LanguageModel, Session
+from slm.decode.protocol import LanguageModel, Logits, MaskedSession, Session
 from slm.decode.sampling import Pick, Sampler, Sampling
 from slm.decode.spec import Spec, Specification, compile_spec
 
@@ -13,6 +13,8 @@ __all__ = [
     "GenerationStats",
     "Generator",
     "LanguageModel",
+    "Logits",
+    "MaskedSession",
     "Pick",
     "Progress",
     "Request",

@@ -15,9 +15,10 @@ class Step:
         piece: its bytes; empty for a special token.
         forced: the specification left nothing else here, so the model was not asked.
         legal: how many tokens the mask allowed; None for forced tokens, and without a mask.
-        logprob: the token's natural log-probability under the unmasked model; None when forced.
+        logprob: the token's natural log-probability under the unmasked model; None when forced,
+            and without ``likelihoods=True``.
         legal_mass: the probability the unmasked model gave to all legal tokens; None where
-            `legal` is.
+            `legal` or `logprob` is.
     """
 
     token_id: int
@@ -32,7 +33,9 @@ class Step:
         if self.forced:
             return f"{shown!r} forced"
         among = "unmasked" if self.legal is None else f"one of {self.legal}"
-        return f"{shown!r} {among}, p={2.718281828459045 ** (self.logprob or 0):.3f}"
+        if self.logprob is None:
+            return f"{shown!r} {among}"
+        return f"{shown!r} {among}, p={2.718281828459045**self.logprob:.3f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class GenerationStats:
         seconds: wall time, shared with the other rows of the batch.
         masks: how many masks were made; with ``masking="opportunistic"``, how often the model's
             own choice was not legal, or its sampling needed the mask.
+        logits: how many logits were computed for this row, in all passes together; without a mask,
+            and with ``likelihoods=True``, as many a pass as the model has.
     """
 
     prompt_tokens: int
@@ -57,6 +62,7 @@ class GenerationStats:
     mask_seconds: float
     seconds: float
     masks: int = 0
+    logits: int = 0
 
 
 @dataclass(frozen=True, slots=True)

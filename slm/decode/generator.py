@@ -68,6 +68,10 @@ class Generator:
             native engine cost less than choosing a token does, hence the default; the other pays
             where masks are slow (the reference engine, a grammar at its worst) and choices mostly
             legal. With `top_k` or `top_p` every token needs its mask all the same.
+        likelihoods: the trace has each chosen token's log-probability under the unmasked model, and
+            the probability that the model gave to all legal tokens. That takes every logit of every
+            step. False: the two are None, and a model that can leaves out the logits that the mask
+            forbids, which changes no output (but see `slm.models.head` on rounding).
 
     Immutable, and safe to share between threads if the model is.
 
@@ -88,6 +92,7 @@ class Generator:
         on_incomplete: Literal["error", "return"] = "error",
         batch_size: int = 32,
         masking: Masking = "always",
+        likelihoods: bool = False,
     ) -> None:
         if on_incomplete not in ("error", "return"):
             raise UsageError(
@@ -112,6 +117,7 @@ class Generator:
         self.on_incomplete = on_incomplete
         self.batch_size = batch_size
         self.masking: Masking = masking
+        self.likelihoods = likelihoods
         self._specs: list[AnySpec | None] = list(spec) if _is_list(spec) else [spec]
         self._compiled = [
             None if one is None else compile_spec(one, model.vocabulary) for one in self._specs
@@ -250,6 +256,7 @@ class Generator:
                     seed=check_seed(number),
                     masking=self.masking,
                     whole=whole,
+                    likelihoods=self.likelihoods,
                 ),
             )
             for spec, one, text, number in zip(specs, compiled, prompts, seeds, strict=True)

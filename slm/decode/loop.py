@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slm.decode.generation import GenerationStats, Step
-from slm.decode.protocol import LanguageModel
+from slm.decode.protocol import LanguageModel, Logits, MaskedSession, Session
 from slm.decode.sampling import Pick, Sampler, Sampling
 from slm.errors import BudgetTooSmall, LogitsMismatch, Place, PromptTooLong, UsageError
 
@@ -43,6 +43,8 @@ class Request:
             within the budget, so it always is. False: the budget just ends it. None: True with the
             native engine (the reference engine finds the shortest completion of small grammars
             only).
+        likelihoods: steps say what the unmasked model thought of them, which takes all its logits.
+            False: a session may leave out the logits that the mask forbids.
     """
 
     prompt: tuple[int, ...]
@@ -52,6 +54,7 @@ class Request:
     seed: int | None = 0
     masking: Masking = "always"
     whole: bool | None = None
+    likelihoods: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +121,28 @@ def _decode_batch(model: LanguageModel, rows: list[_Row]) -> Iterator[Progress]:
     session = model.session(len(active)) if active else None
     while active:
         assert session is not None
-        logits = session.feed([row.pending for row in active])
-        if logits.ndim != 2 or logits.shape[0] != len(active):
-            raise LogitsMismatch(
-                f"logits of shape {logits.shape} for a batch of {len(active)} rows",
-                hint="a session's feed returns (rows, padded_vocab)",
-            )
-        for at, row in enumerate(active):
-            row.advance(logits[at])
+        for row, logits in zip(active, _feed(session, active), strict=True):
+            row.advance(logits)
             yield row.report()
         going = [at for at, row in enumerate(active) if row.finish_reason is None]
         if going and len(going) < len(active):
             session.keep(going)
         active = [active[at] for at in going]
+
+
+def _feed(session: Session, rows: list[_Row]) -> Sequence[Logits]:
+    """Each row's next logits; where its mask is known already, maybe only those it allows."""
+    tokens = [row.pending for row in rows]
+    masks = [None if row.request.likelihoods else row.mask for row in rows]
+    if isinstance(session, MaskedSession) and any(mask is not None for mask in masks):
+        return session.feed_masked(tokens, masks)
+    logits = session.feed(tokens)
+    if logits.ndim != 2 or logits.shape[0] != len(rows):
+        raise LogitsMismatch(
+            f"logits of shape {logits.shape} for a batch of {len(rows)} rows",
+            hint="a session's feed returns (rows, padded_vocab)",
+        )
+    return [Logits(values) for values in logits]
 
 
 class _Row:
@@ -148,7 +160,7 @@ class _Row:
         self.opportunistic = request.masking == "opportunistic" and request.matcher is not None
         self.masks = 0
         self.text = bytearray()
-        self.chosen = self.forced = self.passes = 0
+        self.chosen = self.forced = self.passes = self.logits = 0
         self.mask_seconds = 0.0
         self.started = time.perf_counter()
         size = len(self.vocabulary)
@@ -218,10 +230,11 @@ class _Row:
         if self.matcher is not None:
             self._follow()
 
-    def advance(self, logits: NDArray[np.float32]) -> None:
+    def advance(self, logits: Logits) -> None:
         """Choose one token, then take what it forces."""
         self.pending = []
         self.passes += 1
+        self.logits += len(logits.values)
         pick = self._pick(logits)
         self.chosen += 1
         token = pick.token_id
@@ -247,17 +260,30 @@ class _Row:
         elif len(self.tokens) == self.budget:
             self.finish_reason = "length"
 
-    def _pick(self, logits: NDArray[np.float32]) -> Pick:
+    def _pick(self, given: Logits) -> Pick:
+        logits, likelihoods = given.values, self.request.likelihoods
+        if given.ids is not None:
+            among = self.sampler.choose_among(logits, given.ids)
+            self._check_allowed(among.token_id)
+            return among
         if not self.opportunistic:
-            return self.sampler.choose(logits, self.mask)
+            return self.sampler.choose(logits, self.mask, likelihoods)
         assert self.matcher is not None
-        pick = self.sampler.choose_unmasked(logits, self._is_legal)
+        pick = self.sampler.choose_unmasked(logits, self._is_legal, likelihoods)
         if pick is not None:
             return pick
         begin = time.perf_counter()
         mask = self._make_mask(self.matcher)
         self.mask_seconds += time.perf_counter() - begin
-        return self.sampler.choose(logits, mask)
+        return self.sampler.choose(logits, mask, likelihoods)
+
+    def _check_allowed(self, token: int) -> None:
+        """The ids that came with the logits are the session's word; the mask has the last one."""
+        if self.mask is None or not int(self.mask[token >> 5]) >> (token & 31) & 1:
+            raise LogitsMismatch(
+                f"the session gave logits of token {token}, which its mask does not allow",
+                hint="a session's feed_masked names exactly the tokens of the mask, or none",
+            )
 
     def _is_legal(self, token: int) -> bool:
         assert self.matcher is not None
@@ -353,6 +379,7 @@ class _Row:
             self.mask_seconds,
             time.perf_counter() - self.started,
             self.masks,
+            self.logits,
         )
         return Progress(self.index, steps, bytes(self.text), self.finish_reason, complete, stats)
 

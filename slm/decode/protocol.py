@@ -1,12 +1,15 @@
 """What decoding asks of a model: its vocabulary, an encoder for prompts, and logits on demand.
 
-A runtime implements these two protocols and nothing else; no tensor type of its own shows here.
+A runtime implements `LanguageModel` and `Session` and nothing else; no tensor type of its own shows
+here. Its sessions may offer `MaskedSession` too: where the mask is known before the model runs,
+they need not compute the logits that it forbids.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +37,41 @@ class Session(Protocol):
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these rows only, in this order; the others are finished."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Logits:
+    """One row's logits: all of them, or those of some tokens.
+
+    Attributes:
+        values: float32; (padded_vocab,), or one for each of `ids`.
+        ids: (len(values),) int64, rising: the tokens that `values` are of, which are exactly those
+            that the row's mask allows; None for all.
+    """
+
+    values: NDArray[np.float32]
+    ids: NDArray[np.int64] | None = None
+
+
+@runtime_checkable
+class MaskedSession(Session, Protocol):
+    """A session that can leave out logits which a mask forbids."""
+
+    def feed_masked(
+        self, tokens: Sequence[Sequence[int]], masks: Sequence[NDArray[np.int32] | None]
+    ) -> Sequence[Logits]:
+        """As `feed`, with what will be allowed after each row's last token.
+
+        Args:
+            tokens: as for `feed`.
+            masks: for each row (words,) int32, token t is bit t % 32 of word t // 32, 1 = allowed;
+                None where all logits are wanted.
+
+        Returns:
+            For each row its logits: all of them, or exactly those of the allowed tokens. The
+            session decides which rows are worth leaving something out of.
+        """
         ...
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from contextlib import nullcontext
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slm.decode.protocol import Logits
 from slm.errors import LogitsMismatch, MissingDependency, ModelNotFound, Place, TokenizerMissing
+from slm.models.head import HeadPlan, SparseHead, split
 from slm.models.logits_processor import GrammarLogitsProcessor
 from slm.vocab import Vocabulary
 
@@ -52,7 +55,7 @@ class TransformersModel:
         self.tokenizer = tokenizer
         config = model.config.get_text_config(decoder=True)
         head = model.get_output_embeddings()
-        width = int(config.vocab_size if head is None else head.weight.shape[0])
+        self.width = width = int(config.vocab_size if head is None else head.weight.shape[0])
         self.vocabulary = Vocabulary.from_hf(tokenizer, eos_ids=_end_ids(model, tokenizer))
         if width < len(self.vocabulary):
             raise LogitsMismatch(
@@ -61,6 +64,7 @@ class TransformersModel:
                 hint="use the tokenizer that the model was trained with, or resize the model's "
                 "embeddings",
             )
+        self.head = SparseHead(model, head, len(self.vocabulary))
         length = getattr(config, "max_position_embeddings", None)
         self.context_length: int | None = int(length) if length else None
         parameters = inspect.signature(model.forward).parameters
@@ -104,16 +108,62 @@ class TransformersSession:
 
     def feed(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """See `slm.decode.protocol.Session.feed`."""
+        return self._run(tokens, [None] * len(tokens))
+
+    def feed_masked(
+        self, tokens: Sequence[Sequence[int]], masks: Sequence[NDArray[np.int32] | None]
+    ) -> list[Logits]:
+        """See `slm.decode.protocol.MaskedSession.feed_masked`; `slm.models.head` says how."""
+        ids = self._runtime.head.plan(masks)
+        logits = self._run(tokens, ids)
+        rows = list(logits) if logits.ndim == 2 else split(logits, ids, self._runtime.width)
+        return [Logits(values, chosen) for values, chosen in zip(rows, ids, strict=True)]
+
+    def _run(
+        self, tokens: Sequence[Sequence[int]], ids: list[NDArray[np.int64] | None]
+    ) -> NDArray[np.float32]:
+        """One pass. Without ids (rows, padded_vocab); else one row's logits after another's."""
         import torch
 
-        last: NDArray[np.float32]
         if self._runtime.is_recurrent and self._cache is not None and len(tokens[0]) > 1:
-            for token in tokens[0]:  # a recurrent state goes on by single tokens only
-                last = self.feed([[token]])
-            return last
+            for token in tokens[0][:-1]:  # a recurrent state goes on by single tokens only
+                self._run([[token]], self._runtime.head.no_logits())
+            tokens = [tokens[0][-1:]]
         device = self._model.device
         counts = np.array([len(row) for row in tokens])
         width, filled = int(counts.max()), int(self._lengths.max())
+        arguments = self._arguments(tokens, counts, width, filled)
+        ends = np.unique(counts - 1)
+        if self._runtime.takes_logits_to_keep:
+            arguments["logits_to_keep"] = torch.as_tensor(ends, device=device)
+        kept = len(ends) if self._runtime.takes_logits_to_keep else width
+        at = np.searchsorted(ends, counts - 1) if kept == len(ends) else counts - 1
+        sparse = any(one is not None for one in ids)
+        with torch.inference_mode():
+            plan = HeadPlan(ids, at)
+            with self._runtime.head.detour(plan) if sparse else nullcontext():
+                output = self._model(**arguments)
+            self._cache = output[self._runtime.cache_name]
+            self._lengths += counts
+            if len(ends) > 1:
+                self._realign(filled, counts)
+            if sparse:
+                logits = output.logits[0, 0]
+            elif len(tokens) == 1:  # a view, not a copy
+                logits = output.logits[:, int(at[0])]
+            else:
+                rows = torch.arange(len(tokens), device=device)
+                logits = output.logits[rows, torch.as_tensor(at, device=device)]
+            values: NDArray[np.float32] = logits.float().cpu().numpy()
+        return values
+
+    def _arguments(
+        self, tokens: Sequence[Sequence[int]], counts: NDArray[np.int64], width: int, filled: int
+    ) -> dict[str, Any]:
+        """What the model is called with, but for which logits."""
+        import torch
+
+        device = self._model.device
         ids = torch.zeros((len(tokens), width), dtype=torch.long)
         mask = torch.zeros((len(tokens), filled + width), dtype=torch.long)
         for row, new in enumerate(tokens):
@@ -130,23 +180,7 @@ class TransformersSession:
             steps = np.minimum(np.arange(width), counts[:, None] - 1)  # padding stays in range
             positions = self._lengths[:, None] + steps
             arguments["position_ids"] = torch.as_tensor(positions, device=device)
-        ends = np.unique(counts - 1)
-        if self._runtime.takes_logits_to_keep:
-            arguments["logits_to_keep"] = torch.as_tensor(ends, device=device)
-        with torch.inference_mode():
-            output = self._model(**arguments)
-            self._cache = output[self._runtime.cache_name]
-            self._lengths += counts
-            if len(ends) > 1:
-                self._realign(filled, counts)
-            logits = output.logits
-            at = np.searchsorted(ends, counts - 1)
-            if logits.shape[1] == width and not self._runtime.takes_logits_to_keep:
-                at = counts - 1
-            rows = torch.arange(len(tokens), device=device)
-            picked = logits[rows, torch.as_tensor(at, device=device)]
-            last = picked.float().cpu().numpy()
-        return last
+        return arguments
 
     def keep(self, rows: Sequence[int]) -> None:
         """See `slm.decode.protocol.Session.keep`."""
@@ -199,6 +233,13 @@ class SeparateRows:
         """See `slm.decode.protocol.Session.feed`."""
         rows = zip(self._sessions, tokens, strict=True)
         return np.concatenate([session.feed([new]) for session, new in rows])
+
+    def feed_masked(
+        self, tokens: Sequence[Sequence[int]], masks: Sequence[NDArray[np.int32] | None]
+    ) -> list[Logits]:
+        """See `slm.decode.protocol.MaskedSession.feed_masked`."""
+        rows = zip(self._sessions, tokens, masks, strict=True)
+        return [session.feed_masked([new], [mask])[0] for session, new, mask in rows]
 
     def keep(self, rows: Sequence[int]) -> None:
         """See `slm.decode.protocol.Session.keep`."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from slm.schema.formats import format_language
 from slm.schema.keywords import ANNOTATIONS, STRUCTURAL, is_known
-from slm.schema.reader import Reader, join_pointer
+from slm.schema.reader import Reader, SchemaNode, join_pointer
 
 if TYPE_CHECKING:
     from slm.schema.normalise import Normaliser
@@ -37,7 +37,7 @@ def collect_notes(of: Normaliser, reader: Reader) -> tuple[Note, ...]:
     for node in reader.nodes:
         if node.derived:
             continue
-        hidden = reader.ref_overrides and "$ref" in node.raw
+        hidden = reader.ref_overrides(node.resource) and "$ref" in node.raw
         for keyword in node.raw:
             if keyword in STRUCTURAL:
                 continue
@@ -47,12 +47,12 @@ def collect_notes(of: Normaliser, reader: Reader) -> tuple[Note, ...]:
             elif hidden and keyword != "$ref":
                 notes.append(Note(node.pointer, keyword, "annotation", "$ref hides its siblings"))
             elif of.has(node, keyword):
-                notes.append(_known(of, node.pointer, keyword, node.raw[keyword]))
+                notes.append(_known(of, node, keyword))
             elif keyword in ANNOTATIONS:
                 why = "it describes, and asserts nothing"
                 notes.append(Note(node.pointer, keyword, "annotation", why))
             elif is_known(keyword, "2020-12"):
-                why = f"draft {reader.draft} does not know it"
+                why = f"draft {node.resource.draft} does not know it"
                 notes.append(Note(node.pointer, keyword, "annotation", why))
             else:
                 why = "the specification does not know it"
@@ -64,11 +64,12 @@ def collect_notes(of: Normaliser, reader: Reader) -> tuple[Note, ...]:
     return tuple(notes)
 
 
-def _known(of: Normaliser, pointer: str, keyword: str, value: object) -> Note:
+def _known(of: Normaliser, node: SchemaNode, keyword: str) -> Note:
+    pointer, value = node.pointer, node.raw[keyword]
     if keyword == "format" and isinstance(value, str):
         if not of.assert_formats:
             return Note(pointer, keyword, "annotation", 'formats="annotate"')
-        if format_language(value, of.reader.draft)[0] is None:
+        if format_language(value, node.resource.draft) is None:
             why = f'the specification does not define the format "{value}"'
             return Note(pointer, keyword, "annotation", why)
     return Note(pointer, keyword, "enforced")

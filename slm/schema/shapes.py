@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from slm.errors import InvalidSchema, PatternError, UnsupportedPattern
 from slm.grammar.pattern import pattern_language
-from slm.grammar.regular import Regular, complement, union
+from slm.grammar.regular import ANYTHING, Regular, complement, union
 from slm.schema.algebra import (
     ANY_ARRAY,
     ANY_NUMBER,
@@ -105,11 +105,13 @@ def string_shape(of: Normaliser, node: SchemaNode, *, wide: bool = False) -> Str
     raw = node.raw
     parts: list[Regular] = []
     if of.has(node, "pattern"):
-        parts.append(_pattern_of(of, node, "pattern", raw["pattern"]))
-    if of.has(node, "format") and of.assert_formats:
-        language = _format_of(of, node, wide)
-        if language is not None:
+        language = pattern_of(of, node, "pattern", raw["pattern"])
+        if language != ANYTHING:  # `.*` says nothing
             parts.append(language)
+    if of.has(node, "format") and of.assert_formats:
+        asserted = _format_of(of, node, wide)
+        if asserted is not None:
+            parts.append(asserted)
     low = int(raw["minLength"]) if of.has(node, "minLength") else 0
     high = int(raw["maxLength"]) if of.has(node, "maxLength") else None
     if high is not None and low > high:
@@ -117,7 +119,7 @@ def string_shape(of: Normaliser, node: SchemaNode, *, wide: bool = False) -> Str
     return StringShape(low, high, tuple(parts))
 
 
-def _pattern_of(of: Normaliser, node: SchemaNode, keyword: str, text: str) -> Regular:
+def pattern_of(of: Normaliser, node: SchemaNode, keyword: str, text: str) -> Regular:
     """The strings in which an ECMA-262 pattern finds a match."""
     found = of.patterns.get(text)
     if found is None:
@@ -138,15 +140,7 @@ def _pattern_of(of: Normaliser, node: SchemaNode, keyword: str, text: str) -> Re
 def _format_of(of: Normaliser, node: SchemaNode, wide: bool) -> Regular | None:
     """The strings of a format; None where it only annotates."""
     name = node.raw["format"]
-    language, why = format_language(name, of.reader.draft, wide=wide)
-    if why:
-        raise of.unsupported(
-            node,
-            "format",
-            why,
-            hint='pass formats="annotate" to leave formats unchecked',
-        )
-    return language
+    return format_language(name, node.resource.draft, wide=wide)
 
 
 def array_shape(of: Normaliser, node: SchemaNode) -> ArrayShape:
@@ -195,7 +189,7 @@ def object_shape(of: Normaliser, node: SchemaNode) -> ObjectShape | None:
     patterns: list[Regular] = []
     if of.has(node, "patternProperties"):
         for text in raw["patternProperties"]:
-            language = _pattern_of(of, node, "patternProperties", text)
+            language = pattern_of(of, node, "patternProperties", text)
             patterns.append(language)
             goal = reader.child(node, "patternProperties", text)
             if goal:

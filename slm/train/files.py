@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +45,28 @@ def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
     """Write a JSON value atomically, in UTF-8, with a newline at the end."""
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     write_bytes(path, (text + "\n").encode())
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A hidden folder beside `path` that takes its place when all of it is written.
+
+    Raises:
+        TrainingError: the disk is full or cannot be written; what was at `path` is still there.
+    """
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        scratch.mkdir(parents=True)
+        yield scratch
+        old = path.with_name(f".{path.name}.{os.getpid()}.old")
+        if path.exists():
+            path.rename(old)
+        scratch.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise TrainingError(
+            f"cannot write {path.name}: {error.strerror or error}",
+            hint="free some space, or choose another folder",
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

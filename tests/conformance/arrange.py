@@ -19,7 +19,8 @@ class Arranger:
 
     def __init__(self, schema: Any, formats: str = "assert", registry: Any = None) -> None:
         reader = Reader.open(schema, None, registry)
-        self.of = Normaliser(reader, assert_formats=formats == "assert", dropped={})
+        asserted = formats == "assert" or reader.dialect.asserts_formats
+        self.of = Normaliser(reader, assert_formats=asserted, dropped={})
         self.start = reader.start()
 
     def arrange(self, value: Any) -> tuple[Any, bool]:
@@ -73,11 +74,21 @@ class Arranger:
             return None
         if not set(shape.required) <= set(value):
             return None
+        last: str | None = None
         for rule in shape.some:
-            if not any(rule.applies(name, self.of.pool) for name in value):
+            names = [name for name in value if rule.applies(name, self.of.pool)]
+            names = [name for name in names if self._admitted(rule.goal, value[name])]
+            if not names:
                 return None
+            free = [name for name in names if name not in {**shape.members, **shape.required}]
+            if rule.goal and len(free) == len(names):  # its witness stands at the end
+                last = free[0]
         found: dict[str, Any] = {}
-        for name in _order(shape, value):
+        order = _order(shape, value)
+        if last is not None:
+            order.remove(last)
+            order.append(last)
+        for name in order:
             part = self._admitted(shape.goal_of(name, self.of.pool), value[name])
             if part is None:
                 return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from slm.decode import Generator, Request, Sampler, Sampling, Spec, compile_spec, decode
+from slm.decode import Generator, Logits, Request, Sampler, Sampling, Spec, compile_spec, decode
 from slm.errors import SlmError
 from slm.mask import native_available
 from slm.models import FakeModel, scripted, uniform
@@ -109,6 +109,44 @@ def test_sampling_out_of_range(argument, value, expected) -> None:
     assert message(lambda: generator("p", **{argument: value})) == (
         f"[D003] {argument}={value!r} is out of range\n  hint: {argument} must be {expected}"
     )
+
+
+class _Session:
+    """A session that answers with what it was made with."""
+
+    def __init__(self, row):
+        self.row = row
+
+    def feed(self, tokens):
+        raise NotImplementedError
+
+    def feed_masked(self, tokens, masks):
+        return [self.row]
+
+    def keep(self, rows):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (
+            Logits(np.zeros(2, np.float32), np.array([50])),
+            "logits of shape (2,) for 1 legal tokens\n"
+            "  hint: a session's feed_masked returns one logit for each id it names",
+        ),
+        (
+            Logits(np.zeros(1, np.float32), np.array([97])),
+            "the session gave logits of token 97, which its mask does not allow\n"
+            "  hint: a session's feed_masked names exactly the tokens of the mask, or none",
+        ),
+    ],
+)
+def test_chosen_logits_that_do_not_fit(row, expected) -> None:
+    """A session that was asked for some logits, and gave others."""
+    model = uniform(BYTES)
+    model.session = lambda _: _Session(row)  # type: ignore[method-assign]
+    assert message(lambda: Generator(model, DIGITS)("p")) == f"[D004] {expected}"
 
 
 def test_logits_that_do_not_fit() -> None:

@@ -48,6 +48,32 @@ def test_what_is_drawn_is_legal_and_possible(logits, legal, how, seed, seen):
     assert pick.logprob <= 0
 
 
+@given(
+    logits=st.lists(NUMBERS, min_size=SIZE, max_size=SIZE),
+    legal=st.sets(st.integers(0, SIZE - 1), min_size=1),
+    how=HOW,
+    seed=st.integers(0, 5),
+    seen=st.lists(st.integers(0, SIZE - 1), max_size=5),
+)
+def test_logits_of_legal_tokens_are_enough(logits, legal, how, seed, seen):
+    """The pick among the legal tokens' logits is the pick among all under the mask."""
+    words = np.zeros((SIZE + 31) // 32, np.uint32)
+    for token in legal:
+        words[token // 32] |= np.uint32(1 << token % 32)
+    array, ids = np.array(logits, np.float32), np.array(sorted(legal), np.int64)
+    picks = []
+    for sampler in (Sampler(how, seed, SIZE), Sampler(how, seed, SIZE)):
+        sampler.see(seen)
+        try:
+            if not picks:
+                picks.append(sampler.choose(array, words.view(np.int32), likelihoods=False))
+            else:
+                picks.append(sampler.choose_among(array[ids], ids))
+        except LogitsMismatch as error:
+            picks.append(str(error))
+    assert picks[0] == picks[1]
+
+
 @given(logits=st.lists(NUMBERS, min_size=SIZE, max_size=SIZE), how=HOW, seed=st.integers(0, 9))
 def test_padding_changes_nothing(logits, how, seed):
     """Logits past the vocabulary have no influence, whatever they are."""

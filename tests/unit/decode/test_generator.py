@@ -86,7 +86,7 @@ def test_stream_shows_the_partial_value():
 
 def test_trace_says_how_each_token_came_about():
     """Chosen steps carry counts and probabilities, forced ones do not."""
-    out = Generator(uniform(BYTES), YES_NO)("p", temperature=1.0, seed=1)
+    out = Generator(uniform(BYTES), YES_NO, likelihoods=True)("p", temperature=1.0, seed=1)
     first, *rest = out.trace
     assert (first.forced, first.legal) == (False, 2)
     assert first.legal_mass == pytest.approx(2 / 257)

@@ -99,7 +99,8 @@ def test_greedy_outputs_are_the_same(spec: object) -> None:
         assert [step.forced for step in other.trace] == [step.forced for step in always.trace]
         assert other.stats.forward_passes == always.stats.forward_passes
         assert other.stats.masks <= always.stats.masks
-    legal = Generator(scripted(BYTES, "123"), DIGITS, masking="opportunistic")("p")
+    ask = Generator(scripted(BYTES, "123"), DIGITS, masking="opportunistic", likelihoods=True)
+    legal = ask("p")
     assert legal.stats.masks == 0
     assert legal.trace[0].legal is None
     assert str(legal.trace[0]).startswith("'1' unmasked, p=")

@@ -55,6 +55,14 @@ def test_core_tests_pass(core: Path, name: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_head_tests_pass(core: Path) -> None:
+    """The sparse head's own tests, which need no Python, pass."""
+    sources = [TESTS / "head_tests.cc", KERNELS / "softmax" / "head" / "gather.cc"]
+    program = program_of(core, "head_tests", sources)
+    done = subprocess.run([str(program)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
 def test_kept_inputs_of_the_fuzzer_pass(core: Path) -> None:
     """What the fuzz targets found once holds, alone and from many threads at once."""
     targets = [path for path in sorted(TESTS.glob("fuzz_*.cc")) if path.name != "fuzz_main.cc"]

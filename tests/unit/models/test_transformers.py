@@ -97,6 +97,39 @@ def test_greedy_tokens_do_not_depend_on_the_batch(model):
         assert alone.text == out.text
 
 
+@pytest.mark.parametrize("masking", ["always", "opportunistic"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"temperature": 1.0},
+        {"temperature": 2.0, "top_k": 4},
+        {"temperature": 1.5, "top_p": 0.8, "repetition_penalty": 1.2},
+        {"temperature": 3.0, "min_p": 0.05},
+    ],
+)
+def test_outputs_do_not_depend_on_how_many_logits_are_computed(model, how, masking):
+    """The sparse head and the full one: the same picks, alone and in a mixed batch."""
+    specs = [PERSON, DIGITS, YES_NO, None]
+    prompts = ["a", "a longer prompt", "name age name", '{"name']
+
+    def run(specs, prompts, likelihoods):
+        ask = Generator(
+            model, specs, masking=masking, on_incomplete="return", likelihoods=likelihoods
+        )
+        return ask(prompts, max_tokens=24, seed=range(len(prompts)), **how)
+
+    sparse, full = (run(specs, prompts, likelihoods) for likelihoods in (False, True))
+    for at, (one, other) in enumerate(zip(sparse, full, strict=True)):
+        assert one.tokens == other.tokens
+        assert one.finish_reason == other.finish_reason
+        if masking == "always" and specs[at] is not None:
+            assert one.stats.logits < other.stats.logits
+        (alone,) = run([specs[at]], [prompts[at]], False) if at == 0 else (one,)
+        assert alone.tokens == one.tokens
+    assert model.head.full_because is None
+
+
 def test_constrained_output_of_a_random_model_is_valid(model):
     """Random weights, any temperature: the output follows the grammar."""
     outs = Generator(model, PERSON)(["x"] * 6, temperature=2.0, seed=range(6), max_tokens=60)

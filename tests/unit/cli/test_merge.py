@@ -1,0 +1,87 @@
+"""`slm merge`: recipes and plain soups from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+pytest.importorskip("yaml")
+pytest.importorskip("tokenizers")
+
+import torch
+
+from slm.cli.main import main
+from tests.unit.merge import tiny
+
+
+@pytest.fixture(autouse=True)
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Models beside the current folder's recipe."""
+    monkeypatch.chdir(tmp_path)
+    found = tiny.family(tmp_path, count=2)
+    (tmp_path / "recipe.yml").write_text(
+        "merge_method: slerp\nbase_model: one\nmodels: [{model: one}, {model: two}]\n"
+        "parameters: {t: 0.5, density: 0.1}\n"
+    )
+    return found
+
+
+def test_soup(capsys: pytest.CaptureFixture[str]) -> None:
+    """Folders become the mean of their weights, and a line says so."""
+    assert main("merge base one two --weight 1 --weight 1 --weight 2 --output out".split()) == 0
+    base, one, two = (tiny.read(Path(name)) for name in ("base", "one", "two"))
+    for name, tensor in tiny.read(Path("out")).items():
+        assert torch.allclose(tensor, (base[name] + one[name] + 2 * two[name]) / 4, atol=1e-7)
+    assert "merged 3 models by linear: 30 tensors" in capsys.readouterr().err
+    card = Path("out/README.md").read_text()
+    assert "slm merge mergekit_config.yml" in card
+    assert '- "two"' in card
+
+
+def test_the_card_makes_it_again() -> None:
+    """The recipe in the output gives the same tensors."""
+    assert main("merge base one --weight 1 --weight 3 --output out --quiet".split()) == 0
+    assert main("merge out/mergekit_config.yml --output again --quiet".split()) == 0
+    again = tiny.read(Path("again"))
+    assert all(torch.equal(again[name], t) for name, t in tiny.read(Path("out")).items())
+
+
+def test_recipe_and_notes(capsys: pytest.CaptureFixture[str]) -> None:
+    """A recipe is carried out; what has no effect is said."""
+    assert main("merge recipe.yml --output out".split()) == 0
+    assert "note: the parameter `density` has no effect with slerp" in capsys.readouterr().err
+    assert Path("out/model.safetensors").is_file()
+
+
+def test_dry_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """The plan lists every tensor with where it comes from, and writes nothing."""
+    assert main("merge recipe.yml --output out --dry-run --max-shard-size 4K".split()) == 0
+    shown = capsys.readouterr().out
+    assert "model.layers.2.mlp.down_proj.weight" in shown
+    assert "model-00002-of-" in shown
+    assert "t 0.5" in shown
+    assert "nothing was written" in shown
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("merge recipe.yml one --output out", "[C001] a recipe stands alone"),
+        ("merge one two --weight 1 --output out", "[W001] 1 weights for 2 models"),
+        ("merge one --output out --max-shard-size big", "[C001] `big` is no size"),
+        ("merge one --output out --dtype int3", "[C001] there is no type `int3`"),
+        ("merge one two --greedy --output out", "[C001] --greedy needs --data"),
+        ("merge one --output out --engine mergekit", "[C001] --engine mergekit needs a recipe"),
+        ("merge none --output out", "[N001] there is no model folder `none`"),
+        ("merge one --output two", "[W006] the folder `two` is not empty"),
+    ],
+)
+def test_errors(capsys: pytest.CaptureFixture[str], command: str, said: str) -> None:
+    """Wrong calls are refused by name with exit code 2."""
+    assert main(command.split()) == 2
+    assert said in capsys.readouterr().err
+    assert not Path("out").exists()
