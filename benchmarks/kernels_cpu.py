@@ -4,9 +4,9 @@
     python benchmarks/kernels_cpu.py --isa avx2
 
 Contestants take turns, two calls each, and the least processor time of the second ones counts: what
-other load does to a machine is mostly in the rest. "torch" masks with a bool mask that lies ready, then
-softmax, then multinomial; "xgrammar" applies its bitmask in place (on a copy whose making is not
-counted), then the same. "torch.softmax" is that function alone, with nothing masked.
+other load does to a machine is mostly in the rest. "torch" masks with a bool mask that lies ready,
+then softmax, then multinomial; "xgrammar" applies its bitmask in place (on a copy whose making is
+not counted), then the same. "torch.softmax" is that function alone, with nothing masked.
 
 With ``--isa`` slm and torch are both held to that instruction set (avx512, avx2, plain; torch calls
 them avx512, avx2, default), so that other processors can be judged from here.

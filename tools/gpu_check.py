@@ -286,7 +286,9 @@ def check_softmax(out: Any, logits: Any, table: Any, index: Any, heat: Any, log:
         wrong &= ~(torch.isfinite(x) & (heat > 0)[:, None])
     step = {torch.float32: 2e-6, torch.bfloat16: 2.0**-8, torch.float16: 2.0**-10}[out.dtype]
     tiny = 1e-5 if log else {torch.float16: 2.0**-24}.get(out.dtype, 1e-20)
-    wrong |= ~off & ~((have - want).abs() <= step * want.abs() + tiny)
+    # float32 loses digits of x - top where that is large: those of the smallest probabilities.
+    depth = 1 if log else 1 - p.clamp(min=1e-300).log() / 10
+    wrong |= ~off & ~((have - want).abs() <= step * depth * want.abs() + tiny)
     if bool(wrong.any()):
         at = wrong.nonzero()[0].tolist()
         raise AssertionError(

@@ -24,7 +24,13 @@ examples:
   slm check person.json
   slm check query.lark --parser earley --lexer dynamic_complete
 """
-_COLOURS = {"enforced": "green", "annotation": "dim", "relaxed": "yellow", "refused": "red", "dead": "red"}
+_COLOURS = {
+    "enforced": "green",
+    "annotation": "dim",
+    "relaxed": "yellow",
+    "refused": "red",
+    "dead": "red",
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +87,7 @@ def _check_schema(name: str) -> int:
 
 def _print_shortest(schema: Any) -> None:
     """The least that any output under the schema costs."""
-    from slm.schema.sample import shortest
+    from slm.samples import shortest
 
     text = shortest(schema)
     tokens = len(_embedded_vocabulary().tokenize(text))

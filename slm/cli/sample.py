@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it."""
-    from slm.schema.sample import samples
+    from slm.samples import samples
 
     schema = read_json(arguments.file)
     for text in samples(schema, arguments.n, seed=arguments.seed, size=arguments.size):

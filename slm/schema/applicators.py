@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slm.errors import SlmError, UnsupportedKeyword
-from slm.schema.algebra import EVERYTHING, FALSE, NO_VALUE, TRUE, Goal, Kinds, conjoin
+from slm.schema.algebra import FALSE, NO_VALUE, TRUE, Goal, Kinds, conjoin
 from slm.schema.reader import SchemaNode
 
 if TYPE_CHECKING:

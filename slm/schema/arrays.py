@@ -85,10 +85,12 @@ class Items:
     place: Place | None
 
     def value(self, goal: Goal) -> Expression:
+        """An item under the goal."""
         return self.to.value(goal, self.depth + 1)
 
     @property
     def comma(self) -> Terminal:
+        """What stands between two items."""
         return self.to.layout.structural(",", self.depth)
 
     def run(self, start: int) -> Expression:

@@ -143,14 +143,14 @@ def _free_members(
         if rule.included is not None:
             conditions[rule.included] = None
         conditions.update(dict.fromkeys(rule.excluded))
-    regions: Iterable[dict[Regular, bool]] = (
+    ways: Iterable[dict[Regular, bool]] = (
         dict(zip(conditions, held, strict=True))
         for held in product((True, False), repeat=len(conditions))
     )
     if 2 ** len(conditions) > MAX_NAME_CLASSES:
-        regions = _inhabited(to, list(conditions), goal)
+        ways = _inhabited(to, list(conditions), goal)
     by_goal: dict[Goal, list[Regular]] = {}
-    for holds in regions:
+    for holds in ways:
         if not all(_speaks(rule, holds) for rule in only):
             continue
         value_goal = TRUE
@@ -170,9 +170,7 @@ def _free_members(
     return alternatives(*options) if options else None
 
 
-def _inhabited(
-    to: Lowering, conditions: list[Regular], goal: Goal
-) -> list[dict[Regular, bool]]:
+def _inhabited(to: Lowering, conditions: list[Regular], goal: Goal) -> list[dict[Regular, bool]]:
     """The ways in which conditions hold of names, without those that no name is in."""
     found: list[dict[Regular, bool]] = [{}]
     for condition in conditions:

@@ -1,8 +1,9 @@
 """``uniqueItems`` where the items are finitely many values: which of them are there is a state.
 
-A few values of any type: a rule for every set of values that may be there. More of them, if they are
-scalars: the array is one terminal, a list of the values in which, for each of them, it occurs at most
-once. As a regular language that is an intersection, of which an engine only makes the states it meets.
+A few values of any type: a rule for every set of values that may be there. More of them, if they
+are scalars: the array is one terminal, a list of the values in which, for each of them, it occurs
+at most once. As a regular language that is an intersection, of which an engine only makes the
+states it meets.
 """
 
 from __future__ import annotations
@@ -84,7 +85,9 @@ def _key(value: Any) -> str:
         case list():
             return f"[{','.join(map(_key, value))}]"
         case dict():
-            return f"{{{','.join(sorted(json.dumps(k) + ':' + _key(v) for k, v in value.items()))}}}"
+            return (
+                f"{{{','.join(sorted(json.dumps(k) + ':' + _key(v) for k, v in value.items()))}}}"
+            )
         case _:
             return json.dumps(value)
 

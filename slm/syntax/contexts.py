@@ -332,7 +332,7 @@ class _Writer:
     def _label(self, label: _Label) -> ir.Expression:
         if isinstance(label[0], int):
             return self._call((label[0], label[1]))
-        key: tuple[str, int, int] = label  # type: ignore[assignment]
+        key: tuple[str, int, int] = label
         if key not in self._expressions:
             self._expressions[key] = self._contexts.entry_expression(*key)
         return self._expressions[key]

@@ -80,7 +80,7 @@ class Definitions:
             what,
             feature=feature,
             symbol=name,
-            pattern=None if defined is None else defined.pattern.to_regexp(),
+            pattern="" if defined is None else defined.pattern.to_regexp(),
             semantics=self.semantics,
             at=at,
             hint=hint,

@@ -113,7 +113,7 @@ class Reader:
         kept: list[Obligation] = []
         for each in open_now:
             if isinstance(each, int) or each[0] == "rival":
-                if mine & self.first(each):  # type: ignore[arg-type]
+                if mine & self.first(each):
                     kept.append(each)
             else:
                 kept.append(each)
@@ -219,7 +219,7 @@ class Reader:
         for each in sorted(open_now, key=str):
             if not breaking or (not isinstance(each, int) and each[0] != "rival"):
                 continue
-            mine = self.first(each)  # type: ignore[arg-type]
+            mine = self.first(each)
             for other in kept - {each}:
                 if mine and isinstance(other, int):
                     mine -= breaking[other]

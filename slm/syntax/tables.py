@@ -55,12 +55,12 @@ class Symbols:
                 mine = found[name]
                 size = len(mine)
                 for row in rows:
-                    for each, term in row:
-                        mine |= {each} if term else found.get(each, set())
-                        if term or each not in self.nullable:
+                    for symbol, term in row:
+                        mine |= {symbol} if term else found.get(symbol, set())
+                        if term or symbol not in self.nullable:
                             break
                 changed = changed or len(mine) != size
-        return {name: frozenset(each) for name, each in found.items()}
+        return {name: frozenset(mine) for name, mine in found.items()}
 
     def first_of(self, row: Row) -> tuple[frozenset[str], bool]:
         """The terminals a row of symbols can begin with, and whether it can be empty."""

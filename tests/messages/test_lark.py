@@ -99,7 +99,7 @@ def test_other_semantics() -> None:
     with pytest.raises(UnsupportedLarkFeature) as caught:
         compile_lark('start: "a"', parser="cyk")
     assert lines(caught.value) == [
-        "[L002] Lark's language under parser='cyk', lexer='contextual' cannot be enforced yet",
+        "[L002] Lark's language under parser='cyk', lexer='basic' cannot be enforced yet",
         '  hint: pass parser="lalr" or parser="earley", with one of Lark\'s own lexers for it',
     ]
 

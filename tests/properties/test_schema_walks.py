@@ -1,6 +1,6 @@
 """Random schemas of all keywords together: what the masks let through is valid, and all of it.
 
-`SLM_RANDOM_SCHEMAS=10000` (`make schema-walks`) looks at as many; the seed of a finding is in its line.
+`SLM_RANDOM_SCHEMAS=10000` (`make schema-walks`) looks at as many; each finding has its seed.
 """
 
 from __future__ import annotations
@@ -134,7 +134,9 @@ def findings(seed: int) -> tuple[list[str], bool]:
     except GrammarTooComplex:
         return [], False
     except SlmError as error:
-        if isinstance(error, UnsatisfiableSchema) and any(judge.is_valid(value) for value in values):
+        if isinstance(error, UnsatisfiableSchema) and any(
+            judge.is_valid(value) for value in values
+        ):
             return [f"{seed}: unsatisfiable, but it is not: {json.dumps(schema)}"], False
         return [], False
     wrong = []

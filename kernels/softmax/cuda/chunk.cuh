@@ -141,35 +141,4 @@ SLM_DEVICE Stat chunk_stat(V& v, float scale) {
   }
 }
 
-/// chunk_stat of several chunks, bit for bit; their exchanges go on side by side.
-template <int kChunks>
-SLM_DEVICE void few_stats(Few (&f)[kChunks], float scale, Stat (&stats)[kChunks]) {
-  float top[kChunks], sum[kChunks];
-#pragma unroll
-  for (int c = 0; c < kChunks; ++c) top[c] = lane_top(f[c]);
-#pragma unroll
-  for (int d = 16; d > 0; d >>= 1)
-#pragma unroll
-    for (int c = 0; c < kChunks; ++c) top[c] = fmaxf(top[c], shfl_xor(top[c], d));
-  bool clean = true;
-#pragma unroll
-  for (int c = 0; c < kChunks; ++c) {
-    // Of an empty chunk the sum is 0, or NaN if it has one: then it is looked at again.
-    sum[c] = lane_sum(f[c], top[c] > -infinity() ? top[c] : 0.0f, scale);
-    clean &= top[c] < infinity();
-  }
-#pragma unroll
-  for (int d = 16; d > 0; d >>= 1)
-#pragma unroll
-    for (int c = 0; c < kChunks; ++c) sum[c] += shfl_xor(sum[c], d);
-#pragma unroll
-  for (int c = 0; c < kChunks; ++c) {
-    clean &= !is_nan(sum[c]);
-    stats[c] = {top[c], sum[c]};
-  }
-  if (clean) return;
-#pragma unroll
-  for (int c = 0; c < kChunks; ++c) stats[c] = chunk_stat(f[c], scale);
-}
-
 }  // namespace slm

@@ -46,9 +46,10 @@ SLM_DEVICE void load_words(Words32<T>& t, const Row& r, int chunk) {
 }
 
 /// The first token of a chunk whose running sum of weights exceeds spot.rest. `held` is 128 bytes of
-/// shared memory.
-template <class T>
-SLM_DEVICE Pick pick_in_chunk(const Row& r, const Spot& spot, float scale, unsigned char* held) {
+/// shared memory. drop(words, infinite) makes -inf of what else can't be picked.
+template <class T, class Drop>
+SLM_DEVICE Pick pick_in_chunk(const Row& r, const Spot& spot, float scale, unsigned char* held,
+                              Drop drop) {
   Words32<T> words;
   load_words(words, r, spot.chunk);
   float top = spot.stat.top;
@@ -56,6 +57,7 @@ SLM_DEVICE Pick pick_in_chunk(const Row& r, const Spot& spot, float scale, unsig
     repair(words, top == infinity());
     if (top == infinity()) top = 0.0f;
   }
+  drop(words, spot.stat.top == infinity());
   const float sum = lane_sum(words, top, scale);
   const double through = warp_prefix(static_cast<double>(sum));
   const int chosen = choose_lane(through > spot.rest, sum > 0.0f);

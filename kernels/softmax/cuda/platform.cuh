@@ -32,6 +32,7 @@ struct __align__(16) Pack {  // 16 bytes of logits
   u32 word[4];
 };
 
+SLM_DEVICE u32 thread_id() { return threadIdx.x; }
 SLM_DEVICE int lane_id() { return static_cast<int>(threadIdx.x & 31u); }
 SLM_DEVICE int warp_id() { return static_cast<int>(threadIdx.x >> 5); }
 SLM_DEVICE int warp_count() { return static_cast<int>(blockDim.x >> 5); }

@@ -23,7 +23,7 @@ struct Rows {
   float temperature;
   i32 split_bits;  // 2^split_bits blocks share a row
   i32 gather;      // how they share: one of Gather
-  i32 eager;       // load logits before the mask is known: one wait less, at the price of bytes
+  i32 unused;
 };
 
 enum Gather {

@@ -9,6 +9,8 @@
 
 namespace slm {
 
+struct Cut;
+
 struct SampleParams {
   Rows rows;
   const i64* seeds;
@@ -20,7 +22,9 @@ struct SampleParams {
   u8* status;
   void* scratch;  // records, for kGatherTicket
   u32* tickets;   // (batch,), zero
+  const Cut* cuts;     // (batch,), what the filters leave; null: no filter
   i64 seed, position;
+  i32 gumbel;
 };
 
 SLM_DEVICE void put_sample(const SampleParams& p, i64 row, const Pick& pick, float logprob,
@@ -32,7 +36,20 @@ SLM_DEVICE void put_sample(const SampleParams& p, i64 row, const Pick& pick, flo
   p.status[row] = static_cast<u8>(status);
 }
 
-template <class T, int kWay>
+/// Log-probability and log-sum-exp of a pick.
+SLM_DEVICE void finish_sample(const SampleParams& p, i64 row, const Pick& pick, const Total& total,
+                              const Heat& heat, u32 flags) {
+  // The sum has a 1 in it, so log1p keeps what float would lose of a sum just above 1.
+  const float log_sum = log1pf(static_cast<float>(total.sum - 1.0));
+  if (total.top == infinity()) {
+    put_sample(p, row, pick, -log_sum, infinity(), kInfinite | flags);
+  } else {
+    const float lse = static_cast<float>(static_cast<double>(total.top) * heat.inverse) + log_sum;
+    put_sample(p, row, pick, (pick.logit - total.top) * heat.inverse - log_sum, lse, flags);
+  }
+}
+
+template <class T>
 SLM_DEVICE void make_stats(const SampleParams& p) {
   const Share share = make_share(p.rows);
   open_slots<Stat, kFirst>(p.rows, share, p.rows.chunks);
@@ -55,31 +72,12 @@ SLM_DEVICE void make_stats(const SampleParams& p) {
   const auto none = [&](int chunk) {
     put_record<kFirst>(p.rows, slots, chunk, Stat{-infinity(), 0.0f});
   };
-  const auto four = [&](int chunk, const u32 (&words)[4], Few(&few)[4]) {
-    Stat stats[4];
-    few_stats(few, heat.scale, stats);
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const int at = chunk + i * share.step;
-      // An empty chunk has no NaN to look for: its record is that of `none`.
-      const Stat stat = ballot(words[i] != 0) ? stats[i] : Stat{-infinity(), 0.0f};
-      if (at < p.rows.chunks) put_record<kFirst>(p.rows, slots, at, stat);
-    }
-  };
-  if constexpr (kWay == 1) {
-    eager_chunk<T>(p.rows, row, share, early, use, none);
-  } else if constexpr (kWay == 2) {
-    each_chunk_doubly<T, 3>(p.rows, row, share, early, use, none);
-  } else if constexpr (kWay == 3) {
-    each_four<T>(p.rows, row, share, early, use, none, four);
-  } else {
-    each_chunk<T, 4>(p.rows, row, share, early, use, none);
-  }
+  each_chunk<T, 4>(p.rows, row, share, early, use, none);
 }
 
-template <class T, int kWay>
+template <class T>
 SLM_DEVICE void sample_rows(const SampleParams& p) {
-  make_stats<T, kWay>(p);
+  make_stats<T>(p);
   if (!gather(p.rows, p.tickets)) return;
   sync_warp();
   const Share share = make_share(p.rows);
@@ -95,15 +93,8 @@ SLM_DEVICE void sample_rows(const SampleParams& p) {
   const Pick pick = heat.greedy
                         ? find_in_chunk<T>(row, first_chunk(slots, total), total.top)
                         : pick_in_chunk<T>(row, find_chunk(slots, total, front()->u), heat.scale,
-                                           front()->held);
-  // The sum has a 1 in it, so log1p keeps what float would lose of a sum just above 1.
-  const float log_sum = log1pf(static_cast<float>(total.sum - 1.0));
-  if (total.top == infinity()) {
-    put_sample(p, share.row, pick, -log_sum, infinity(), kInfinite | flags);
-  } else {
-    const float lse = static_cast<float>(static_cast<double>(total.top) * heat.inverse) + log_sum;
-    put_sample(p, share.row, pick, (pick.logit - total.top) * heat.inverse - log_sum, lse, flags);
-  }
+                                           front()->held, [](auto&, bool) {});
+  finish_sample(p, share.row, pick, total, heat, flags);
 }
 
 }  // namespace slm

@@ -26,8 +26,8 @@ SLM_DEVICE double chunk_mass(const Stat& s, float top, float scale) {
   return static_cast<double>(stat_sum(s)) * static_cast<double>(f);
 }
 
-template <class Record>
-SLM_DEVICE Total add_up(const Record* slots, int chunks, float scale) {
+template <class Records>
+SLM_DEVICE Total add_up(const Records& slots, int chunks, float scale) {
   Total t;
   const int per = (chunks + 31) >> 5;
   t.scale = scale;
@@ -74,8 +74,8 @@ struct Spot {
   double rest;
 };
 
-template <class Record>
-SLM_DEVICE Spot find_chunk(const Record* slots, const Total& t, double u) {
+template <class Records>
+SLM_DEVICE Spot find_chunk(const Records& slots, const Total& t, double u) {
   const double target = u * t.sum;
   double run = t.below, before = 0.0;
   int mine = -1;
@@ -108,8 +108,8 @@ SLM_DEVICE Spot find_chunk(const Record* slots, const Total& t, double u) {
 }
 
 /// The first chunk that has the largest logit of the row.
-template <class Record>
-SLM_DEVICE int first_chunk(const Record* slots, const Total& t) {
+template <class Records>
+SLM_DEVICE int first_chunk(const Records& slots, const Total& t) {
   int mine = -1;
   for (int i = t.count - 1; i >= kHeld; --i)
     if (slots[t.first + i].stat().top == t.top) mine = i;
@@ -117,6 +117,20 @@ SLM_DEVICE int first_chunk(const Record* slots, const Total& t) {
   for (int i = kHeld - 1; i >= 0; --i)
     if (i < t.count && t.held[i].top == t.top) mine = i;
   return shfl(t.first + mine, first_bit(ballot(mine >= 0)));
+}
+
+/// log P(legal) from the totals of the legal tokens and of all, both at temperature 1; at most 0.
+SLM_DEVICE float log_mass(const Total& legal, const Total& all) {
+  if (legal.top == -infinity()) return -infinity();
+  if (all.top == infinity()) {
+    if (legal.top != infinity()) return -infinity();
+    return fminf(static_cast<float>(legal.sum / all.sum) < 1.0f
+                     ? logf(static_cast<float>(legal.sum / all.sum))
+                     : 0.0f,
+                 0.0f);
+  }
+  const float gap = static_cast<float>(static_cast<double>(legal.top) - all.top);
+  return fminf(gap + logf(static_cast<float>(legal.sum)) - logf(static_cast<float>(all.sum)), 0.0f);
 }
 
 }  // namespace slm

@@ -271,7 +271,9 @@ def test_a_bug_gives_no_traceback_unless_asked(files, monkeypatch, capsys):
         main(["generate", "--choice", "a,b", "--prompt", "x"])
 
 
-@pytest.mark.parametrize("command", [[], ["generate"], ["extract"], ["check"], ["sample"], ["demo"]])
+@pytest.mark.parametrize(
+    "command", [[], ["generate"], ["extract"], ["check"], ["sample"], ["demo"]]
+)
 def test_every_command_has_help_with_examples(command, capsys):
     """--help prints options and examples, and exits with 0."""
     with pytest.raises(SystemExit) as caught:

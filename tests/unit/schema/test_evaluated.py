@@ -30,7 +30,10 @@ OBJECTS: list[dict[str, Any]] = [
 ARRAYS: list[dict[str, Any]] = [
     {"unevaluatedItems": False},
     {"prefixItems": [INTEGER], "unevaluatedItems": STRING},
-    {"anyOf": [{"prefixItems": [INTEGER]}, {"prefixItems": [True, STRING]}], "unevaluatedItems": False},
+    {
+        "anyOf": [{"prefixItems": [INTEGER]}, {"prefixItems": [True, STRING]}],
+        "unevaluatedItems": False,
+    },
     {"contains": INTEGER, "unevaluatedItems": STRING},
     {"allOf": [{"contains": INTEGER}, {"contains": STRING}], "unevaluatedItems": False},
     {"if": {"prefixItems": [INTEGER]}, "else": {"items": STRING}, "unevaluatedItems": STRING},

@@ -9,7 +9,7 @@ import jsonschema_rs
 import pytest
 
 from slm.errors import UsageError
-from slm.schema.sample import samples, shortest
+from slm.samples import samples, shortest
 
 NODE = {"properties": {"next": {"$ref": "#"}, "n": {"type": "integer"}}, "type": "object"}
 SCHEMAS: list[Any] = [

@@ -183,6 +183,7 @@ inline std::string launch(void (*entry)(const void*), const void* params, u32 bl
 
 }  // namespace emulator
 
+SLM_DEVICE u32 thread_id() { return static_cast<u32>(emulator::machine.now->thread); }
 SLM_DEVICE int lane_id() { return emulator::machine.now->thread & 31; }
 SLM_DEVICE int warp_id() { return emulator::machine.now->thread >> 5; }
 SLM_DEVICE int warp_count() { return static_cast<int>(emulator::machine.now->block->warps.size()); }

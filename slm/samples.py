@@ -8,7 +8,7 @@ from typing import Any
 
 from slm.errors import UsageError
 from slm.mask import Matcher, compile_grammar
-from slm.schema.compile import compile_schema
+from slm.schema import compile_schema
 from slm.vocab import byte_vocabulary
 
 _WORDS = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789")
