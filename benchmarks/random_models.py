@@ -50,7 +50,7 @@ SHAPES: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
-def make(name: str, dtype: str) -> TransformersModel:
+def make(name: str, dtype: str, device: str = "cpu") -> TransformersModel:
     """A model of that shape, or "tiny" for one of 300 tokens; always of the same weights."""
     import torch
     import transformers
@@ -62,7 +62,7 @@ def make(name: str, dtype: str) -> TransformersModel:
 
         with tempfile.TemporaryDirectory() as folder:
             options = {**ATTENTION, "max_position_embeddings": 4096}
-            return load_folder(make_folder(Path(folder), **options), dtype=dtype)
+            return load_folder(make_folder(Path(folder), **options), dtype=dtype, device=device)
     config, vocabulary, shape = SHAPES[name]
     file = SHARED / "tokenizers" / vocabulary / "tokenizer.json"
     settings = json.loads(file.with_name("tokenizer_config.json").read_text())
@@ -74,7 +74,7 @@ def make(name: str, dtype: str) -> TransformersModel:
     )
     auto: Any = transformers.AutoModelForCausalLM
     model = auto.from_config(made, dtype=getattr(torch, dtype))
-    return TransformersModel(model, tokenizer)
+    return TransformersModel(model.to(device), tokenizer)
 
 
 class Said:

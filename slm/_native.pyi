@@ -61,6 +61,7 @@ class Session:
     def fill_mask(self, row: NDArray[np.int32]) -> None: ...
     def fill_row(self, bitmask: object, row: object) -> bool: ...
     def fill_mask_within(self, row: NDArray[np.int32], budget: int) -> None: ...
+    def mask_key(self) -> int: ...
     def tokens_left(self) -> tuple[int, bool]: ...
     def fits(self, budget: int) -> bool: ...
     def walk_mask(self, row: NDArray[np.int32]) -> None: ...
@@ -94,3 +95,72 @@ def gather_dot(
     threads: int = 1,
 ) -> None: ...
 def allowed_ids(mask: NDArray[np.int32], limit: int) -> NDArray[np.int64] | None: ...
+def masked_softmax(
+    logits: object,
+    bitmask: object | None,
+    mask_index: object | None,
+    temperature: object,
+    limit: int,
+    out: object,
+    log: bool,
+    threads: int,
+    isa: str,
+) -> None: ...
+def masked_sample(
+    logits: object,
+    bitmask: object | None,
+    mask_index: object | None,
+    temperature: object,
+    top_k: object | None,
+    top_p: object | None,
+    min_p: object | None,
+    seed: object,
+    position: object,
+    gumbel: bool,
+    limit: int,
+    token: object,
+    logprob: object,
+    lse: object,
+    log_legal_mass: object | None,
+    status: object,
+    threads: int,
+    isa: str,
+) -> None: ...
+def masked_cross_entropy(
+    logits: object,
+    target: object,
+    bitmask: object | None,
+    mask_index: object | None,
+    weight: object | None,
+    ignore_index: int,
+    legality_weight: float,
+    limit: int,
+    grad: object | None,
+    loss: object,
+    log_legal_mass: object,
+    status: object,
+    threads: int,
+    isa: str,
+) -> None: ...
+def apply_bitmask(
+    logits: object,
+    bitmask: object | None,
+    mask_index: object | None,
+    limit: int,
+    threads: int,
+    isa: str,
+) -> None: ...
+def choose(
+    logits: NDArray[np.float32],
+    penalised: NDArray[np.float32] | None,
+    mask: NDArray[np.int32] | None,
+    size: int,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    min_p: float,
+    uniform: float,
+    likelihoods: bool,
+    isa: str = "",
+) -> tuple[int, float, float, int]: ...
+def softmax_isas() -> list[str]: ...

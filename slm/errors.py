@@ -411,6 +411,34 @@ class TrainingError(SlmError):
     code = "T001"
 
 
+# --- kernels --------------------------------------------------------------------------------------
+
+
+class KernelArgumentError(SlmError, ValueError):
+    """An argument of a function of `slm.kernels` that it cannot work with.
+
+    Attributes:
+        argument: its name.
+    """
+
+    code = "X001"
+
+    def __init__(
+        self, what: str, *, argument: str = "", at: Place | None = None, hint: str = ""
+    ) -> None:
+        self.argument = argument
+        super().__init__(what, at=at, hint=hint)
+
+
+class KernelUnavailable(SlmError):
+    """A backend of `slm.kernels` was asked for by name and is not there."""
+
+    code = "X002"
+
+
+# --- merging --------------------------------------------------------------------------------------
+
+
 class MergeError(SlmError):
     """Models, recipes or outputs of a merge that cannot be used."""
 
@@ -451,28 +479,3 @@ class OutputNotWritten(MergeError):
     """The merged model could not be written; nothing was left behind."""
 
     code = "W006"
-
-
-# --- kernels --------------------------------------------------------------------------------------
-
-
-class KernelArgumentError(SlmError, ValueError):
-    """An argument of a function of `slm.kernels` that it cannot work with.
-
-    Attributes:
-        argument: its name.
-    """
-
-    code = "X001"
-
-    def __init__(
-        self, what: str, *, argument: str = "", at: Place | None = None, hint: str = ""
-    ) -> None:
-        self.argument = argument
-        super().__init__(what, at=at, hint=hint)
-
-
-class KernelUnavailable(SlmError):
-    """A backend of `slm.kernels` was asked for by name and is not there."""
-
-    code = "X002"

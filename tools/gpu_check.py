@@ -237,6 +237,67 @@ def correct_same() -> None:
     say("sample: the same bits for 5 batches x 15 plans, graph replays, two streams")
 
 
+def correct_softmax() -> None:
+    """Probabilities and their logarithms against float64, all types, splits and kinds of rows."""
+    rows = 0
+    for name, out_name in (
+        ("float32", "float32"), ("bfloat16", "bfloat16"), ("bfloat16", "float32"),
+        ("float16", "float16"), ("float16", "float32"),
+    ):  # fmt: skip
+        for vocabulary in (7, 1000, 50257, 128256):
+            logits = (3 * torch.randn(8, vocabulary, device=DEVICE)).to(TYPES[name])
+            logits[3, ::7] = float("nan")
+            logits[4, 1::11] = float("inf")
+            table = masks(["none", "all", "97%", "k=64"], vocabulary)
+            index = torch.tensor([1, 2, 0, 2, 2, 3, 1, -1], dtype=torch.int32, device=DEVICE)
+            heat = torch.tensor([1, 0.7, 1, 1, 1, 1.5, 0, 0.3], device=DEVICE)
+            limit = min(vocabulary, 32 * table.shape[1])
+            for log in (False, True):
+                for plan in (None, Plan(2, 2, 4), Plan(0, 0, 8), Plan(1, 1, 5), Plan(1, 3, 16)):
+                    out = torch.full_like(logits, 7, dtype=TYPES[out_name])
+                    with forced(plan):
+                        cuda.softmax(logits, table, index, heat, limit, out, log)
+                    rows += check_softmax(out, logits, table, index, heat, log)
+    say(f"softmax: {rows} rows agree with float64 (types, five ways to split, log or not)")
+
+
+def check_softmax(out: Any, logits: Any, table: Any, index: Any, heat: Any, log: bool) -> int:
+    """Judges whole rows on the device, in float64."""
+    x = logits.double()
+    words = table.long() & 0xFFFFFFFF
+    bits = (words[:, :, None] >> torch.arange(32, device=DEVICE)) & 1
+    legal = bits.reshape(len(table), -1)[:, : x.shape[1]].bool()
+    legal = torch.where((index < 0)[:, None], True, legal[index.clamp(min=0).long()])
+    x = torch.where(legal & ~x.isnan(), x, float("-inf"))
+    top = x.amax(-1, keepdim=True)
+    t = torch.where(heat > 0, heat, 1.0).double()[:, None]
+    w = torch.where(x == top, 1.0, ((x - top) / t).exp()) * (x > float("-inf"))
+    p = w / w.sum(-1, keepdim=True)
+    first = torch.zeros_like(p).scatter_(1, (x == top).int().argmax(-1, keepdim=True), 1.0)
+    p = torch.where((heat > 0)[:, None], p, first)
+    p = torch.where(top == float("-inf"), 0.0, p)
+    have, want = out.double(), p.log() if log else p
+    if log:
+        deep = (x - top) / t - w.sum(-1, keepdim=True).log()
+        want = torch.where((p > 0) & torch.isfinite(top) & (heat > 0)[:, None], deep, want)
+    off = p == 0 if not log else (want == float("-inf"))
+    wrong = (have != want) & off
+    if log:  # where exp underflows in float64 already, the logarithm still is a number
+        wrong &= ~(torch.isfinite(x) & (heat > 0)[:, None])
+    step = {torch.float32: 2e-6, torch.bfloat16: 2.0**-8, torch.float16: 2.0**-10}[out.dtype]
+    tiny = 1e-5 if log else {torch.float16: 2.0**-24}.get(out.dtype, 1e-20)
+    # float32 loses digits of x - top where that is large: those of the smallest probabilities.
+    depth = 1 if log else 1 - p.clamp(min=1e-300).log() / 10
+    wrong |= ~off & ~((have - want).abs() <= step * depth * want.abs() + tiny)
+    if bool(wrong.any()):
+        at = wrong.nonzero()[0].tolist()
+        raise AssertionError(
+            f"softmax log={log} {logits.dtype} {tuple(logits.shape)} at {at}: "
+            f"{have[at[0], at[1]].item()} for {want[at[0], at[1]].item()}"
+        )
+    return len(x)
+
+
 # --- timing ---------------------------------------------------------------------------------------
 
 COLD_BYTES = 256 << 20
@@ -360,6 +421,56 @@ def timed_sample() -> None:
             say(f"{name} B={batch} cold read {base:.2f} " + str({k: round(v, 2) for k, v in times.items()}))
 
 
+def timed_stamps() -> None:
+    """Cycles since the start of the first warp of a row, B=1."""
+    import gpu_stamps
+
+    logits = (3 * torch.randn(1, 128256, device=DEVICE)).to(torch.bfloat16)
+    plans = [Plan(1, 4, 8), Plan(1, 4, 8, True), Plan(1, 3, 16), Plan(2, 4, 8), Plan(0, 0, 16)]
+    for kind in ("97%", "k=10"):
+        say(f"cycles to each step, {kind}")
+        gpu_stamps.measure(logits, masks([kind], 128256), plans, say)
+
+
+def timed_ways() -> None:
+    """Kernel variants: 97 % cold, no mask cold, k=64 cold, k=10 cold."""
+    say("us by variant and plan, V=128256 bf16 cold: none | 97% | k=64 | k=10")
+    tried = {
+        1: [("", (1, 4, 8)), ("", (1, 4, 8, 1)), ("", (1, 4, 16)), ("", (2, 5, 4)), ("_four", (1, 4, 8))],
+        8: [("", (1, 4, 8)), ("", (1, 4, 8, 1)), ("_four", (1, 4, 8))],
+        64: [("", (1, 1, 32)), ("_double", (1, 1, 32)), ("_double", (1, 1, 16)), ("_double", (1, 2, 16)), ("_double80", (1, 2, 8)), ("_double80", (1, 1, 8)), ("_four", (1, 1, 32))],
+        256: [("", (0, 0, 16)), ("_double", (0, 0, 16)), ("_double", (1, 1, 8)), ("_double80", (0, 0, 8)), ("_double80", (1, 1, 8)), ("_double80", (1, 2, 4)), ("_four", (0, 0, 16))],
+        1024: [("", (0, 0, 4)), ("", (0, 0, 2)), ("_double", (0, 0, 8)), ("_double", (0, 0, 4)), ("_double80", (0, 0, 8)), ("_double80", (0, 0, 4)), ("_double80", (0, 0, 3)), ("_four", (0, 0, 4)), ("_four", (0, 0, 2)), ("_four", (0, 0, 8))],
+    }
+    for batch, ways in tried.items():
+        buffers = Buffers(batch, 128256, torch.bfloat16, True)
+        line = []
+        for way, numbers in ways:
+            gather, bits, warps, *eager = numbers
+            os.environ["SLM_WAY"] = way
+            with forced(Plan(gather, bits, warps, bool(eager))):
+                try:
+                    got = [time_sample(batch, 128256, k, buffers) for k in ("none", "97%", "k=64", "k=10")]
+                except Exception as error:
+                    line.append(f"{way}{numbers}: {type(error).__name__} {str(error)[:60]}")
+                    continue
+            name = f"{way}{'BCT'[gather]}{bits}/{warps}{'e' if eager else ''}"
+            RESULTS[f"way B={batch} {name}"] = got
+            line.append(f"{name} " + "|".join(f"{t:.2f}" for t in got))
+        os.environ["SLM_WAY"] = ""
+        say(f"B={batch}: " + "  ".join(line))
+        del buffers
+    floor = Floor(runtime.device(0).architecture, torch.zeros(4, dtype=torch.int32, device=DEVICE))
+    for blocks, cluster in ((1, 1), (16, 1), (16, 8), (16, 16)):
+        took = microseconds(
+            lambda _, b=blocks, c=cluster: floor.nothing(
+                torch.cuda.current_stream().cuda_stream, b, 256, c
+            ),
+            200,
+        )
+        say(f"an empty kernel, {blocks} blocks in clusters of {cluster}: {took:.2f} us")
+
+
 def timed_plans() -> None:
     """Which split is best where: the numbers behind plan.py."""
     say("us by plan (gather/split/warps, e: eager), V=128256 bf16, 97 % mask, cold | hot | k=64 cold")
@@ -389,6 +500,45 @@ def timed_plans() -> None:
             line.append(f"{name} {a:.2f}|{b:.2f}|{c:.2f}")
         say(f"B={batch}: " + "  ".join(line))
         del cold, hot
+
+
+def timed_softmax() -> None:
+    """Softmax by plan, beside a copy of the same bytes and torch's softmax of the unmasked logits."""
+    say("us of masked_softmax bf16 -> bf16, V=128256, 97 % mask, cold: copy, torch.softmax, by plan")
+    plans = {
+        1: [None, (1, 3, 16), (1, 4, 8), (1, 2, 16)],
+        8: [None, (1, 3, 16), (1, 4, 8), (1, 2, 16)],
+        64: [None, (1, 1, 16), (1, 2, 16), (1, 2, 8), (0, 0, 16)],
+        256: [None, (1, 1, 16), (0, 0, 16), (0, 0, 8)],
+        1024: [None, (1, 1, 16), (0, 0, 16), (0, 0, 8)],
+    }
+    for batch, tried in plans.items():
+        buffers = Buffers(batch, 128256, torch.bfloat16, True)
+        buffers.count = min(buffers.count, 300)
+        out = torch.empty_like(buffers.logits)
+        tables = mask_for("97%", batch, 128256, buffers.copies)
+
+        def one(i: int, b: Any = buffers, o: Any = out, m: Any = tables) -> Any:
+            k = i % b.copies
+            return cuda.softmax(b[i], m[k], None, 0.8, 128256, o[k], False)
+
+        def copy(i: int, b: Any = buffers, o: Any = out) -> Any:
+            o[i % b.copies].copy_(b[i])
+
+        def plain(i: int, b: Any = buffers, o: Any = out) -> Any:
+            torch.softmax(b[i], -1, out=o[i % b.copies])
+
+        base, other = microseconds(copy, buffers.count), microseconds(plain, buffers.count)
+        line = [f"copy {base:.2f}", f"torch {other:.2f}"]
+        for numbers in tried:
+            with forced(Plan(*numbers) if numbers else None):
+                took = microseconds(one, buffers.count)
+            name = f"{'BCT'[numbers[0]]}{numbers[1]}/{numbers[2]}" if numbers else "default"
+            RESULTS[f"softmax B={batch} {name}"] = took
+            line.append(f"{name} {took:.2f}")
+        RESULTS[f"softmax B={batch} copy, torch"] = (base, other)
+        say(f"B={batch}: " + "  ".join(line))
+        del buffers, out, tables
 
 
 def timed_peers() -> None:
@@ -434,10 +584,14 @@ def timed_eager() -> None:
 SECTIONS: dict[str, Callable[[], None]] = {
     "floor": timed_floor,
     "correct": correct_sample,
+    "softmax": correct_softmax,
     "same": correct_same,
     "far": correct_far,
     "plans": timed_plans,
+    "stamps": timed_stamps,
+    "ways": timed_ways,
     "sample": timed_sample,
+    "softmax-times": timed_softmax,
     "peers": timed_peers,
     "eager": timed_eager,
 }

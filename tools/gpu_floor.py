@@ -52,7 +52,9 @@ class Floor:
             params, blocks=blocks, threads=threads, shared=0, cluster=1, stream=stream
         )
 
-    def nothing(self, stream: int) -> None:
+    def nothing(self, stream: int, blocks: int = 1, threads: int = 32, cluster: int = 1) -> None:
         """A launch that does nothing: the price of a node in a graph."""
         params = _Params(0, 0, self._out.data_ptr())
-        self._nothing.launch(params, blocks=1, threads=32, shared=0, cluster=1, stream=stream)
+        self._nothing.launch(
+            params, blocks=blocks, threads=threads, shared=0, cluster=cluster, stream=stream
+        )

@@ -82,6 +82,13 @@ bool fill_row(Session& session, nb::handle array, nb::handle row) {
   return true;
 }
 
+/// One number for what the mask depends on: equal numbers, equal masks.
+nb::object mask_key(Session& session) {
+  Session::Place at = session.place();
+  nb::int_ engine(at.engine);
+  return (engine << nb::int_(33)) | nb::int_(std::uint64_t{at.state} << 1 | (at.finished ? 1 : 0));
+}
+
 std::int64_t token_of(const Session& session, nb::handle token) {
   return plain_index(token, session.engine().trie().vocabulary());
 }
@@ -189,6 +196,7 @@ void bind_session(nb::module_& m) {
       .def("fill_mask", &fill_mask, "row"_a)
       .def("fill_row", &fill_row, "bitmask"_a.none(), "row"_a.none())
       .def("fill_mask_within", &fill_mask_within, "row"_a, "budget"_a)
+      .def("mask_key", &mask_key)
       .def("tokens_left", &tokens_left)
       .def("fits", &fits, "budget"_a)
       .def("walk_mask", &walk_mask, "row"_a)

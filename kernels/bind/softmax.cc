@@ -2,6 +2,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
@@ -48,6 +49,7 @@ struct Memory {
     rows = rank == 2 ? array.shape(0) : 1;
     columns = array.shape(rank - 1);
     stride = rank == 2 ? array.stride(0) * static_cast<std::int64_t>(array.itemsize()) : 0;
+    if (rows == 0 || columns == 0) return;
     if ((columns > 1 && array.stride(rank - 1) != 1) ||
         reinterpret_cast<std::uintptr_t>(data) % array.itemsize() != 0) {
       refuse(argument, "not contiguous in its last dimension, or not aligned", expected);
@@ -336,7 +338,7 @@ using Words = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::dev
 std::tuple<std::int64_t, double, double, std::size_t> choose(
     Vector logits, std::optional<Vector> penalised, std::optional<Words> mask, std::size_t size,
     double temperature, std::int64_t top_k, double top_p, double min_p, double uniform,
-    const std::string& isa) {
+    bool likelihoods, const std::string& isa) {
   const std::size_t words = (size + 31) / 32;
   if (logits.shape(0) < size || (penalised && penalised->shape(0) < size)) {
     refuse("logits", "too short", "as long as the vocabulary");
@@ -355,9 +357,10 @@ std::tuple<std::int64_t, double, double, std::size_t> choose(
   draw.top_p = top_p;
   draw.min_p = min_p;
   draw.uniform = uniform;
-  draw.mass = !penalised;
+  draw.mass = likelihoods && !penalised;
   Drawn drawn = sample_row(passes, space, seen, draw);
-  if (penalised && drawn.token >= 0) drawn = likelihood(passes, space, row, drawn.token);
+  if (likelihoods && penalised && drawn.token >= 0)
+    drawn = likelihood(passes, space, row, drawn.token);
   std::size_t legal = size;
   if (mask && size > 0) {
     std::uint32_t last = row.mask[words - 1];
@@ -390,7 +393,8 @@ void bind_softmax(nb::module_& m) {
   m.def("apply_bitmask", &apply_bitmask, "logits"_a, "bitmask"_a.none(), "mask_index"_a.none(),
         "limit"_a, "threads"_a, "isa"_a);
   m.def("choose", &choose, "logits"_a, "penalised"_a.none(), "mask"_a.none(), "size"_a,
-        "temperature"_a, "top_k"_a, "top_p"_a, "min_p"_a, "uniform"_a, "isa"_a = "");
+        "temperature"_a, "top_k"_a, "top_p"_a, "min_p"_a, "uniform"_a, "likelihoods"_a,
+        "isa"_a = "");
   m.def("softmax_isas", &softmax_isas);
 }
 

@@ -1,6 +1,7 @@
 #include "core/engine.h"
 
 #include <algorithm>
+#include <atomic>
 #include <stdexcept>
 
 #include "core/earley.h"
@@ -62,9 +63,19 @@ struct Engine::Tables {
   std::unique_ptr<BudgetMasks> budgets;  // made when first asked for
 };
 
+namespace {
+
+std::uint64_t next_serial() noexcept {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
+}  // namespace
+
 Engine::Engine(Program program, std::shared_ptr<VocabularyTables> vocabulary,
                std::vector<TokenId> end_tokens, std::size_t memory)
-    : vocabulary_(std::move(vocabulary)),
+    : serial_(next_serial()),
+      vocabulary_(std::move(vocabulary)),
       end_tokens_(std::move(end_tokens)),
       memory_(memory),
       tables_(std::make_unique<Tables>(std::move(program), *vocabulary_, memory / 4)),

@@ -120,6 +120,9 @@ class Engine {
   const TokenTrie& trie() const noexcept { return vocabulary_->trie; }
   std::span<const TokenId> end_tokens() const noexcept { return end_tokens_; }
 
+  /// No other engine of this process has it, or had it.
+  std::uint64_t serial() const noexcept { return serial_; }
+
   /// Whether the tables have outgrown their memory. Checked now and then, as they grow.
   bool full() const noexcept { return full_.load(std::memory_order_relaxed); }
 
@@ -150,6 +153,7 @@ class Engine {
   StateId walk(StateId state, std::string_view bytes);
   BudgetMasks& budgets();
 
+  const std::uint64_t serial_;
   std::shared_ptr<VocabularyTables> vocabulary_;
   std::vector<TokenId> end_tokens_;
   std::size_t memory_;

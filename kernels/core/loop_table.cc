@@ -17,9 +17,9 @@ LoopTable::LoopTable(RegexPool& pool, const TokenIndex& index, NodeId body)
       chars_(pool.single_characters(body)),
       first_(pool.first_bytes(body)),
       stay_(index.made_of(chars_)) {
-  // Tokens with anything but those characters stay if they run through other rounds. Where few bytes
-  // begin those, few tokens hold one; else they are found from place to place in the trie, which
-  // comes to no token that leaves the loop early.
+  // Tokens with anything but those characters stay if they run through other rounds. Where few
+  // bytes begin those, few tokens hold one; else they are found from place to place in the trie,
+  // which comes to no token that leaves the loop early.
   std::size_t holders = 0;
   ByteSet others;
   for (std::size_t b = 0; b < 256; ++b) {

@@ -35,6 +35,18 @@ class Session {
   TokensLeft tokens_left();
   bool fits(Cost budget);
 
+  /// Sessions of one engine whose place is the same have the same mask. No end: an engine that is
+  /// full is left first, so places stay few.
+  struct Place {
+    std::uint64_t engine;  // its serial number
+    StateId state;
+    bool finished;
+  };
+  Place place() {
+    settle();
+    return {engine_->serial(), history_.state(), finished_};
+  }
+
   /// Moves past a token, or returns false and changes nothing. After an end token, a further one
   /// changes nothing either.
   bool accept(TokenId token);

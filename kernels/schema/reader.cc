@@ -189,10 +189,18 @@ std::string Reader::uri_of(const Value& id, const std::string& base) {
   return ask("join", base, id.text)[0];
 }
 
+/// A resource inside the schema may be written in another draft, which Python reads.
+void Reader::check_dialect(const Value& resource) const {
+  const Value* declared = find(resource, Keyword::kSchema);
+  if (guessed_ || declared == nullptr || !declared->is(Kind::kString)) return;
+  if (dialect(declared->text) != draft_) throw Deferred("a resource of another draft");
+}
+
 Resource* Reader::resource(const std::string& uri, const Value* raw, const Pointer* pointer) {
   index(nullptr);
   auto found = resources_.find(uri);
   if (found != resources_.end() && found->second->root == raw) return found->second;
+  check_dialect(*raw);
   made_.push_back(std::make_unique<Resource>(Resource{uri, raw, pointer, false, {}}));
   resources_.try_emplace(uri, made_.back().get());
   return made_.back().get();
@@ -306,6 +314,7 @@ void Reader::index(Resource* start) {
     const Value* id = own_id(*raw);
     if (id != nullptr && raw != resource->root) {
       std::string uri = uri_of(*id, resource->uri);
+      check_dialect(*raw);
       made_.push_back(std::make_unique<Resource>(Resource{uri, raw, pointer, true, {}}));
       resource = made_.back().get();
       resources_.try_emplace(uri, resource);

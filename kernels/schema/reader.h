@@ -77,6 +77,7 @@ class Reader {
   bool ref_overrides() const { return draft_ <= Draft::k7 && !guessed_; }
   const Value* own_id(const Value& raw) const;
   std::string uri_of(const Value& id, const std::string& base);
+  void check_dialect(const Value& resource) const;
   Resource* resource(const std::string& uri, const Value* raw, const Pointer* pointer);
   Target target(const SchemaNode& node, std::string_view reference);
   Target walk(Resource* resource, std::string_view fragment);

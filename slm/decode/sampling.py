@@ -16,13 +16,20 @@ wins over everything finite; ids past the vocabulary (padding of the output laye
 are never drawn; a row draws from its own generator, one number a token, so what it gets does not
 depend on the batch it is in. Without a mask the number is spent on the first draw, and one more on
 the second where there is one: equal seeds give equal outputs, though other ones than with masks.
+
+Two implementations: the kernels in C++ (`slm.kernels.cpu`) where they are built, and numpy, in
+float64, which is the slow twin that tests compare them with, and what runs without them or with
+``SLM_ENGINE=reference``. Both take the same random number and draw the same token, but where the
+number falls within rounding (about 1e-7) of the border between two.
 """
 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from numbers import Integral, Real
 from typing import Any
 
@@ -30,6 +37,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slm.errors import InvalidSampling, LogitsMismatch
+
+_MOST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +162,7 @@ class Sampler:
     def __init__(self, sampling: Sampling, seed: int | None, vocabulary_size: int) -> None:
         self.sampling = sampling
         self.vocabulary_size = vocabulary_size
+        self._kernel = _kernel()
         self._random = np.random.Generator(np.random.Philox(check_seed(seed)))
         self._seen = np.zeros(vocabulary_size, np.bool_)
 
@@ -176,10 +186,17 @@ class Sampler:
         Raises:
             LogitsMismatch: the logits are too short, or none of the legal ones is above -inf.
 
-        Cost: O(vocabulary), a few passes; a sort of the legal tokens with top-p.
+        Cost: the mask and the logits it leaves; with likelihoods all of them, once. In numpy, a few
+        passes over the vocabulary, and a sort of the legal tokens with top-p.
         """
         size = self.vocabulary_size
-        scores = self._scores(logits)
+        self._check(logits)
+        if self._kernel is not None and logits.dtype == np.float32:
+            drawn, logprob, mass, count = self._run(logits[:size], mask, size, likelihoods)
+            if drawn < 0:
+                raise _nothing(count)
+            return Pick(drawn, logprob, mass, count)
+        scores = _cleaned(logits[:size])
         legal = np.arange(size) if mask is None else np.flatnonzero(unpack_mask(mask, size))
         drawn = self._draw_legal(scores[legal], legal)
         if not likelihoods:
@@ -203,6 +220,11 @@ class Sampler:
                 f"logits of shape {logits.shape} for {len(legal)} legal tokens",
                 hint="a session's feed_masked returns one logit for each id it names",
             )
+        if self._kernel is not None and logits.dtype == np.float32:
+            place, _, _, count = self._run(logits, None, len(legal), False, legal)
+            if place < 0:
+                raise _nothing(count)
+            return Pick(int(legal[place]), None, None, count)
         return Pick(self._draw_legal(_cleaned(logits), legal), None, None, len(legal))
 
     def choose_unmasked(
@@ -226,10 +248,18 @@ class Sampler:
 
         Cost: as `choose`, and one or two questions to `is_legal`.
         """
-        how = self.sampling
-        scores = self._scores(logits)
+        how, size = self.sampling, self.vocabulary_size
+        self._check(logits)
         if how.temperature > 0 and (how.top_k is not None or how.top_p < 1):
             return None
+        if self._kernel is not None and logits.dtype == np.float32:
+            if how.temperature > 0 and how.min_p > 0:
+                best = self._run(logits[:size], None, size, False, greedy=True)[0]
+                if best < 0 or not is_legal(best):
+                    return None
+            drawn, logprob, _, _ = self._run(logits[:size], None, size, likelihoods)
+            return Pick(drawn, logprob, None, None) if drawn >= 0 and is_legal(drawn) else None
+        scores = _cleaned(logits[:size])
         if scores.max(initial=-np.inf) == -np.inf:
             return None  # `choose` says so if no legal token is better
         everything = np.arange(self.vocabulary_size)
@@ -243,31 +273,70 @@ class Sampler:
         logprob = _likelihood(scores, everything, drawn)[0] if likelihoods else None
         return Pick(drawn, logprob, None, None)
 
-    def _scores(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _check(self, logits: NDArray[np.float32]) -> None:
         size = self.vocabulary_size
         if logits.ndim != 1 or logits.shape[0] < size:
             raise LogitsMismatch(
                 f"logits of shape {logits.shape} for a vocabulary of {size} tokens",
                 hint="the model and the tokenizer do not belong together",
             )
-        return _cleaned(logits[:size])
+
+    def _run(
+        self,
+        logits: NDArray[np.float32],
+        mask: NDArray[np.int32] | None,
+        size: int,
+        likelihoods: bool,
+        ids: NDArray[np.int64] | None = None,
+        greedy: bool = False,
+    ) -> tuple[int, float | None, float | None, int]:
+        """The kernel's draw: the token's place, logprob, legal mass, and how many are legal.
+
+        Args:
+            logits: (size,).
+            mask: (ceil(size / 32),), or None.
+            size: how many logits there are.
+            likelihoods: whether logprob and mass are wanted.
+            ids: (size,): the tokens whose logits these are; None for 0, 1, 2, …
+            greedy: whether the likeliest token is wanted, whatever the temperature.
+        """
+        assert self._kernel is not None
+        how = self.sampling
+        logits = np.ascontiguousarray(logits)
+        penalised = None
+        if how.repetition_penalty != 1:
+            seen = np.flatnonzero(self._seen if ids is None else self._seen[ids])
+            penalised = logits.copy()
+            penalised[seen] = self._penalty(logits[seen].astype(np.float64))
+        if mask is not None:
+            mask = np.ascontiguousarray(mask).view(np.int32)
+        temperature = 0.0 if greedy else float(how.temperature)
+        number = self._random.random() if temperature > 0 else 0.0
+        token, logprob, mass, legal = self._kernel(
+            logits, penalised, mask, size, temperature, how.top_k, how.top_p, how.min_p, number,
+            likelihoods,
+        )  # fmt: skip
+        return (token, logprob, mass, legal) if likelihoods else (token, None, None, legal)
 
     def _draw_legal(self, scores: NDArray[np.float64], legal: NDArray[np.intp]) -> int:
         if not len(legal) or scores.max() == -np.inf:
-            raise LogitsMismatch(
-                f"none of the {len(legal)} legal tokens has a logit above -inf",
-                hint="the model computes NaN or -inf here: check its weights and its dtype",
-            )
+            raise _nothing(len(legal))
         return int(legal[self._draw(scores, legal)])
 
     def _penalised(
         self, scores: NDArray[np.float64], legal: NDArray[np.intp]
     ) -> NDArray[np.float64]:
-        by = self.sampling.repetition_penalty
-        if by == 1:
+        if self.sampling.repetition_penalty == 1:
             return scores
-        seen = self._seen[legal]
-        return np.where(seen, np.where(scores > 0, scores / by, scores * by), scores)
+        return np.where(self._seen[legal], self._penalty(scores), scores)
+
+    def _penalty(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Float32 numbers again, as logits are; finite ones stay finite."""
+        by = self.sampling.repetition_penalty
+        with np.errstate(over="ignore", invalid="ignore"):
+            changed = np.where(scores > 0, scores / by, scores * by)
+        bounded = np.where(np.isfinite(scores), np.clip(changed, -_MOST, _MOST), scores)
+        return bounded.astype(np.float32).astype(np.float64)
 
     def _draw(self, scores: NDArray[np.float64], legal: NDArray[np.intp]) -> int:
         """The place of the drawn token in `legal`."""
@@ -282,9 +351,9 @@ class Sampler:
         with np.errstate(over="ignore"):
             weights = np.exp((scores - top) / how.temperature)
         if how.top_k is not None and how.top_k < len(weights):
-            weights = _keep_largest(weights, how.top_k)
+            weights[~_largest(scores, how.top_k)] = 0
         if how.top_p < 1:
-            order = np.argsort(-weights, kind="stable")
+            order = np.argsort(-scores, kind="stable")
             before = np.cumsum(weights[order]) - weights[order]
             weights[order[before >= how.top_p * weights.sum()]] = 0
         if how.min_p > 0:
@@ -301,13 +370,32 @@ def _cleaned(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return scores
 
 
-def _keep_largest(weights: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """The `count` largest weights, of equals those with the lowest ids; the others become 0."""
-    threshold = np.partition(weights, -count)[-count]
-    kept = weights > threshold
-    equals = np.flatnonzero(weights == threshold)
+def _largest(scores: NDArray[np.float64], count: int) -> NDArray[np.bool_]:
+    """Which are the `count` largest scores, of equals those with the lowest ids."""
+    threshold = np.partition(scores, -count)[-count]
+    kept: NDArray[np.bool_] = scores > threshold
+    equals = np.flatnonzero(scores == threshold)
     kept[equals[: count - np.count_nonzero(kept)]] = True
-    return np.where(kept, weights, 0.0)
+    return kept
+
+
+def _nothing(legal: int) -> LogitsMismatch:
+    return LogitsMismatch(
+        f"none of the {legal} legal tokens has a logit above -inf",
+        hint="the model computes NaN or -inf here: check its weights and its dtype",
+    )
+
+
+def _kernel() -> Callable[..., tuple[int, float, float, int]] | None:
+    """`slm.kernels.cpu.choose`, where the kernels are built and not switched off."""
+    if os.environ.get("SLM_ENGINE") == "reference":
+        return None
+    try:
+        module = import_module("slm.kernels.cpu")
+    except ImportError:
+        return None
+    choose: Callable[..., tuple[int, float, float, int]] = module.choose
+    return choose
 
 
 def _likelihood(

@@ -23,6 +23,7 @@ Lookbehind of a fixed few characters is decided by remembering the last symbols 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -68,12 +69,12 @@ def leftmost_first_language(
             raise refuse("an anchor", r"\^|\$|\\[AZ]")
         if isinstance(node, Look) and node.ahead:
             raise refuse("a lookahead assertion", r"\(\?[=!]")
-        if isinstance(node, Quantified) and node.high != 1 and not _nothing_last(node.body):
+        if isinstance(node, Quantified) and node.high != 1 and not nothing_last(node.body):
             raise refuse("a loop whose body prefers to match nothing", r"\*|\+|\{")
     looks = any(isinstance(node, Look) for node in walk_nodes(pattern.root))
     if not looks and order_is_harmless(pattern.root):
         return lower(pattern.root, search=False, refuse=refuse)
-    nfa = _Nfa.of(pattern.root, refuse, place)
+    nfa = Nfa.of(pattern.root, refuse, place)
     machine = _Determinised(nfa, ordered=True, at_text_start=False, refuse=refuse, place=place)
     if not looks and machine.cuts_nothing():
         return lower(pattern.root, search=False, refuse=refuse)
@@ -96,7 +97,7 @@ def language_with_lookbehind(root: Node, *, search: bool, refuse: Refuse) -> Reg
     if search:
         parts = (*(() if left else (anything,)), root, *(() if right else (anything,)))
         root = Sequence(parts)
-    nfa = _Nfa.of(root, refuse, None)
+    nfa = Nfa.of(root, refuse, None)
     return _Determinised(nfa, ordered=False, at_text_start=True, refuse=refuse, place=None).dfa()
 
 
@@ -184,49 +185,89 @@ def _first(node: Node) -> tuple[CharSet, bool]:
             return CharSet.EMPTY, True
 
 
-def _nothing_last(node: Node) -> bool:
+def nothing_last(node: Node) -> bool:
     """Whether the node, if it can match nothing, prefers everything else to that."""
     match node:
         case Sequence(parts):
-            return not _first(node)[1] or all(_nothing_last(part) for part in parts)
+            return not _first(node)[1] or all(nothing_last(part) for part in parts)
         case Branch(options):
-            return not any(_first(option)[1] for option in options[:-1]) and _nothing_last(
+            return not any(_first(option)[1] for option in options[:-1]) and nothing_last(
                 options[-1]
             )
         case Quantified(body, low, _, greedy):
             empty = _first(body)[1]
-            return (greedy or (low > 0 and not empty)) and (not empty or _nothing_last(body))
+            return (greedy or (low > 0 and not empty)) and (not empty or nothing_last(body))
         case _:
             return True
 
 
 # --- the ordered automaton ------------------------------------------------------------------------
 
-_CHAR, _SPLIT, _LOOK, _MATCH = range(4)
+_CHAR, _SPLIT, _LOOK, _MATCH, _AHEAD = range(5)
 
 
 @dataclass(slots=True)
-class _Nfa:
+class Nfa:
     """Thompson's automaton with ordered branches; state 0 is the match."""
 
     kinds: list[int] = field(default_factory=lambda: [_MATCH])
-    # _CHAR: (class number, next); _SPLIT: states in order; _LOOK: (look number, next)
+    # _CHAR: (class number, next); _SPLIT: states in order; _LOOK: (look number, next);
+    # _AHEAD: (rest number, next, whether it is negative)
     edges: list[tuple[int, ...]] = field(default_factory=lambda: [()])
     symbols: tuple[CharSet, ...] = ()
     members: list[frozenset[int]] = field(default_factory=list)  # class number -> symbols
     looks: list[tuple[tuple[frozenset[int], ...], bool]] = field(default_factory=list)
     start: int = 0
+    rests: list[Regular] = field(default_factory=list)  # what lookahead assertions want to see
     _classes: dict[CharSet, int] = field(default_factory=dict)
     _place: Place | None = None
+    _rest_of: Callable[[Node], Regular] | None = None
 
     @classmethod
-    def of(cls, root: Node, refuse: Refuse, place: Place | None) -> _Nfa:
-        nfa = cls(_place=place)
+    def of(
+        cls,
+        root: Node,
+        refuse: Refuse,
+        place: Place | None,
+        ahead: Callable[[Node], Regular] | None = None,
+    ) -> Nfa:
+        """The automaton of a pattern.
+
+        Args:
+            root: the pattern.
+            refuse: makes the error for what has no automaton.
+            place: where it stands.
+            ahead: what a lookahead assertion wants to see, up to the end of the text; None: there
+                may be none.
+        """
+        nfa = cls(_place=place, _rest_of=ahead)
         nfa.symbols = partition(charsets_of(root))
         nfa.start = nfa.build(root, 0, refuse)
         return nfa
 
+    def steps(self, state: int) -> list[tuple[int, int]]:
+        """(symbol, next) of a state that reads a character."""
+        if self.kinds[state] != _CHAR:
+            return []
+        number, then = self.edges[state]
+        return [(symbol, then) for symbol in self.members[number]]
+
+    def split(self, state: int) -> tuple[int, ...] | None:
+        """The states a branching one leads to, in order."""
+        return self.edges[state] if self.kinds[state] == _SPLIT else None
+
+    def look(self, state: int) -> tuple[int, int] | None:
+        """(look number, next) of a state that looks behind."""
+        edges = self.edges[state]
+        return (edges[0], edges[1]) if self.kinds[state] == _LOOK else None
+
+    def ahead_of(self, state: int) -> tuple[int, int, bool] | None:
+        """(rest number, next, negative) of a state that looks ahead."""
+        edges = self.edges[state]
+        return (edges[0], edges[1], bool(edges[2])) if self.kinds[state] == _AHEAD else None
+
     def add(self, kind: int, *edges: int) -> int:
+        """A new state."""
         if len(self.kinds) >= MAX_NFA_STATES:
             raise GrammarTooComplex(
                 f"a regular expression needs more than {MAX_NFA_STATES} states",
@@ -270,6 +311,11 @@ class _Nfa:
                 members = tuple(self.members[self.number(charset)] for charset in row)
                 self.looks.append((members, negative))
                 return self.add(_LOOK, len(self.looks) - 1, then)
+            case Look(body, True, negative) if self._rest_of is not None:
+                rest = self._rest_of(body)
+                if rest not in self.rests:
+                    self.rests.append(rest)
+                return self.add(_AHEAD, self.rests.index(rest), then, int(negative))
             case Look():
                 raise refuse("lookahead beside lookbehind", r"\(\?[=!]")
             case Anchor():
@@ -278,6 +324,7 @@ class _Nfa:
     def loop(
         self, body: Node, low: int, high: int | None, greedy: bool, then: int, refuse: Refuse
     ) -> int:
+        """The state from which a repetition matches and then `then` goes on."""
         empty = _first(body)[1]
         if high is None:
             # x{n,} is n copies and x*; x* is (x+)? so that an empty pass leaves the loop, as in
@@ -310,7 +357,7 @@ class _Determinised:
 
     def __init__(
         self,
-        nfa: _Nfa,
+        nfa: Nfa,
         *,
         ordered: bool,
         at_text_start: bool,

@@ -74,6 +74,43 @@ def minimise(
     return _as_dfa(moves, final, symbols, block)
 
 
+def determinise(
+    moves: Sequence[Mapping[int, Iterable[int]]],
+    starts: Iterable[int],
+    accepting: Iterable[int],
+    limit: int,
+) -> tuple[list[dict[int, int]], list[int]] | None:
+    """The subset construction: moves and accepting states of an automaton that begins in state 0.
+
+    Args:
+        moves: target states by symbol number, for each state.
+        starts: the states it may begin in.
+        accepting: the accepting states.
+        limit: the most states there may be; None is returned where there would be more.
+    """
+    final = set(accepting)
+    start = frozenset(starts)
+    numbers: dict[frozenset[int], int] = {start: 0}
+    queue = [start]
+    rows: list[dict[int, int]] = []
+    for states in queue:  # grows while it is walked
+        reached: dict[int, set[int]] = {}
+        for state in states:
+            for symbol, targets in moves[state].items():
+                reached.setdefault(symbol, set()).update(targets)
+        row: dict[int, int] = {}
+        for symbol, found in reached.items():
+            key = frozenset(found)
+            if key not in numbers:
+                if len(numbers) >= limit:
+                    return None
+                numbers[key] = len(numbers)
+                queue.append(key)
+            row[symbol] = numbers[key]
+        rows.append(row)
+    return rows, [number for states, number in numbers.items() if states & final]
+
+
 def _useful(moves: Sequence[Mapping[int, int]], final: set[int]) -> list[int]:
     """States from which an accepting one can be reached, in order."""
     sources: dict[int, set[int]] = {}

@@ -23,7 +23,12 @@ Dialect = Literal["python", "ecma262"]
 
 
 def parse_pattern(
-    text: str, *, dialect: Dialect, flags: str = "", place: Place | None = None
+    text: str,
+    *,
+    dialect: Dialect,
+    flags: str = "",
+    place: Place | None = None,
+    assertions: bool = False,
 ) -> Pattern:
     """Parse a regular expression.
 
@@ -32,13 +37,16 @@ def parse_pattern(
         dialect: ``"python"`` (the `re` module) or ``"ecma262"`` (JSON Schema, ``u`` flag).
         flags: letters out of ``aimsux`` for Python, out of ``us`` for ECMA-262.
         place: where the pattern stands, for messages.
+        assertions: with Python's dialect, write anchors and word boundaries as lookaround.
 
     Raises:
         PatternError: the pattern is malformed.
         UnsupportedPattern: a construct that no regular language has, named with its column.
     """
     root = (
-        parse_python(text, flags, place) if dialect == "python" else parse_ecma(text, flags, place)
+        parse_python(text, flags, place, assertions=assertions)
+        if dialect == "python"
+        else parse_ecma(text, flags, place)
     )
     return Pattern(text, dialect, flags, root)
 

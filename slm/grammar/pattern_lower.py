@@ -52,6 +52,14 @@ def lower(root: Node, *, search: bool, refuse: Refuse) -> Regular:
     return close(variants(root, refuse), search=search)
 
 
+def rest_language(body: Node, refuse: Refuse) -> Regular:
+    """The texts, up to the end of all text, of which `body` matches a beginning.
+
+    `^` holds nowhere: something stands before.
+    """
+    return _WithLookahead(False, refuse).before(body, r.ANYTHING, at_start=False)
+
+
 def close(found: Variants, *, search: bool) -> Regular:
     """The texts of all variants whose demands the two ends of the text meet."""
     options = []

@@ -35,8 +35,10 @@ _LETTERS = {
 _WANTED = re.IGNORECASE | re.MULTILINE | re.DOTALL | re.ASCII
 
 
-def parse_python(text: str, flags: str, place: Place | None) -> Node:
+def parse_python(text: str, flags: str, place: Place | None, *, assertions: bool = False) -> Node:
     """The tree of a Python pattern.
+
+    `assertions`: anchors and word boundaries become the lookaround assertions that they mean.
 
     Raises:
         PatternError: Python's `re` refuses the pattern; the message and the column are Python's.
@@ -78,7 +80,7 @@ def parse_python(text: str, flags: str, place: Place | None) -> Node:
         raise PatternError(
             f"malformed regular expression: {error}", at=pattern_place(text, place)
         ) from error
-    return _Reader(text, place).sequence(tree, final)
+    return _Reader(text, place, assertions).sequence(tree, final)
 
 
 def pattern_place(
@@ -100,8 +102,8 @@ def pattern_place(
 class _Reader:
     """Turns one parse tree of `re` into ours."""
 
-    def __init__(self, text: str, place: Place | None) -> None:
-        self.text, self.place = text, place
+    def __init__(self, text: str, place: Place | None, assertions: bool) -> None:
+        self.text, self.place, self.assertions = text, place, assertions
 
     def sequence(self, items: Any, flags: re.RegexFlag) -> Node:
         parts = [self.node(op, value, flags) for op, value in items]
@@ -157,6 +159,8 @@ class _Reader:
         return (flags | re.RegexFlag(add)) & ~re.RegexFlag(remove)
 
     def anchor(self, code: Any, flags: re.RegexFlag) -> Node:
+        if self.assertions:
+            return _as_assertion(code, flags)
         if code is _codes.AT_BEGINNING:
             if flags & re.MULTILINE:
                 raise self.unsupported("a multi-line anchor", r"\^")
@@ -202,6 +206,34 @@ class _Reader:
             at=pattern_place(self.text, self.place, offset or 0),
             hint="write the pattern without it",
         )
+
+
+def _as_assertion(code: Any, flags: re.RegexFlag) -> Node:
+    """An anchor or a word boundary as what it asks about the characters around it."""
+    line = bool(flags & re.MULTILINE)
+    anything, no_newline = Class(CharSet.ALL), Class(~classes.NEWLINE)
+    if code in (_codes.AT_BEGINNING, _codes.AT_BEGINNING_STRING):
+        inside = no_newline if line and code is _codes.AT_BEGINNING else anything
+        return Look(inside, ahead=False, negative=True)
+    if code is _codes.AT_END:
+        before_last = Sequence((Class(classes.NEWLINE), anything))
+        inner = no_newline if line else Branch((no_newline, before_last))
+        return Look(inner, ahead=True, negative=True)
+    if code is _codes.AT_END_STRING:
+        return Look(anything, ahead=True, negative=True)
+    word = Class(classes.python_category("w", bool(flags & re.ASCII)))
+    boundary = code is _codes.AT_BOUNDARY
+    return Branch(
+        tuple(
+            Sequence(
+                (
+                    Look(word, ahead=False, negative=not before),
+                    Look(word, ahead=True, negative=before == boundary),
+                )
+            )
+            for before in (True, False)
+        )
+    )
 
 
 def find_construct(text: str, written: str) -> int | None:

@@ -25,6 +25,24 @@ class _Reference:
         return call
 
 
+class _NoRows:
+    """The results for a batch of none; numpy's strides of such arrays say nothing to C++."""
+
+    def softmax(self, *_: Any) -> None:
+        pass
+
+    def sample(self, *values: Any) -> tuple[Any, ...]:
+        floats = [np.empty(0, np.float32) for _ in range(3)]
+        mass = floats[2] if values[10] else None
+        return np.empty(0, np.int64), floats[0], floats[1], mass, np.empty(0, np.uint8)
+
+    def cross_entropy(self, *_: Any) -> tuple[Any, ...]:
+        return np.empty(0, np.float32), np.empty(0, np.float32), np.empty(0, np.uint8)
+
+    def apply_bitmask(self, *_: Any) -> None:
+        pass
+
+
 def _tensor(value: Any) -> Any:
     import torch
 
@@ -39,6 +57,8 @@ def _array(value: Any) -> Any:
 
 def _backend(logits: Any, backend: str | None) -> Any:
     module = choose("cpu", dtype_name(logits.dtype), backend)
+    if logits.shape[0] == 0:
+        return _NoRows()
     return module if module.__name__.endswith(".cpu") else _Reference()
 
 

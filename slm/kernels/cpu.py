@@ -14,8 +14,8 @@ batch, not on threads; and on the instruction set only as far as multiply-and-ad
 twice (the plain loops; the others compute alike). Errors against exact arithmetic are below 1e-6,
 relative.
 
-Batches of four rows and more, if they are long, are spread over `THREADS` threads. The GIL is
-released.
+The GIL is released. One thread does the work, unless `THREADS` or an argument says otherwise: then
+batches of four rows and more, if they are long, are spread over the threads of the mask engine.
 
 Temperatures count as at least 2^-100 and at most 2^100; with arrays of them, 0, less and NaN mean
 greedy. For sums, chunks of ids whose best token weighs less than 2^-80 of the best one count as 0:
@@ -26,7 +26,6 @@ Source: online softmax, Milakov and Gimelshein 2018; the generator, Salmon et al
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -37,8 +36,9 @@ from slm import _native
 ISAS: tuple[str, ...] = tuple(_native.softmax_isas())
 """The instruction sets whose loops run here, best first."""
 
-THREADS: int = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
-"""How many threads long batches use at most; 1 for none but the caller's."""
+THREADS: int = 1
+"""How many threads long batches use at most. More help where cores are idle, and only there: a
+batch is done when its slowest row is, so a thread that waits for a core holds up all."""
 
 
 def available() -> str | None:
@@ -117,7 +117,9 @@ def sample(
     """One token a row: (token, logprob, lse, log_legal_mass | None, status), arrays of (batch,).
 
     Args:
-        logits: as for `softmax`; so are bitmask, mask_index, threads and isa.
+        logits: as for `softmax`.
+        bitmask: as for `softmax`.
+        mask_index: as for `softmax`.
         temperature: a number or float32 (batch,); 0 for the first of the most likely tokens.
         top_k: None, a number or int32 (batch,).
         top_p: None, a number or float32 (batch,); so is min_p.
@@ -127,6 +129,8 @@ def sample(
         rng: "inverse" or "gumbel".
         legal_mass: whether log P(legal) of the model is wanted: that reads the whole row.
         limit: ids from here on are never legal; None for as many as there are logits and mask bits.
+        threads: as for `softmax`.
+        isa: as for `softmax`.
 
     Raises:
         KernelArgumentError: an array of a wrong shape, dtype, device or layout.
@@ -137,9 +141,9 @@ def sample(
     >>> sample(logits, np.array([[0b0110]], np.int32), temperature=0)[0].tolist()
     [2]
     """
-    batch, width = logits.shape
+    batch, width = logits.shape[0], logits.shape[-1]
     if limit is None:
-        limit = width if bitmask is None else min(width, 32 * bitmask.shape[1])
+        limit = width if bitmask is None else min(width, 32 * bitmask.shape[-1])
     token = np.empty(batch, np.int64)
     logprob, lse = np.empty(batch, np.float32), np.empty(batch, np.float32)
     mass = np.empty(batch, np.float32) if legal_mass else None
@@ -169,12 +173,17 @@ def cross_entropy(
     """Loss, log P(legal) and status of each row; the gradient of its loss is written to ``grad``.
 
     Args:
-        logits: as for `softmax`; so are bitmask, mask_index, limit, threads and isa.
+        logits: as for `softmax`.
         target: int64 (batch,).
+        bitmask: as for `softmax`.
+        mask_index: as for `softmax`.
         weight: float32 (batch,), or None for 1.
         ignore_index: a target that stands for none: loss and gradient 0.
         legality_weight: how much -log P(legal) counts.
+        limit: as for `softmax`.
         grad: as the logits, of their dtype; may be the logits; None for no gradient.
+        threads: as for `softmax`.
+        isa: as for `softmax`.
 
     Raises:
         KernelArgumentError: an array of a wrong shape, dtype, device or layout.
@@ -221,6 +230,7 @@ def choose(
     top_p: float,
     min_p: float,
     uniform: float,
+    likelihoods: bool = True,
 ) -> tuple[int, float, float, int]:
     """One row's token, drawn with a number of the caller's: for `slm.decode.Sampler`.
 
@@ -234,16 +244,18 @@ def choose(
         top_p: from 0 to 1.
         min_p: from 0 to 1.
         uniform: in [0, 1); how far along the legal probability, in the order of ids, the token is.
+        likelihoods: whether the probabilities below are wanted, which takes all logits.
 
     Returns:
         The token, -1 where no legal one is above -inf; its natural log-probability under the model
-        as it is; the model's probability of all legal tokens; how many those are.
+        as it is; the model's probability of all legal tokens; how many those are. Without
+        likelihoods, the two in the middle mean nothing.
 
     >>> choose(np.zeros(4, np.float32), None, np.array([6], np.int32), 4, 1.0, None, 1, 0, 0.9)[0]
     2
     """
     return _native.choose(
-        logits, penalised, mask, size, temperature, top_k or 0, top_p, min_p, uniform
+        logits, penalised, mask, size, temperature, top_k or 0, top_p, min_p, uniform, likelihoods
     )
 
 

@@ -253,8 +253,8 @@ def masked_cross_entropy(
 
     Args:
         logits: float (batch, padded_vocab).
-        target: int64 (batch,). An illegal one (masked, out of range, or with a logit of -inf or
-            NaN) makes the row's loss +inf and its gradient 0.
+        target: int64 (batch,). One without any probability (masked, out of range, or with a logit
+            of -inf or NaN) makes the row's loss +inf and its gradient 0.
         bitmask: int32 (masks, words), or None.
         mask_index: int32 (batch,), or None.
         weight: float32 (batch,), or None for 1; a row of weight 0 has loss 0, whatever its target.
@@ -288,10 +288,8 @@ def masked_cross_entropy(
     if reduction != "none":
         total = loss.sum()
         if reduction == "mean":
-            counted = (target != ignore_index) * (1.0 if weight is None else weight)
-            total = total / counted.sum().astype(loss.dtype) if not is_tensor(loss) else (
-                total / counted.sum().to(loss.dtype)
-            )  # fmt: skip
+            counted = target != ignore_index
+            total = total / (counted if weight is None else counted * weight).sum()
         loss = total
     return (loss, mass) if return_legal_mass else loss
 

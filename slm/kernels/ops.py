@@ -11,6 +11,7 @@ cross-entropy is made in the forward pass, so it can't be differentiated again, 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from torch import Tensor
 from slm.errors import KernelArgumentError
 from slm.kernels import reference
 from slm.kernels.arguments import dtype_name
-from slm.kernels.dispatch import choose
+from slm.kernels.dispatch import choose, parts_of_draw
 
 _library: Any = torch.library.Library("slm", "FRAGMENT")  # type: ignore[no-untyped-call]
 _MASK = "Tensor logits, Tensor? bitmask, Tensor? mask_index, "
@@ -42,22 +43,25 @@ class _Cpu:
     def __getattr__(self, name: str) -> Any:
         run = getattr(self._module, name)
 
-        def call(*values: Any) -> Any:
-            made = run(*(v.detach() if isinstance(v, Tensor) else v for v in values))
-            return tuple(map(_as_tensor, made)) if isinstance(made, tuple) else None
+        def call(logits: Tensor, *values: Any) -> Any:
+            made = run(logits.detach() if logits.requires_grad else logits, *values)
+            if not isinstance(made, tuple):
+                return None
+            return tuple([None if one is None else torch.from_numpy(one) for one in made])
 
         return call
 
 
-def _as_tensor(value: Any) -> Any:
-    return value if value is None else torch.as_tensor(value)
-
-
-def _backend(logits: Tensor, backend: str) -> Any:
-    module = choose(logits.device.type, dtype_name(logits.dtype), backend or None)
+def _backend(logits: Tensor, backend: str, *needs: str) -> Any:
+    module = choose(logits.device.type, dtype_name(logits.dtype), backend or None, *needs)
     if logits.shape[0] == 0:
         return reference  # nothing to launch
-    return _Cpu(module) if module.__name__.endswith(".cpu") else module
+    return _cpu(module) if module.__name__.endswith(".cpu") else module
+
+
+@cache
+def _cpu(module: Any) -> _Cpu:
+    return _Cpu(module)
 
 
 def _pick(rows: Tensor | None, number: Any) -> Any:
@@ -81,7 +85,7 @@ def _run_softmax_out(
     temperatures: Tensor | None, temperature: float, limit: int, log: bool, backend: str,
     out: Tensor,
 ) -> None:  # fmt: skip
-    _backend(logits, backend).softmax(
+    _backend(logits, backend, "softmax").softmax(
         logits, bitmask, mask_index, _pick(temperatures, temperature), limit, out, log
     )
 
@@ -158,7 +162,9 @@ def _run_sample(
     seeds: Tensor | None, seed: int, positions: Tensor | None, position: int, rng: str,
     legal_mass: bool, limit: int, backend: str,
 ) -> tuple[Tensor, ...]:  # fmt: skip
-    token, logprob, lse, mass, status = _backend(logits, backend).sample(
+    filters = (top_ks, top_k, top_ps, top_p, min_ps, min_p)
+    needs = parts_of_draw(any(one is not None for one in filters), rng, legal_mass)
+    token, logprob, lse, mass, status = _backend(logits, backend, *needs).sample(
         logits, bitmask, mask_index, _pick(temperatures, temperature), _pick(top_ks, top_k),
         _pick(top_ps, top_p), _pick(min_ps, min_p), _pick(seeds, seed), _pick(positions, position),
         rng, legal_mass, limit,
@@ -194,8 +200,10 @@ def sample(
     backend: str | None,
 ) -> tuple[Any, ...]:  # fmt: skip
     """See `slm.kernels.functions.masked_sample`."""
+    if logits.requires_grad:
+        logits = logits.detach()
     token, logprob, lse, mass, status = torch.ops.slm.masked_sample(
-        logits.detach(), bitmask, mask_index, *_pair(temperature, 1.0), *_pair(top_k, None),
+        logits, bitmask, mask_index, *_pair(temperature, 1.0), *_pair(top_k, None),
         *_pair(top_p, None), *_pair(min_p, None), *_pair(seed, 0), *_pair(position, 0), rng,
         legal_mass, limit, backend or "",
     )  # fmt: skip
@@ -211,7 +219,7 @@ def _run_loss(
     backend: str,
 ) -> tuple[Tensor, ...]:  # fmt: skip
     grad = torch.empty_like(logits) if needs_grad else None
-    loss, mass, status = _backend(logits, backend).cross_entropy(
+    loss, mass, status = _backend(logits, backend, "cross_entropy").cross_entropy(
         logits, target, bitmask, mask_index, weight, ignore_index, legality_weight, limit, grad
     )
     return loss, mass, status, logits.new_empty((0, 0)) if grad is None else grad
@@ -296,7 +304,7 @@ def cross_entropy(
 def _run_apply(
     logits: Tensor, bitmask: Tensor, mask_index: Tensor | None, limit: int, backend: str
 ) -> None:
-    _backend(logits, backend).apply_bitmask(logits, bitmask, mask_index, limit)
+    _backend(logits, backend, "apply_bitmask").apply_bitmask(logits, bitmask, mask_index, limit)
 
 
 _define(

@@ -178,6 +178,17 @@ class Matcher:
         elif not self._fill(bitmask, row):
             self._session.fill_mask(row_of(bitmask, row, self._compiled.vocabulary.words))
 
+    def mask_key(self) -> int | None:
+        """A number for what `fill_mask` would write: in this process, equal numbers, equal masks.
+
+        So a mask that was made, or brought to another device, before is known without making it;
+        `slm.models.MaskTable` does that. The same mask may have several numbers. None from the
+        reference engine, which remembers nothing.
+
+        Cost: below 1 µs.
+        """
+        return self._session.mask_key()
+
     def _fill_within(self, row: NDArray[np.int32], budget: int) -> None:
         self._session.fill_mask_within(row, max(budget, 0))
         if not row.any():

@@ -132,6 +132,7 @@ class NativeSession:
         "is_complete",
         "is_finished",
         "look_ahead",
+        "mask_key",
         "only_tokens",
         "rollback",
         "tokens",
@@ -146,6 +147,7 @@ class NativeSession:
         self.fill_mask = session.fill_mask
         self.fill_row = session.fill_row
         self.fill_mask_within = session.fill_mask_within
+        self.mask_key = session.mask_key
         self.tokens_left = session.tokens_left
         self.fits = session.fits
         self.accept = session.accept

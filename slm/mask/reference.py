@@ -196,6 +196,10 @@ class ReferenceSession:
                 if budget == 0 or not self._engine.fewest.within(after[data], budget - 1):
                     bits[token // 32] &= ~np.uint32(1 << token % 32)
 
+    def mask_key(self) -> None:
+        """Nothing is remembered, so nothing is known to be alike."""
+        return
+
     def tokens_left(self) -> tuple[int, bool]:
         """The fewest tokens that complete the text. Always exact."""
         if self._finished:

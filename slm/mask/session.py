@@ -46,6 +46,10 @@ class Session(Protocol):
         """
         ...
 
+    def mask_key(self) -> int | None:
+        """Sessions of this process with the same number have the same mask; None: not known."""
+        ...
+
     def tokens_left(self) -> tuple[int, bool]:
         """(n, exact): n more text tokens can complete the text; exact: and no fewer.
 

@@ -34,10 +34,12 @@ except ImportError:  # installed without a compiler
 if TYPE_CHECKING:
     import torch
 
-# A row's share of the vocabulary below which its chosen rows cost less than its part of a product
-# that is computed for other rows anyway; and the sum of shares below which no product is needed.
-_SHARE_BESIDE_FULL = 1 / 16
-_SHARE_NATIVE = 1 / 2
+# What share of the output layer's rows may be chosen. The native kernel reads rows at the speed of
+# memory, which torch's product with one hidden state does not reach: alone, any mask is worth it.
+# Several hidden states share one product; beside it, a row is worth choosing only if it is cheap.
+_SHARE_ALONE = 1.0
+_SHARE_TOGETHER = 1 / 2  # of all hidden states together, where none needs all logits
+_SHARE_BESIDE = 1 / 16
 _SHARE_COPIED = 1 / 16  # torch copies the chosen rows before it multiplies them
 
 
@@ -114,10 +116,22 @@ class HeadPlan:
     at: NDArray[np.int64]
     calls: int = 0
 
-    def split(self, flat: NDArray[np.float32], width: int) -> list[NDArray[np.float32]]:
-        """The flat vector of all rows' logits, row by row."""
-        ends = np.cumsum([width if ids is None else len(ids) for ids in self.ids])
-        return np.split(flat, ends[:-1])
+
+def split(
+    logits: NDArray[np.float32], ids: Sequence[NDArray[np.int64] | None], width: int
+) -> list[NDArray[np.float32]]:
+    """One row's logits after another's, apart again.
+
+    Args:
+        logits: (all,); see `SparseHead.detour`.
+        ids: as in the plan.
+        width: how many logits the model has.
+
+    >>> split(np.arange(5.0, dtype=np.float32), [np.array([7]), None], 4)[1].tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
+    ends = np.cumsum([width if one is None else len(one) for one in ids])
+    return np.split(logits, ends[:-1])
 
 
 class SparseHead:
@@ -145,17 +159,17 @@ class SparseHead:
         nothing: list[NDArray[np.int64] | None] = [None] * len(masks)
         if self.full_because is not None or all(mask is None for mask in masks):
             return nothing
-        self.full_because = self._unlike_a_plain_layer()  # adapters and hooks may come at any time
-        if self.full_because is not None:
+        changed = self._unlike_a_plain_layer()  # adapters and hooks may come at any time
+        if changed is not None:
+            self.full_because = changed
             return nothing
         rows = int(self._layer.weight.shape[0])
-        limit = int(rows * (_SHARE_NATIVE if self._is_native() else _SHARE_COPIED))
-        beside = int(rows * _SHARE_BESIDE_FULL)
+        share = _SHARE_ALONE if len(masks) == 1 else _SHARE_TOGETHER
+        limit = int(rows * (share if self._is_native() else _SHARE_COPIED))
+        beside = int(rows * _SHARE_BESIDE)
         ids = [None if mask is None else allowed_ids(mask, limit) for mask in masks]
-        if (
-            any(one is None for one in ids)
-            or sum(len(one) for one in ids if one is not None) > limit
-        ):
+        needs_all = any(one is None for one in ids)
+        if needs_all or sum(len(one) for one in ids if one is not None) > limit:
             ids = [None if one is None or len(one) > beside else one for one in ids]
         if all(one is None for one in ids) or not self._works():
             return nothing
@@ -171,7 +185,7 @@ class SparseHead:
     def detour(self, plan: HeadPlan) -> Iterator[None]:
         """While it lasts, this thread's passes of the model give the logits of the plan.
 
-        `output.logits` is then (1, 1, all of them): row after row, as `HeadPlan.split` takes them.
+        `output.logits` is then (1, 1, all of them): row after row, as `split` takes them.
         """
         with self._lock:
             if not self._under_way:

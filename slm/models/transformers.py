@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from slm.decode.protocol import Logits
 from slm.errors import LogitsMismatch, MissingDependency, ModelNotFound, Place, TokenizerMissing
-from slm.models.head import HeadPlan, SparseHead
+from slm.models.head import HeadPlan, SparseHead, split
 from slm.models.logits_processor import GrammarLogitsProcessor
 from slm.vocab import Vocabulary
 
@@ -108,20 +108,21 @@ class TransformersSession:
 
     def feed(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """See `slm.decode.protocol.Session.feed`."""
-        return np.stack(self._run(tokens, [None] * len(tokens)))
+        return self._run(tokens, [None] * len(tokens))
 
     def feed_masked(
         self, tokens: Sequence[Sequence[int]], masks: Sequence[NDArray[np.int32] | None]
     ) -> list[Logits]:
         """See `slm.decode.protocol.MaskedSession.feed_masked`; `slm.models.head` says how."""
         ids = self._runtime.head.plan(masks)
-        rows = self._run(tokens, ids)
+        logits = self._run(tokens, ids)
+        rows = list(logits) if logits.ndim == 2 else split(logits, ids, self._runtime.width)
         return [Logits(values, chosen) for values, chosen in zip(rows, ids, strict=True)]
 
     def _run(
         self, tokens: Sequence[Sequence[int]], ids: list[NDArray[np.int64] | None]
-    ) -> list[NDArray[np.float32]]:
-        """One pass; for each row the logits of its ids, or all of them where that is None."""
+    ) -> NDArray[np.float32]:
+        """One pass. Without ids (rows, padded_vocab); else one row's logits after another's."""
         import torch
 
         if self._runtime.is_recurrent and self._cache is not None and len(tokens[0]) > 1:
@@ -147,10 +148,14 @@ class TransformersSession:
             if len(ends) > 1:
                 self._realign(filled, counts)
             if sparse:
-                return plan.split(_to_numpy(output.logits[0, 0]), self._runtime.width)
-            return [
-                _to_numpy(output.logits[row, position]) for row, position in enumerate(at.tolist())
-            ]
+                logits = output.logits[0, 0]
+            elif len(tokens) == 1:  # a view, not a copy
+                logits = output.logits[:, int(at[0])]
+            else:
+                rows = torch.arange(len(tokens), device=device)
+                logits = output.logits[rows, torch.as_tensor(at, device=device)]
+            values: NDArray[np.float32] = logits.float().cpu().numpy()
+        return values
 
     def _arguments(
         self, tokens: Sequence[Sequence[int]], counts: NDArray[np.int64], width: int, filled: int
@@ -354,11 +359,6 @@ def _end_ids(model: Any, tokenizer: Any) -> list[int] | None:
         ids = value if isinstance(value, (list, tuple)) else [value]
         found.update((int(token), None) for token in ids if token is not None)
     return list(found) or None
-
-
-def _to_numpy(logits: torch.Tensor) -> NDArray[np.float32]:
-    values: NDArray[np.float32] = logits.float().cpu().numpy()
-    return values
 
 
 def _each_part(layer: Any, change: Any) -> None:

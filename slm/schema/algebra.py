@@ -157,11 +157,18 @@ class StringShape:
 
     def admits(self, text: str, pool: Languages) -> bool:
         """Whether the string is in the set."""
-        if len(text) < self.low or (self.high is not None and len(text) > self.high):
-            return False
-        if self.values is not None and text not in self.values:
-            return False
-        return all(matches(part, text, pool) for part in self.parts)
+        return bool(self.among((text,), pool))
+
+    def among(self, texts: tuple[str, ...], pool: Languages) -> tuple[str, ...]:
+        """Those of the strings that are in the set."""
+        least, most = self.low, self.high
+        texts = tuple(text for text in texts if least <= len(text) and not _exceeds(text, most))
+        if self.values is not None:
+            texts = tuple(text for text in texts if text in self.values)
+        for part in self.parts if texts else ():
+            state = pool.state(part)
+            texts = tuple(text for text in texts if _reads(state, text, pool))
+        return texts
 
     def meet(self, other: StringShape, pool: Languages) -> StringShape | None:
         """Strings in both sets; None where that is seen to be empty."""
@@ -171,7 +178,7 @@ class StringShape:
             return other
         if self.values is not None or other.values is not None:
             finite, rest = (self, other) if self.values is not None else (other, self)
-            kept = tuple(value for value in finite.values or () if rest.admits(value, pool))
+            kept = rest.among(finite.values or (), pool)
             return StringShape(values=kept) if kept else None
         low, high = max(self.low, other.low), _least(self.high, other.high)
         if high is not None and low > high:
@@ -181,10 +188,17 @@ class StringShape:
 
 def matches(regular: Regular, text: str, pool: Languages) -> bool:
     """Whether the text is in the language."""
-    state = pool.state(regular)
+    return _reads(pool.state(regular), text, pool)
+
+
+def _reads(state: int, text: str, pool: Languages) -> bool:
     for char in text:
         state = pool.step(state, ord(char))
     return pool.accepts(state)
+
+
+def _exceeds(text: str, most: int | None) -> bool:
+    return most is not None and len(text) > most
 
 
 @dataclass(frozen=True, slots=True)

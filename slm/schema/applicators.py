@@ -10,15 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slm.errors import SlmError, UnsupportedKeyword
-from slm.schema.algebra import EVERYTHING, FALSE, NO_VALUE, TRUE, Goal, Kinds, conjoin
+from slm.schema.algebra import FALSE, NO_VALUE, TRUE, Goal, Kinds, conjoin
 from slm.schema.reader import SchemaNode
 
 if TYPE_CHECKING:
     from slm.schema.normalise import Normaliser
 
 APPLICATORS = frozenset(
-    "allOf anyOf oneOf not if $ref dependentRequired dependentSchemas dependencies".split()
+    "allOf anyOf oneOf not if $ref $dynamicRef $recursiveRef "
+    "dependentRequired dependentSchemas dependencies".split()
 )
+REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 SOFT_ONE_OF = "oneOf, read as anyOf"  # in place of a keyword, where oneOf is what was relaxed
 
 
@@ -29,8 +31,9 @@ def apply_applicators(of: Normaliser, node: SchemaNode, found: Kinds) -> Kinds:
         UnsupportedKeyword: a schema that applies, or its negation, cannot be enforced.
     """
     raw, reader, number = node.raw, of.reader, node.number
-    if of.has(node, "$ref"):
-        found = of.meet(found, of.kinds(reader.resolve(node)), number)
+    for keyword in REFERENCES:
+        if of.has(node, keyword):
+            found = of.meet(found, of.kinds(reader.resolve(node, keyword)), number)
     if of.has(node, "allOf"):
         for at in range(len(raw["allOf"])):
             found = of.meet(found, of.kinds(reader.child(node, "allOf", at)), number)
@@ -84,7 +87,7 @@ def _conditional(of: Normaliser, node: SchemaNode) -> Kinds:
     then = reader.child(node, "then") if of.has(node, "then") else TRUE
     other = reader.child(node, "else") if of.has(node, "else") else TRUE
     if then == other:
-        return EVERYTHING
+        return of.kinds(then)
     holds = of.kinds(conjoin(condition, then)) if condition != FALSE else NO_VALUE
     if condition == TRUE:
         return holds

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slm.errors import Place
-from slm.grammar.ir import EMPTY, NEVER, Expression, many, optional, seq
+from slm.grammar.ir import EMPTY, NEVER, Expression, Terminal, many, optional, seq
 from slm.schema.algebra import FALSE, ArrayShape, Contains, Goal, conjoin
+from slm.schema.counted import counted_items, counts_simply
 from slm.schema.expressions import alternatives
+from slm.schema.unique import unique_items
 
 if TYPE_CHECKING:
     from slm.schema.lower import Lowering
@@ -45,33 +47,32 @@ def array_expression(
         high = len(prefix) if high is None else min(high, len(prefix))
     if high is not None and low > high:
         return NEVER
-    if shape.unique and (high is None or high > 1):
-        node = to.of.reader.node(shape.unique)
-        raise to.of.unsupported(node, "uniqueItems", "equal items are not tracked yet")
     layout = to.layout
-    low = max(low, 1) if shape.contains else low
+    low = max(low, 1) if any(part.low for part in shape.contains) else low
     if high is not None and low > high:
         return NEVER
     empty = layout.structural("[]", depth) if low == 0 else NEVER
     if only_empty or high == 0:
         return empty
-    items = _Items(to, shape.items, prefix, low, high, depth, rule, to.place(goal))
-    inner = items.with_one(_the_one(to, shape)) if shape.contains else items.run(0)
+    items = Items(to, shape.items, prefix, low, high, depth, rule, to.place(goal))
+    if shape.unique and (high is None or high > 1):
+        inner = unique_items(items, shape)
+        if inner == NEVER:
+            return empty
+    elif not shape.contains:
+        inner = items.run(0)
+    elif counts_simply(shape) and items.places(shape.contains[0]) <= MAX_PLACES:
+        inner = items.with_one(shape.contains[0])
+    else:
+        inner = counted_items(items, shape)
+        if inner == NEVER:
+            return empty
     full = seq(layout.structural("[", depth), inner, layout.structural("]", depth))
     return full if empty == NEVER else alternatives(empty, full)
 
 
-def _the_one(to: Lowering, shape: ArrayShape) -> Contains:
-    part = shape.contains[0]
-    if len(shape.contains) > 1 or part.low != 1 or part.high is not None:
-        node = to.of.reader.node(shape.contains[-1].number)
-        keyword = "contains" if to.of.has(node, "contains") else "items"
-        raise to.of.unsupported(node, keyword, "several items that match are not counted yet")
-    return part
-
-
 @dataclass(slots=True)
-class _Items:
+class Items:
     """The items of an array that has some, without the brackets."""
 
     to: Lowering
@@ -84,10 +85,12 @@ class _Items:
     place: Place | None
 
     def value(self, goal: Goal) -> Expression:
+        """An item under the goal."""
         return self.to.value(goal, self.depth + 1)
 
     @property
-    def comma(self) -> Expression:
+    def comma(self) -> Terminal:
+        """What stands between two items."""
         return self.to.layout.structural(",", self.depth)
 
     def run(self, start: int) -> Expression:
@@ -113,15 +116,13 @@ class _Items:
                 tail = self.to.add_rule(f"{self.rule}_from_{at}", tail, self.place)
         return tail
 
+    def places(self, part: Contains) -> int:
+        """How many places for one item there are to choose from, where the last stands for more."""
+        return max(len(self.prefix), self.low, part.start) if self.high is None else self.high
+
     def with_one(self, part: Contains) -> Expression:
         """The items, one of which satisfies the part: a choice of its place."""
-        limit = max(len(self.prefix), self.low, part.start) if self.high is None else self.high
-        if limit > MAX_PLACES:
-            node = self.to.of.reader.node(part.number)
-            keyword = "contains" if self.to.of.has(node, "contains") else "items"
-            raise self.to.of.unsupported(
-                node, keyword, f"the item may stand in more than {MAX_PLACES} places"
-            )
+        limit = self.places(part)
         options: list[Expression] = []
         for at in range(part.start, limit + (self.high is None)):
             own = self.prefix[at] if at < len(self.prefix) else self.rest

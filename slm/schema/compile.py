@@ -118,7 +118,8 @@ def _compile(
     dropped: dict[tuple[str, str], str] = {}
     while True:
         reader = Reader.open(schema, draft, registry)
-        of = Normaliser(reader, assert_formats=formats == "assert", dropped=dropped)
+        asserted = formats == "assert" or reader.dialect.asserts_formats
+        of = Normaliser(reader, assert_formats=asserted, dropped=dropped)
         lowering = Lowering(of, Layout(whitespace), integer_point=reader.draft != "4")
         try:
             start = lowering.lower(reader.start())

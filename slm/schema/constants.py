@@ -45,8 +45,8 @@ def constant_goal(of: Normaliser, node: SchemaNode, keyword: str, value: Any) ->
     raw: dict[str, Any]
     if isinstance(value, list):
         raw = {"type": "array", "minItems": len(value)}
-        tuple_keyword = "prefixItems" if of.reader.draft == "2020-12" else "items"
-        rest = "items" if of.reader.draft == "2020-12" else "additionalItems"
+        tuple_keyword = "prefixItems" if node.resource.draft == "2020-12" else "items"
+        rest = "items" if node.resource.draft == "2020-12" else "additionalItems"
         if value:
             raw[tuple_keyword] = [{"enum": [item]} for item in value]
             raw[rest] = False

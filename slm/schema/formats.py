@@ -1,8 +1,7 @@
 """The formats of the specification that are asserted, as regular languages of decoded strings.
 
 Each is written as the pieces its RFC names, and asserted in every draft, also in one older than
-the format. A format the specification does not know is an annotation, as the specification says;
-one that it knows and that is missing here is refused.
+the format. A format the specification does not know is an annotation, as the specification says.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from slm.grammar.regular import (
     repeat,
     union,
 )
+from slm.schema.formats_regex import regex_language
 
 _YEAR_LEAP = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 _DATE = (
@@ -69,7 +69,11 @@ _PLAIN_LABEL = (
     rf"|{_INNER}-{_ALNUM}(?:{_INNER}{{0,58}}{_ALNUM})?)?"
 )
 _ATEXT = r"[a-zA-Z0-9!#$%&'*+\-/=?^_`{|}~]"
-_LOCAL = rf'(?:{_ATEXT}+(?:\.{_ATEXT}+)*|"(?:[ !#-\[\]-~]|\\[ -~])+")'
+# Whether a space may be escaped in a quoted local part is read in two ways.
+_LOCAL_WIDE = rf'(?:{_ATEXT}+(?:\.{_ATEXT}+)*|"(?:[ !#-\[\]-~]|\\[ -~])+")'
+_LOCAL = rf'(?:{_ATEXT}+(?:\.{_ATEXT}+)*|"(?:[ !#-\[\]-~]|\\[!-~])+")'
+_UTEXT = rf"(?:{_ATEXT}|[\u{{a1}}-\u{{d7ff}}\u{{f900}}-\u{{fdcf}}\u{{10000}}-\u{{1fffd}}])"
+_IDN_LOCAL = rf'(?:{_UTEXT}+(?:\.{_UTEXT}+)*|"(?:[ !#-\[\]-~\u{{a1}}-\u{{d7ff}}]|\\[!-~])+")'
 _ADDRESS = rf"(?:\[{_IPV4}\]|\[IPv6:{_IPV6}\])"
 _PERCENT = r"%[0-9a-fA-F]{2}"
 _UNRESERVED = r"a-zA-Z0-9\-._~"
@@ -118,12 +122,23 @@ _PATTERNS: dict[str, str] = {
     "json-pointer": _POINTER,
     "relative-json-pointer": rf"(?:0|[1-9][0-9]*)(?:#|{_POINTER})",
 }
-_MISSING: dict[str, int] = {  # not implemented, and the first draft that defines it
-    "uri-template": 6,
-    "regex": 4,
-    "idn-email": 7,
-    "idn-hostname": 7,
-}
+_VARNAME = rf"(?:[a-zA-Z0-9_]|{_PERCENT})(?:\.?(?:[a-zA-Z0-9_]|{_PERCENT}))*"
+_VARSPEC = rf"{_VARNAME}(?::[1-9][0-9]{{0,3}}|\*)?"
+_URI_TEMPLATE = (
+    rf"(?:[!#$&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~{_UCSCHAR}{_PRIVATE}]|{_PERCENT}"
+    rf"|\{{[+#./;?&]?{_VARSPEC}(?:,{_VARSPEC})*\}})*"
+)
+_PATTERNS["uri-template"] = _URI_TEMPLATE
+# Letters whose case, width and direction leave nothing to decide: Latin-1, Greek, Cyrillic, kana,
+# Han and Hangul. Labels of them are short enough for their encoding at any rate.
+_SAFE = (
+    r"a-z0-9\u{df}-\u{f6}\u{f8}-\u{ff}\u{3ac}-\u{3ce}\u{430}-\u{45f}\u{3041}-\u{3096}\u{30a1}-\u{30fa}"
+    r"\u{4e00}-\u{9fa5}\u{ac00}-\u{d7a3}"
+)
+_IDN_LABEL = rf"(?:{_PLAIN_LABEL}|[{_SAFE}]{{1,12}})"
+_IDN_HOST = rf"{_IDN_LABEL}(?:[.\u{{3002}}\u{{ff0e}}\u{{ff61}}]{_IDN_LABEL}){{0,15}}"
+_ANY = frozenset(("regex", "idn-email", "idn-hostname"))  # too wide to be kept out of a negation
+_SINCE = {"uri-template": 6, "idn-email": 7, "idn-hostname": 7}  # only annotations before
 
 
 @lru_cache(maxsize=64)
@@ -132,11 +147,24 @@ def _language(name: str, wide: bool = False) -> Regular:
         label = _LABEL if wide else _PLAIN_LABEL
         return _at_most(253, rf"{label}(?:\.{label})*")
     if name == "email":  # RFC 5321, section 4.5.3.1.1, bounds the local part
+        local = _LOCAL_WIDE if wide else _LOCAL
         domain = union(_language("hostname", wide), _parsed(_ADDRESS))
-        return concat(_at_most(64, _LOCAL), literal("@"), domain)
+        return concat(_at_most(64, local), literal("@"), domain)
+    if name in _ANY:
+        return repeat(ANY_CHAR) if wide else _subset(name)
     if wide and name in ("time", "date-time"):
         return _parsed(_TIME_WIDE if name == "time" else rf"{_DATE}[tT]{_TIME_WIDE}")
     return _parsed(_PATTERNS[name])
+
+
+def _subset(name: str) -> Regular:
+    if name == "regex":
+        return regex_language()
+    host = _at_most(40, _IDN_HOST)  # in any encoding: no more than 253 bytes
+    if name == "idn-hostname":
+        return host
+    local = union(_at_most(16, _IDN_LOCAL), _at_most(64, _LOCAL))  # 64 bytes, 4 of them a character
+    return concat(local, literal("@"), union(host, _language("hostname"), _parsed(_ADDRESS)))
 
 
 def _parsed(pattern: str) -> Regular:
@@ -147,18 +175,18 @@ def _at_most(length: int, pattern: str) -> Regular:
     return intersection(_parsed(pattern), repeat(ANY_CHAR, 0, length))
 
 
-def format_language(name: str, draft: str, *, wide: bool = False) -> tuple[Regular | None, str]:
-    """The decoded strings of a format, or None and why it cannot be asserted ("": it annotates).
+def format_language(name: str, draft: str, *, wide: bool = False) -> Regular | None:
+    """The decoded strings of a format; None where it only annotates.
 
-    Host names, emails and times cannot be decided wholly: what is admitted is always valid, and a
-    few valid ones are missing. `wide` gives a language with every valid one, for what a negation
+    Host names, emails, times and patterns cannot be decided wholly: what is admitted is always
+    valid, and some valid ones are missing. `wide` gives every valid one, for what a negation
     must keep out.
 
-    >>> format_language("color", "2020-12")
-    (None, '')
+    >>> format_language("color", "2020-12") is None
+    True
     """
-    if name in _PATTERNS or name in ("hostname", "email"):
-        return _language(name, wide), ""
-    if name in _MISSING and int(draft[:4]) >= _MISSING[name]:
-        return None, f'the format "{name}" is known but not implemented'
-    return None, ""
+    if int(draft[:4]) < _SINCE.get(name, 0):
+        return None
+    if name in _PATTERNS or name in ("hostname", "email") or name in _ANY:
+        return _language(name, wide)
+    return None

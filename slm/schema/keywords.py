@@ -22,10 +22,6 @@ STRUCTURAL = frozenset(
 PYTHON_CONSTRAINT = "pythonConstraint"
 UNSUPPORTED = {
     PYTHON_CONSTRAINT: "the Python type checks what JSON Schema has no word for",
-    "unevaluatedProperties": "which members a schema has evaluated is not tracked yet",
-    "unevaluatedItems": "which items a schema has evaluated is not tracked yet",
-    "$dynamicRef": "dynamic scopes are not followed yet",
-    "$recursiveRef": "dynamic scopes are not followed yet",
 }
 
 
@@ -122,6 +118,8 @@ _CHECKS: dict[str, _Check] = {
     "additionalProperties": _SCHEMA,
     "propertyNames": _SCHEMA,
     "required": (_is_names, "an array of strings"),
+    "unevaluatedProperties": _SCHEMA,
+    "unevaluatedItems": _SCHEMA,
     "minProperties": _COUNT,
     "maxProperties": _COUNT,
     "dependentRequired": (_is_names_map, "an object whose values are arrays of strings"),

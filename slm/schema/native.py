@@ -95,7 +95,7 @@ def _language(written: list[Any]) -> Regular:
         case "pattern":
             return pattern_language(arguments[0], dialect="ecma262", search=True)
         case "format" | "wide":
-            language, _ = format_language(arguments[0], "2020-12", wide=kind == "wide")
+            language = format_language(arguments[0], "2020-12", wide=kind == "wide")
             assert language is not None
             return language
         case "not":
@@ -133,9 +133,8 @@ def _words(language: Regular) -> list[int]:
     return [0] if language == NOTHING else [1, *flatten_language(language)]
 
 
-def _asserts(written: list[Any], draft: str) -> list[int] | None:
-    language, why = format_language(written[1], draft, wide=written[0] == "wide")
-    return None if why else [int(language is not None)]
+def _asserts(written: list[Any], draft: str) -> list[int]:
+    return [int(format_language(written[1], draft, wide=written[0] == "wide") is not None)]
 
 
 @lru_cache(maxsize=256)

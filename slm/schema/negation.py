@@ -7,6 +7,7 @@ speaks about one type, so a violation always has that type. Where a violation is
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from slm.grammar.regular import choice_of, complement
@@ -30,8 +31,9 @@ from slm.schema.algebra import (
     StringShape,
     conjoin,
 )
-from slm.schema.applicators import implications
+from slm.schema.applicators import REFERENCES, implications
 from slm.schema.constants import constant_goal, exact
+from slm.schema.evaluated import has_unevaluated, violations
 from slm.schema.keywords import UNSUPPORTED
 from slm.schema.reader import SchemaNode
 from slm.schema.shapes import array_shape, number_shape, object_shape, string_shape, type_kinds
@@ -52,6 +54,8 @@ def negated_kinds(of: Normaliser, node: SchemaNode) -> Kinds:
     found = _not_type(of, node)
     for part in (_not_finite, _not_number, _not_string, _not_array, _not_object, _not_applied):
         found = found.join(part(of, node))
+    if has_unevaluated(of, node):
+        found = found.join(violations(of, node))
     return found
 
 
@@ -147,9 +151,12 @@ def _not_array(of: Normaliser, node: SchemaNode) -> Kinds:
         start = len(shape.prefix)
         found.append(ArrayShape(contains=(Contains(failing, 1, None, node.number, start),)))
     for part in shape.contains:
-        if part.low != 1 or part.high is not None:
-            raise of.unsupported(node, "contains", "its counts cannot be negated yet")
-        found.append(ArrayShape(items=of.negation(node, "contains", part.goal)))
+        if part.low == 1:
+            found.append(ArrayShape(items=of.negation(node, "contains", part.goal)))
+        elif part.low:
+            found.append(ArrayShape(contains=(replace(part, low=0, high=part.low - 1),)))
+        if part.high is not None:
+            found.append(ArrayShape(contains=(replace(part, low=part.high + 1, high=None),)))
     if shape.unique:
         raise of.unsupported(node, "uniqueItems", "negated, it needs two items that are equal")
     return Kinds(arrays=tuple(found))
@@ -169,9 +176,7 @@ def _not_object(of: Normaliser, node: SchemaNode) -> Kinds:
             if goal:
                 failing = of.negation(node, "properties", goal)
                 found.append(ObjectShape({name: failing}, {name: None}))
-    found.extend(
-        ObjectShape(some=(rule,), number=node.number) for rule in _forbidden(of, node, shape)
-    )
+    found.extend(ObjectShape(some=(rule,), number=node.number) for rule in _broken(of, node, shape))
     if of.has(node, "minProperties") and raw["minProperties"] > 0:
         found.append(ObjectShape(high=int(raw["minProperties"]) - 1))
     if of.has(node, "maxProperties"):
@@ -180,29 +185,23 @@ def _not_object(of: Normaliser, node: SchemaNode) -> Kinds:
     return Kinds(objects=tuple(found))
 
 
-def _forbidden(of: Normaliser, node: SchemaNode, shape: ObjectShape) -> list[NameRule]:
-    """The names that no member may have.
-
-    Raises:
-        UnsupportedKeyword: other names are not forbidden but have values that may fail. A text with
-            such a member may repeat its name with a better value, which parsers take instead.
-    """
+def _broken(of: Normaliser, node: SchemaNode, shape: ObjectShape) -> list[NameRule]:
+    """The members of which one breaks a rule: any value where names are forbidden."""
     found = []
     for rule in shape.rules:
-        if rule.goal != FALSE:
-            additional = rule.included is None
-            keyword = "additionalProperties" if additional else "patternProperties"
-            why = "negated, it needs a member somewhere whose value fails it"
-            raise of.unsupported(node, keyword, why)
-        found.append(NameRule(TRUE, rule.included, rule.names, rule.excluded))
+        keyword = "additionalProperties" if rule.included is None else "patternProperties"
+        failing = of.negation(node, keyword, rule.goal)
+        found.append(NameRule(failing, rule.included, rule.names, rule.excluded))
     return found
 
 
 def _not_applied(of: Normaliser, node: SchemaNode) -> Kinds:
     raw, reader, number = node.raw, of.reader, node.number
     found = NO_VALUE
-    if of.has(node, "$ref"):
-        found = found.join(of.kinds(of.negation(node, "$ref", reader.resolve(node))))
+    for keyword in REFERENCES:
+        if of.has(node, keyword):
+            goal = of.negation(node, keyword, reader.resolve(node, keyword))
+            found = found.join(of.kinds(goal))
     if of.has(node, "allOf"):
         for at in range(len(raw["allOf"])):
             goal = of.negation(node, "allOf", reader.child(node, "allOf", at))

@@ -30,8 +30,10 @@ from slm.schema.algebra import (
 )
 from slm.schema.applicators import APPLICATORS, SOFT_ONE_OF, apply_applicators
 from slm.schema.constants import finite_kinds
+from slm.schema.evaluated import Cases, evaluated_kinds, has_unevaluated
 from slm.schema.keywords import UNSUPPORTED, is_known
 from slm.schema.negation import negated_kinds
+from slm.schema.pruning import pruned
 from slm.schema.reader import Reader, SchemaNode
 from slm.schema.shapes import (
     ARRAY_KEYWORDS,
@@ -63,6 +65,8 @@ class Normaliser:
         self.pool = Languages()
         self.patterns: dict[str, Regular] = {}  # the languages of the patterns, by their text
         self.cause: dict[int, tuple[SchemaNode, str]] = {}  # why a schema was negated
+        self.cases: dict[tuple[int, bool], Cases] = {}  # see `evaluated.py`
+        self.pruned = 0  # alternatives, see `pruning.py`
         self._goals: dict[Goal, Kinds] = {}
         self._literals: dict[int, Kinds] = {}
         self._void: dict[Goal, bool] = {}
@@ -127,16 +131,21 @@ class Normaliser:
     def meet(self, left: Kinds, right: Kinds, literal: int) -> Kinds:
         """Both, refused where the alternatives would become too many."""
         if left.width() * right.width() > MAX_ALTERNATIVES * 25:
-            self._too_many(literal)
+            left, right = pruned(self, left), pruned(self, right)
+            if left.width() * right.width() > MAX_ALTERNATIVES * 25:
+                raise self.too_many(literal)
         found = left.meet(right, self.pool)
         if found.width() > MAX_ALTERNATIVES:
-            self._too_many(literal)
+            found = pruned(self, found)
+            if found.width() > MAX_ALTERNATIVES:
+                raise self.too_many(literal)
         return found
 
-    def _too_many(self, literal: int) -> None:
+    def too_many(self, literal: int) -> UnsupportedKeyword:
+        """The error for a schema that multiplies out to too many alternatives."""
         node = self.reader.node(literal)
         names = [name for name in node.raw if name in APPLICATORS] or list(node.raw)
-        raise self.unsupported(
+        return self.unsupported(
             node,
             names[0],
             f"it multiplies out to more than {MAX_ALTERNATIVES} combinations",
@@ -150,15 +159,16 @@ class Normaliser:
         if any(not is_void(shape, self.pool) for shape in kinds.strings):
             return False
         for array in kinds.arrays:
-            if not any(self._goal_is_void(array.item(at), depth) for at in range(array.low)[:16]):
+            if not any(self.goal_is_void(array.item(at), depth) for at in range(array.low)[:16]):
                 return False
         for shape in kinds.objects:
             goals = (shape.goal_of(name, self.pool) for name in shape.required)
-            if not any(self._goal_is_void(goal, depth) for goal in goals):
+            if not any(self.goal_is_void(goal, depth) for goal in goals):
                 return False
         return True
 
-    def _goal_is_void(self, goal: Goal, depth: int) -> bool:
+    def goal_is_void(self, goal: Goal, depth: int = 4) -> bool:
+        """Whether provably no value reaches the goal; as `is_void`."""
         if goal == FALSE:
             return True
         if len(goal) < 2 or depth == 0:  # one schema alone is rarely empty, and then found later
@@ -193,12 +203,13 @@ class Normaliser:
         """Whether the schema has the keyword, its draft knows it and it was not relaxed."""
         if keyword not in node.raw:
             return False
-        if self.reader.ref_overrides and keyword != "$ref" and "$ref" in node.raw:
+        if keyword != "$ref" and "$ref" in node.raw and self.reader.ref_overrides(node.resource):
             return False
-        draft = self.reader.draft
-        known = is_known(keyword, draft)
+        known = is_known(keyword, node.resource.draft)
         if keyword == "additionalItems" and self.reader.guessed:
             known = True
+        if keyword in self.reader.dialect.silent and node.resource.draft == self.reader.draft:
+            return False
         return known and (node.pointer, keyword) not in self.dropped
 
     def unsupported(
@@ -239,10 +250,19 @@ class Normaliser:
         return target if seen else None
 
     def _positive(self, node: SchemaNode) -> Kinds:
-        raw, number = node.raw, node.number
         for keyword, why in UNSUPPORTED.items():
-            if keyword in raw and self.has(node, keyword):
+            if keyword in node.raw and self.has(node, keyword):
                 raise self.unsupported(node, keyword, why)
+        if has_unevaluated(self, node):
+            return evaluated_kinds(self, node)
+        found = self.own_kinds(node)
+        if not node.raw.keys().isdisjoint(APPLICATORS):
+            found = apply_applicators(self, node, found)
+        return found
+
+    def own_kinds(self, node: SchemaNode) -> Kinds:
+        """What a schema's own keywords admit, without those that apply others to the value."""
+        raw, number = node.raw, node.number
         found = type_kinds(self, node)
         keys = raw.keys()
         changes: dict[str, Any] = {}
@@ -265,8 +285,6 @@ class Normaliser:
             found = self.meet(found, finite_kinds(self, node, "enum", raw["enum"]), number)
         if self.has(node, "const"):
             found = self.meet(found, finite_kinds(self, node, "const", [raw["const"]]), number)
-        if not keys.isdisjoint(APPLICATORS):
-            found = apply_applicators(self, node, found)
         return found
 
     def negation(self, node: SchemaNode, keyword: str, goal: Goal) -> Goal:

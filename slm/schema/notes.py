@@ -1,13 +1,14 @@
-"""What became of each keyword: enforced, only an annotation, or relaxed."""
+"""What became of each keyword: enforced, only an annotation, relaxed, or with a dead branch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from slm.errors import SlmError
 from slm.schema.formats import format_language
 from slm.schema.keywords import ANNOTATIONS, STRUCTURAL, is_known
-from slm.schema.reader import Reader, join_pointer
+from slm.schema.reader import Reader, SchemaNode, join_pointer
 
 if TYPE_CHECKING:
     from slm.schema.normalise import Normaliser
@@ -23,7 +24,7 @@ class Note:
 
     pointer: str
     keyword: str
-    status: Literal["enforced", "annotation", "relaxed"]
+    status: Literal["enforced", "annotation", "relaxed", "dead"]
     why: str = ""
 
     def __str__(self) -> str:
@@ -37,7 +38,7 @@ def collect_notes(of: Normaliser, reader: Reader) -> tuple[Note, ...]:
     for node in reader.nodes:
         if node.derived:
             continue
-        hidden = reader.ref_overrides and "$ref" in node.raw
+        hidden = reader.ref_overrides(node.resource) and "$ref" in node.raw
         for keyword in node.raw:
             if keyword in STRUCTURAL:
                 continue
@@ -47,16 +48,17 @@ def collect_notes(of: Normaliser, reader: Reader) -> tuple[Note, ...]:
             elif hidden and keyword != "$ref":
                 notes.append(Note(node.pointer, keyword, "annotation", "$ref hides its siblings"))
             elif of.has(node, keyword):
-                notes.append(_known(of, node.pointer, keyword, node.raw[keyword]))
+                notes.append(_known(of, node, keyword))
             elif keyword in ANNOTATIONS:
                 why = "it describes, and asserts nothing"
                 notes.append(Note(node.pointer, keyword, "annotation", why))
             elif is_known(keyword, "2020-12"):
-                why = f"draft {reader.draft} does not know it"
+                why = f"draft {node.resource.draft} does not know it"
                 notes.append(Note(node.pointer, keyword, "annotation", why))
             else:
                 why = "the specification does not know it"
                 notes.append(Note(node.pointer, keyword, "annotation", why))
+    notes.extend(_dead_branches(of, reader))
     notes.extend(
         Note(pointer, "oneOf", "relaxed", "its branches may hold together; it is read as anyOf")
         for pointer in of.softened
@@ -64,11 +66,31 @@ def collect_notes(of: Normaliser, reader: Reader) -> tuple[Note, ...]:
     return tuple(notes)
 
 
-def _known(of: Normaliser, pointer: str, keyword: str, value: object) -> Note:
+def _dead_branches(of: Normaliser, reader: Reader) -> list[Note]:
+    """The branches that no value can take, next to the schema's own keywords."""
+    found = []
+    for node in list(reader.nodes):
+        for keyword in ("anyOf", "oneOf"):
+            if node.derived or keyword not in node.raw or not of.has(node, keyword):
+                continue
+            for at in range(len(node.raw[keyword])):
+                try:
+                    branch = of.kinds(reader.child(node, keyword, at))
+                    dead = of.is_void(of.meet(of.own_kinds(node), branch, node.number))
+                except SlmError:
+                    continue  # not looked at while the schema was compiled
+                if dead:
+                    why = f"branch {at} contradicts itself or the keywords beside {keyword}"
+                    found.append(Note(node.pointer, keyword, "dead", why))
+    return found
+
+
+def _known(of: Normaliser, node: SchemaNode, keyword: str) -> Note:
+    pointer, value = node.pointer, node.raw[keyword]
     if keyword == "format" and isinstance(value, str):
         if not of.assert_formats:
             return Note(pointer, keyword, "annotation", 'formats="annotate"')
-        if format_language(value, of.reader.draft)[0] is None:
+        if format_language(value, node.resource.draft) is None:
             why = f'the specification does not define the format "{value}"'
             return Note(pointer, keyword, "annotation", why)
     return Note(pointer, keyword, "enforced")

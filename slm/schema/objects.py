@@ -8,11 +8,11 @@ chain of rules over (next member, members so far).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from slm.errors import SlmError
 from slm.grammar.ir import EMPTY, NEVER, Expression, many, optional, seq
 from slm.grammar.regular import (
     ANYTHING,
@@ -24,14 +24,14 @@ from slm.grammar.regular import (
 )
 from slm.schema.algebra import FALSE, TRUE, Goal, NameRule, ObjectShape, conjoin
 from slm.schema.expressions import alternatives
-from slm.schema.strings import spell, spell_other_names
+from slm.schema.strings import has_short_text, spell, spell_other_names
+from slm.schema.witnesses import Witnesses, with_members
 
 if TYPE_CHECKING:
     from slm.schema.lower import Lowering
 
 MAX_NAME_CLASSES = 64
 MAX_COUNT_RULES = 4_000
-MAX_VARIANTS = 64
 FEW_MEMBERS = 8
 
 
@@ -51,49 +51,11 @@ def object_expression(
             name patterns that overlap in too many ways.
     """
     if shape.some:
-        variants = _with_members(to, shape)
+        variants = with_members(to, shape)
         return alternatives(
             *(_one_object(to, one, goal, rule, depth, only_empty) for one in variants)
         )
     return _one_object(to, shape, goal, rule, depth, only_empty)
-
-
-def _with_members(to: Lowering, shape: ObjectShape) -> list[ObjectShape]:
-    """The ways to have a member of each kind that `some` asks for.
-
-    A declared member may be it, and becomes required; or it is a member with another name, which
-    stays in `some`.
-    """
-    found = [ObjectShape(**{**_fields(shape), "some": ()})]
-    for wanted in shape.some:
-        more: list[ObjectShape] = []
-        for one in found:
-            names = [name for name in one.members if wanted.applies(name, to.of.pool)]
-            if any(name in one.required for name in names) or any(
-                wanted.applies(name, to.of.pool) for name in one.required
-            ):
-                more.append(one)
-                continue
-            more.extend(
-                ObjectShape(**{**_fields(one), "required": {**one.required, name: None}})
-                for name in names
-            )
-            more.append(ObjectShape(**{**_fields(one), "some": (*one.some, wanted)}))
-        found = more
-        if len(found) > MAX_VARIANTS:
-            raise _unsupported_some(to, shape, "there are too many ways to violate it")
-    return found
-
-
-def _fields(shape: ObjectShape) -> dict[str, Any]:
-    return {each.name: getattr(shape, each.name) for each in fields(shape)}
-
-
-def _unsupported_some(to: Lowering, shape: ObjectShape, why: str) -> SlmError:
-    node = to.of.reader.node(shape.number)
-    names = ("additionalProperties", "patternProperties", "propertyNames")
-    keyword = next((name for name in names if to.of.has(node, name)), "minProperties")
-    return to.of.unsupported(node, keyword, f"negated, {why}")
 
 
 def _one_object(
@@ -126,12 +88,25 @@ def _one_object(
         members.append(_Member(seq(to.key(name), value), name in shape.required))
     free = _free_members(to, shape, goal, list(names), depth)
     must: Expression | None = None
-    if shape.some and free is not None:
-        if len(shape.some) > 1 or high is not None or low > 1:
-            raise _unsupported_some(to, shape, "it cannot be combined with counts or another one")
-        must = _free_members(to, shape, goal, list(names), depth, shape.some[0])
-    if shape.some and must is None:
+    witnesses: Witnesses | None = None
+    comma = to.layout.structural(",", depth)
+    if shape.some and free is None:
         return NEVER
+    if shape.some:
+        found = {}
+
+        def some(rules: tuple[NameRule, ...]) -> Expression | None:
+            if rules not in found:
+                found[rules] = _free_members(to, shape, goal, list(names), depth, rules)
+            return found[rules]
+
+        if len(shape.some) == 1 and not shape.some[0].goal and high is None and low <= 1:
+            must = some(shape.some)
+            if must is None:
+                return NEVER
+        else:
+            place = to.place(goal)
+            witnesses = Witnesses(to, shape, some, comma, high, rule, place)
     if not members and free is None:
         return empty
     if low > len(shape.required) + 1 and free is not None:
@@ -141,8 +116,7 @@ def _one_object(
             "members with free names might repeat a name to reach it",
             hint="declare the properties, or set additionalProperties to false",
         )
-    comma = to.layout.structural(",", depth)
-    inner = _Chain(to, members, free, must, comma, low, high, rule, goal).start()
+    inner = _Chain(to, members, free, must, witnesses, comma, low, high, rule, goal).start()
     if inner == NEVER:
         return empty
     full = seq(to.layout.structural("{", depth), inner, to.layout.structural("}", depth))
@@ -155,43 +129,70 @@ def _free_members(
     goal: Goal,
     names: list[str],
     depth: int,
-    only: NameRule | None = None,
+    only: tuple[NameRule, ...] = (),
 ) -> Expression | None:
     """Members whose names are none of the declared ones; None where there can be none.
 
-    `only` narrows them to the names that a rule speaks about.
+    `only` narrows them to the names that all of some rules speak about, and the values to those
+    that satisfy the rules' goals.
     """
-    if only is not None:
-        names = [*names, *sorted(only.names.difference(names))]
+    for rule in only:
+        names = [*names, *sorted(rule.names.difference(names))]
     conditions: dict[Regular, None] = {}
-    for rule in (*shape.rules, only) if only is not None else shape.rules:
+    for rule in (*shape.rules, *only):
         if rule.included is not None:
             conditions[rule.included] = None
         conditions.update(dict.fromkeys(rule.excluded))
+    ways: Iterable[dict[Regular, bool]] = (
+        dict(zip(conditions, held, strict=True))
+        for held in product((True, False), repeat=len(conditions))
+    )
     if 2 ** len(conditions) > MAX_NAME_CLASSES:
-        node = to.of.reader.node(min(goal, key=abs))
-        raise to.of.unsupported(
-            node, "patternProperties", f"{len(conditions)} patterns may overlap in too many ways"
-        )
+        ways = _inhabited(to, list(conditions), goal)
     by_goal: dict[Goal, list[Regular]] = {}
-    for held in product((True, False), repeat=len(conditions)):
-        holds = dict(zip(conditions, held, strict=True))
-        if only is not None and not _speaks(only, holds):
+    for holds in ways:
+        if not all(_speaks(rule, holds) for rule in only):
             continue
         value_goal = TRUE
+        for rule in only:
+            value_goal = conjoin(value_goal, rule.goal)
         for rule in shape.rules:
             if _speaks(rule, holds):
                 value_goal = conjoin(value_goal, rule.goal)
         if value_goal == FALSE:
             continue
-        region = intersection(*(part if yes else complement(part) for part, yes in holds.items()))
-        by_goal.setdefault(value_goal, []).append(region)
+        by_goal.setdefault(value_goal, []).append(_region(holds))
     options: list[Expression] = []
     for value_goal, regions in by_goal.items():
         keys = [key for region in regions if (key := _free_key(to, region, names)) != NEVER]
         if keys:
             options.append(seq(alternatives(*keys), to.value(value_goal, depth + 1)))
     return alternatives(*options) if options else None
+
+
+def _inhabited(to: Lowering, conditions: list[Regular], goal: Goal) -> list[dict[Regular, bool]]:
+    """The ways in which conditions hold of names, without those that no name is in."""
+    found: list[dict[Regular, bool]] = [{}]
+    for condition in conditions:
+        more: list[dict[Regular, bool]] = []
+        for holds in found:
+            for yes in (True, False):
+                both = {**holds, condition: yes}
+                language = _region(both)
+                if has_short_text(language, to.of.pool) or to.of.pool.alive(
+                    to.of.pool.state(language)
+                ):
+                    more.append(both)
+        found = more
+        if len(found) > MAX_NAME_CLASSES:
+            node = to.of.reader.node(min(goal, key=abs))
+            why = f"{len(conditions)} patterns may overlap in too many ways"
+            raise to.of.unsupported(node, "patternProperties", why)
+    return found
+
+
+def _region(holds: dict[Regular, bool]) -> Regular:
+    return intersection(*(part if yes else complement(part) for part, yes in holds.items()))
 
 
 def _speaks(rule: NameRule, holds: dict[Regular, bool]) -> bool:
@@ -224,6 +225,7 @@ class _Chain:
         members: list[_Member],
         free: Expression | None,
         must: Expression | None,
+        witnesses: Witnesses | None,
         comma: Expression,
         low: int,
         high: int | None,
@@ -231,10 +233,10 @@ class _Chain:
         goal: Goal,
     ) -> None:
         self.to, self.members, self.free, self.comma = to, members, free, comma
-        self.must = must
+        self.must, self.witnesses = must, witnesses
         self.low, self.high, self.rule, self.goal = low, high, rule, goal
         required = sum(member.required for member in members)
-        if low <= required:
+        if low <= required + (witnesses is not None):
             self.low = low = 0
         if high is not None and free is None and high >= len(members):
             self.high = high = None
@@ -246,6 +248,7 @@ class _Chain:
         if self.low == 0:
             self.low = 1  # the empty object is a text of its own
         plain = self.cap == 1 and self.high is None and self.must is None
+        plain = plain and self.witnesses is None
         if plain and len(self.members) > FEW_MEMBERS:
             return self._after_comma()
         if self.cap > 1 and len(self.members) * self.cap > MAX_COUNT_RULES:
@@ -333,6 +336,8 @@ class _Chain:
         return found
 
     def _others(self, count: int) -> Expression:
+        if self.witnesses is not None:
+            return self.witnesses.after(count)
         need = max(0, self.low - count)
         if self.free is None:
             return EMPTY if need == 0 else NEVER

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin
 
 from slm.errors import (
@@ -19,23 +19,13 @@ from slm.errors import (
     InvalidSchema,
     Place,
     UnresolvableReference,
-    UnsupportedKeyword,
 )
 from slm.schema.algebra import FALSE, TRUE, Goal
+from slm.schema.dialects import DRAFTS, Dialect, Draft, draft_of, find_dialect, metaschemas
 from slm.schema.keywords import check_keywords, subschemas
+from slm.schema.scopes import NO_SCOPE, Scopes, Target, has_dynamic_references
 
-Draft: TypeAlias = Literal["4", "6", "7", "2019-09", "2020-12"]
-
-_DIALECTS: dict[str, Draft] = {
-    "json-schema.org/draft-04/schema": "4",
-    "json-schema.org/draft-06/schema": "6",
-    "json-schema.org/draft-07/schema": "7",
-    "json-schema.org/draft/2019-09/schema": "2019-09",
-    "json-schema.org/draft/2020-12/schema": "2020-12",
-    "json-schema.org/schema": "2020-12",
-}
 MAX_POINTER = 30_000  # pointers of all levels are kept: their sum is quadratic in the depth
-DRAFTS: tuple[Draft, ...] = ("4", "6", "7", "2019-09", "2020-12")
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +36,9 @@ class Resource:
     root: Any
     pointer: str
     source: str
-    anchors: dict[str, tuple[Any, str, Resource]] | None = None
+    draft: Draft
+    anchors: dict[str, Target] | None = None
+    dynamic: dict[str, Target] = field(default_factory=dict)  # those that scopes look for
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +49,7 @@ class SchemaNode:
     raw: dict[str, Any]
     pointer: str
     resource: Resource
+    scope: int = NO_SCOPE
     derived: bool = False  # made by the compiler from another schema's value
 
     def at(self, *tokens: str | int) -> Place:
@@ -115,12 +108,13 @@ def read_json(text: str) -> Any:
 class Reader:
     """Numbers the schemas of one compilation as they are reached."""
 
-    draft: Draft
+    dialect: Dialect
     guessed: bool  # no "$schema" and no option: keywords of older drafts are understood, too
     root: Resource
     registry: Mapping[str, Any]
     nodes: list[SchemaNode] = field(default_factory=list)
-    _numbers: dict[tuple[int, int], Goal] = field(default_factory=dict)
+    scopes: Scopes | None = None  # None: nothing refers to them
+    _numbers: dict[tuple[int, int, int], Goal] = field(default_factory=dict)
     _kept: list[Any] = field(default_factory=list)  # keeps id() of derived schemas meaningful
     _resources: dict[str, Resource] | None = None
 
@@ -139,28 +133,38 @@ class Reader:
             raise InvalidSchema(
                 f"unknown draft {draft!r}", hint=f"the drafts are {', '.join(DRAFTS)}"
             )
-        chosen, guessed = draft, False
-        if chosen is None:
+        registry, guessed = registry or {}, False
+        if draft is None:
             declared = schema.get("$schema") if isinstance(schema, dict) else None
-            chosen = _dialect(declared)
+            dialect = find_dialect(declared, registry)
             guessed = declared is None
-        reader = cls(chosen, guessed, Resource("", schema, "", ""), registry or {})
-        reader.root.uri = reader._own_uri(schema, "") or ""
+        else:
+            dialect = Dialect(next(known for known in DRAFTS if known == draft))
+        root = Resource("", schema, "", "", dialect.draft)
+        reader = cls(dialect, guessed, root, registry)
+        root.uri = reader._own_uri(schema, root) or ""
+        if any(map(has_dynamic_references, (schema, *registry.values()))):
+            reader.scopes = Scopes()
         return reader
 
     @property
-    def id_keyword(self) -> str:
-        """The keyword that names a resource."""
-        return "id" if self.draft == "4" else "$id"
+    def draft(self) -> Draft:
+        """The draft of the root; other resources may be written in another."""
+        return self.dialect.draft
 
-    @property
-    def ref_overrides(self) -> bool:
+    def ref_overrides(self, resource: Resource) -> bool:
         """Whether ``$ref`` hides its siblings, as it does up to draft 7."""
-        return self.draft in ("4", "6", "7") and not self.guessed
+        return resource.draft in ("4", "6", "7") and not self.guessed
 
     def start(self) -> Goal:
         """The goal of the whole schema."""
-        return self.goal(self.root.root, "", self.root)
+        return self.goal(self.root.root, "", self.root, self._enter(NO_SCOPE, self.root))
+
+    def _enter(self, scope: int, resource: Resource) -> int:
+        if self.scopes is None:
+            return NO_SCOPE
+        self._anchors(resource)
+        return self.scopes.enter(scope, resource)
 
     def node(self, literal: int) -> SchemaNode:
         """The schema of a number, whatever its sign."""
@@ -171,17 +175,26 @@ class Reader:
         raw: Any = node.raw
         for token in tokens:
             raw = raw[token]
-        return self.goal(raw, node.pointer + join_pointer(*tokens), node.resource)
+        return self.goal(raw, node.pointer + join_pointer(*tokens), node.resource, node.scope)
 
     def derive(self, raw: Any, node: SchemaNode, *tokens: str | int) -> Goal:
         """The goal of a schema that the compiler made; errors point to where it came from."""
         self._kept.append(raw)
-        goal = self.goal(raw, node.pointer + join_pointer(*tokens), node.resource)
+        pointer = node.pointer + join_pointer(*tokens)
+        goal = self.goal(raw, pointer, node.resource, node.scope)
         for literal in goal - FALSE:
             self.node(literal).derived = True
         return goal
 
-    def goal(self, raw: Any, pointer: str, resource: Resource) -> Goal:
+    def either(self, goals: list[Goal], node: SchemaNode, keyword: str) -> Goal:
+        """The goal that one of the goals holds: a schema of the compiler's own."""
+        branches = [{"$comment": "stands for a goal"} for _ in goals]
+        self._kept.append(branches)
+        for branch, goal in zip(branches, goals, strict=True):
+            self._numbers[id(branch), id(node.resource), node.scope] = goal
+        return self.derive({"anyOf": branches}, node, keyword)
+
+    def goal(self, raw: Any, pointer: str, resource: Resource, scope: int) -> Goal:
         """The goal of a schema value, numbered when it is first seen."""
         if raw is True:
             return TRUE
@@ -195,7 +208,7 @@ class Reader:
             )
         if not raw:
             return TRUE
-        key = (id(raw), id(resource))
+        key = (id(raw), id(resource), scope)
         found = self._numbers.get(key)
         if found is None:
             if len(pointer) > MAX_POINTER:
@@ -205,12 +218,13 @@ class Reader:
                     hint="use $defs and $ref instead of nesting",
                 )
             inner = resource
-            uri = self._own_uri(raw, resource.uri) if raw is not resource.root else None
+            uri = self._own_uri(raw, resource) if raw is not resource.root else None
             if uri is not None:
-                inner = self._resource(uri, raw, pointer, resource.source)
-            node = SchemaNode(len(self.nodes) + 2, raw, pointer, inner)
+                inner = self._resource(uri, raw, pointer, resource)
+                scope = self._enter(scope, inner)
+            node = SchemaNode(len(self.nodes) + 2, raw, pointer, inner, scope)
             self.nodes.append(node)
-            check_keywords(node.raw, self.draft, self.guessed, node.at)
+            check_keywords(node.raw, inner.draft, self.guessed, node.at)
             found = self._numbers[key] = frozenset((node.number,))
         return found
 
@@ -222,15 +236,24 @@ class Reader:
         """
         ref = node.raw[keyword]
         raw, pointer, resource = self._target(node, keyword, ref)
+        anchor = None
+        if keyword == "$recursiveRef" and raw is resource.root and isinstance(raw, dict):
+            anchor = "" if raw.get("$recursiveAnchor") is True else None
+        if keyword == "$dynamicRef" and isinstance(raw, dict):
+            fragment = unquote(urldefrag(ref)[1])
+            anchor = fragment if raw.get("$dynamicAnchor") == fragment else None
+        if anchor is not None and self.scopes is not None:
+            found = self.scopes.outermost(node.scope, anchor)
+            raw, pointer, resource = found or (raw, pointer, resource)
         if not isinstance(raw, (dict, bool)):
             raise UnresolvableReference(
                 f"{keyword} {json.dumps(ref)} points to {kind_of(raw)}, not to a schema",
                 at=node.at(keyword),
                 hint="point it to a schema object",
             )
-        return self.goal(raw, pointer, resource)
+        return self.goal(raw, pointer, resource, self._enter(node.scope, resource))
 
-    def _target(self, node: SchemaNode, keyword: str, ref: str) -> tuple[Any, str, Resource]:
+    def _target(self, node: SchemaNode, keyword: str, ref: str) -> Target:
         uri, fragment = urldefrag(ref)
         resource = node.resource
         if uri:
@@ -258,7 +281,7 @@ class Reader:
             )
         return target
 
-    def _walk(self, resource: Resource, fragment: str) -> tuple[Any, str, Resource] | None:
+    def _walk(self, resource: Resource, fragment: str) -> Target | None:
         raw, pointer = resource.root, resource.pointer
         for token in fragment.split("/")[1:]:
             token = token.replace("~1", "/").replace("~0", "~")
@@ -270,26 +293,35 @@ class Reader:
                 return None
             pointer += join_pointer(token)
             if isinstance(raw, dict):
-                uri = self._own_uri(raw, resource.uri)
+                uri = self._own_uri(raw, resource)
                 if uri is not None and raw is not resource.root:
-                    resource = self._resource(uri, raw, pointer, resource.source)
+                    resource = self._resource(uri, raw, pointer, resource)
         return raw, pointer, resource
 
-    def _own_uri(self, raw: Any, base: str) -> str | None:
+    def _own_uri(self, raw: Any, inside: Resource) -> str | None:
+        """The URI that a schema inside a resource, or as its root, gives itself."""
         if not isinstance(raw, dict):
             return None
-        own = raw.get(self.id_keyword)
+        draft = self._draft_in(raw, inside)
+        own = raw.get("id" if draft == "4" else "$id")
         if not isinstance(own, str) or own.startswith("#"):
             return None
-        if self.ref_overrides and "$ref" in raw:
+        if draft in ("4", "6", "7") and not self.guessed and "$ref" in raw:
             return None
-        return urldefrag(urljoin(base, own))[0]
+        return urldefrag(urljoin(inside.uri, own))[0]
 
-    def _resource(self, uri: str, raw: Any, pointer: str, source: str) -> Resource:
+    def _draft_in(self, raw: Any, inside: Resource) -> Draft:
+        """The draft of a resource inside another: its own, where the root has said one, too."""
+        if self.guessed:
+            return inside.draft
+        declared = draft_of(raw.get("$schema")) if isinstance(raw, dict) else None
+        return inside.draft if declared is None or raw is inside.root else declared
+
+    def _resource(self, uri: str, raw: Any, pointer: str, inside: Resource) -> Resource:
         resources = self._all_resources()
         found = resources.get(uri)
         if found is None or found.root is not raw:
-            found = Resource(uri, raw, pointer, source)
+            found = Resource(uri, raw, pointer, inside.source, self._draft_in(raw, inside))
             resources.setdefault(uri, found)
         return found
 
@@ -300,20 +332,24 @@ class Reader:
         return self._resources
 
     def _from_registry(self, uri: str) -> Resource | None:
-        for key in (uri, uri + "#"):
-            if key in self.registry:
-                raw = self.registry[key]
-                raw = read_json(raw) if isinstance(raw, str) else raw
-                found = Resource(uri, raw, "", uri)
-                resources = self._all_resources()
-                resources[uri] = found
-                own = self._own_uri(raw, uri)
-                if own is not None:
-                    found.uri = own
-                    resources.setdefault(own, found)
-                self._index(found)
-                return found
+        for known in (self.registry, metaschemas()):
+            for key in (uri, uri + "#"):
+                if key in known:
+                    raw = known[key]
+                    return self._register(uri, read_json(raw) if isinstance(raw, str) else raw)
         return None
+
+    def _register(self, uri: str, raw: Any) -> Resource:
+        declared = draft_of(raw.get("$schema")) if isinstance(raw, dict) else None
+        found = Resource(uri, raw, "", uri, declared or self.draft)
+        resources = self._all_resources()
+        resources[uri] = found
+        own = self._own_uri(raw, found)
+        if own is not None:
+            found.uri = own
+            resources.setdefault(own, found)
+        self._index(found)
+        return found
 
     def _anchors(self, resource: Resource) -> dict[str, tuple[Any, str, Resource]]:
         if resource.anchors is None:
@@ -327,42 +363,31 @@ class Reader:
             self._resources = {self.root.uri: self.root}
         if start.anchors is None:
             start.anchors = {}
-        stack: list[tuple[Any, str, Resource]] = [(start.root, start.pointer, start)]
+        stack: list[Target] = [(start.root, start.pointer, start)]
         while stack:
             raw, pointer, resource = stack.pop()
             if not isinstance(raw, dict):
                 continue
-            uri = self._own_uri(raw, resource.uri)
+            uri = self._own_uri(raw, resource)
             if uri is not None and raw is not resource.root:
-                resource = Resource(uri, raw, pointer, resource.source, {})
+                draft = self._draft_in(raw, resource)
+                resource = Resource(uri, raw, pointer, resource.source, draft, {})
                 self._resources.setdefault(uri, resource)
             assert resource.anchors is not None
+            if raw is resource.root and raw.get("$recursiveAnchor") is True:
+                resource.dynamic[""] = (raw, pointer, resource)
+            if isinstance(raw.get("$dynamicAnchor"), str):
+                resource.dynamic.setdefault(raw["$dynamicAnchor"], (raw, pointer, resource))
             named = [raw.get("$anchor"), raw.get("$dynamicAnchor")]
-            own = raw.get(self.id_keyword)
-            if self.draft in ("4", "6", "7") and isinstance(own, str) and own.startswith("#"):
+            own = raw.get("id" if resource.draft == "4" else "$id")
+            old = resource.draft in ("4", "6", "7")
+            if old and isinstance(own, str) and own.startswith("#"):
                 named.append(own[1:])
             for name in named:
                 if isinstance(name, str):
                     resource.anchors.setdefault(name, (raw, pointer, resource))
             for tokens, inner in subschemas(raw):
                 stack.append((inner, pointer + join_pointer(*tokens), resource))
-
-
-def _dialect(declared: Any) -> Draft:
-    if declared is None:
-        return "2020-12"
-    if not isinstance(declared, str):
-        raise InvalidSchema(
-            f"$schema must be a string, not {kind_of(declared)}", at=Place(pointer="/$schema")
-        )
-    draft = _DIALECTS.get(declared.split("://")[-1].rstrip("#"))
-    if draft is None:
-        raise UnsupportedKeyword(
-            f"$schema names a dialect that is not known: {declared}",
-            at=Place(pointer="/$schema"),
-            hint=f"pass draft=…, one of {', '.join(DRAFTS)}, to read it as that",
-        )
-    return draft
 
 
 def kind_of(value: Any) -> str:

@@ -105,11 +105,11 @@ def string_shape(of: Normaliser, node: SchemaNode, *, wide: bool = False) -> Str
     raw = node.raw
     parts: list[Regular] = []
     if of.has(node, "pattern"):
-        language = _pattern_of(of, node, "pattern", raw["pattern"])
+        language = pattern_of(of, node, "pattern", raw["pattern"])
         if language != ANYTHING:  # `.*` says nothing
             parts.append(language)
     if of.has(node, "format") and of.assert_formats:
-        asserted = _format_of(of, node, wide)
+        asserted = format_language(raw["format"], node.resource.draft, wide=wide)
         if asserted is not None:
             parts.append(asserted)
     low = int(raw["minLength"]) if of.has(node, "minLength") else 0
@@ -119,7 +119,7 @@ def string_shape(of: Normaliser, node: SchemaNode, *, wide: bool = False) -> Str
     return StringShape(low, high, tuple(parts))
 
 
-def _pattern_of(of: Normaliser, node: SchemaNode, keyword: str, text: str) -> Regular:
+def pattern_of(of: Normaliser, node: SchemaNode, keyword: str, text: str) -> Regular:
     """The strings in which an ECMA-262 pattern finds a match."""
     found = of.patterns.get(text)
     if found is None:
@@ -135,20 +135,6 @@ def _pattern_of(of: Normaliser, node: SchemaNode, keyword: str, text: str) -> Re
             ) from None
         of.patterns[text] = found
     return found
-
-
-def _format_of(of: Normaliser, node: SchemaNode, wide: bool) -> Regular | None:
-    """The strings of a format; None where it only annotates."""
-    name = node.raw["format"]
-    language, why = format_language(name, of.reader.draft, wide=wide)
-    if why:
-        raise of.unsupported(
-            node,
-            "format",
-            why,
-            hint='pass formats="annotate" to leave formats unchecked',
-        )
-    return language
 
 
 def array_shape(of: Normaliser, node: SchemaNode) -> ArrayShape:
@@ -197,7 +183,7 @@ def object_shape(of: Normaliser, node: SchemaNode) -> ObjectShape | None:
     patterns: list[Regular] = []
     if of.has(node, "patternProperties"):
         for text in raw["patternProperties"]:
-            language = _pattern_of(of, node, "patternProperties", text)
+            language = pattern_of(of, node, "patternProperties", text)
             patterns.append(language)
             goal = reader.child(node, "patternProperties", text)
             if goal:

@@ -1,10 +1,10 @@
 """Lark grammars, read by the `lark` package itself and lowered to the grammar IR.
 
 The loader, imports, templates, EBNF, aliases, priorities and flags are Lark's own: a `lark.Lark`
-object is made first, and what it holds (`rules`, `terminals`, `ignore_tokens`) is compiled. So far
-the semantics are those of ``parser="earley", lexer="dynamic_complete"``: every way to cut the text
-into terminals counts, priorities and ambiguity only choose among trees. Whatever else is asked for
-is refused by name, because under it the same grammar text denotes another language.
+object is made first, and what it holds (rules, terminals, ignored terminals, the parse table and
+the lexers) is compiled. The same grammar text denotes a language of its own under each parser and
+lexer; which one is meant is said by Lark's own option names, and what cannot be had exactly is
+refused by name.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lark
-from lark.grammar import Rule as LarkRule
 
 from slm.errors import (
     GrammarTooComplex,
@@ -29,15 +27,20 @@ from slm.errors import (
     UsageError,
 )
 from slm.grammar import ir
-from slm.grammar.regular import NOTHING
-from slm.syntax.ignore import Ignored
+from slm.syntax.definitions import Definitions
+from slm.syntax.dynamic_complete import EveryCut
 from slm.syntax.places import Places, places_of
-from slm.syntax.terminals import terminal_language
+from slm.syntax.tokens import token_grammar
 from slm.syntax.unparsed import UnparsedLark
 
-SEMANTICS = "earley/dynamic_complete"
-_HINT = 'pass parser="earley", lexer="dynamic_complete"'
-_START = "__text"  # Lark reserves names with two underscores, so no grammar defines it
+SEMANTICS = (
+    "lalr/contextual",
+    "lalr/basic",
+    "earley/dynamic",
+    "earley/dynamic_complete",
+    "earley/basic",
+)
+_HINT = 'pass parser="lalr" or parser="earley", with one of Lark\'s own lexers for it'
 # Options that change no text's acceptance: they shape trees, or only say where files are.
 _NEUTRAL = frozenset(
     {
@@ -77,7 +80,7 @@ def compile_lark(
     *,
     start: str = "start",
     parser: str = "lalr",
-    lexer: str = "contextual",
+    lexer: str = "auto",
     **options: Any,
 ) -> CompiledLark:
     """Compile a Lark grammar; the option names, and their defaults, are Lark's.
@@ -86,8 +89,9 @@ def compile_lark(
         grammar: the grammar's text, the path of a ``.lark`` file, or a `lark.Lark` object (whose
             own options then count).
         start: the start rule.
-        parser: only ``"earley"`` so far.
-        lexer: only ``"dynamic_complete"`` so far.
+        parser: ``"lalr"`` or ``"earley"``.
+        lexer: ``"contextual"`` or ``"basic"``; with Earley ``"dynamic"``, ``"dynamic_complete"`` or
+            ``"basic"``. ``"auto"`` is the first of them, as in Lark.
         **options: any other option of `lark.Lark`.
 
     Raises:
@@ -96,7 +100,8 @@ def compile_lark(
         GrammarTooComplex: a terminal needs too large an automaton, or brackets are nested too deep.
         InputFileError: the file cannot be read.
 
-    Cost: making the Lark object without its parser, plus time linear in rules and terminals.
+    Cost: making the Lark object; for dynamic_complete, time linear in rules and terminals; for the
+        others, time linear in the contexts that rules can stand in (`slm.syntax.contexts`).
 
     >>> compiled = compile_lark(
     ...     'start: "a" start "b" | "c"', parser="earley", lexer="dynamic_complete"
@@ -107,17 +112,30 @@ def compile_lark(
     if isinstance(grammar, lark.Lark):
         built = grammar
         places = places_of(getattr(built, "source_grammar", ""), _source_name(built.source_path))
-        _check_object(built, places)
+        semantics = _check_object(built, places)
         start = _start_of(built, start)
     else:
         text, path = _read(grammar)
         places = places_of(text, _source_name(path))
-        _check_semantics(parser, lexer)
-        _check_options(options)
+        semantics = _semantics_of(parser, lexer)
+        _check_options(options, semantics)
         if path is not None:
             options.setdefault("source_path", path)
         built = _build(text, places, start=start, parser=parser, lexer=lexer, **options)
-    return _Lowering(built, places, start).compiled()
+    if start not in {str(rule.origin.name) for rule in built.rules}:
+        raise LarkError(
+            f"Lark refuses the grammar: the start rule `{start}` is not defined",
+            hint=f"its rules are {', '.join(sorted(str(r.origin.name) for r in built.rules)[:10])}",
+        )
+    definitions = Definitions(built, places, semantics)
+    if semantics == "earley/dynamic_complete":
+        lowered = EveryCut(definitions, start).grammar()
+    else:
+        try:
+            lowered = token_grammar(definitions, start)
+        except re.error as error:  # of the alternation that Lark compiles at its first token
+            raise _refused(error, places) from error
+    return CompiledLark(lowered, built, tuple(definitions.notes))
 
 
 # --- input ----------------------------------------------------------------------------------------
@@ -148,13 +166,18 @@ def _source_name(path: object) -> str:
     return str(path) if path and path != "<string>" else "<grammar>"
 
 
-def _check_semantics(parser: str, lexer: object, at: Place | None = None) -> None:
+def _semantics_of(parser: str, lexer: object, at: Place | None = None) -> str:
+    """Parser and lexer in one word.
+
+    Raises:
+        UnsupportedLarkFeature: Lark has that language, slm has not.
+    """
     name = lexer if isinstance(lexer, str) else "custom"
     if lexer == "auto":
         name = {"lalr": "contextual", "earley": "dynamic"}.get(parser, "basic")
     asked = f"{parser}/{name}"
-    if asked == SEMANTICS:
-        return
+    if asked in SEMANTICS:
+        return asked
     raise UnsupportedLarkFeature(
         f"Lark's language under parser={parser!r}, lexer={name!r} cannot be enforced yet",
         feature="custom lexer" if not isinstance(lexer, str) else "parser and lexer",
@@ -164,12 +187,14 @@ def _check_semantics(parser: str, lexer: object, at: Place | None = None) -> Non
     )
 
 
-def _check_options(options: dict[str, Any]) -> None:
+def _check_options(options: dict[str, Any], semantics: str) -> None:
     for name, value in options.items():
         if name in _NEUTRAL or not value or name == "g_regex_flags":
             continue
+        if name == "cache" and semantics.startswith("lalr"):
+            continue
         if name in ("postlex", "lexer_callbacks", "use_bytes", "transformer", "cache", "_plugins"):
-            raise _unsupported_option(name)
+            raise _unsupported_option(name, semantics)
         if name not in ("regex",) and name not in lark.lark.LarkOptions._defaults:
             known = [each for each in lark.lark.LarkOptions._defaults if each[0] != "_"]
             near = difflib.get_close_matches(name, known, 1)
@@ -179,29 +204,32 @@ def _check_options(options: dict[str, Any]) -> None:
             )
 
 
-def _unsupported_option(name: str) -> UnsupportedLarkFeature:
+def _unsupported_option(name: str, semantics: str) -> UnsupportedLarkFeature:
     why = {
         "postlex": "tokens would come from the post-lexer's own code",
         "lexer_callbacks": "callbacks may change tokens",
         "use_bytes": "the text would be bytes",
-        "transformer": 'Lark takes it under parser="lalr" only',
+        "transformer": "its methods for terminals may change tokens",
         "cache": 'Lark takes it under parser="lalr" only',
         "_plugins": "tokens would come from the plug-in's own code",
     }[name]
     return UnsupportedLarkFeature(
         f"the option `{name}` is not supported: {why}",
         feature=name,
-        semantics=SEMANTICS,
+        semantics=semantics,
         hint=f"leave `{name}` out",
     )
 
 
-def _check_object(built: lark.Lark, places: Places) -> None:
+def _check_object(built: lark.Lark, places: Places) -> str:
+    """The semantics of a built object, if they can be had."""
     options = built.options
-    _check_semantics(options.parser, options.lexer, places.at(0) if places.text else None)
-    for name in ("postlex", "lexer_callbacks", "use_bytes", "_plugins"):
+    at = places.at(0) if places.text else None
+    semantics = _semantics_of(options.parser, options.lexer, at)
+    for name in ("postlex", "lexer_callbacks", "use_bytes", "transformer", "_plugins"):
         if getattr(options, name, None):
-            raise _unsupported_option(name)
+            raise _unsupported_option(name, semantics)
+    return semantics
 
 
 def _start_of(built: lark.Lark, start: str) -> str:
@@ -218,17 +246,22 @@ def _start_of(built: lark.Lark, start: str) -> str:
 
 def _build(text: str, places: Places, **options: Any) -> lark.Lark:
     """The Lark object; whatever Lark says against the grammar becomes a `LarkError`."""
+    make = lark.Lark if options["parser"] == "lalr" else UnparsedLark
     try:
-        return UnparsedLark(text, **options)
+        return make(text, **options)
     except RecursionError:
         raise GrammarTooComplex(
             "the grammar is nested too deep for Lark to read", hint="name parts of it as rules"
         ) from None
     except Exception as error:  # grammar errors come as many types, `re.error` and OSError included
-        message, at = _lark_message(error, places)
-        raise LarkError(
-            f"Lark refuses the grammar: {message}", at=at, hint="the message is Lark's own"
-        ) from error
+        raise _refused(error, places) from error
+
+
+def _refused(error: Exception, places: Places) -> LarkError:
+    message, at = _lark_message(error, places)
+    return LarkError(
+        f"Lark refuses the grammar: {message}", at=at, hint="the message is Lark's own"
+    )
 
 
 def _lark_message(error: Exception, places: Places) -> tuple[str, Place | None]:
@@ -259,148 +292,3 @@ def _lark_message(error: Exception, places: Places) -> tuple[str, Place | None]:
         if at is not None:
             return head, at
     return head, None
-
-
-# --- lowering -------------------------------------------------------------------------------------
-
-
-class _Lowering:
-    """One Lark object on its way into the IR."""
-
-    def __init__(self, built: lark.Lark, places: Places, start: str) -> None:
-        self.built, self.places, self.start = built, places, start
-        self.notes: list[str] = []
-        self.definitions = {str(each.name): each for each in built.terminals}
-        self.flags = int(built.options.g_regex_flags)
-        ignored = [str(name) for name in built.ignore_tokens]
-        self.ignored = Ignored(
-            (self.terminal(name).language for name in ignored), self.refuse_ignore
-        )
-        self.leaves: dict[str, ir.Expression] = {}
-
-    def compiled(self) -> CompiledLark:
-        by_origin: dict[str, list[LarkRule]] = {}
-        for rule in self.built.rules:
-            by_origin.setdefault(str(rule.origin.name), []).append(rule)
-        if self.start not in by_origin:
-            raise LarkError(
-                f"Lark refuses the grammar: the start rule `{self.start}` is not defined",
-                hint=f"its rules are {', '.join(sorted(by_origin)[:10])}",
-            )
-        rules: list[ir.Rule] = []
-        seen = {self.start}
-        queue = [self.start]
-        for name in queue:  # grows while it is walked
-            body = self.body(name, by_origin[name])
-            rules.append(ir.Rule(name, body, self.place_of_rule(name)))
-            for node in ir.walk(body):
-                if isinstance(node, ir.Call) and node.rule not in seen:
-                    seen.add(node.rule)
-                    queue.append(node.rule)
-        end = self.ignored.at_end()
-        start = self.start
-        if end != ir.EMPTY:
-            start = _START
-            rules.insert(0, ir.Rule(_START, ir.seq(ir.Call(self.start), end)))
-        return CompiledLark(ir.Grammar(tuple(rules), start), self.built, tuple(self.notes))
-
-    def body(self, name: str, rules: list[LarkRule]) -> ir.Expression:
-        """All expansions of one rule; Lark's own helper for `*` and `+` becomes a repetition."""
-        rows = [tuple(str(symbol.name) for symbol in rule.expansion) for rule in rules]
-        for rule in rules:
-            for symbol in rule.expansion:
-                if symbol.is_term:
-                    self.leaf(str(symbol.name))
-        plain = [row for row in rows if row[:1] != (name,)]
-        again = [row[1:] for row in rows if row[:1] == (name,)]
-        if again and name.startswith("__") and set(plain) == set(again):
-            return ir.many(self.factored(plain), 1, None)
-        return self.factored(rows)
-
-    def factored(self, rows: Iterable[tuple[str, ...]]) -> ir.Expression:
-        """The alternatives with their common beginnings shared.
-
-        Lark writes ``a [b] [c] d`` out as four rows; together they are one tree again.
-        """
-        by_head: dict[str | None, list[tuple[str, ...]]] = {}
-        for row in rows:
-            by_head.setdefault(row[0] if row else None, []).append(row[1:])
-        options = []
-        for head, tails in by_head.items():
-            if head is None:
-                options.append(ir.EMPTY)
-                continue
-            first = self.leaves.get(head) or ir.Call(head)
-            options.append(ir.seq(first, self.factored(tails)))
-        return ir.choice(*options)
-
-    def leaf(self, name: str) -> ir.Expression:
-        """A terminal, with the ignored text that may stand before it."""
-        if name not in self.leaves:
-            self.leaves[name] = self.ignored.before(self.terminal(name))
-        return self.leaves[name]
-
-    def terminal(self, name: str) -> ir.Terminal:
-        definition = self.definitions.get(name)
-        if definition is None:
-            raise UnsupportedLarkFeature(
-                f"terminal `{name}` is declared but never defined, so only a post-lexer makes it",
-                feature="%declare",
-                symbol=name,
-                semantics=SEMANTICS,
-                at=self.places.of(name),
-                hint="define the terminal; Lark's dynamic lexers cannot match it either",
-            )
-        place = self.place_of_terminal(name)
-
-        def refuse(feature: str, what: str) -> UnsupportedLarkFeature:
-            return UnsupportedLarkFeature(
-                what,
-                feature=feature,
-                symbol=name,
-                pattern=definition.pattern.to_regexp(),
-                semantics=SEMANTICS,
-                at=place,
-                hint="write the terminal without it",
-            )
-
-        if self.built.options.regex and not _same_in_both_modules(definition.pattern, self.flags):
-            raise refuse("regex", f"terminal `{name}` may mean something else in module `regex`")
-        language = terminal_language(definition, self.flags, place, refuse)
-        if language == NOTHING:
-            self.notes.append(f"terminal `{name}` can never match")
-        return ir.Terminal(name, language, place=place)
-
-    def place_of_terminal(self, name: str) -> Place:
-        pattern = self.definitions[name].pattern
-        return (
-            self.places.of(name)
-            or self.places.of_text(pattern.raw or "")
-            or self.places.of_text(pattern.value)
-            or Place(self.places.source)
-        )
-
-    def place_of_rule(self, name: str) -> Place | None:
-        template = name.split("{", 1)[0]
-        helper = re.fullmatch(r"__(\w+)_(?:star|plus|repeat)_\w+", template)
-        return self.places.of(helper[1] if helper else template)
-
-    def refuse_ignore(self, why: str) -> UnsupportedLarkFeature:
-        name = str(self.built.ignore_tokens[0])
-        return UnsupportedLarkFeature(
-            f"`%ignore` is greedy in Lark, and {why}",
-            feature="greedy %ignore",
-            symbol=name,
-            pattern=self.definitions[name].pattern.to_regexp(),
-            semantics=SEMANTICS,
-            at=self.places.of_text("%ignore"),
-            hint="ignore one character at a time (%ignore /[ ]/), or let no terminal begin like it",
-        )
-
-
-def _same_in_both_modules(pattern: Any, flags: int) -> bool:
-    """Whether `re` and `regex` plainly read the pattern alike: ASCII, no classes, no flags."""
-    if flags or pattern.flags:
-        return False
-    text = pattern.value
-    return text.isascii() and not re.search(r"\\[a-zA-Z]|\[\[|\(\?[^:]|[*+?}]\+", text)

@@ -16,14 +16,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from slm.errors import GrammarTooComplex, PatternError, Place, SlmError, UnsupportedPattern
+from slm.grammar.asserting import Asserting
 from slm.grammar.ordered import leftmost_first_language
 from slm.grammar.pattern import parse_pattern
+from slm.grammar.pattern_tree import Look, walk_nodes
 from slm.grammar.regular import Regular, literal
 
 Refusal = Callable[..., SlmError]
+Words = TypeVar("Words")
 
 _FLAG_LETTERS = {
     re.ASCII: "a",
@@ -36,20 +39,42 @@ _FLAG_LETTERS = {
 
 
 def terminal_language(
-    definition: Any, global_flags: int, place: Place | None, refuse: Refusal
+    definition: Any, global_flags: int, place: Place | None, refuse: Refusal, semantics: str
 ) -> Regular:
-    """The texts a terminal takes under ``lexer="dynamic_complete"``.
+    """The texts that one match of a terminal consumes as a whole.
 
     Args:
         definition: a `lark.lexer.TerminalDef`.
         global_flags: Lark's ``g_regex_flags``.
         place: where the terminal is defined.
         refuse: makes the error for an unsupported construct, from its name and a description.
+        semantics: Lark's parser and lexer, for the error.
 
     Raises:
         UnsupportedLarkFeature: through `refuse`.
         GrammarTooComplex: the terminal's automaton grows past a bound.
     """
+    return _made(_language, definition, global_flags, place, refuse, semantics)
+
+
+def terminal_words(
+    definition: Any, global_flags: int, place: Place | None, refuse: Refusal, semantics: str
+) -> Regular | Asserting:
+    """The same for lexers that match in the text itself, where assertions can be followed.
+
+    A pattern that asks about the text around it is an automaton with claims, not a language.
+    """
+    return _made(_words, definition, global_flags, place, refuse, semantics)
+
+
+def _made(
+    make: Callable[[str, str], Words],
+    definition: Any,
+    global_flags: int,
+    place: Place | None,
+    refuse: Refusal,
+    semantics: str,
+) -> Words | Regular:
     pattern = definition.pattern
     if pattern.type == "str" and not pattern.flags and not global_flags:
         return literal(pattern.value)
@@ -57,10 +82,12 @@ def terminal_language(
     if letters is None:
         raise refuse("regex flags", "this `g_regex_flags` is not supported")
     try:
-        return _language(pattern.to_regexp(), letters)
+        return make(pattern.to_regexp(), letters)
     except (UnsupportedPattern, PatternError) as error:
         what = error.what.removesuffix(" cannot be turned into an exact constraint")
-        why = "; Lark evaluates it partly on text that it cut off" if _cut_off(what) else ""
+        why = ""
+        if _cut_off(what) and semantics == "earley/dynamic_complete":
+            why = "; Lark evaluates it partly on text that it cut off"
         raise refuse(
             feature_of(what), f"terminal `{definition.name}` uses {what}, not supported{why}"
         ) from error
@@ -74,6 +101,19 @@ def terminal_language(
 def _language(regexp: str, letters: str) -> Regular:
     pattern = parse_pattern(regexp, dialect="python", flags=letters)
     return leftmost_first_language(pattern, refuse=lambda what, _: UnsupportedPattern(what))
+
+
+@lru_cache(maxsize=4096)
+def _words(regexp: str, letters: str) -> Regular | Asserting:
+    root = parse_pattern(regexp, dialect="python", flags=letters, assertions=True)
+    looks = [node for node in walk_nodes(root.root) if isinstance(node, Look)]
+    if not any(look.ahead for look in looks):
+        try:
+            return leftmost_first_language(root, refuse=lambda what, _: UnsupportedPattern(what))
+        except UnsupportedPattern:
+            if not looks:
+                raise
+    return Asserting(root.root, lambda what, _: UnsupportedPattern(what))
 
 
 def flag_letters(flags: int) -> str | None:

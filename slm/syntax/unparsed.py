@@ -11,18 +11,20 @@ from typing import Any
 
 import lark
 from lark.exceptions import GrammarError as LarksOwn
+from lark.lexer import BasicLexer
 from lark.parser_frontends import EarleyRegexpMatcher
 
 
 class UnparsedLark(lark.Lark):
-    """`lark.Lark` for ``parser="earley"`` with a dynamic lexer, without a parser.
+    """`lark.Lark` for ``parser="earley"``, without a parser.
 
     Whatever Lark says against a grammar is said when the object is made, as ever.
     """
 
     def _build_parser(self) -> Any:
         self._prepare_callbacks()
-        EarleyRegexpMatcher(self.lexer_conf)  # type: ignore[no-untyped-call]  # for its complaints
+        matcher: Any = BasicLexer if self.options.lexer == "basic" else EarleyRegexpMatcher
+        matcher(self.lexer_conf)  # for its complaints
         known = {rule.origin for rule in self.rules}
         for rule in self.rules:
             for symbol in rule.expansion:

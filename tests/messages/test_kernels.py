@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -220,6 +221,15 @@ def test_read_only_logits() -> None:
     )
 
 
+@pytest.fixture
+def forgetful() -> Iterator[None]:
+    """What was chosen on this machine is forgotten before a test about another one, and after."""
+    dispatch.choose.cache_clear()
+    yield
+    dispatch.choose.cache_clear()
+
+
+@pytest.mark.usefixtures("forgetful")
 def test_absent_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     """A backend asked for by name that can't be used: why, and what can be."""
     reasons = {"cuda": "no CUDA device", "triton": "triton is not installed", "cpu": "not built"}
@@ -232,6 +242,22 @@ def test_absent_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.usefixtures("forgetful")
+def test_backend_that_does_not_do_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a backend does not do is said when it is asked for; else the next one does it."""
+    monkeypatch.setitem(dispatch._PARTS, "cpu", frozenset({"sample", "legal_mass"}))
+    monkeypatch.setattr(dispatch, "why_not", lambda name: None)
+    with pytest.raises(KernelUnavailable) as caught:
+        kernels.masked_sample(TENSOR, top_k=3, rng="gumbel", backend="cpu")
+    assert str(caught.value) == (
+        "[X002] the backend 'cpu' can't be used here: it does not do filters, gumbel\n"
+        "  hint: usable for logits on cpu: reference; slm.kernels.backends() has the reasons"
+    )
+    assert kernels.masked_sample(TENSOR, top_k=1).token.tolist() == [0, 0]
+    assert dispatch.choose("cpu", "float32", None, "softmax").__name__.endswith("reference")
+
+
+@pytest.mark.usefixtures("forgetful")
 def test_no_backend_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without compiled kernels and without torch, arrays can't be worked on: all reasons."""
     monkeypatch.setattr(dispatch, "why_not", lambda name: f"no {name} today")
@@ -244,6 +270,7 @@ def test_no_backend_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.mark.usefixtures("forgetful")
 def test_backend_of_another_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """A backend that is there, but not for these logits."""
     monkeypatch.setattr(dispatch, "why_not", lambda name: None)

@@ -67,6 +67,7 @@ def test_softmax_is_that_of_float64(batch, temperature, log, isa):
     want = torch.empty(logits.shape, dtype=torch.float64)
     reference.softmax(logits.double(), bitmask, index, temperature, limit, want, log)
     if log:
+        want = want.float().double()  # below the smallest float32: -inf
         same = (out.double() == want) | ((out - want).abs() <= 1e-6 * want.abs().clamp(min=0.1))
     else:
         same = (out - want).abs() <= 1e-6 * want + TINY
@@ -87,7 +88,7 @@ def test_probabilities_are_rounded_once(batch, dtype, isa):
 
 @given(
     batches(), TEMPERATURES | st.just(0.0), st.sampled_from([None, 1, 2, 40, 1500]),
-    st.sampled_from([None, 1e-6, 0.37, 0.9, 0.9999]), st.sampled_from([None, 0.04, 0.6, 1.0]),
+    st.sampled_from([None, 1e-6, 0.37, 0.9, 0.9999]), st.sampled_from([None, 0.04, 0.6, 0.999]),
     st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**40), st.sampled_from(["inverse", "gumbel"]),
     ISAS,
 )  # fmt: skip
@@ -108,7 +109,7 @@ def test_sample_is_that_of_float64(
     assert status.tolist() == want[4].tolist()
     assert token.tolist() == want[0].tolist()
     for got, exact in zip((logprob, lse, mass), want[1:4], strict=True):
-        exact = exact.double()
+        exact = exact.float().double()
         near = (got - exact).abs() <= 1e-6 * exact.abs().clamp(min=0.1)
         assert bool((near | (got == exact)).all()), (got, exact)
 

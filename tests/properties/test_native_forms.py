@@ -87,7 +87,7 @@ def test_forms_change_nothing(options: list[Regular], seed: int) -> None:
 @pytest.mark.parametrize("name", ["hostname", "email"])
 def test_formats_change_nothing(name: str) -> None:
     """So do formats that bound the length of a whole and of its parts."""
-    language, _ = format_language(name, "2020-12")
+    language = format_language(name, "2020-12")
     assert language is not None
     body = seq(strings(language), Terminal("COLON", regular.literal(":")))
     for seed in range(6):

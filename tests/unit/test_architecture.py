@@ -80,6 +80,8 @@ def test_imports_keep_their_contracts(tmp_path: Path) -> None:
             "engine and decoder see no front end",
         ),
         ("vocab", "from slm.grammar import ir", "the vocabulary knows no grammar"),
+        ("kernels", "import slm.mask", "kernels know logits and bits"),
+        ("decode", "from slm.kernels import ops", "of the kernels the decoder sees"),
     ],
 )
 def test_a_planted_violation_is_caught(

@@ -73,34 +73,43 @@ void Legal::gather(const Passes& passes, const Row& row, bool complement) {
   row_ = row;
   complement_ = complement;
   infinite_ = false;
-  listed_ = true;
-  ids_.clear();
   const std::size_t words = (row.limit + 31) / 32;
+  // Mostly the mask is either nearly empty or nearly full, and then its first words say which.
+  std::size_t count = row.mask == nullptr ? row.limit : 0;
+  if (row.mask == nullptr && complement) count = 0;
+  for (std::size_t w = 0; row.mask != nullptr && w < words && count <= kList; w += 256) {
+    const std::size_t n = std::min<std::size_t>(256, words - w);
+    std::size_t set = passes.count(row.mask + w, n);
+    if (w + n == words) {
+      std::uint32_t last = row.mask[words - 1];
+      set +=
+          static_cast<std::size_t>(std::popcount(complement ? ~word(words - 1) : word(words - 1))) -
+          static_cast<std::size_t>(std::popcount(last));
+    }
+    count += complement ? n * 32 - set : set;
+  }
+  listed_ = count <= kList;
+  size_ = listed_ ? count : row.limit;
+  ids_.clear();
+  if (!listed_) return;
+  ids_.resize(count);
+  std::uint32_t* id = ids_.data();
+  const std::uint32_t* const end = id + count;
   const std::uint64_t skipped = complement ? ~std::uint64_t{0} : 0;
-  for (std::size_t w = 0; w < words;) {
-    // Mostly nothing is set: four words at a time say so.
-    if (row.mask != nullptr && w + 4 < words) {
-      std::uint64_t pair[2];
-      std::memcpy(pair, row.mask + w, sizeof pair);
-      if (((pair[0] ^ skipped) | (pair[1] ^ skipped)) == 0) {
-        w += 4;
-        continue;
+  for (std::size_t w = 0; id != end; ++w) {
+    for (; row.mask != nullptr && w + 8 < words; w += 8) {  // mostly nothing is set
+      std::uint64_t pairs[4];
+      std::memcpy(pairs, row.mask + w, sizeof pairs);
+      if (((pairs[0] ^ skipped) | (pairs[1] ^ skipped) | (pairs[2] ^ skipped) |
+           (pairs[3] ^ skipped)) != 0) {
+        break;
       }
     }
-    if (ids_.size() > kList) break;
-    for (std::size_t end = std::min(w + 4, words); w < end; ++w) {
-      for (std::uint32_t bits = word(w); bits != 0; bits &= bits - 1) {
-        ids_.push_back(static_cast<std::uint32_t>(w * 32) +
-                       static_cast<std::uint32_t>(std::countr_zero(bits)));
-      }
+    for (std::uint32_t bits = word(w); bits != 0; bits &= bits - 1) {
+      *id++ =
+          static_cast<std::uint32_t>(w * 32) + static_cast<std::uint32_t>(std::countr_zero(bits));
     }
   }
-  if (ids_.size() > kList) {
-    listed_ = false;
-    size_ = row.limit;
-    return;
-  }
-  size_ = ids_.size();
   listed_x_.resize(padded(size_));
   std::fill(listed_x_.begin() + static_cast<std::ptrdiff_t>(size_), listed_x_.end(), kNone);
   if (row.dtype == Dtype::f32) {

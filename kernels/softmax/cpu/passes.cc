@@ -10,8 +10,8 @@
 namespace slm::softmax::SLM_ISA {
 
 /// Adding it rounds a float below 2^22 to a whole number, which its lowest bits then are.
-constexpr float kMagic = 12582912.0f;
-constexpr std::int32_t kMagicBits = 0x4B400000;
+[[maybe_unused]] constexpr float kMagic = 12582912.0f;
+[[maybe_unused]] constexpr std::int32_t kMagicBits = 0x4B400000;
 
 }  // namespace slm::softmax::SLM_ISA
 
@@ -178,9 +178,13 @@ void noise(std::uint64_t seed, std::uint64_t position, std::uint32_t first, std:
 }
 
 std::size_t count(const std::uint32_t* words, std::size_t n) {
-  std::size_t bits = 0;
-  for (std::size_t i = 0; i < n; ++i)
-    bits += static_cast<std::size_t>(__builtin_popcount(words[i]));
+  std::size_t bits = 0, i = 0;
+  for (; i + 2 <= n; i += 2) {
+    unsigned long long pair;
+    __builtin_memcpy(&pair, words + i, sizeof pair);
+    bits += static_cast<std::size_t>(__builtin_popcountll(pair));
+  }
+  if (i < n) bits += static_cast<std::size_t>(__builtin_popcount(words[i]));
   return bits;
 }
 

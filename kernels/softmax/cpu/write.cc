@@ -47,8 +47,8 @@ void scatter(const Passes& passes, const Legal& legal, std::size_t chunk, const 
 
 /// `values(c, n)` are the n floats of each chunk that has a token above -inf.
 template <class F>
-void write_chunks(const Passes& passes, const Workspace& space, const Row& row, Dtype dtype,
-                  void* out, float nothing, F values) {
+void write_chunks(const Passes& passes, const Workspace& space, Dtype dtype, void* out,
+                  float nothing, F values) {
   const Legal& legal = space.legal;
   for (std::size_t c = 0; c < legal.chunks(); ++c) {
     const std::size_t first = c * kChunk, count = legal.size(c);
@@ -115,7 +115,7 @@ std::uint8_t softmax_row(const Passes& passes, Workspace& space, const Row& row,
   if (log) {
     const double lse = stats.lse(), by = stats.scale.factor * kLn2;
     const bool far = stats.scale.offset != 0;  // x * by would lose what is left of the difference
-    write_chunks(passes, space, row, dtype, out, nothing, [&](std::size_t c, std::size_t n) {
+    write_chunks(passes, space, dtype, out, nothing, [&](std::size_t c, std::size_t n) {
       const float* x = legal.load(c).x;
       float* to = space.weights.data();
       if (dtype == Dtype::f32 && !legal.listed() && c * kChunk + n <= row.limit) {
@@ -133,7 +133,7 @@ std::uint8_t softmax_row(const Passes& passes, Workspace& space, const Row& row,
   } else {
     // Only whole lanes are multiplied: the last ones go through a buffer where the row ends in
     // them.
-    write_chunks(passes, space, row, dtype, out, nothing, [&](std::size_t c, std::size_t n) {
+    write_chunks(passes, space, dtype, out, nothing, [&](std::size_t c, std::size_t n) {
       const std::size_t first = c * kChunk;
       const bool fits = !direct || first + n <= row.limit;
       const auto by = static_cast<float>(stats.chunks[c].worth / stats.sum);
@@ -171,8 +171,7 @@ Loss cross_entropy_row(const Passes& passes, Workspace& space, const Row& row, s
   const auto place = static_cast<std::size_t>(target);
   const bool inside = target >= 0 && place < row.limit;
   double logprob = -kInf;
-  if (inside && !stats.empty() &&
-      (!masked || (row.mask[place / 32] >> (place % 32) & 1) != 0)) {
+  if (inside && !stats.empty() && (!masked || (row.mask[place / 32] >> (place % 32) & 1) != 0)) {
     float x = read_float(row, place);
     if (legal.infinite()) x = x == std::numeric_limits<float>::infinity() ? 0.0f : kNone;
     if (x > kNone) logprob = stats.logprob(x);

@@ -11,6 +11,8 @@ namespace slm {
 struct Stat {
   float top;  // the largest legal logit; -inf: none
   float sum;  // of weight(x, top) over the legal tokens; its sign bit: a legal NaN was seen
+
+  SLM_MEMBER Stat stat() const { return *this; }  // of a record that is no more than this
 };
 SLM_DEVICE float stat_sum(const Stat& s) { return fabsf(s.sum); }
 SLM_DEVICE bool stat_nan(const Stat& s) { return float_bits(s.sum) >> 31; }

@@ -23,25 +23,36 @@ SLM_DEVICE Share make_share(const Rows& p) {
   return s;
 }
 
-/// The slots of a row's records, one a chunk. Shared memory: a barrier of 8 bytes, then the slots.
-template <class Record>
-struct Slots {
-  Record* at;
-  u64* barrier;
+/// The front of a block's shared memory; the records of the row follow. What the warp that goes on
+/// alone will need is worked out while the first loads are under way, and waits here.
+struct Front {
+  u64 barrier;
+  double u;
+  Row row;
+  Heat heat;
+  unsigned char held[128];
 };
+static_assert(sizeof(Front) <= 256, "the launcher counts on 256 bytes");
+constexpr int kFrontBytes = 256;
+
+SLM_DEVICE Front* front() { return reinterpret_cast<Front*>(shared_memory()); }
+
+/// The slots of a row's records: in shared memory, or in the scratch of the row.
 template <class Record>
-SLM_DEVICE Slots<Record> record_slots(const Rows& p, const Share& s, void* scratch) {
-  u64* const shared = reinterpret_cast<u64*>(shared_memory());
-  if (p.gather == kGatherTicket) return {static_cast<Record*>(scratch) + s.row * p.chunks, shared};
-  return {reinterpret_cast<Record*>(shared + 2), shared};
+SLM_DEVICE Record* record_slots(const Rows& p, const Share& s, void* scratch, int records) {
+  if (p.gather == kGatherTicket) return static_cast<Record*>(scratch) + s.row * records;
+  return reinterpret_cast<Record*>(shared_memory() + kFrontBytes);
 }
 
-/// To be called first: the blocks of a cluster make themselves known to each other.
-template <class Record>
-SLM_DEVICE void open_slots(const Rows& p, const Share& s) {
+/// Who gets the records: the first block of the row, or every block of it.
+enum Audience { kFirst, kEveryone };
+
+/// To be called first, with the number of records: the blocks of a cluster make themselves known.
+template <class Record, Audience kTo>
+SLM_DEVICE void open_slots(const Rows& p, const Share& s, int records) {
   if (p.gather != kGatherCluster) return;
-  if (s.rank == 0 && warp_id() == 0 && lane_id() == 0)
-    open_inbox(reinterpret_cast<u64*>(shared_memory()), static_cast<u32>(p.chunks * sizeof(Record)));
+  if ((kTo == kEveryone || s.rank == 0) && warp_id() == 0 && lane_id() == 0)
+    open_inbox(&front()->barrier, static_cast<u32>(records * sizeof(Record)));
   sync_warp();
   cluster_arrive();
 }
@@ -50,19 +61,31 @@ SLM_DEVICE void await_slots(const Rows& p) {
   if (p.gather == kGatherCluster) cluster_wait();
 }
 
-/// Lane 0 of a warp leaves the record of `chunk`.
-template <class Record>
-SLM_DEVICE void put_record(const Rows& p, const Slots<Record>& slots, int chunk,
+/// A warp leaves a record, which all its lanes have.
+template <Audience kTo, class Record>
+SLM_DEVICE void put_record(const Rows& p, Record* slots, int slot,
                            const Record& record) {
-  if (lane_id() != 0) return;
   if (p.gather == kGatherCluster) {
+    const int reach = kTo == kEveryone ? 1 << p.split_bits : 1;
+    if (lane_id() >= reach) return;
     u64 words[sizeof(Record) / 8];
     memcpy(words, &record, sizeof(Record));
 #pragma unroll
     for (u32 i = 0; i < sizeof(Record) / 8; ++i)
-      send(slots.barrier, reinterpret_cast<u64*>(slots.at + chunk) + i, words[i]);
+      send(&front()->barrier, reinterpret_cast<u64*>(slots + slot) + i, words[i],
+           static_cast<u32>(lane_id()));
+  } else if (lane_id() == 0) {
+    slots[slot] = record;
+  }
+}
+
+/// Waits until every warp of the row has left its records. With kGatherTicket it can't: there the
+/// records are made by one launch and read by the next.
+SLM_DEVICE void gather_everyone(const Rows& p) {
+  if (p.gather == kGatherCluster) {
+    wait_inbox(&front()->barrier);
   } else {
-    slots.at[chunk] = record;
+    sync_block();
   }
 }
 
@@ -71,7 +94,7 @@ SLM_DEVICE bool gather(const Rows& p, u32* tickets) {
   const Share s = make_share(p);
   if (p.gather == kGatherCluster) {
     if (s.rank != 0 || warp_id() != 0) return false;
-    wait_inbox(reinterpret_cast<u64*>(shared_memory()));
+    wait_inbox(&front()->barrier);
     return true;
   }
   sync_block();

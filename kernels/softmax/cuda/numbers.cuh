@@ -7,8 +7,10 @@ namespace slm {
 struct Float32 {
   static constexpr int kPer = 4;  // logits in 16 bytes
   static constexpr int kBytes = 4;
+  static constexpr int kKeyBits = 32;  // bits that tell its values apart, as float32's order
   static constexpr u32 kMinusInfinity = 0xff800000u;
-  SLM_DEVICE float one(const void* at) { return bits_float(load_u32(at)); }
+  SLM_DEVICE float one(const void* at) { return bits_float(load_u32(at)); }  // global memory
+  SLM_DEVICE float from(const void* at) { return *static_cast<const float*>(at); }
   SLM_DEVICE float get(const Pack& p, int i) { return bits_float(p.word[i]); }
   SLM_DEVICE void set(Pack& p, int i, float x) { p.word[i] = float_bits(x); }
   /// Puts -inf where the lowest kPer bits of `bits` have a 0.
@@ -30,6 +32,7 @@ struct Packed16 {
   static constexpr int kPer = 8;
   static constexpr int kBytes = 2;
   SLM_DEVICE float one(const void* at) { return Half::widen(load_u16(at)); }
+  SLM_DEVICE float from(const void* at) { return Half::widen(*static_cast<const u16*>(at)); }
   SLM_DEVICE float get(const Pack& p, int i) {
     return i & 1 ? Half::high(p.word[i >> 1]) : Half::low(p.word[i >> 1]);
   }
@@ -56,6 +59,7 @@ struct Packed16 {
 };
 
 struct BFloat16 : Packed16<BFloat16> {
+  static constexpr int kKeyBits = 16;
   static constexpr u32 kMinusInfinity = 0xff80ff80u;
   SLM_DEVICE float widen(u16 x) { return bits_float(static_cast<u32>(x) << 16); }
   SLM_DEVICE u16 narrow(float x) { return float_bfloat(x); }
@@ -65,6 +69,7 @@ struct BFloat16 : Packed16<BFloat16> {
 };
 
 struct Float16 : Packed16<Float16> {
+  static constexpr int kKeyBits = 20;  // subnormal halves are normal floats: 8 + 10 bits and a sign
   static constexpr u32 kMinusInfinity = 0xfc00fc00u;
   SLM_DEVICE float widen(u16 x) { return half_float(x); }
   SLM_DEVICE u16 narrow(float x) { return float_half(x); }

@@ -21,15 +21,18 @@ using i64 = long long;
 #else
 
 #define SLM_DEVICE static __device__ __forceinline__
-#define SLM_KERNEL extern "C" __global__ __launch_bounds__(1024, 1)
+#define SLM_MEMBER __device__ __forceinline__
+// Blocks of up to `threads` threads, `blocks` of them at once on a multiprocessor.
+#define SLM_KERNEL(threads, blocks) extern "C" __global__ __launch_bounds__(threads, blocks)
 #define SLM_PARAMS const __grid_constant__
 
 namespace slm {
 
-struct Pack {  // 16 bytes of logits
+struct __align__(16) Pack {  // 16 bytes of logits
   u32 word[4];
 };
 
+SLM_DEVICE u32 thread_id() { return threadIdx.x; }
 SLM_DEVICE int lane_id() { return static_cast<int>(threadIdx.x & 31u); }
 SLM_DEVICE int warp_id() { return static_cast<int>(threadIdx.x >> 5); }
 SLM_DEVICE int warp_count() { return static_cast<int>(blockDim.x >> 5); }
@@ -82,10 +85,10 @@ SLM_DEVICE float reciprocal_fast(float x) {
   return y;
 }
 
-/// Read-only data of this launch: not kept in L1, since no kernel reads it twice but from L2.
+/// Logits: not kept in L1. Not "read-only data" for the machine, since a gradient may take their place.
 SLM_DEVICE Pack load_pack16(const void* at) {
   Pack p;
-  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+  asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
       : "=r"(p.word[0]), "=r"(p.word[1]), "=r"(p.word[2]), "=r"(p.word[3])
       : "l"(at));
   return p;
@@ -94,18 +97,28 @@ SLM_DEVICE Pack load_pack16(const void* at) {
 SLM_DEVICE void load_pack16_if(Pack& p, const void* at, u32 wanted) {
   asm volatile(
       "{\n .reg .pred q;\n setp.ne.u32 q, %5, 0;\n"
-      " @q ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];\n}"
+      " @q ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];\n}"
       : "+r"(p.word[0]), "+r"(p.word[1]), "+r"(p.word[2]), "+r"(p.word[3])
       : "l"(at), "r"(wanted));
 }
 SLM_DEVICE u32 load_u32(const void* at) {
   u32 x;
+  asm volatile("ld.global.u32 %0, [%1];" : "=r"(x) : "l"(at));
+  return x;
+}
+SLM_DEVICE u32 load_mask(const void* at) {  // read-only for the whole launch
+  u32 x;
   asm("ld.global.nc.u32 %0, [%1];" : "=r"(x) : "l"(at));
   return x;
 }
+SLM_DEVICE void store_pack16(void* at, const Pack& p) {
+  asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(at), "r"(p.word[0]), "r"(p.word[1]),
+               "r"(p.word[2]), "r"(p.word[3])
+               : "memory");
+}
 SLM_DEVICE u16 load_u16(const void* at) {
   u16 x;
-  asm("ld.global.nc.u16 %0, [%1];" : "=h"(x) : "l"(at));
+  asm volatile("ld.global.u16 %0, [%1];" : "=h"(x) : "l"(at));
   return x;
 }
 
@@ -147,13 +160,13 @@ SLM_DEVICE u16 float_bfloat(float x) {
   return y;
 }
 
-// An inbox: 8-byte records that the blocks of a cluster send to the shared memory of block 0, where
-// one barrier counts the bytes that came. Nobody fences or waits but the reader.
+// An inbox: 8-byte records that the blocks of a cluster send to each other's shared memory, where one
+// barrier counts the bytes that came. Nobody fences or waits but the reader.
 #if __CUDA_ARCH__ >= 900
 SLM_DEVICE u32 shared_address(const void* at) {
   return static_cast<u32>(__cvta_generic_to_shared(at));
 }
-/// One thread of block 0 opens its inbox; then every thread of the cluster arrives and waits.
+/// One thread of a block opens its inbox; then every thread of the cluster arrives and waits.
 SLM_DEVICE void open_inbox(u64* barrier, u32 bytes) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(shared_address(barrier)) : "memory");
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
@@ -166,10 +179,13 @@ SLM_DEVICE void cluster_arrive() {
   asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
 }
 SLM_DEVICE void cluster_wait() { asm volatile("barrier.cluster.wait.aligned;" ::: "memory"); }
-SLM_DEVICE void send(u64* barrier, void* at, u64 record) {
+/// To the place in block `rank` that `at` is in this block; its barrier counts 8 bytes.
+SLM_DEVICE void send(u64* barrier, void* at, u64 record, u32 rank) {
   u32 there, counter;
-  asm("mapa.shared::cluster.u32 %0, %1, 0;" : "=r"(there) : "r"(shared_address(at)));
-  asm("mapa.shared::cluster.u32 %0, %1, 0;" : "=r"(counter) : "r"(shared_address(barrier)));
+  asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(shared_address(at)), "r"(rank));
+  asm("mapa.shared::cluster.u32 %0, %1, %2;"
+      : "=r"(counter)
+      : "r"(shared_address(barrier)), "r"(rank));
   asm volatile(
       "st.async.shared::cluster.mbarrier::complete_tx::bytes.b64 [%0], %1, [%2];" ::"r"(there),
       "l"(record), "r"(counter)
@@ -191,7 +207,7 @@ SLM_DEVICE void wait_inbox(u64* barrier) {
 SLM_DEVICE void open_inbox(u64*, u32) {}
 SLM_DEVICE void cluster_arrive() {}
 SLM_DEVICE void cluster_wait() {}
-SLM_DEVICE void send(u64*, void*, u64) {}
+SLM_DEVICE void send(u64*, void*, u64, u32) {}
 SLM_DEVICE void wait_inbox(u64*) {}
 #endif
 

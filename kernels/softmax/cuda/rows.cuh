@@ -23,7 +23,7 @@ struct Rows {
   float temperature;
   i32 split_bits;  // 2^split_bits blocks share a row
   i32 gather;      // how they share: one of Gather
-  i32 eager;       // load logits before the mask is known: one wait less, at the price of bytes
+  i32 unused;
 };
 
 enum Gather {
@@ -62,7 +62,7 @@ SLM_DEVICE Row make_row(const Rows& p, i64 row) {
 /// Mask word `w`, not yet clipped: `clip_word` uses it, so that the load may still be on its way.
 SLM_DEVICE u32 load_word(const Row& r, int w) {
   if (w * 32 >= r.limit) return 0;
-  return r.mask ? load_u32(r.mask + w) : ~0u;
+  return r.mask ? load_mask(r.mask + w) : ~0u;
 }
 SLM_DEVICE u32 clip_word(const Row& r, int w, u32 bits) {
   const int left = r.limit - w * 32;
@@ -90,6 +90,7 @@ SLM_DEVICE Pack load_some(const Row& r, int token) {
 struct Heat {
   float scale;  // log2(e) / temperature, finite and above 0
   float inverse;
+  float temperature;
   bool greedy;
 };
 SLM_DEVICE Heat heat_of(const Rows& p, i64 row) {
@@ -97,9 +98,10 @@ SLM_DEVICE Heat heat_of(const Rows& p, i64 row) {
   Heat h;
   h.greedy = !(t > 0.0f);
   // Beyond these bounds every weight is 0 or 1 already, and the products stay finite.
-  const float heat = h.greedy ? 1.0f : fminf(fmaxf(t, 1e-30f), 1e30f);
-  const float inverse = reciprocal_fast(heat);
-  h.inverse = fmaf(inverse, fmaf(-heat, inverse, 1.0f), inverse);  // one Newton step: exact but for an ulp
+  h.temperature = h.greedy ? 1.0f : fminf(fmaxf(t, 1e-37f), 1e37f);
+  const float inverse = reciprocal_fast(h.temperature);
+  // One Newton step: exact but for an ulp.
+  h.inverse = fmaf(inverse, fmaf(-h.temperature, inverse, 1.0f), inverse);
   h.scale = h.inverse * kLog2e;
   return h;
 }

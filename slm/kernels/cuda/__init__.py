@@ -7,12 +7,11 @@ CUDA graph.
 
 from __future__ import annotations
 
-from typing import Any
-
 from slm.kernels.cuda import runtime
-from slm.kernels.cuda.launch import sample
+from slm.kernels.cuda.results import apply_bitmask, cross_entropy, softmax
+from slm.kernels.cuda.sampling import sample
 
-__all__ = ["available", "sample"]
+__all__ = ["apply_bitmask", "available", "cross_entropy", "sample", "softmax"]
 
 
 def available() -> str | None:

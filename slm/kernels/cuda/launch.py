@@ -1,109 +1,79 @@
-"""From tensors to launches: fills a kernel's structure and starts it on the current stream."""
+"""From tensors to launches: what every kernel's arguments have in common, and the start itself."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from slm.kernels.cuda.params import GATHER_CLUSTER, GATHER_TICKET, Rows, SampleParams
-from slm.kernels.cuda.plan import Plan, plan
-from slm.kernels.cuda.runtime import Device, device
-
-if TYPE_CHECKING:
-    import torch
+from slm.kernels.cuda.params import GATHER_CLUSTER, GATHER_TICKET, RESULTS, STATISTICS, Rows
+from slm.kernels.cuda.plan import Plan
+from slm.kernels.cuda.runtime import Device
 
 CHUNK = 1024
-_RECORD = {"sample": 8}
+FRONT = 256  # bytes of shared memory before the records: kFrontBytes of gather.cuh
+KINDS = ("float32", "bfloat16", "float16")
+_NAMES: dict[Any, str] = {}  # a dtype's name, kept: making it anew is slow
 
 
-def _pointer(tensor: Any) -> int | None:
+def kind(tensor: Any) -> str:
+    """The name of a tensor's dtype: ``float32``."""
+    dtype = tensor.dtype
+    name = _NAMES.get(dtype)
+    if name is None:
+        name = _NAMES[dtype] = str(dtype).removeprefix("torch.")
+    return name
+
+
+def pointer(tensor: Any) -> int | None:
+    """The address of a tensor's first element; None for None."""
     return None if tensor is None else tensor.data_ptr()
 
 
-def per_row(value: Any, kind: str, device: Any) -> tuple[int | None, Any]:
-    """A parameter as (pointer, scalar): a tensor gives a pointer to its rows, a number itself."""
+def per_row(value: Any, off: float = 0) -> tuple[int | None, Any]:
+    """A parameter as (pointer, number): a tensor of (batch,) gives its address, None gives ``off``."""
+    if value is None:
+        return None, off
     if hasattr(value, "data_ptr"):
-        import torch
-
-        wanted = {"float": torch.float32, "int": torch.int32, "long": torch.int64}[kind]
-        if value.dtype != wanted or not value.is_contiguous():
-            raise TypeError(f"expected a contiguous {wanted} tensor")
-        return value.data_ptr(), 0
+        return value.data_ptr(), off
     return None, value
 
 
 def fill_rows(rows: Rows, logits: Any, bitmask: Any, mask_index: Any, limit: int) -> None:
     """The part of the arguments that every kernel has."""
     rows.logits = logits.data_ptr()
-    rows.logits_stride = logits.stride(0)
-    rows.padded = logits.shape[1]
+    rows.logits_stride, rows.padded = logits.stride(0), logits.shape[1]
     rows.limit = limit
-    rows.chunks = -(-limit // CHUNK)
-    rows.bitmask = _pointer(bitmask)
-    rows.mask_index = _pointer(mask_index)
+    rows.chunks = (limit + CHUNK - 1) // CHUNK
+    rows.temperature = 1.0
     if bitmask is not None:
-        rows.masks = bitmask.shape[0]
-        rows.mask_stride = bitmask.stride(0)
+        rows.bitmask = bitmask.data_ptr()
+        rows.masks, rows.mask_stride = bitmask.shape[0], bitmask.stride(0)
+        if mask_index is not None:
+            rows.mask_index = mask_index.data_ptr()
 
 
 def start(
-    on: Device, name: str, params: Any, batch: int, how: Plan, record: int, stream: int
+    on: Device, name: str, params: Any, batch: int, how: Plan, records: int, stream: int
 ) -> None:
-    """Launches `name` for `batch` rows as `how` says."""
-    rows = params.rows
-    rows.split_bits, rows.gather, rows.eager = how.split_bits, how.gather, how.eager
-    shared = 16 if how.gather == GATHER_TICKET else 16 + rows.chunks * record
+    """Launches `name` for `batch` rows as `how` says; `records`: bytes that a row's records take."""
+    rows = params if isinstance(params, Rows) else params.rows
+    rows.split_bits, rows.gather = how.split_bits, how.gather
     on.kernel(name).launch(
         params,
         blocks=batch << how.split_bits,
         threads=32 * how.warps,
-        shared=shared,
+        shared=FRONT + (0 if how.gather == GATHER_TICKET else records),
         cluster=how.splits if how.gather == GATHER_CLUSTER else 1,
         stream=stream,
     )
 
 
-def sample(
-    logits: torch.Tensor,
-    bitmask: torch.Tensor | None,
-    mask_index: torch.Tensor | None,
-    temperature: Any,
-    top_k: Any,
-    top_p: Any,
-    min_p: Any,
-    seed: Any,
-    position: Any,
-    rng: str,
-    legal_mass: bool,
-    limit: int,
-) -> tuple[Any, ...]:
-    """(token int64, logprob, lse, log legal mass or None, status uint8), each (batch,).
-
-    Cost: one launch, one read of the logits that the mask allows.
-    """
-    import torch
-
-    batch, on = logits.shape[0], device(logits.device.index)
-    token = torch.empty(batch, dtype=torch.int64, device=logits.device)
-    numbers = torch.empty(2, batch, dtype=torch.float32, device=logits.device)
-    status = torch.empty(batch, dtype=torch.uint8, device=logits.device)
-    if not batch:
-        return token, numbers[0], numbers[1], None, status
-    params = SampleParams()
-    rows = params.rows
-    fill_rows(rows, logits, bitmask, mask_index, limit)
-    rows.temperatures, rows.temperature = per_row(temperature, "float", logits.device)
-    params.seeds, params.seed = per_row(seed, "long", logits.device)
-    params.positions, params.position = per_row(position, "long", logits.device)
-    params.token, params.status = token.data_ptr(), status.data_ptr()
-    params.logprob = numbers.data_ptr()
-    params.lse = params.logprob + 4 * batch
-    record = _RECORD["sample"]
-    how = plan(batch, rows.chunks, on.processors, on.clusters, record)
-    stream, scratch = on.stream(), None
-    if how.gather == GATHER_TICKET:
-        scratch = on.scratch(stream, batch, rows.chunks * record)
-        params.scratch, params.tickets = (part.data_ptr() for part in scratch)
-    name = "slm_sample_" + str(logits.dtype).removeprefix("torch.")
-    name += "_eager" if how.eager else ""
-    start(on, name, params, batch, how, record, stream)
-    return token, numbers[0], numbers[1], None, status
+def two_phases(on: Device, name: str, params: Any, batch: int, how: Plan, records: int) -> None:
+    """A kernel of two phases: one launch where the blocks of a row can meet, else one a phase."""
+    stream = on.stream()
+    if how.gather != GATHER_TICKET:
+        start(on, name, params, batch, how, records, stream)
+        return
+    scratch, _ = on.scratch(stream, batch, records)
+    params.scratch = scratch.data_ptr()
+    for params.phase in (STATISTICS, RESULTS):
+        start(on, name, params, batch, how, records, stream)

@@ -11,6 +11,7 @@ from typing import Any
 _Pointer = ctypes.c_void_p
 
 GATHER_BLOCK, GATHER_CLUSTER, GATHER_TICKET = range(3)
+BOTH, STATISTICS, RESULTS = range(3)  # phases: Phase of softmax.cuh
 EMPTY, NAN, INFINITE, ILLEGAL = 1, 2, 4, 8
 
 
@@ -31,7 +32,7 @@ class Rows(ctypes.Structure):
         ("temperature", ctypes.c_float),
         ("split_bits", ctypes.c_int),
         ("gather", ctypes.c_int),
-        ("eager", ctypes.c_int),
+        ("unused", ctypes.c_int),
     )
 
 
@@ -49,9 +50,61 @@ class SampleParams(ctypes.Structure):
         ("status", _Pointer),
         ("scratch", _Pointer),
         ("tickets", _Pointer),
+        ("cuts", _Pointer),
         ("seed", ctypes.c_longlong),
         ("position", ctypes.c_longlong),
+        ("gumbel", ctypes.c_int),
     )
 
 
-STRUCTURES: dict[str, Any] = {"Rows": Rows, "SampleParams": SampleParams}
+class SoftmaxParams(ctypes.Structure):
+    """`SoftmaxParams` of softmax.cuh."""
+
+    _fields_ = (
+        ("rows", Rows),
+        ("out", _Pointer),
+        ("scratch", _Pointer),
+        ("out_stride", ctypes.c_longlong),
+        ("log", ctypes.c_int),
+        ("phase", ctypes.c_int),
+    )
+
+
+class LossParams(ctypes.Structure):
+    """`LossParams` of loss.cuh."""
+
+    _fields_ = (
+        ("rows", Rows),
+        ("target", _Pointer),
+        ("weight", _Pointer),
+        ("grad", _Pointer),
+        ("loss", _Pointer),
+        ("legal_mass", _Pointer),
+        ("status", _Pointer),
+        ("scratch", _Pointer),
+        ("grad_stride", ctypes.c_longlong),
+        ("ignore_index", ctypes.c_longlong),
+        ("legality", ctypes.c_float),
+        ("phase", ctypes.c_int),
+    )
+
+
+class FilterParams(ctypes.Structure):
+    """`FilterParams` of filter.cuh."""
+
+    _fields_ = (
+        ("rows", Rows),
+        ("top_ks", _Pointer),
+        ("top_ps", _Pointer),
+        ("min_ps", _Pointer),
+        ("cuts", _Pointer),
+        ("top_k", ctypes.c_int),
+        ("top_p", ctypes.c_float),
+        ("min_p", ctypes.c_float),
+        ("unused", ctypes.c_int),
+    )
+
+
+STRUCTURES: dict[str, Any] = {
+    kind.__name__: kind for kind in (Rows, SampleParams, SoftmaxParams, LossParams, FilterParams)
+}

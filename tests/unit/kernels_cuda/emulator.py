@@ -48,7 +48,7 @@ def library() -> Any:
 
 
 def launch(
-    name: str, params: Any, batch: int, plan: Plan, record: int, order: int = 0, shared: int = 0
+    name: str, params: Any, batch: int, plan: Plan, record: int, order: int = 0
 ) -> None:
     """A launch as slm.kernels.cuda.launch makes it."""
     rows = params.rows
@@ -58,9 +58,7 @@ def launch(
         ctypes.byref(params),
         ctypes.c_uint(batch << plan.split_bits),
         ctypes.c_uint(32 * plan.warps),
-        ctypes.c_uint(
-            shared or (16 if plan.gather == GATHER_TICKET else 16 + rows.chunks * record)
-        ),
+        ctypes.c_uint(256 + (0 if plan.gather == GATHER_TICKET else rows.chunks * record)),
         ctypes.c_uint(plan.splits if plan.gather == GATHER_CLUSTER else 1),
         ctypes.c_ulonglong(order),
     )

@@ -347,3 +347,23 @@ def test_recurrent_models_compute_logits_they_need_only(tmp_path):
     assert widths == [0, 0, 2]
     assert np.abs(row.values - full[[3, 4]]).max() < 1e-4
     assert "forward" not in vars(layer)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", ["float32", "bfloat16"])
+def test_chosen_logits_on_a_gpu_are_the_full_ones(name, tmp_path):
+    """The torch path on a GPU: one row, several, and beside rows that want everything."""
+    folder = make_folder(tmp_path, "LlamaConfig", **ATTENTION)
+    model = load_folder(folder, device="cuda", dtype=name)
+    size, step = len(model.vocabulary), {"float32": 1e-5, "bfloat16": 2**-6}[name]
+    few = [mask_of(range(at, at + 5), size) for at in (0, 40, 45)]
+    for masks in (few[:1], few, [few[0], None, few[1]]):
+        tokens = [[5, 6], [7, 8, 9], [3]][: len(masks)]
+        full = model.session(len(masks)).feed(tokens)
+        rows = model.session(len(masks)).feed_masked(tokens, masks)
+        assert model.head.full_because is None
+        for row, expected, mask in zip(rows, full, masks, strict=True):
+            assert (row.ids is None) == (mask is None)
+            chosen = expected if row.ids is None else expected[row.ids]
+            assert np.abs(row.values - chosen).max() <= step * np.abs(expected).max()

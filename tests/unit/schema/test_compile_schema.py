@@ -311,20 +311,16 @@ def test_notes_tell_what_became_of_each_keyword() -> None:
 
 RELAXED: list[tuple[Any, str, list[str]]] = [
     ({"type": "array", "uniqueItems": True, "maxItems": 3}, "/uniqueItems", ["[1,1]", "[]"]),
-    ({"not": {"additionalProperties": {"type": "string"}}}, "/not", ['{"a":"b"}', "1"]),
+    ({"not": {"items": {"uniqueItems": True}}}, "/not", ["[[1,1]]", "[[1]]", "1"]),
     (
-        {"oneOf": [{"patternProperties": {"a": {"type": "string"}}}, {"maxProperties": 1}]},
-        "/oneOf",
-        ['{"a":"a"}', '{"a":1}', '{"a":"a","b":1}', "1"],
+        {"oneOf": [{"uniqueItems": True}, {"maxItems": 1}]},
+        "/oneOf/0/uniqueItems /oneOf",
+        ["[]", "[1]", "[1,2]", "[1,1]", "1"],
     ),
     (
-        {
-            "if": {"contains": {"const": 1}, "minContains": 2},
-            "then": {"minItems": 2},
-            "type": "array",
-        },
+        {"if": {"uniqueItems": True}, "then": {"minItems": 2}, "type": "array"},
         "/if",
-        ["[1]", "[2]"],
+        ["[1]", "[1,1]"],
     ),
 ]
 
@@ -334,7 +330,7 @@ def test_relaxing_only_widens_and_is_noted(schema: Any, place: str, texts: list[
     """What cannot be enforced is dropped as a whole, never half, and the notes say so."""
     result = compile_schema(schema, on_unsupported="relax")
     relaxed = [note for note in result.notes if note.status == "relaxed"]
-    assert [f"{note.pointer}/{note.keyword}" for note in relaxed] == [place]
+    assert [f"{note.pointer}/{note.keyword}" for note in relaxed] == place.split()
     assert all(note.why for note in relaxed)
     grammar = compile_grammar(result.grammar, byte_vocabulary())
     for text in texts:

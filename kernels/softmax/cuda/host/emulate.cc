@@ -20,9 +20,23 @@ const Entry kEntries[] = {
     SLM_ENTRY(slm_sample_float32, SampleParams),
     SLM_ENTRY(slm_sample_bfloat16, SampleParams),
     SLM_ENTRY(slm_sample_float16, SampleParams),
-    SLM_ENTRY(slm_sample_float32_eager, SampleParams),
-    SLM_ENTRY(slm_sample_bfloat16_eager, SampleParams),
-    SLM_ENTRY(slm_sample_float16_eager, SampleParams),
+    SLM_ENTRY(slm_sample_full_float32, SampleParams),
+    SLM_ENTRY(slm_sample_full_bfloat16, SampleParams),
+    SLM_ENTRY(slm_sample_full_float16, SampleParams),
+    SLM_ENTRY(slm_softmax_float32_float32, SoftmaxParams),
+    SLM_ENTRY(slm_softmax_bfloat16_bfloat16, SoftmaxParams),
+    SLM_ENTRY(slm_softmax_bfloat16_float32, SoftmaxParams),
+    SLM_ENTRY(slm_softmax_float16_float16, SoftmaxParams),
+    SLM_ENTRY(slm_softmax_float16_float32, SoftmaxParams),
+    SLM_ENTRY(slm_loss_float32, LossParams),
+    SLM_ENTRY(slm_loss_bfloat16, LossParams),
+    SLM_ENTRY(slm_loss_float16, LossParams),
+    SLM_ENTRY(slm_filter_float32, FilterParams),
+    SLM_ENTRY(slm_filter_bfloat16, FilterParams),
+    SLM_ENTRY(slm_filter_float16, FilterParams),
+    SLM_ENTRY(slm_bitmask_float32, Rows),
+    SLM_ENTRY(slm_bitmask_bfloat16, Rows),
+    SLM_ENTRY(slm_bitmask_float16, Rows),
 };
 
 }  // namespace
@@ -44,5 +58,8 @@ extern "C" unsigned long long slm_size_of(const char* name) {
   const std::string wanted = name;
   if (wanted == "Rows") return sizeof(slm::Rows);
   if (wanted == "SampleParams") return sizeof(slm::SampleParams);
+  if (wanted == "SoftmaxParams") return sizeof(slm::SoftmaxParams);
+  if (wanted == "LossParams") return sizeof(slm::LossParams);
+  if (wanted == "FilterParams") return sizeof(slm::FilterParams);
   return 0;
 }

@@ -18,12 +18,13 @@
 #include <vector>
 
 #define SLM_DEVICE static inline
-#define SLM_KERNEL extern "C"
+#define SLM_MEMBER inline
+#define SLM_KERNEL(threads, blocks) extern "C"
 #define SLM_PARAMS const
 
 namespace slm {
 
-struct Pack {
+struct alignas(16) Pack {
   u32 word[4];
 };
 
@@ -182,6 +183,7 @@ inline std::string launch(void (*entry)(const void*), const void* params, u32 bl
 
 }  // namespace emulator
 
+SLM_DEVICE u32 thread_id() { return static_cast<u32>(emulator::machine.now->thread); }
 SLM_DEVICE int lane_id() { return emulator::machine.now->thread & 31; }
 SLM_DEVICE int warp_id() { return emulator::machine.now->thread >> 5; }
 SLM_DEVICE int warp_count() { return static_cast<int>(emulator::machine.now->block->warps.size()); }
@@ -260,6 +262,7 @@ SLM_DEVICE u32 load_u32(const void* at) {
   std::memcpy(&x, at, 4);
   return x;
 }
+SLM_DEVICE u32 load_mask(const void* at) { return load_u32(at); }
 SLM_DEVICE u16 load_u16(const void* at) {
   u16 x;
   std::memcpy(&x, at, 2);
@@ -318,8 +321,8 @@ SLM_DEVICE void cluster_wait() {
   const u64 round = emulator::machine.now->cluster_round;
   emulator::wait_until([=] { return emulator::machine.cluster_round != round; });
 }
-SLM_DEVICE void send(u64*, void* at, u64 record) {
-  emulator::Block& to = emulator::machine.blocks[0];
+SLM_DEVICE void send(u64*, void* at, u64 record, u32 rank) {
+  emulator::Block& to = emulator::machine.blocks[rank];
   const auto offset = static_cast<unsigned char*>(at) - shared_memory();
   const u64 base = (reinterpret_cast<u64>(to.shared.data()) + 15) / 16 * 16;
   std::memcpy(reinterpret_cast<unsigned char*>(base) + offset, &record, 8);

@@ -1,0 +1,227 @@
+r"""Matching with assertions about the text around the match: lookahead, lookbehind, `\b`, `^`, `$`.
+
+Where the pattern asks whether something stands ahead, nobody can know yet. So the automaton guesses
+both answers, and each guess is a *claim*: the text from here to its end is in some language. Of all
+ways through the guesses exactly one keeps its claims on any whole text, and on it the automaton is
+the ordered one of `slm.grammar.ordered`: a list of live threads in order of preference, cut behind
+the first that has matched. What stands behind is known: the last characters are remembered, and of
+what stands before the match, one character.
+
+Nothing here is thrown away: a thread that a guess has ended leaves its claim all the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from slm.errors import GrammarTooComplex
+from slm.grammar import regular as r
+from slm.grammar.charset import CharSet
+from slm.grammar.ordered import MAX_DFA_STATES, Nfa, nothing_last
+from slm.grammar.pattern_lower import Refuse, rest_language
+from slm.grammar.pattern_tree import Look, Node, Quantified, fixed_width, walk_nodes
+from slm.grammar.regular import Regular
+
+Claims: TypeAlias = frozenset[Regular]  # the text that follows is in each of these
+DEAD = -1
+OUTSIDE = -1  # a character that no class of the pattern holds
+_LEFT = -2  # the character before the match, while nobody has asked for it
+
+_Threads: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """After a character of `charset`: a state, or `DEAD`, if the claims hold."""
+
+    charset: CharSet
+    target: int
+    claims: Claims
+
+
+class Asserting:
+    """The ordered automaton of a pattern with assertions; its states are numbers.
+
+    Args:
+        root: the pattern.
+        refuse: makes the error for what it cannot do.
+
+    Raises:
+        UnsupportedPattern: through `refuse`.
+        GrammarTooComplex: it needs too many states, now or when it is asked for its ways.
+    """
+
+    def __init__(self, root: Node, refuse: Refuse) -> None:
+        self._refuse = refuse
+        for node in walk_nodes(root):
+            if isinstance(node, Quantified) and node.high != 1 and not nothing_last(node.body):
+                raise refuse("a loop whose body prefers to match nothing", r"\*|\+|\{")
+        self._nfa = Nfa.of(root, refuse, None, ahead=lambda body: rest_language(body, refuse))
+        behind = [
+            row
+            for node in walk_nodes(root)
+            if isinstance(node, Look) and not node.ahead and (row := fixed_width(node.body))
+        ]
+        self.behind: tuple[CharSet, ...] = tuple(
+            dict.fromkeys(charset for row in behind for charset in row)
+        )
+        self._memory = max((len(row) for row in behind), default=0)
+        self._states: dict[tuple[_Threads, tuple[int, ...]], int] = {}
+        self._threads: list[tuple[_Threads, tuple[int, ...]]] = []
+        self._ways: dict[int, tuple[Way, ...]] = {}
+        self.looks_left = False
+        self._explore()
+
+    def _explore(self) -> None:
+        """Go through all states, and find out whether anything asks what stands before the match.
+
+        Where that is more than one character, or where there are too many states, it is said now.
+        """
+        left = (_LEFT,) if self._memory else ()
+        queue = [
+            state for state, _ in self._numbered(self._closures((self._nfa.start,), left), left)
+        ]
+        seen = set(queue)
+        for state in queue:  # grows while it is walked
+            if state == DEAD:
+                continue
+            for way in self.ways(state):
+                if way.target not in seen:
+                    seen.add(way.target)
+                    queue.append(way.target)
+
+    def starts(self, left: int | None) -> list[tuple[int, Claims]]:
+        """The states before the first character, by what is claimed.
+
+        Args:
+            left: the character before, as a code point; None: the text begins here.
+        """
+        known = () if left is None else (self._symbol(left),)
+        if not self.looks_left:
+            known = ()
+        return self._numbered(self._closures((self._nfa.start,), known), known)
+
+    def accepts(self, state: int) -> bool:
+        """Whether what was read is a match, unless a longer one takes its place."""
+        threads = self._threads[state][0]
+        return bool(threads) and threads[-1] == 0
+
+    def extendable(self, state: int) -> bool:
+        """Whether a longer match might come."""
+        return any(thread for thread in self._threads[state][0])
+
+    def ways(self, state: int) -> tuple[Way, ...]:
+        """Where each character leads; without a way, a character ends every thread."""
+        known = self._ways.get(state)
+        if known is not None:
+            return known
+        threads, past = self._threads[state]
+        nfa = self._nfa
+        targets: dict[int, list[int]] = {}
+        for thread in threads:
+            for symbol, then in nfa.steps(thread):
+                targets.setdefault(symbol, []).append(then)
+        groups: dict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = {}
+        for symbol, states in targets.items():
+            now = (*past, symbol)[-self._memory :] if self._memory else ()
+            groups.setdefault((tuple(states), now), []).append(symbol)
+        found: list[Way] = []
+        for (reached, now), symbols in groups.items():
+            charset = CharSet.from_ranges(
+                pair for symbol in symbols for pair in nfa.symbols[symbol].ranges
+            )
+            for target, claims in self._numbered(self._closures(reached, now), now):
+                if target != DEAD or claims:
+                    found.append(Way(charset, target, claims))
+        ways = self._ways[state] = tuple(found)
+        return ways
+
+    def _symbol(self, point: int) -> int:
+        for number, symbol in enumerate(self._nfa.symbols):
+            if point in symbol:
+                return number
+        return OUTSIDE
+
+    def _numbered(
+        self, closures: list[tuple[_Threads, Claims]], past: tuple[int, ...]
+    ) -> list[tuple[int, Claims]]:
+        found = []
+        for threads, claims in closures:
+            if not threads:
+                found.append((DEAD, claims))
+                continue
+            key = (threads, past)
+            number = self._states.setdefault(key, len(self._threads))
+            if number == len(self._threads):
+                if number >= MAX_DFA_STATES:
+                    raise GrammarTooComplex(
+                        "a regular expression with assertions needs too large an automaton",
+                        hint="lower its repetition bounds, or use fewer assertions in loops",
+                    )
+                self._threads.append(key)
+            found.append((number, claims))
+        return found
+
+    def _closures(
+        self, states: tuple[int, ...], past: tuple[int, ...]
+    ) -> list[tuple[_Threads, Claims]]:
+        """The thread lists, one for each way to answer the questions about what stands ahead."""
+        nfa = self._nfa
+        found: list[tuple[_Threads, Claims]] = []
+        # A branch: threads so far, states seen, states to go through (last first), answers.
+        branches: list[tuple[list[int], set[int], list[int], dict[int, bool]]] = [
+            ([], set(), list(reversed(states)), {})
+        ]
+        while branches:
+            threads, seen, stack, answers = branches.pop()
+            while stack:
+                state = stack.pop()
+                if state in seen:
+                    continue
+                ahead = nfa.ahead_of(state)
+                if ahead is not None:
+                    number, then, negative = ahead
+                    if number not in answers:
+                        other = {**answers, number: False}
+                        branches.append((list(threads), set(seen), [*stack, state], other))
+                        answers[number] = True
+                    seen.add(state)
+                    if answers[number] != negative:
+                        stack.append(then)
+                    continue
+                seen.add(state)
+                split = nfa.split(state)
+                if split is not None:
+                    stack.extend(reversed(split))
+                    continue
+                look = nfa.look(state)
+                if look is not None:
+                    if self._holds(look[0], past):
+                        stack.append(look[1])
+                    continue
+                threads.append(state)
+                if state == 0:
+                    break
+            claims = frozenset(
+                nfa.rests[number] if answer else r.complement(nfa.rests[number])
+                for number, answer in answers.items()
+            )
+            found.append((tuple(threads), claims))
+        return found
+
+    def _holds(self, number: int, past: tuple[int, ...]) -> bool:
+        row, negative = self._nfa.looks[number]
+        if not row:
+            return not negative
+        matches = [s in members for s, members in zip(past[::-1], row[::-1], strict=False)]
+        if _LEFT in past[-len(row) :]:
+            inside = past[::-1].index(_LEFT)
+            if all(matches[:inside]):
+                if len(row) > inside + 1:
+                    raise self._refuse("a lookbehind that looks far before the match", r"\(\?<[=!]")
+                self.looks_left = True
+            return negative
+        if len(past) >= len(row):
+            return negative != all(matches)
+        return negative  # the text begins here, or what is known does not match

@@ -1,0 +1,67 @@
+r"""The format ``regex``: ECMA-262 patterns, as far as they are a regular language.
+
+What is admitted is a valid pattern with and without the flag ``u``. Groups nest `GROUPS` deep;
+bounds of a repetition are compared where both have at most two digits, or the second has more;
+names of groups and references to groups, which have to agree, are left out.
+"""
+
+from __future__ import annotations
+
+import string
+
+from slm.grammar.pattern import pattern_language
+from slm.grammar.regular import Regular, concat, literal, repeat, union
+
+GROUPS = 4
+
+_PUNCTUATION = r"\^$.*+?()\[\]{}|/\-_@#%\"':,&~`=<>;! "
+_HEX = "[0-9a-fA-F]"
+_ESCAPE = (
+    rf"\\(?:[dDsSwWtnvfr{_PUNCTUATION}]|c[A-Za-z]|x{_HEX}{{2}}"
+    rf"|u(?:[0-9a-ce-fA-CE-F]{_HEX}{{3}}|[dD][0-7]{_HEX}{{2}}))"
+)
+_PLAIN = r"[^\\^$.*+?()\[\]{}|]"
+
+
+def _bounds() -> str:
+    """``{n}``, ``{n,}`` and ``{n,m}`` with n ≤ m."""
+    number = r"(?:0|[1-9][0-9]{0,8})"
+    ordered = [r"[0-9],[1-9][0-9]{1,8}", r"[1-9][0-9],[1-9][0-9]{2,7}"]
+    ordered += [f"{low},[{low}-9]" for low in range(10)]
+    for tens in range(1, 10):
+        ordered += [f"{tens}{low},{tens}[{low}-9]" for low in range(10)]
+        if tens < 9:
+            ordered.append(f"{tens}[0-9],[{tens + 1}-9][0-9]")
+    return rf"\{{(?:{number},?|{'|'.join(ordered)})\}}"
+
+
+def _class() -> str:
+    """A class in brackets; a hyphen that stands for itself is the first or the last character."""
+    ranges = []
+    alike = (string.digits, string.ascii_uppercase, string.ascii_lowercase)
+    for chars in alike:
+        ranges += [f"{low}-[{low}-{chars[-1]}]" for low in chars]
+    ranges += [rf"{low}-[a-z]" for low in string.ascii_uppercase]
+    ranges += [r" -[!-,\./0-9:-@A-Z_a-z~]", r"!-[/~]"]
+    hexes = [rf"\\x{low}{_HEX}-\\x[{low + 1}-9a-fA-F]{_HEX}" for low in range(9)]
+    hexes += [rf"\\u{low}{_HEX}{{3}}-\\u[{low + 1}-9]{_HEX}{{3}}" for low in range(9)]
+    one = rf"(?:[^\\\]\[\-^]|{_ESCAPE}|\\b)"
+    body = rf"(?:{'|'.join(ranges + hexes)}|{one})*"
+    return rf"\[\^?-?{body}-?\]"
+
+
+def regex_language() -> Regular:
+    """The patterns. Lookaround is in no group: what a group may hold is written once a level."""
+
+    def parsed(pattern: str) -> Regular:
+        return pattern_language(pattern, dialect="ecma262")
+
+    times = parsed(rf"(?:(?:[*+?]|{_bounds()})\??)?")
+    atom = parsed(rf"(?:{_PLAIN}|\.|{_ESCAPE}|{_class()})")
+    still = parsed(r"(?:\^|\$|\\[bB]|\|)")
+    group, around, close = parsed(r"\((?:\?:)?"), parsed(r"\(\?<?[=!]"), literal(")")
+    inner = repeat(union(still, concat(atom, times)))
+    for _ in range(GROUPS - 1):
+        inner = repeat(union(still, concat(union(atom, concat(group, inner, close)), times)))
+    looks = concat(around, inner, close)
+    return repeat(union(still, looks, concat(union(atom, concat(group, inner, close)), times)))

@@ -1,0 +1,374 @@
+"""From one token to the next: which texts give which token, by what is open before and after.
+
+`re.match` of an alternation takes its longest word among those that leave the order of preference
+in peace (`slm.grammar.ordered`): a lexeme is a word of its terminal, no beginning of it is a word
+of a terminal that comes earlier in the alternation, and no longer beginning of the text is a word
+of its own terminal or of an earlier one. The first half cuts the lexeme, the second half is an
+obligation on what follows. Both are read by `slm.syntax.obligations`.
+
+A lexeme may be preceded by any run of ignored ones, each under the same law. An *entry* of a
+terminal is all of that: ignored text and lexeme, from the end of one token to the end of the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from slm.errors import Place, SlmError
+from slm.grammar import ir
+from slm.grammar.asserting import Asserting
+from slm.grammar.charset import CharSet
+from slm.grammar.derivative import Languages, State
+from slm.grammar.ordered_dfa import minimise, partition
+from slm.grammar.regular import ANY_CHAR, NOTHING, Regular, difference, intersection, repeat, union
+from slm.syntax.obligations import MAX_STATES, Matched, Obligations, Reader, overlay
+from slm.syntax.scanners import Scanner
+
+END = "$END"
+_ANY_WORD = repeat(ANY_CHAR, 1)
+# By what is open after the lexeme: the language's number.
+_Lexemes: TypeAlias = dict[Obligations, int]
+_Run: TypeAlias = frozenset[Obligations]  # what is open after a run of ignored text: one of these
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Ignored text and one token, up to what is open behind it.
+
+    Attributes:
+        ways: by what is open after the token: pairs of a run's number (None: no run) and a
+            lexeme's.
+    """
+
+    ways: tuple[tuple[Obligations, frozenset[tuple[int | None, int]]], ...]
+
+
+class Lexing:
+    """All entries of a grammar's terminals, made when first asked for.
+
+    Args:
+        terminals: the terminals' words, by name: languages (see `slm.grammar.ordered`), or
+            automata where they depend on the text around them.
+        place_of: where a terminal is written.
+        too_complex: makes the error for a terminal that needs too many states.
+    """
+
+    def __init__(
+        self,
+        terminals: dict[str, Regular | Asserting],
+        place_of: Callable[[str], Place],
+        too_complex: Callable[[str], SlmError],
+    ) -> None:
+        self._terminals, self._place_of = terminals, place_of
+        self._too_complex = too_complex
+        self._pool = Languages()
+        automata = [each for each in terminals.values() if isinstance(each, Asserting)]
+        numbers = {id(each): number for number, each in enumerate(automata)}
+        self._matched: dict[str, Matched] = {
+            name: ("rival", numbers[id(each)], 0)
+            if isinstance(each, Asserting)
+            else self._pool.state(each)
+            for name, each in terminals.items()
+        }
+        self._reader = Reader(self._pool, automata, too_complex)
+        self._numbers: dict[Regular, int] = {}
+        self._languages: list[Regular] = []
+        self._entries: dict[tuple[Scanner, str, Obligations], Entry] = {}
+        self._lexemes: dict[tuple[object, ...], _Lexemes] = {}
+        self._of_type: dict[tuple[Scanner, str, Obligations], _Lexemes] = {}
+        self._sources: dict[tuple[Scanner, str], tuple[tuple[str, tuple[str, ...]], ...]] = {}
+        self._preferred: dict[tuple[Scanner, str], frozenset[Matched]] = {}
+        self._firsts: dict[str, CharSet] = {}
+        self._words: dict[tuple[str, str, tuple[str, ...]], tuple[Regular, State]] = {}
+        self._runs: dict[tuple[Scanner, Obligations], dict[Obligations, _Lexemes]] = {}
+        self._run_numbers: dict[tuple[object, ...], int] = {}
+        self._leaves: dict[tuple[str, int], ir.Terminal] = {}
+
+    # --- entries
+
+    def entry(self, scanner: Scanner, name: str, open_now: Obligations) -> Entry:
+        """What `name` can look like when the token before left `open_now`; no ways: it cannot."""
+        key = (scanner, name, open_now)
+        known = self._entries.get(key)
+        if known is None:
+            known = self._entries[key] = self._entry(scanner, name, open_now)
+        return known
+
+    def expression(self, name: str, way: tuple[int | None, int]) -> ir.Expression:
+        """One way of an entry, as part of a grammar."""
+        run, lexeme = way
+        if (name, lexeme) not in self._leaves:
+            place = self._place_of(name)
+            self._leaves[name, lexeme] = ir.Terminal(name, self._languages[lexeme], place=place)
+        leaf = self._leaves[name, lexeme]
+        if run is None:
+            return leaf
+        if ("ignored", run) not in self._leaves:
+            self._leaves["ignored", run] = ir.Terminal("ignored", self._languages[run])
+        return ir.seq(self._leaves["ignored", run], leaf)
+
+    def at_end(self, scanner: Scanner, open_now: Obligations) -> ir.Expression:
+        """The ignored text that may stand at the end; `NEVER`: the text cannot end."""
+        runs = self._graph(scanner, open_now)
+        targets = frozenset(
+            target for ways in runs.values() for target in ways if self._reader.may_end(target)
+        )
+        here = self._reader.may_end(open_now)
+        if not targets:
+            return ir.EMPTY if here else ir.NEVER
+        number = self._run(scanner, open_now, targets)
+        run = ir.Terminal("ignored", self._languages[number])
+        return ir.optional(run) if here else run
+
+    def _entry(self, scanner: Scanner, name: str, open_now: Obligations) -> Entry:
+        groups: dict[tuple[tuple[Obligations, int], ...], set[Obligations]] = {}
+        direct = self.lexemes(scanner, name, open_now)
+        graph = self._graph(scanner, open_now)
+        for end in {target for ways in graph.values() for target in ways}:
+            found = self.lexemes(scanner, name, end)
+            if found:
+                groups.setdefault(tuple(found.items()), set()).add(end)
+        ways: dict[Obligations, set[tuple[int | None, int]]] = {}
+        for still_open, lexeme in direct.items():
+            ways.setdefault(still_open, set()).add((None, lexeme))
+        for lexemes, ends in groups.items():
+            run = self._run(scanner, open_now, frozenset(ends))
+            for still_open, lexeme in lexemes:
+                ways.setdefault(still_open, set()).add((run, lexeme))
+        return Entry(tuple((still_open, frozenset(which)) for still_open, which in ways.items()))
+
+    # --- lexemes
+
+    def lexemes(self, scanner: Scanner, name: str, open_now: Obligations) -> _Lexemes:
+        """The texts of a token of this type, by what is open behind it."""
+        key = (scanner, name, open_now)
+        known = self._of_type.get(key)
+        if known is not None:
+            return known
+        known = {}
+        for source, words in self.sources(scanner, name):
+            for still_open, number in self._read(scanner, source, name, words, open_now).items():
+                other = known.get(still_open)
+                if other is not None:
+                    both = self._languages[other], self._languages[number]
+                    number = self._number(union(*both))
+                known[still_open] = number
+        self._of_type[key] = known
+        return known
+
+    def sources(self, scanner: Scanner, name: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The terminals whose matches may become tokens of this type, with their renames."""
+        key = (scanner, name)
+        known = self._sources.get(key)
+        if known is None:
+            if scanner.alone:
+                known = ((name, ()),)
+            else:
+                renames = dict(scanner.renames)
+                known = tuple(
+                    (source, renames.get(source, ()))
+                    for source in scanner.order
+                    if source not in scanner.ignored
+                    and (source == name or name in renames.get(source, ()))
+                )
+            self._sources[key] = known
+        return known
+
+    def law(self, scanner: Scanner, tokens: frozenset[str]) -> object:
+        """A value that two scanners share if they read these tokens, and ignored text, alike."""
+        return (
+            tokens,
+            frozenset(
+                (
+                    name,
+                    source,
+                    words[: words.index(name)] if source != name else words,
+                    self._preferred_to(scanner, source),
+                )
+                for name in tokens
+                for source, words in self.sources(scanner, name)
+            ),
+            frozenset((name, self._preferred_to(scanner, name)) for name in self._ignored(scanner)),
+        )
+
+    def _read(
+        self,
+        scanner: Scanner,
+        source: str,
+        name: str,
+        renames: tuple[str, ...],
+        open_now: Obligations,
+    ) -> _Lexemes:
+        """The matches of `source` that become tokens of type `name`."""
+        words, state = self._wanted(source, name, renames)
+        if not self._pool.alive(state):
+            return {}
+        rivals = self._preferred_to(scanner, source)
+        obligations = self._reader.touching(state, open_now)
+        key = (state, self._matched[source], rivals, obligations)
+        known = self._lexemes.get(key)
+        if known is None:
+            plain = None if isinstance(self._terminals[source], Asserting) else words
+            found = self._reader.read(
+                state, self._matched[source], rivals, obligations, source, plain
+            )
+            known = {
+                still_open: self._number(language)
+                for still_open, language in found.items()
+                if language != NOTHING
+            }
+            self._lexemes[key] = known
+        return known
+
+    def _wanted(self, source: str, name: str, renames: tuple[str, ...]) -> tuple[Regular, State]:
+        """The words of `source` that become tokens of type `name`, as far as words decide that."""
+        key = (source, name, renames)
+        known = self._words.get(key)
+        if known is None:
+            match = self._terminals[source]
+            words = _ANY_WORD if isinstance(match, Asserting) else match
+            if source == name:
+                words = difference(words, *map(self._language, renames))
+            else:
+                before = renames[: renames.index(name)]
+                words = difference(
+                    intersection(words, self._language(name)), *map(self._language, before)
+                )
+            known = self._words[key] = words, self._pool.state(words)
+        return known
+
+    def _language(self, name: str) -> Regular:
+        """The words of a string."""
+        words = self._terminals[name]
+        assert not isinstance(words, Asserting), "strings make no assertions"
+        return words
+
+    def _first(self, name: str) -> CharSet:
+        if name not in self._firsts:
+            matched = self._matched[name]
+            self._firsts[name] = (
+                self._reader.first(matched)
+                if isinstance(matched, int)
+                else self._reader.first_of_automaton(matched[1])
+            )
+        return self._firsts[name]
+
+    def _preferred_to(self, scanner: Scanner, source: str) -> frozenset[Matched]:
+        """The terminals tried before `source`, those that matter."""
+        key = (scanner, source)
+        if key not in self._preferred:
+            before = scanner.order[: scanner.order.index(source)] if not scanner.alone else ()
+            mine = self._first(source)
+            self._preferred[key] = frozenset(
+                self._matched[each] for each in before if mine & self._first(each)
+            )
+        return self._preferred[key]
+
+    def _number(self, language: Regular) -> int:
+        number = self._numbers.setdefault(language, len(self._languages))
+        if number == len(self._languages):
+            self._languages.append(language)
+        return number
+
+    # --- ignored text
+
+    @staticmethod
+    def _ignored(scanner: Scanner) -> tuple[str, ...]:
+        """What is matched and dropped; a string that only comes out of another terminal is not."""
+        return tuple(name for name in scanner.ignored if scanner.alone or name in scanner.order)
+
+    def _graph(self, scanner: Scanner, open_now: Obligations) -> dict[Obligations, _Lexemes]:
+        """Ignored lexemes from one set of open obligations to the next, as far as they reach."""
+        key = (scanner, open_now)
+        known = self._runs.get(key)
+        if known is not None:
+            return known
+        graph: dict[Obligations, _Lexemes] = {}
+        queue = [open_now]
+        for here in queue:  # grows while it is walked
+            if here in graph:
+                continue
+            ways: _Lexemes = {}
+            for name in self._ignored(scanner):
+                for target, number in self._read(scanner, name, name, (), here).items():
+                    other = ways.get(target)
+                    if other is not None:
+                        both = self._languages[other], self._languages[number]
+                        number = self._number(union(*both))
+                    ways[target] = number
+                    queue.append(target)
+            graph[here] = ways
+        self._runs[key] = graph
+        return graph
+
+    def _run(self, scanner: Scanner, open_now: Obligations, targets: _Run) -> int:
+        """The number of the language of runs, at least one lexeme, that end with such a set."""
+        graph = self._graph(scanner, open_now)
+        key = (tuple((a, tuple(b.items())) for a, b in graph.items()), open_now, targets)
+        number = self._run_numbers.get(key)
+        if number is None:
+            number = self._run_numbers[key] = self._number(
+                self._run_language(graph, open_now, targets)
+            )
+        return number
+
+    def _run_language(
+        self, graph: dict[Obligations, _Lexemes], open_now: Obligations, targets: _Run
+    ) -> Regular:
+        pool = self._pool
+        first = graph[open_now]
+        if len(first) == 1 and not graph[next(iter(first))]:
+            return self._languages[next(iter(first.values()))]
+        # Subset construction over (what is left of a lexeme, where it leads to).
+        begin = {
+            node: frozenset((pool.state(self._languages[n]), to) for to, n in ways.items())
+            for node, ways in graph.items()
+        }
+        start: tuple[frozenset[tuple[State, Obligations]], bool] = (begin[open_now], False)
+        numbers = {start: 0}
+        queue = [start]
+        rows: list[list[tuple[CharSet, int]]] = []
+        for places, _ in queue:  # grows while it is walked
+            order = list(places)
+            by_target: dict[
+                tuple[frozenset[tuple[State, Obligations]], bool], list[tuple[int, int]]
+            ] = {}
+            everything = ((0, 0x10FFFF, 0),)
+            for low, high, targets_here in overlay(
+                [everything, *(pool.edges(state) for state, _ in order)]
+            ):
+                reached: set[tuple[State, Obligations]] = set()
+                ended = False
+                for target, (_, to) in zip(targets_here[1:], order, strict=True):
+                    if not target or not pool.alive(target):
+                        continue
+                    if pool.extendable(target):
+                        reached.add((target, to))
+                    if pool.accepts(target):
+                        reached |= begin[to]
+                        ended = ended or to in targets
+                if reached or ended:
+                    by_target.setdefault((frozenset(reached), ended), []).append((low, high))
+            row: list[tuple[CharSet, int]] = []
+            for place, ranges in by_target.items():
+                if place not in numbers:
+                    if len(numbers) >= MAX_STATES:
+                        raise self._too_complex("%ignore")
+                    numbers[place] = len(numbers)
+                    queue.append(place)
+                row.append((CharSet.from_ranges(ranges), numbers[place]))
+            rows.append(row)
+        symbols = partition({charset for row in rows for charset, _ in row})
+        moves = [
+            {
+                number: target
+                for charset, target in row
+                for number, symbol in enumerate(symbols)
+                if symbol.ranges[0][0] in charset
+            }
+            for row in rows
+        ]
+        accepting = [number for (_, ended), number in numbers.items() if ended]
+        return minimise(moves, accepting, symbols)

@@ -1,0 +1,60 @@
+"""Lark's other semantics: a lexer that takes one match, under LALR tables or Earley.
+
+| semantics | competition between terminals | rules |
+|---|---|---|
+| lalr/contextual | those that the parser's state can use | as the table reads them |
+| lalr/basic | all | as the table reads them |
+| earley/basic | all | as they are |
+| earley/dynamic | none: each takes its own longest match | as they are |
+"""
+
+from __future__ import annotations
+
+from lark.lexer import BasicLexer
+
+from slm.errors import GrammarTooComplex
+from slm.grammar import ir
+from slm.syntax.contexts import Contexts
+from slm.syntax.definitions import Definitions
+from slm.syntax.lexing import Lexing
+from slm.syntax.scanners import dynamic_scanner, scanner_of
+from slm.syntax.tables import LalrTable, OnePlace, Symbols, Table
+
+_START = "__text"  # Lark reserves names with two underscores, so no grammar defines it
+
+
+def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
+    """The grammar of a start rule, exactly as Lark's lexer and parser read it together.
+
+    Raises:
+        UnsupportedLarkFeature: a terminal has no exact form.
+        GrammarTooComplex: too many contexts, or too many states for a terminal.
+        re.error: the lexer's alternation does not compile.
+    """
+    built = definitions.built
+
+    def too_complex(symbol: str) -> GrammarTooComplex:
+        known = symbol in definitions.by_name
+        return GrammarTooComplex(
+            f"terminal `{symbol}`: what it leaves open for the text after it takes too many states",
+            at=definitions.place_of_terminal(symbol) if known else None,
+            hint="lower its repetition bounds, or end it where no longer match can begin",
+        )
+
+    symbols = Symbols(built.rules, start)
+    used = {name for rows in symbols.rows.values() for row in rows for name, term in row if term}
+    for name in sorted(used - set(definitions.by_name)):
+        if definitions.semantics == "earley/dynamic":
+            definitions.terminal(name)  # raises: Lark fails where it looks for such a terminal
+        definitions.notes.append(f"terminal `{name}` is only declared and can never match")
+    terminals = {name: definitions.words(name) for name in definitions.by_name}
+    lexing = Lexing(terminals, definitions.place_of_terminal, too_complex)
+    table: Table
+    if definitions.semantics.startswith("lalr"):
+        table = LalrTable(built, symbols, start, lexing)
+    elif definitions.semantics == "earley/basic":
+        table = OnePlace(symbols, scanner_of(BasicLexer(built.lexer_conf)))
+    else:
+        table = OnePlace(symbols, dynamic_scanner(definitions.ignored))
+    contexts = Contexts(symbols, table, lexing, too_complex)
+    return contexts.grammar(_START, definitions.place_of_rule)
