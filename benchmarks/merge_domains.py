@@ -2,9 +2,9 @@
 
     python benchmarks/merge_domains.py --data CORPUS [--steps 40] [--size 100] [--keep FOLDER]
 
-CORPUS is a folder in the layout of Text2KGBench (Wikidata-TekGen), as for `slm train`. The model that
-comes with slm is fine-tuned on the training sentences of each domain; parents and merges are scored
-on validation sentences of both: strict F1 of triples, bound by ontology and text.
+CORPUS is a folder in the layout of Text2KGBench (Wikidata-TekGen), as for `slm train`. The model
+that comes with slm is fine-tuned on training sentences of each domain; parents and merges are
+scored on validation sentences of both: strict F1 of triples, bound by ontology and text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sentences about film, music and sport with their triples, made from patterns and names.
+"""Sentences about music and about sport with their triples, made from patterns and names.
 
     python examples/domain_sentences.py
 
@@ -21,79 +21,58 @@ from slm.train.records import Record
 
 SHORT = bool(os.environ.get("SLM_EXAMPLE_SHORT"))  # as the tests run it
 ONTOLOGIES = {
-    "film": {
-        "types": ["film", "human", "studio", "town"],
-        "relations": {
-            "director": ["film", "human"],
-            "cast member": ["film", "human"],
-            "production company": ["film", "studio"],
-            "filming location": ["film", "town"],
-        },
-    },
     "music": {
-        "types": ["band", "human", "album", "label"],
+        "types": ["musical work", "human", "album", "record company"],
         "relations": {
-            "lead vocalist": ["band", "human"],
-            "album by": ["album", "band"],
-            "record label": ["album", "label"],
-            "influenced by": ["human", "human"],
+            "performer": ["musical work", "human"],
+            "lyrics by": ["musical work", "human"],
+            "part of": ["musical work", "album"],
+            "record label": ["album", "record company"],
         },
     },
     "sport": {
-        "types": ["club", "human", "stadium", "league"],
+        "types": ["sports club", "human", "venue", "sports league"],
         "relations": {
-            "player of": ["human", "club"],
-            "coached by": ["club", "human"],
-            "home venue": ["club", "stadium"],
-            "rival of": ["club", "club"],
+            "member of sports team": ["human", "sports club"],
+            "coach of sports team": ["human", "sports club"],
+            "league": ["sports club", "sports league"],
+            "home venue": ["sports club", "venue"],
         },
     },
 }
 # Pattern, relation: {s} is the subject of the triple, {o} its object.
 PATTERNS = {
-    "film": [
-        ("{s} was shot by {o}.", "director"),
-        ("{o} directed {s} in a week.", "director"),
-        ("{s} stars {o}.", "cast member"),
-        ("{o} plays a thief in {s}.", "cast member"),
-        ("{s} was paid for by {o}.", "production company"),
-        ("{o} paid for {s}.", "production company"),
-        ("{s} was filmed in {o}.", "filming location"),
-        ("{o} is where {s} was filmed.", "filming location"),
-    ],
     "music": [
-        ("{s} is fronted by {o}.", "lead vocalist"),
-        ("{o} sings for {s}.", "lead vocalist"),
-        ("{s} is the second album by {o}.", "album by"),
-        ("{o} recorded {s} in nine days.", "album by"),
-        ("{s} came out on {o}.", "record label"),
-        ("{o} released {s} on vinyl.", "record label"),
-        ("{s} learned every riff from {o}.", "influenced by"),
-        ("{o} taught {s} to play.", "influenced by"),
+        ("{s} is a song by American singer {o}.", "performer"),
+        ("{o} sang {s} on stage in 1974.", "performer"),
+        ("{s} is a song with lyrics by {o}.", "lyrics by"),
+        ("{o} wrote the words of {s}.", "lyrics by"),
+        ("{s} is the second single from the album {o}.", "part of"),
+        ("The album {o} ends with {s}.", "part of"),
+        ("{s} was released in 2003 through {o}.", "record label"),
+        ("{o} issued the album {s}.", "record label"),
     ],
     "sport": [
-        ("{s} plays for {o}.", "player of"),
-        ("{o} signed {s} in March.", "player of"),
-        ("{s} are trained by {o}.", "coached by"),
-        ("{o} leads the bench of {s}.", "coached by"),
-        ("{s} play their matches at {o}.", "home venue"),
-        ("{o} is where {s} kick off.", "home venue"),
-        ("{s} never lose to {o}.", "rival of"),
-        ("{o} fans mock {s}.", "rival of"),
+        ("{s} is a footballer who plays for {o}.", "member of sports team"),
+        ("{o} bought the striker {s} in 2011.", "member of sports team"),
+        ("{s} has been the manager of {o} since 2019.", "coach of sports team"),
+        ("{o} was trained by {s}.", "coach of sports team"),
+        ("{s} is a club that plays in the {o}.", "league"),
+        ("The {o} was won by {s}.", "league"),
+        ("{s} plays its home games at {o}.", "home venue"),
+        ("The stadium {o} is the home of {s}.", "home venue"),
     ],
 }
 FIRST = "Ada Bo Cleo Dag Eve Finn Gus Hana Ida Jon Kim Lena Milo Nora Otto Pia Rosa Sten".split()
 LAST = "Abel Berg Cole Dahl Ek Frost Gray Holm Ibsen Juhl Krog Lund Moe Nash Orr Pike".split()
 THINGS = "Iron Silver North Paper Velvet Copper Harbor Winter Neon River Stone Amber".split()
 ENDS = {
-    "film": ["Dreams", "Wolves", "Story", "Roads"],
-    "studio": ["Pictures", "Studios", "Films", "Media"],
-    "town": ["Bay", "Falls", "Hill", "Bridge"],
-    "band": ["Foxes", "Engines", "Choir", "Ghosts"],
+    "musical work": ["Song", "Waltz", "Blues", "Serenade"],
     "album": ["Nights", "Letters", "Maps", "Hours"],
-    "label": ["Records", "Sound", "Discs", "Tapes"],
-    "club": ["United", "Rovers", "Athletic", "City"],
-    "stadium": ["Park", "Arena", "Road", "Ground"],
+    "record company": ["Records", "Sound", "Discs", "Tapes"],
+    "sports club": ["United", "Rovers", "Athletic", "City"],
+    "venue": ["Park", "Arena", "Road", "Ground"],
+    "sports league": ["League", "Division", "Cup", "Series"],
 }
 
 

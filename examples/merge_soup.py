@@ -26,9 +26,7 @@ def main(folder: Path) -> None:
     data = records("music", "train", TRAINING)
     models = []
     for seed, rate in enumerate(RATES):
-        config = FinetuneConfig(
-            method="full", steps=STEPS, batch=8, learning_rate=rate, seed=seed
-        )
+        config = FinetuneConfig(method="full", steps=STEPS, batch=8, learning_rate=rate, seed=seed)
         models.append(finetune(embedded(), data, folder / f"run-{seed}", config).folder)
 
     def score(path: Path) -> float:
