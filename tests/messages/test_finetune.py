@@ -68,16 +68,19 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
     "illegal output": (
         lambda: walk(schema=SCHEMA, output={"born": "1815"}),
         "[T001] the output is not legal: after '{\"born\":' comes '\"1815\"}'\n"
-        "  at data.jsonl:1\n  hint: expected is a number",
+        "  at data.jsonl:1\n  hint: expected is INTEGER",
     ),
     "output that stops too soon": (
         lambda: walk(lark='start: "ab"', output="a"),
         "[T001] the output is not legal: after 'a' comes its end\n"
-        '  at data.jsonl:1\n  hint: expected is "ab"',
+        "  at data.jsonl:1\n  hint: expected is AB",
     ),
     "refused schema": (
         lambda: walk(schema={"type": "float"}, output={}),
-        "",
+        "[T001] the schema of this line is refused: type must be one of null, boolean, integer, "
+        'number, string, array, object, or a non-empty array of them, not "float"\n'
+        "  at data.jsonl:1\n"
+        "  hint: correct the value, or pass draft=… if it belongs to another draft",
     ),
     "setting": (
         lambda: finetune(Path("model"), [], Path("run"), FinetuneConfig(method="magic")),
