@@ -7,6 +7,7 @@
 #   make fmt     formats the sources             make clean   removes what was built (not .venv)
 #   make sanitize   the C++ tests under AddressSanitizer, UBSan and ThreadSanitizer
 #   make fuzz       looks for inputs that break the core, for FUZZ_SECONDS=60 (needs Clang)
+#   make schema-walks   RANDOM_SCHEMAS=10000 of them, judged by jsonschema-rs
 #
 # Without a compiler:            SLM_ENGINE=reference make test
 # Another interpreter:           make test PYTHON=python3.12
@@ -20,6 +21,7 @@ PYTEST_FLAGS ?=
 BENCH_FLAGS ?= --cases 1500 --seconds 140 --engines slm,llguidance,xgrammar,xgrammar-warm \
   --share xgrammar=0.1,xgrammar-warm=0.1 --limit-seconds 20
 FUZZ_SECONDS ?= 60
+RANDOM_SCHEMAS ?= 10000
 FUZZ_CLANG ?=
 FUZZ_FLAGS ?=
 # Tests run in this many processes: the cores this process may use, eight at most.
@@ -56,7 +58,7 @@ NATIVE_SOURCES := $(wildcard CMakeLists.txt kernels/CMakeLists.txt kernels/*/CMa
 CPP_FILES := $(wildcard kernels/*/*.cc kernels/*/*.h kernels/*/*.cu kernels/*/*/*.cc kernels/*/*/*.h \
   kernels/*/*/*.cu)
 
-.PHONY: help demo test check sanitize fuzz fmt bench docs clean distclean
+.PHONY: help demo test check sanitize fuzz schema-walks fmt bench docs clean distclean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -95,6 +97,9 @@ sanitize: $(VENV)/.slm-tools
 
 fuzz: $(VENV)/.slm-tools
 	@$(PY) tools/fuzz.py --seconds $(FUZZ_SECONDS) $(if $(FUZZ_CLANG),--clang $(FUZZ_CLANG)) $(FUZZ_FLAGS)
+
+schema-walks: $(VENV)/.slm-test
+	SLM_RANDOM_SCHEMAS=$(RANDOM_SCHEMAS) $(PY) -m pytest -q tests/properties/test_schema_walks.py
 
 fmt: $(VENV)/.slm-check
 	$(PY) -m ruff check --fix-only

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -78,6 +79,23 @@ def slm_backend(backend: str | None) -> Callable[[Case], Run]:
     return make
 
 
+def slm_numpy(case: Case) -> Run:
+    """slm on numpy arrays: the same kernels without torch's dispatch around them."""
+    if case.logits.device.type != "cpu" or case.logits.dtype == torch.bfloat16:
+        raise Absent("for arrays in CPU memory")
+    if case.what == "loss":
+        raise Absent("no gradient")
+    logits, mask = case.logits.numpy(), case.bitmask.numpy()
+    if case.what == "softmax":
+        out = np.empty_like(logits)
+        return lambda: kernels.masked_softmax(logits, mask, temperature=TEMPERATURE, out=out)
+    named = {"top_k": TOP_K, "top_p": TOP_P} if case.what == "filters" else {}
+    position = np.arange(len(logits))
+    return lambda: kernels.masked_sample(
+        logits, mask, temperature=TEMPERATURE, position=position, **named
+    )
+
+
 # --- torch ----------------------------------------------------------------------------------------
 
 
@@ -91,9 +109,11 @@ def _filter(logits: Tensor) -> Tensor:
     return logits.masked_fill(drop.scatter(1, order, drop), float("-inf"))
 
 
-def chain(logits: Tensor, forbidden: Tensor, target: Tensor, what: str) -> Any:
+def chain(logits: Tensor, forbidden: Tensor | None, target: Tensor, what: str) -> Any:
     """Mask, temperature, softmax and draw, as stacks do it: in float32, step by step."""
-    masked = logits.float().masked_fill(forbidden, float("-inf"))
+    masked = logits.float()
+    if forbidden is not None:
+        masked = masked.masked_fill(forbidden, float("-inf"))
     if what == "loss":
         return torch.nn.functional.cross_entropy(masked, target)
     masked = masked / TEMPERATURE
@@ -167,11 +187,11 @@ def xgrammar(case: Case) -> Run:
         raise Absent("masks in place: no gradient")
     if case.logits.device.type == "cpu" and case.logits.dtype != torch.float32:
         raise Absent("float32 only on the CPU")
-    scratch, none = case.scratch, torch.zeros((1, 1), dtype=torch.bool, device=case.logits.device)
+    scratch = case.scratch
 
     def run() -> Any:
         xgrammar.apply_token_bitmask_inplace(scratch, case.bitmask)
-        return chain(scratch, none, case.target, case.what)
+        return chain(scratch, None, case.target, case.what)
 
     return run
 
@@ -209,6 +229,7 @@ def flashinfer(case: Case) -> Run:
 
 CONTESTANTS: dict[str, Callable[[Case], Run]] = {
     "slm": slm_backend(None),
+    "slm-numpy": slm_numpy,
     "slm-triton": slm_backend("triton"),
     "slm-reference": slm_backend("reference"),
     "torch": eager,

@@ -26,6 +26,11 @@ class Time:
     mode: str
     eager: float | None = None
 
+    def shared(self, count: int) -> Time:
+        """The time of one of ``count`` calls that were measured as one."""
+        eager = None if self.eager is None else self.eager / count
+        return Time(self.microseconds / count, self.mode, eager)
+
 
 def on_gpu(run: Run, seconds: float) -> Time:
     """The median call of a captured graph, and of eager calls; eager only if it can't be captured.

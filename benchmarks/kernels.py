@@ -5,8 +5,8 @@
 
 Every case is measured by all contestants in turn, in one process: what to compute (sample, filters,
 softmax, loss) x vocabulary x batch x mask. Masks: "dense" (97 of 100 ids), "few" (64 ids) and
-"json" (`kernel_masks.py`: every row is another step of a document under its schema). Logits lie hot
-in the cache where they fit.
+"json" (`kernel_masks.py`: steps of a document under its schema, one a row; a small batch has
+several of them, and the mean is the figure). Logits lie hot in the cache where they fit.
 
 Figures: on a GPU the median of a captured graph, where a contestant can be captured, and of eager
 calls; on the CPU the least CPU time of the process, on one thread unless --threads says otherwise.
@@ -15,7 +15,8 @@ of it would move. `to_copy` is the time divided by that of a copy that moves as 
 them read and half written: below 1 is faster than moving them at all.
 
 Out of time, the rest is left out and said so. Needs torch; where a contestant is not installed, the
-result says so. On a machine without slm installed: PYTHONPATH=. python3 benchmarks/kernels.py.
+result says so. On a machine without slm installed: PYTHONPATH=. python3 benchmarks/kernels.py;
+where matplotlib is not, --redraw kernels_cuda.json draws the picture later, elsewhere.
 """
 
 from __future__ import annotations
@@ -44,13 +45,17 @@ MASKS = ("dense", "few", "json")
 # The sizes that most is asked about come first: time may run out.
 VOCABULARIES = (128256, 151936, 32000, 262144)
 BATCHES = {"cuda": (1, 64, 256, 1024, 8), "cpu": (1, 4)}
-PLAIN = ("slm", "torch", "torch.compile", "xgrammar", "flashinfer")
+STEPS = 16  # of a document, at least
+PLAIN = ("slm", "slm-numpy", "torch", "torch.compile", "xgrammar", "flashinfer")
 
 
 def bitmasks(
     kind: str, batch: int, vocabulary: int, json_masks: dict[str, NDArray[np.int32]]
 ) -> NDArray[np.int32] | None:
-    """Masks for a batch, int32 (batch, words); None where there are none of this kind."""
+    """Masks for a batch, int32 (batch or more, words); None where there are none of this kind.
+
+    There are more where a batch is too small to stand for a document: it is measured with all.
+    """
     words = -(-vocabulary // 32)
     rng = np.random.default_rng(vocabulary)
     if kind == "json":
@@ -58,7 +63,8 @@ def bitmasks(
         if not sizes:
             return None
         rows = json_masks[str(min(sizes))][:, :words]
-        return np.ascontiguousarray(rows[np.arange(batch) * 7 % len(rows)])
+        steps = np.linspace(0, len(rows) - 1, max(batch, STEPS)).astype(int)
+        return np.ascontiguousarray(rows[steps])
     bits = np.zeros((min(batch, 16), words * 32), bool)
     for row in bits:
         if kind == "dense":
@@ -83,13 +89,25 @@ def copying(case: Case) -> Run:
     return lambda: target.copy_(source)
 
 
-def measure(case: Case, names: list[str], seconds: float) -> tuple[dict[str, Time], dict[str, str]]:
-    """The time of each contestant and of the copy, and why the others are absent."""
-    runs: dict[str, Run] = {"copy": copying(case)}
+def in_turn(calls: list[Run]) -> Run:
+    """All calls, one after the other, as one."""
+
+    def run() -> None:
+        for call in calls:
+            call()
+
+    return calls[0] if len(calls) == 1 else run
+
+
+def measure(
+    given: list[Case], names: list[str], seconds: float
+) -> tuple[dict[str, Time], dict[str, str]]:
+    """The mean time of a case for each contestant and the copy, and why the others are absent."""
+    runs: dict[str, Run] = {"copy": in_turn([copying(given[0])] * len(given))}
     absent: dict[str, str] = {}
     for name in names:
         try:
-            runs[name] = CONTESTANTS[name](case)
+            runs[name] = in_turn([CONTESTANTS[name](case) for case in given])
             runs[name]()
         except Absent as error:
             absent[name] = str(error)
@@ -99,9 +117,11 @@ def measure(case: Case, names: list[str], seconds: float) -> tuple[dict[str, Tim
                 raise
             absent[name] = f"{type(error).__name__}: {error}"[:200]
             runs.pop(name, None)
-    if case.logits.device.type == "cpu":
-        return on_cpu(runs, seconds), absent
-    return {name: on_gpu(run, seconds) for name, run in runs.items()}, absent
+    if given[0].logits.device.type == "cpu":
+        found = on_cpu(runs, seconds)
+    else:
+        found = {name: on_gpu(run, seconds) for name, run in runs.items()}
+    return {name: spent.shared(len(given)) for name, spent in found.items()}, absent
 
 
 def cases(arguments: argparse.Namespace) -> Iterator[tuple[Any, ...]]:
@@ -134,10 +154,14 @@ def run_all(arguments: argparse.Namespace) -> dict[str, Any]:
             shape = (batch, vocabulary)
             logits = torch.randn(shape, generator=generator, device=arguments.device) * 3
             logits, made_for = logits.to(dtype), (vocabulary, batch)
-        mask = torch.from_numpy(packed).to(arguments.device)
-        legal = kernels.masked_argmax(logits, mask).token
-        case = Case(what, logits, mask, legal)
-        found, gone = measure(case, arguments.contestants, arguments.seconds_each)
+        masks = torch.from_numpy(packed).to(arguments.device).split(batch)
+        given = [
+            Case(what, logits, mask, kernels.masked_argmax(logits, mask).token)
+            for mask in masks
+            if len(mask) == batch
+        ]
+        case = given[0]
+        found, gone = measure(given, arguments.contestants, arguments.seconds_each)
         absent |= {f"{name} ({what})": why for name, why in gone.items()}
         for name, spent in found.items():
             rows.append(
@@ -153,7 +177,7 @@ def run_all(arguments: argparse.Namespace) -> dict[str, Any]:
                 }
             )  # fmt: skip
         line = "  ".join(f"{name} {spent.microseconds:,.1f}" for name, spent in found.items())
-        print(f"{title:34} {line}", flush=True)
+        print(f"{title:34} {line}{verdict(found)}", flush=True)
     return {
         "machine": machine(arguments.device),
         "dtype": arguments.dtype,
@@ -165,6 +189,21 @@ def run_all(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def verdict(found: dict[str, Time]) -> str:
+    """slm beside the copy and the best peer, if all are there."""
+    ours = [spent.microseconds for name, spent in found.items() if name.startswith("slm")]
+    peers = {
+        name: spent.microseconds
+        for name, spent in found.items()
+        if name != "copy" and not name.startswith("slm")
+    }
+    if not ours or not peers:
+        return ""
+    best, least = min(peers, key=lambda name: peers[name]), min(ours)
+    copy = found["copy"].microseconds
+    return f"  | {least / copy:.2f} of a copy, {best} {peers[best] / least:.1f} times as long"
+
+
 def machine(device: str) -> str:
     """What was measured on: the kind of processor, not its name in a network."""
     versions = f"torch {torch.__version__}, Python {platform.python_version()}"
@@ -174,7 +213,12 @@ def machine(device: str) -> str:
 
 
 def draw(result: dict[str, Any], path: Path) -> bool:
-    """Time against batch or vocabulary, a panel for each thing computed; False: no matplotlib."""
+    """Time against batch or vocabulary, a panel for each thing computed.
+
+    False where there is nothing to draw, or no matplotlib to do it.
+    """
+    if not result["rows"]:
+        return False
     try:
         import matplotlib as mpl
     except ImportError:
@@ -244,7 +288,11 @@ def main() -> None:
     parser.add_argument("--seconds-each", type=float, default=0.06, help="for a contestant")
     parser.add_argument("--threads", type=int, default=1, help="of torch, on the CPU")
     parser.add_argument("--out", type=Path, default=Path("runs/kernels"), help="a folder")
+    parser.add_argument("--redraw", type=Path, help="only draw the picture of such a result")
     arguments = parser.parse_args()
+    if arguments.redraw is not None:
+        drawn = draw(json.loads(arguments.redraw.read_text()), arguments.redraw.with_suffix(".png"))
+        sys.exit(not drawn)
     arguments.dtype = arguments.dtype or ("float32" if arguments.device == "cpu" else "bfloat16")
     arguments.batch = arguments.batch or list(BATCHES[arguments.device])
     torch.set_num_threads(arguments.threads)
@@ -257,7 +305,7 @@ def main() -> None:
         print(f"absent: {name}: {why}")
     print(f"{len(result['rows'])} figures, {len(result['left_out'])} cases left out: {path}")
     if not picture:
-        print("no picture: matplotlib is not installed")
+        print("no picture: nothing was measured, or matplotlib is not installed")
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def lark(
     *,
     start: str = "start",
     parser: str = "lalr",
-    lexer: str = "contextual",
+    lexer: str = "auto",
     **options: Any,
 ) -> Spec:
     """Texts of a Lark grammar; the options are Lark's own.

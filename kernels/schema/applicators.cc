@@ -68,7 +68,7 @@ const Kinds* Normaliser::conditional(const SchemaNode& node) {
   kinds(condition);
   Goal then = has(node, Keyword::kThen) ? reader.child(node, Keyword::kThen) : kTrue;
   Goal other = has(node, Keyword::kElse) ? reader.child(node, Keyword::kElse) : kTrue;
-  if (then == other) return &kEverything;
+  if (then == other) return kinds(then);
   const Kinds* holds = &kNoValue;
   if (condition != kFalse) holds = kinds(goals.conjoin(condition, then));
   if (condition == kTrue) return holds;

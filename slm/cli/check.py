@@ -14,6 +14,8 @@ from slm.errors import SlmError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from slm.vocab import Vocabulary
+
 HELP = """Show what a JSON Schema or a Lark grammar asks for, and what of it is enforced.
 
 Exit code 0 when it compiles, 2 when it is refused.
@@ -22,7 +24,13 @@ examples:
   slm check person.json
   slm check query.lark --parser earley --lexer dynamic_complete
 """
-_COLOURS = {"enforced": "green", "annotation": "dim", "relaxed": "yellow", "refused": "red"}
+_COLOURS = {
+    "enforced": "green",
+    "annotation": "dim",
+    "relaxed": "yellow",
+    "refused": "red",
+    "dead": "red",
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -66,6 +74,7 @@ def _check_schema(name: str) -> int:
     if refused is not None:
         raise refused
     _compile(spec)
+    _print_shortest(schema)
     counts = {
         status: sum(row[2] == status for row in rows) for status in ("enforced", "annotation")
     }
@@ -74,6 +83,24 @@ def _check_schema(name: str) -> int:
         f"{counts['annotation']} that only describe."
     )
     return 0
+
+
+def _print_shortest(schema: Any) -> None:
+    """The least that any output under the schema costs."""
+    from slm.samples import shortest
+
+    text = shortest(schema)
+    tokens = len(_embedded_vocabulary().tokenize(text))
+    shown = text if len(text) <= 120 else text[:119] + "…"
+    size = len(text.encode())
+    print(f"shortest value: {shown}  ({size} bytes; {tokens} tokens of the embedded model)")
+
+
+def _embedded_vocabulary() -> Vocabulary:
+    from slm.models.embedded import folder
+    from slm.vocab import Vocabulary
+
+    return Vocabulary.from_hf(folder())
 
 
 def _asked(schema: Any, pointer: str, keyword: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from slm import __version__
-from slm.cli import check, demo, extract, finetune, generate, merge, train
+from slm.cli import check, demo, extract, finetune, generate, merge, sample, train
 from slm.errors import SlmError
 
 _EPILOG = """\
@@ -19,6 +19,7 @@ examples:
   slm generate --schema person.json --model ./my-model --prompt 'Ada, 36' --stream
   slm extract --ontology films.json reviews.txt --out triples.jsonl --html triples.html
   slm check person.json
+  slm sample person.json -n 3
   slm train --data corpus --output run
   slm finetune MODEL --data train.jsonl --output run
   slm merge run-1/model run-2/model --output soup
@@ -46,7 +47,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"slm {__version__}")
     commands = parser.add_subparsers(metavar="command", required=True, parser_class=Parser)
-    for command in (generate, extract, check, finetune, merge, demo):
+    for command in (generate, extract, check, sample, finetune, merge, demo):
         name = command.__name__.rpartition(".")[2]
         doc, _, examples = command.HELP.partition("\n\n")
         sub = commands.add_parser(

@@ -119,9 +119,10 @@ def _decode_batch(model: LanguageModel, rows: list[_Row]) -> Iterator[Progress]:
         if row.fresh or row.finish_reason is not None:
             yield row.report()
     session = model.session(len(active)) if active else None
+    masked = session if isinstance(session, MaskedSession) else None
     while active:
         assert session is not None
-        for row, logits in zip(active, _feed(session, active), strict=True):
+        for row, logits in zip(active, _feed(session, masked, active), strict=True):
             row.advance(logits)
             yield row.report()
         going = [at for at, row in enumerate(active) if row.finish_reason is None]
@@ -130,12 +131,12 @@ def _decode_batch(model: LanguageModel, rows: list[_Row]) -> Iterator[Progress]:
         active = [active[at] for at in going]
 
 
-def _feed(session: Session, rows: list[_Row]) -> Sequence[Logits]:
+def _feed(session: Session, masked: MaskedSession | None, rows: list[_Row]) -> Sequence[Logits]:
     """Each row's next logits; where its mask is known already, maybe only those it allows."""
     tokens = [row.pending for row in rows]
     masks = [None if row.request.likelihoods else row.mask for row in rows]
-    if isinstance(session, MaskedSession) and any(mask is not None for mask in masks):
-        return session.feed_masked(tokens, masks)
+    if masked is not None and any(mask is not None for mask in masks):
+        return masked.feed_masked(tokens, masks)
     logits = session.feed(tokens)
     if logits.ndim != 2 or logits.shape[0] != len(rows):
         raise LogitsMismatch(

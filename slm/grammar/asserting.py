@@ -19,7 +19,6 @@ from slm.errors import GrammarTooComplex
 from slm.grammar import regular as r
 from slm.grammar.charset import CharSet
 from slm.grammar.ordered import MAX_DFA_STATES, Nfa, nothing_last
-from slm.grammar.ordered_dfa import partition
 from slm.grammar.pattern_lower import Refuse, rest_language
 from slm.grammar.pattern_tree import Look, Node, Quantified, fixed_width, walk_nodes
 from slm.grammar.regular import Regular
@@ -68,24 +67,24 @@ class Asserting:
             dict.fromkeys(charset for row in behind for charset in row)
         )
         self._memory = max((len(row) for row in behind), default=0)
-        self._states: dict[tuple[_Threads, tuple[int, ...], bool], int] = {}
-        self._threads: list[tuple[_Threads, tuple[int, ...], bool]] = []
+        self._states: dict[tuple[_Threads, tuple[int, ...]], int] = {}
+        self._threads: list[tuple[_Threads, tuple[int, ...]]] = []
         self._ways: dict[int, tuple[Way, ...]] = {}
         self.looks_left = False
-        if self._memory:
-            self._find_left()
+        self._explore()
 
-    def _find_left(self) -> None:
-        """Find out whether any assertion asks for the character before the match."""
+    def _explore(self) -> None:
+        """Go through all states, and find out whether anything asks what stands before the match.
+
+        Where that is more than one character, or where there are too many states, it is said now.
+        """
+        left = (_LEFT,) if self._memory else ()
         queue = [
-            state
-            for state, _ in self._numbered(
-                self._closures((self._nfa.start,), (_LEFT,), False), (_LEFT,), False
-            )
+            state for state, _ in self._numbered(self._closures((self._nfa.start,), left), left)
         ]
         seen = set(queue)
         for state in queue:  # grows while it is walked
-            if self.looks_left or state == DEAD:
+            if state == DEAD:
                 continue
             for way in self.ways(state):
                 if way.target not in seen:
@@ -100,10 +99,8 @@ class Asserting:
         """
         known = () if left is None else (self._symbol(left),)
         if not self.looks_left:
-            known, left = (), None
-        from_start = left is None and self._memory > 0
-        closures = self._closures((self._nfa.start,), known, from_start)
-        return self._numbered(closures, known, from_start)
+            known = ()
+        return self._numbered(self._closures((self._nfa.start,), known), known)
 
     def accepts(self, state: int) -> bool:
         """Whether what was read is a match, unless a longer one takes its place."""
@@ -119,7 +116,7 @@ class Asserting:
         known = self._ways.get(state)
         if known is not None:
             return known
-        threads, past, from_start = self._threads[state]
+        threads, past = self._threads[state]
         nfa = self._nfa
         targets: dict[int, list[int]] = {}
         for thread in threads:
@@ -130,12 +127,11 @@ class Asserting:
             now = (*past, symbol)[-self._memory :] if self._memory else ()
             groups.setdefault((tuple(states), now), []).append(symbol)
         found: list[Way] = []
-        for (states, now), symbols in groups.items():
+        for (reached, now), symbols in groups.items():
             charset = CharSet.from_ranges(
                 pair for symbol in symbols for pair in nfa.symbols[symbol].ranges
             )
-            still = from_start and len(now) < self._memory
-            for target, claims in self._numbered(self._closures(states, now, still), now, still):
+            for target, claims in self._numbered(self._closures(reached, now), now):
                 if target != DEAD or claims:
                     found.append(Way(charset, target, claims))
         ways = self._ways[state] = tuple(found)
@@ -148,14 +144,14 @@ class Asserting:
         return OUTSIDE
 
     def _numbered(
-        self, closures: list[tuple[_Threads, Claims]], past: tuple[int, ...], from_start: bool
+        self, closures: list[tuple[_Threads, Claims]], past: tuple[int, ...]
     ) -> list[tuple[int, Claims]]:
         found = []
         for threads, claims in closures:
             if not threads:
                 found.append((DEAD, claims))
                 continue
-            key = (threads, past, from_start)
+            key = (threads, past)
             number = self._states.setdefault(key, len(self._threads))
             if number == len(self._threads):
                 if number >= MAX_DFA_STATES:
@@ -168,7 +164,7 @@ class Asserting:
         return found
 
     def _closures(
-        self, states: tuple[int, ...], past: tuple[int, ...], from_start: bool
+        self, states: tuple[int, ...], past: tuple[int, ...]
     ) -> list[tuple[_Threads, Claims]]:
         """The thread lists, one for each way to answer the questions about what stands ahead."""
         nfa = self._nfa
@@ -201,7 +197,7 @@ class Asserting:
                     continue
                 look = nfa.look(state)
                 if look is not None:
-                    if self._holds(look[0], past, from_start):
+                    if self._holds(look[0], past):
                         stack.append(look[1])
                     continue
                 threads.append(state)
@@ -214,21 +210,18 @@ class Asserting:
             found.append((tuple(threads), claims))
         return found
 
-    def _holds(self, number: int, past: tuple[int, ...], from_start: bool) -> bool:
+    def _holds(self, number: int, past: tuple[int, ...]) -> bool:
         row, negative = self._nfa.looks[number]
         if not row:
             return not negative
         matches = [s in members for s, members in zip(past[::-1], row[::-1], strict=False)]
         if _LEFT in past[-len(row) :]:
-            self.looks_left = self.looks_left or all(matches[: past[::-1].index(_LEFT)])
+            inside = past[::-1].index(_LEFT)
+            if all(matches[:inside]):
+                if len(row) > inside + 1:
+                    raise self._refuse("a lookbehind that looks far before the match", r"\(\?<[=!]")
+                self.looks_left = True
             return negative
         if len(past) >= len(row):
             return negative != all(matches)
-        if from_start or not all(matches):
-            return negative
-        raise self._refuse("a lookbehind that looks far before the match", r"\(\?<[=!]")
-
-
-def classes_of(charsets: tuple[CharSet, ...]) -> tuple[CharSet, ...]:
-    """The classes of characters that assertions about what stands before can tell apart."""
-    return partition(charsets)
+        return negative  # the text begins here, or what is known does not match

@@ -14,8 +14,8 @@ batch, not on threads; and on the instruction set only as far as multiply-and-ad
 twice (the plain loops; the others compute alike). Errors against exact arithmetic are below 1e-6,
 relative.
 
-Batches of four rows and more, if they are long, are spread over `THREADS` threads. The GIL is
-released.
+The GIL is released. One thread does the work, unless `THREADS` or an argument says otherwise: then
+batches of four rows and more, if they are long, are spread over the threads of the mask engine.
 
 Temperatures count as at least 2^-100 and at most 2^100; with arrays of them, 0, less and NaN mean
 greedy. For sums, chunks of ids whose best token weighs less than 2^-80 of the best one count as 0:
@@ -26,7 +26,6 @@ Source: online softmax, Milakov and Gimelshein 2018; the generator, Salmon et al
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -37,8 +36,9 @@ from slm import _native
 ISAS: tuple[str, ...] = tuple(_native.softmax_isas())
 """The instruction sets whose loops run here, best first."""
 
-THREADS: int = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
-"""How many threads long batches use at most; 1 for none but the caller's."""
+THREADS: int = 1
+"""How many threads long batches use at most. More help where cores are idle, and only there: a
+batch is done when its slowest row is, so a thread that waits for a core holds up all."""
 
 
 def available() -> str | None:

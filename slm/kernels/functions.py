@@ -253,8 +253,8 @@ def masked_cross_entropy(
 
     Args:
         logits: float (batch, padded_vocab).
-        target: int64 (batch,). An illegal one (masked, out of range, or with a logit of -inf or
-            NaN) makes the row's loss +inf and its gradient 0.
+        target: int64 (batch,). One without any probability (masked, out of range, or with a logit
+            of -inf or NaN) makes the row's loss +inf and its gradient 0.
         bitmask: int32 (masks, words), or None.
         mask_index: int32 (batch,), or None.
         weight: float32 (batch,), or None for 1; a row of weight 0 has loss 0, whatever its target.

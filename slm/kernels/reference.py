@@ -300,9 +300,11 @@ def cross_entropy(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Loss, log P(legal) and status of each row; the gradient of its loss is written to ``grad``.
 
-    A target is illegal if it is not a legal token, or has a logit of -inf or NaN: the loss is +inf
-    then, the row's gradient 0, the bit ILLEGAL set. An ignored row, and a row of weight 0, has loss
-    and gradient 0. ``grad`` may be ``logits``. Losses are float64 where the logits are.
+    A target is illegal if its probability under the mask is 0: it is not a legal token, or its
+    logit is -inf, NaN, or finite beside a legal +inf. The bit ILLEGAL is set then, and the loss is
+    +inf. Where a loss is +inf (also for a weight of legality beside an illegal +inf), the gradient
+    of the row is 0: there is nothing to follow. An ignored row, and a row of weight 0, has loss and
+    gradient 0. ``grad`` may be ``logits``. Losses are float64 where the logits are.
     """
     legal = legal_tokens(logits, bitmask, mask_index, limit)
     row = _Row(logits, legal, 1.0)
@@ -329,7 +331,8 @@ def cross_entropy(
             all_weights = weights(everything, top, torch.ones_like(top))
             whole = chunk_sums(all_weights).sum(-1, keepdim=True)
             change = change + legality_weight * ((all_weights / whole).to(share.dtype) - share)
-        change = torch.where((idle | illegal)[:, None], 0.0, change * scale[:, None])
+        still = idle | torch.isposinf(loss)
+        change = torch.where(still[:, None], 0.0, change * scale[:, None])
         grad.copy_(change)
     return loss, mass, row.status | (illegal * ILLEGAL).to(torch.uint8)
 

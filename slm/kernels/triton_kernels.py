@@ -306,7 +306,7 @@ def row_loss(logits, target, bitmask, mask_index, weight, table,
     own = tl.sum(tl.where(here, word, 0).to(tl.int64), 0)
     legal = inside & (((own >> (at % 32)) & 1) != 0)
     x = tl.load(logits + row * stride + at).to(tl.float32)
-    alive = legal & (x > -_INF)
+    alive = legal & (x > -_INF) & ((largest < _INF) | (x == _INF))
     logprob = tl.where(x == largest, 0.0, x - largest) - tl.log(total).to(tl.float32)
     loss = -logprob
     if legality != 0.0:
@@ -323,7 +323,7 @@ def row_loss(logits, target, bitmask, mask_index, weight, table,
     status = (largest == -_INF).to(tl.int32) + 2 * nan.to(tl.int32)
     status += 4 * (largest == _INF).to(tl.int32) + 8 * wrong.to(tl.int32)
     tl.store(status_out + row, status.to(tl.uint8))
-    moved = alive.to(tl.int32) * (1 - idle.to(tl.int32))
+    moved = (loss < _INF).to(tl.int32) * (1 - idle.to(tl.int32))
     tl.store(figures + row * 5, largest)
     own_factor = ((1.0 - legality) * scale / total).to(tl.float32)
     tl.store(figures + row * 5 + 1, tl.where(moved != 0, own_factor, 0.0))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from slm.errors import SlmError, UnsupportedKeyword
-from slm.schema.algebra import EVERYTHING, FALSE, NO_VALUE, TRUE, Goal, Kinds, conjoin
+from slm.schema.algebra import FALSE, NO_VALUE, TRUE, Goal, Kinds, conjoin
 from slm.schema.reader import SchemaNode
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _conditional(of: Normaliser, node: SchemaNode) -> Kinds:
     then = reader.child(node, "then") if of.has(node, "then") else TRUE
     other = reader.child(node, "else") if of.has(node, "else") else TRUE
     if then == other:
-        return EVERYTHING
+        return of.kinds(then)
     holds = of.kinds(conjoin(condition, then)) if condition != FALSE else NO_VALUE
     if condition == TRUE:
         return holds

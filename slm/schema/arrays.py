@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from slm.errors import Place
-from slm.grammar.ir import EMPTY, NEVER, Expression, many, optional, seq
+from slm.grammar.ir import EMPTY, NEVER, Expression, Terminal, many, optional, seq
 from slm.schema.algebra import FALSE, ArrayShape, Contains, Goal, conjoin
 from slm.schema.counted import counted_items, counts_simply
 from slm.schema.expressions import alternatives
+from slm.schema.unique import unique_items
 
 if TYPE_CHECKING:
     from slm.schema.lower import Lowering
@@ -46,9 +47,6 @@ def array_expression(
         high = len(prefix) if high is None else min(high, len(prefix))
     if high is not None and low > high:
         return NEVER
-    if shape.unique and (high is None or high > 1):
-        node = to.of.reader.node(shape.unique)
-        raise to.of.unsupported(node, "uniqueItems", "equal items are not tracked yet")
     layout = to.layout
     low = max(low, 1) if any(part.low for part in shape.contains) else low
     if high is not None and low > high:
@@ -57,7 +55,11 @@ def array_expression(
     if only_empty or high == 0:
         return empty
     items = Items(to, shape.items, prefix, low, high, depth, rule, to.place(goal))
-    if not shape.contains:
+    if shape.unique and (high is None or high > 1):
+        inner = unique_items(items, shape)
+        if inner == NEVER:
+            return empty
+    elif not shape.contains:
         inner = items.run(0)
     elif counts_simply(shape) and items.places(shape.contains[0]) <= MAX_PLACES:
         inner = items.with_one(shape.contains[0])
@@ -83,10 +85,12 @@ class Items:
     place: Place | None
 
     def value(self, goal: Goal) -> Expression:
+        """An item under the goal."""
         return self.to.value(goal, self.depth + 1)
 
     @property
-    def comma(self) -> Expression:
+    def comma(self) -> Terminal:
+        """What stands between two items."""
         return self.to.layout.structural(",", self.depth)
 
     def run(self, start: int) -> Expression:

@@ -1,10 +1,10 @@
 """Arrays whose items are counted: several ``contains``, ``minContains``, ``maxContains``.
 
-An item is *taken* for some of the parts that count, and then has to satisfy them. A part with an upper
-bound also needs to know who does not match: an item that is not taken for it has to fail it. A part
-without one does not, so an item may match and not be taken. What is left to read then depends on the
-index, until it makes no difference any more, and on one counter for each part: a rule for each of these
-states, the last of which loop on themselves.
+An item is *taken* for some of the parts that count, and then has to satisfy them. A part with an
+upper bound also needs to know who does not match: an item that is not taken for it has to fail
+it. A part without one does not, so an item may match and not be taken. What is left to read then
+depends on the index, until it makes no difference any more, and on one counter for each part: a
+rule for each of these states, the last of which loop on themselves.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ Counts: TypeAlias = tuple[int, ...]
 
 def counts_simply(shape: ArrayShape) -> bool:
     """Whether one item that matches is all that ``contains`` asks for."""
-    return len(shape.contains) == 1 and shape.contains[0].low == 1 and shape.contains[0].high is None
+    return (
+        len(shape.contains) == 1 and shape.contains[0].low == 1 and shape.contains[0].high is None
+    )
 
 
 def counted_items(items: Items, shape: ArrayShape) -> Expression:
@@ -94,7 +96,9 @@ class _States:
         items = self.items
         tops = [part.low if part.high is None else part.high for part in self.parts]
         starts = [part.start for part in self.parts]
-        self.last = max(1, len(items.prefix), items.low, *starts) if items.high is None else items.high
+        self.last = (
+            max(1, len(items.prefix), items.low, *starts) if items.high is None else items.high
+        )
         size = self.last + 1
         for top in tops:
             size *= top + 1
@@ -166,4 +170,3 @@ class _States:
             label = f"{items.rule}_{'_'.join(map(str, (at, *counts)))}"
             body = self.made[at, counts] = items.to.add_rule(label, body, items.place)
         return body
-

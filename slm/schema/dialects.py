@@ -1,8 +1,8 @@
 """Which draft a schema is written in, and which keywords its dialect knows.
 
-``$schema`` names a dialect: one of the drafts, or a metaschema of the caller's (through the registry),
-whose ``$vocabulary`` says which groups of keywords assert something. The metaschemas of the drafts
-themselves are part of the package, so that schemas may refer to them.
+``$schema`` names a dialect: one of the drafts, or a metaschema of the caller's (through the
+registry), whose ``$vocabulary`` says which groups of keywords assert something. The metaschemas
+of the drafts themselves are part of the package, so that schemas may refer to them.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ _BY_URI: dict[str, Draft] = {
     "json-schema.org/schema": "2020-12",
 }
 _VALIDATION = frozenset(
-    "type enum const multipleOf maximum exclusiveMaximum minimum exclusiveMinimum maxLength minLength "
-    "pattern maxItems minItems uniqueItems maxContains minContains maxProperties minProperties "
+    "type enum const multipleOf maximum exclusiveMaximum minimum exclusiveMinimum maxLength "
+    "minLength pattern maxItems minItems uniqueItems "
+    "maxContains minContains maxProperties minProperties "
     "required dependentRequired".split()
 )
 _APPLICATOR = frozenset(

@@ -1,19 +1,19 @@
 """``unevaluatedProperties`` and ``unevaluatedItems``: what the other keywords have looked at.
 
-Which members and items a schema *evaluates* depends on which of its branches hold. So a schema becomes
-a list of cases: values, and what is evaluated in all of them. ``unevaluatedProperties`` is then, case by
-case, a rule for the other names, and ``unevaluatedItems`` a goal for the other items.
+Which members and items a schema *evaluates* depends on which of its branches hold. So a schema
+becomes a list of cases: values, and what is evaluated in all of them. ``unevaluatedProperties``
+is then, case by case, a rule for the other names, and ``unevaluatedItems`` a goal for the other
+items.
 
-A case need not be all that is evaluated. More branches that hold evaluate more, and what is left to
-constrain is less: a value is valid if *some* set of branches that hold makes it so. Thus ``anyOf`` has
-a case for every set of branches and negates none of them. A violation is the other way round: there,
-the branches outside the set must not hold, and `exactly` says so.
+A case need not be all that is evaluated. More branches that hold evaluate more, and what is left
+to constrain is less: a value is valid if *some* set of branches that hold makes it so. Thus
+``anyOf`` has a case for every set of branches and negates none of them. A violation is the other
+way round: there, the branches outside the set must not hold, and `exactly` says so.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 from typing import TYPE_CHECKING, TypeAlias
 
 from slm.errors import UnsupportedKeyword
@@ -191,7 +191,8 @@ def _any_of(
             for at in range(chosen[-1] + 1, len(branches)):
                 made = _product(of, node, smaller, branches[at], every=exactly)
                 if made:
-                    grown[*chosen, at] = made
+                    longer = (*chosen, at)
+                    grown[longer] = made
         sets.update(grown)
         layer = grown
         if sum(map(len, sets.values())) > MAX_CASES:
@@ -223,7 +224,7 @@ def _conditional(of: Normaliser, node: SchemaNode, *, exactly: bool) -> Cases:
 
 
 def _dependencies(of: Normaliser, node: SchemaNode, found: Cases, *, exactly: bool) -> Cases:
-    """``dependentRequired``, ``dependentSchemas`` and ``dependencies``; a name alone sees nothing."""
+    """The three keywords for it; that a name is there evaluates nothing."""
     reader = of.reader
     for keyword in ("dependentRequired", "dependentSchemas", "dependencies"):
         if not of.has(node, keyword):
@@ -253,7 +254,9 @@ def _own(of: Normaliser, node: SchemaNode) -> Evaluated:
     if of.has(node, "properties"):
         names = frozenset(raw["properties"])
     if of.has(node, "patternProperties"):
-        patterns = frozenset(pattern_of(of, node, "patternProperties", text) for text in raw["patternProperties"])
+        patterns = frozenset(
+            pattern_of(of, node, "patternProperties", text) for text in raw["patternProperties"]
+        )
     count, all_items = 0, False
     if of.has(node, "prefixItems"):
         count = len(raw["prefixItems"])

@@ -129,8 +129,8 @@ _URI_TEMPLATE = (
     rf"|\{{[+#./;?&]?{_VARSPEC}(?:,{_VARSPEC})*\}})*"
 )
 _PATTERNS["uri-template"] = _URI_TEMPLATE
-# Letters whose case, width and direction leave nothing to decide: Latin-1, Greek, Cyrillic, kana, Han
-# and Hangul. Labels of them are short enough for their encoding at any rate.
+# Letters whose case, width and direction leave nothing to decide: Latin-1, Greek, Cyrillic, kana,
+# Han and Hangul. Labels of them are short enough for their encoding at any rate.
 _SAFE = (
     r"a-z0-9\u{df}-\u{f6}\u{f8}-\u{ff}\u{3ac}-\u{3ce}\u{430}-\u{45f}\u{3041}-\u{3096}\u{30a1}-\u{30fa}"
     r"\u{4e00}-\u{9fa5}\u{ac00}-\u{d7a3}"
@@ -179,7 +179,7 @@ def format_language(name: str, draft: str, *, wide: bool = False) -> Regular | N
     """The decoded strings of a format; None where it only annotates.
 
     Host names, emails, times and patterns cannot be decided wholly: what is admitted is always
-    valid, and some valid ones are missing. `wide` gives a language with every valid one, for what a negation
+    valid, and some valid ones are missing. `wide` gives every valid one, for what a negation
     must keep out.
 
     >>> format_language("color", "2020-12") is None

@@ -1,8 +1,8 @@
 r"""The format ``regex``: ECMA-262 patterns, as far as they are a regular language.
 
-What is admitted is a valid pattern with and without the flag ``u``. Groups nest `GROUPS` deep; bounds of a
-repetition are compared where both have at most two digits, or the second has more; names of groups and
-references to groups, which have to agree, are left out.
+What is admitted is a valid pattern with and without the flag ``u``. Groups nest `GROUPS` deep;
+bounds of a repetition are compared where both have at most two digits, or the second has more;
+names of groups and references to groups, which have to agree, are left out.
 """
 
 from __future__ import annotations

@@ -176,9 +176,7 @@ def _not_object(of: Normaliser, node: SchemaNode) -> Kinds:
             if goal:
                 failing = of.negation(node, "properties", goal)
                 found.append(ObjectShape({name: failing}, {name: None}))
-    found.extend(
-        ObjectShape(some=(rule,), number=node.number) for rule in _broken(of, node, shape)
-    )
+    found.extend(ObjectShape(some=(rule,), number=node.number) for rule in _broken(of, node, shape))
     if of.has(node, "minProperties") and raw["minProperties"] > 0:
         found.append(ObjectShape(high=int(raw["minProperties"]) - 1))
     if of.has(node, "maxProperties"):

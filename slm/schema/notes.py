@@ -1,10 +1,11 @@
-"""What became of each keyword: enforced, only an annotation, or relaxed."""
+"""What became of each keyword: enforced, only an annotation, relaxed, or with a dead branch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from slm.errors import SlmError
 from slm.schema.formats import format_language
 from slm.schema.keywords import ANNOTATIONS, STRUCTURAL, is_known
 from slm.schema.reader import Reader, SchemaNode, join_pointer
@@ -23,7 +24,7 @@ class Note:
 
     pointer: str
     keyword: str
-    status: Literal["enforced", "annotation", "relaxed"]
+    status: Literal["enforced", "annotation", "relaxed", "dead"]
     why: str = ""
 
     def __str__(self) -> str:
@@ -57,11 +58,31 @@ def collect_notes(of: Normaliser, reader: Reader) -> tuple[Note, ...]:
             else:
                 why = "the specification does not know it"
                 notes.append(Note(node.pointer, keyword, "annotation", why))
+    notes.extend(_dead_branches(of, reader))
     notes.extend(
         Note(pointer, "oneOf", "relaxed", "its branches may hold together; it is read as anyOf")
         for pointer in of.softened
     )
     return tuple(notes)
+
+
+def _dead_branches(of: Normaliser, reader: Reader) -> list[Note]:
+    """The branches that no value can take, next to the schema's own keywords."""
+    found = []
+    for node in list(reader.nodes):
+        for keyword in ("anyOf", "oneOf"):
+            if node.derived or keyword not in node.raw or not of.has(node, keyword):
+                continue
+            for at in range(len(node.raw[keyword])):
+                try:
+                    branch = of.kinds(reader.child(node, keyword, at))
+                    dead = of.is_void(of.meet(of.own_kinds(node), branch, node.number))
+                except SlmError:
+                    continue  # not looked at while the schema was compiled
+                if dead:
+                    why = f"branch {at} contradicts itself or the keywords beside {keyword}"
+                    found.append(Note(node.pointer, keyword, "dead", why))
+    return found
 
 
 def _known(of: Normaliser, node: SchemaNode, keyword: str) -> Note:

@@ -1,8 +1,9 @@
 """Fewer alternatives: those without a value, and those that others include, are left out.
 
-Meeting alternatives multiplies them. With thirty conditions on one discriminator, nearly all of the
-combinations contradict each other, but that shows only in the *members* of the shapes. Looking there takes
-time, so it is done where there would be too many alternatives otherwise, and nowhere else.
+Meeting alternatives multiplies them. With thirty conditions on one discriminator, nearly all of
+the combinations contradict each other, but that shows only in the *members* of the shapes.
+Looking there takes time, so it is done where there would be too many alternatives otherwise, and
+nowhere else.
 """
 
 from __future__ import annotations
@@ -38,9 +39,7 @@ def pruned(of: Normaliser, kinds: Kinds) -> Kinds:
         return kinds
     objects = [shape for each in kinds.objects if (shape := _without_void(of, each)) is not None]
     arrays = [shape for shape in kinds.arrays if not of.is_void(Kinds(arrays=(shape,)))]
-    return kinds.only(
-        arrays=_maximal(arrays, _array_in), objects=_maximal(objects, _object_in)
-    )
+    return kinds.only(arrays=_maximal(arrays, _array_in), objects=_maximal(objects, _object_in))
 
 
 def _without_void(of: Normaliser, shape: ObjectShape) -> ObjectShape | None:
@@ -61,9 +60,7 @@ def _without_void(of: Normaliser, shape: ObjectShape) -> ObjectShape | None:
     )
 
 
-def _maximal(
-    shapes: list[_Shape], inside: Callable[[_Shape, _Shape], bool]
-) -> tuple[_Shape, ...]:
+def _maximal(shapes: list[_Shape], inside: Callable[[_Shape, _Shape], bool]) -> tuple[_Shape, ...]:
     """Without repeats, and without those that are inside another one."""
     if len(shapes) > MAX_COMPARED:
         return tuple(shapes)
@@ -91,9 +88,7 @@ def _object_in(one: ObjectShape, wide: ObjectShape) -> bool:
         and _bounds_in(one.low, one.high, wide.low, wide.high)
         and set(wide.rules) <= set(one.rules)
         and set(wide.some) <= set(one.some)
-        and all(
-            _narrower(one.members.get(name, TRUE), goal) for name, goal in wide.members.items()
-        )
+        and all(_narrower(one.members.get(name, TRUE), goal) for name, goal in wide.members.items())
     )
 
 

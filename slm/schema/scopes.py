@@ -1,9 +1,10 @@
 """Dynamic scopes: which schema ``$dynamicRef`` and ``$recursiveRef`` lead to.
 
-They lead to the outermost resource, on the way that evaluation took, that has the anchor. Of that way
-only this matters: for each dynamic anchor, the first resource that had it. So a scope is a small table of
-anchors, entering a resource adds those that are not there, and schemas in different scopes are different
-schemas. ``$recursiveAnchor`` of 2019-09 is the dynamic anchor with the empty name.
+They lead to the outermost resource, on the way that evaluation took, that has the anchor. Of that
+way only this matters: for each dynamic anchor, the first resource that had it. So a scope is a
+small table of anchors, entering a resource adds those that are not there, and schemas in
+different scopes are different schemas. ``$recursiveAnchor`` of 2019-09 is the dynamic anchor with
+the empty name.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def string_shape(of: Normaliser, node: SchemaNode, *, wide: bool = False) -> Str
         if language != ANYTHING:  # `.*` says nothing
             parts.append(language)
     if of.has(node, "format") and of.assert_formats:
-        asserted = _format_of(of, node, wide)
+        asserted = format_language(raw["format"], node.resource.draft, wide=wide)
         if asserted is not None:
             parts.append(asserted)
     low = int(raw["minLength"]) if of.has(node, "minLength") else 0
@@ -135,12 +135,6 @@ def pattern_of(of: Normaliser, node: SchemaNode, keyword: str, text: str) -> Reg
             ) from None
         of.patterns[text] = found
     return found
-
-
-def _format_of(of: Normaliser, node: SchemaNode, wide: bool) -> Regular | None:
-    """The strings of a format; None where it only annotates."""
-    name = node.raw["format"]
-    return format_language(name, node.resource.draft, wide=wide)
 
 
 def array_shape(of: Normaliser, node: SchemaNode) -> ArrayShape:

@@ -1,10 +1,10 @@
 """Objects that need a member of some kind: what a negated ``patternProperties`` leaves behind.
 
-"Some member whose name is in this set has a value that fails" (`ObjectShape.some`) is fulfilled by a
-declared member, which then is required, or by a *witness* among the members with free names. A text
-may repeat such a name with another value, and parsers take the last one; so a witness whose value
-matters stands at the end, where nothing can take its place; of several, no two may have one name. One
-whose name alone is asked for may stand anywhere.
+"Some member whose name is in this set has a value that fails" (`ObjectShape.some`) is fulfilled
+by a declared member, which then is required, or by a *witness* among the members with free names.
+A text may repeat such a name with another value, and parsers take the last one; so a witness
+whose value matters stands at the end, where nothing can take its place; of several, no two may
+have one name. One whose name alone is asked for may stand anywhere.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ from slm.syntax.lexing import END, Entry, Lexing
 from slm.syntax.obligations import FREE, Obligations
 from slm.syntax.tables import Ahead, Symbols, Table
 
-MAX_EDGES = 400_000
+MAX_EDGES = 100_000  # ten times what the largest grammars of public projects need
+MAX_CONTROLS = 2_000  # between a token and what follows, before they are cut down
 
 # What each token would look like that may come next, sorted by name.
 Control: TypeAlias = "tuple[tuple[str, int], ...]"
@@ -75,6 +76,7 @@ class Contexts:
         self._numbers: dict[tuple[str, int, int], int] = {}
         self._todo: list[tuple[int, _Node]] = []
         self._edge_count = 0
+        self._opens: dict[str, set[Obligations]] = {}  # what each token has left open
         first = self.control(table.ahead(table.start, None), FREE)
         self._start = self._variant(symbols.start, table.start, first)
         while self._todo:
@@ -87,6 +89,8 @@ class Contexts:
         key = (ahead, open_now)
         known = self._made.get(key)
         if known is None:
+            if len(self._made) >= MAX_CONTROLS:
+                raise self._complexity()
             found: list[tuple[str, int]] = []
             for token in sorted(ahead.tokens):
                 if token == END:
@@ -104,6 +108,10 @@ class Contexts:
                 found.append((token, number))
             known = self._made[key] = self._control(tuple(found))
         return known
+
+    def _complexity(self) -> SlmError:
+        """The error, with the terminal that leaves open what it can in the most ways."""
+        return self._too_complex(max(self._opens, key=lambda name: len(self._opens[name])))
 
     def _control(self, control: Control) -> int:
         number = self._control_numbers.setdefault(control, len(self._controls))
@@ -193,6 +201,7 @@ class Contexts:
                 continue
             ahead = self._table.ahead(place, name)
             for way, (open_then, _) in enumerate(self._entries[entry].ways):
+                self._opens.setdefault(name, set()).add(open_then)
                 after = self.control(ahead, open_then)
                 self._connect(number, node, child, (name, entry, way), after)
         row = tree.ends[at]
@@ -206,7 +215,7 @@ class Contexts:
         target = (child, self._only(control, self._tree(variant.rule).needs[child]))
         self._edge_count += 1
         if self._edge_count > MAX_EDGES:
-            raise self._too_complex(variant.rule)
+            raise self._complexity()
         self._reach(number, target)
         variant.edges[node].append((label, target))
 
@@ -231,7 +240,7 @@ class Contexts:
         """One way of an entry, as part of a grammar."""
         _, pairs = self._entries[entry].ways[way]
         order = sorted(pairs, key=lambda pair: (pair[0] is not None, pair))
-        return ir.choice(*(self._lexing.expression(token, pair) for pair in order))
+        return _either(*(self._lexing.expression(token, pair) for pair in order))
 
 
 class _Writer:
@@ -255,7 +264,7 @@ class _Writer:
             end = contexts._controls[control].get(END)
             if end is not None:
                 ways.append(ir.seq(self._call((contexts._start, control)), contexts._ends[end]))
-        whole = ir.choice(*ways)
+        whole = _either(*ways)
         for key in self._queue:  # grows while it is walked
             self._write(key)
         if isinstance(whole, ir.Call):
@@ -295,9 +304,9 @@ class _Writer:
                     by_target.setdefault(target, []).append(label)
             options = [ir.EMPTY] if node in ends else []
             for target, labels in by_target.items():
-                heads = ir.choice(*(self._label(label) for label in dict.fromkeys(labels)))
+                heads = _either(*(self._label(label) for label in dict.fromkeys(labels)))
                 options.append(ir.seq(heads, known[target]))
-            body = ir.choice(*options)
+            body = _either(*options)
             if entries.get(node, 0) > 1 and not isinstance(body, ir.Call) and body != ir.EMPTY:
                 helper = self._new_name(variant.rule)
                 self._rules.append(ir.Rule(helper, body, self._place_of(variant.rule)))
@@ -323,7 +332,15 @@ class _Writer:
     def _label(self, label: _Label) -> ir.Expression:
         if isinstance(label[0], int):
             return self._call((label[0], label[1]))
-        key: tuple[str, int, int] = label  # type: ignore[assignment]
+        key: tuple[str, int, int] = label
         if key not in self._expressions:
             self._expressions[key] = self._contexts.entry_expression(*key)
         return self._expressions[key]
+
+
+def _either(*options: ir.Expression) -> ir.Expression:
+    """Any of the options, which are known to differ: nothing is compared (terminals are large)."""
+    flat: list[ir.Expression] = []
+    for option in options:
+        flat.extend(option.options if isinstance(option, ir.Choice) else (option,))
+    return flat[0] if len(flat) == 1 else ir.Choice(tuple(flat))

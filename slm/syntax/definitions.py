@@ -29,7 +29,7 @@ class Definitions:
         self.notes: list[str] = []
         self.by_name = {str(each.name): each for each in built.terminals}
         self.flags = int(built.options.g_regex_flags)
-        self.ignored = tuple(str(name) for name in built.ignore_tokens)
+        self.ignored = tuple(str(name) for name in built.lexer_conf.ignore)
         self._terminals: dict[str, ir.Terminal] = {}
 
     def terminal(self, name: str) -> ir.Terminal:
@@ -80,7 +80,7 @@ class Definitions:
             what,
             feature=feature,
             symbol=name,
-            pattern=None if defined is None else defined.pattern.to_regexp(),
+            pattern="" if defined is None else defined.pattern.to_regexp(),
             semantics=self.semantics,
             at=at,
             hint=hint,

@@ -80,7 +80,7 @@ def compile_lark(
     *,
     start: str = "start",
     parser: str = "lalr",
-    lexer: str = "contextual",
+    lexer: str = "auto",
     **options: Any,
 ) -> CompiledLark:
     """Compile a Lark grammar; the option names, and their defaults, are Lark's.
@@ -91,7 +91,7 @@ def compile_lark(
         start: the start rule.
         parser: ``"lalr"`` or ``"earley"``.
         lexer: ``"contextual"`` or ``"basic"``; with Earley ``"dynamic"``, ``"dynamic_complete"`` or
-            ``"basic"``. ``"auto"`` is the first of them.
+            ``"basic"``. ``"auto"`` is the first of them, as in Lark.
         **options: any other option of `lark.Lark`.
 
     Raises:

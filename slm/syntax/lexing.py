@@ -81,6 +81,7 @@ class Lexing:
         self._sources: dict[tuple[Scanner, str], tuple[tuple[str, tuple[str, ...]], ...]] = {}
         self._preferred: dict[tuple[Scanner, str], frozenset[Matched]] = {}
         self._firsts: dict[str, CharSet] = {}
+        self._words: dict[tuple[str, str, tuple[str, ...]], tuple[Regular, State]] = {}
         self._runs: dict[tuple[Scanner, Obligations], dict[Obligations, _Lexemes]] = {}
         self._run_numbers: dict[tuple[object, ...], int] = {}
         self._leaves: dict[tuple[str, int], ir.Terminal] = {}
@@ -201,16 +202,7 @@ class Lexing:
         open_now: Obligations,
     ) -> _Lexemes:
         """The matches of `source` that become tokens of type `name`."""
-        match = self._terminals[source]
-        words = _ANY_WORD if isinstance(match, Asserting) else match
-        if source == name:
-            words = difference(words, *map(self._language, renames))
-        else:
-            before = renames[: renames.index(name)]
-            words = difference(
-                intersection(words, self._language(name)), *map(self._language, before)
-            )
-        state = self._pool.state(words)
+        words, state = self._wanted(source, name, renames)
         if not self._pool.alive(state):
             return {}
         rivals = self._preferred_to(scanner, source)
@@ -218,7 +210,7 @@ class Lexing:
         key = (state, self._matched[source], rivals, obligations)
         known = self._lexemes.get(key)
         if known is None:
-            plain = None if isinstance(match, Asserting) else words
+            plain = None if isinstance(self._terminals[source], Asserting) else words
             found = self._reader.read(
                 state, self._matched[source], rivals, obligations, source, plain
             )
@@ -228,6 +220,23 @@ class Lexing:
                 if language != NOTHING
             }
             self._lexemes[key] = known
+        return known
+
+    def _wanted(self, source: str, name: str, renames: tuple[str, ...]) -> tuple[Regular, State]:
+        """The words of `source` that become tokens of type `name`, as far as words decide that."""
+        key = (source, name, renames)
+        known = self._words.get(key)
+        if known is None:
+            match = self._terminals[source]
+            words = _ANY_WORD if isinstance(match, Asserting) else match
+            if source == name:
+                words = difference(words, *map(self._language, renames))
+            else:
+                before = renames[: renames.index(name)]
+                words = difference(
+                    intersection(words, self._language(name)), *map(self._language, before)
+                )
+            known = self._words[key] = words, self._pool.state(words)
         return known
 
     def _language(self, name: str) -> Regular:

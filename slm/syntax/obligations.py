@@ -40,7 +40,8 @@ _Moves: TypeAlias = dict[_Reading, CharSet]
 _Options: TypeAlias = "list[tuple[int, Claims]]"  # of a rival: states, with what each claims
 
 FREE: Obligations = frozenset()
-MAX_STATES = 2_000
+MAX_STATES = 2_000  # of one lexeme
+MAX_READINGS = 10_000  # of all of them, with everything that can be open
 
 
 class Reader:
@@ -74,6 +75,8 @@ class Reader:
         self._class_edges: Edges = tuple(sorted(pieces))
         self._outside = next(iter(outside), None)
         self._firsts: dict[Matched, CharSet] = {}
+        self._breaking: dict[State, CharSet] = {}
+        self._needed_of: dict[Obligations, Obligations] = {}
         self._moves_of: dict[_Reading, _Moves] = {}
         self._lost: set[_Reading] = set()  # where something was forbidden, or guessed
         self._rival_edges: dict[Rival, tuple[Edges, list[_Options]]] = {}
@@ -110,7 +113,7 @@ class Reader:
         kept: list[Obligation] = []
         for each in open_now:
             if isinstance(each, int) or each[0] == "rival":
-                if mine & self.first(each):  # type: ignore[arg-type]
+                if mine & self.first(each):
                     kept.append(each)
             else:
                 kept.append(each)
@@ -154,6 +157,8 @@ class Reader:
         lost = plain is None or guessed
         for at in queue:  # grows while it is walked
             moves = self._moves(at)
+            if len(self._moves_of) > MAX_READINGS:
+                raise self._too_complex(name)
             lost = lost or at in self._lost
             row: list[tuple[CharSet, int]] = []
             for target, charset in moves.items():
@@ -191,11 +196,47 @@ class Reader:
     def _ended(self, match: Matched, still_open: Obligations) -> Obligations | None:
         """What is open after a lexeme; None where it is no match, or nothing can follow."""
         if isinstance(match, int):
-            return still_open | {match} if self.pool.extendable(match) else still_open
-        automaton = self._automata[match[1]]
-        if not automaton.accepts(match[2]):
-            return None
-        return still_open | {match} if automaton.extendable(match[2]) else still_open
+            more = self.pool.extendable(match)
+        else:
+            automaton = self._automata[match[1]]
+            if not automaton.accepts(match[2]):
+                return None
+            more = automaton.extendable(match[2])
+        return self._needed(still_open | {match}) if more else self._needed(still_open)
+
+    def _needed(self, open_now: Obligations) -> Obligations:
+        """What is open without what can never matter.
+
+        That is, without what only goes on with characters that break another obligation at once: a
+        keyword that could still be completed matters no more where any letter would have made the
+        name before it longer.
+        """
+        known = self._needed_of.get(open_now)
+        if known is not None:
+            return known
+        kept = set(open_now)
+        breaking = {each: self._breaks(each) for each in open_now if isinstance(each, int)}
+        for each in sorted(open_now, key=str):
+            if not breaking or (not isinstance(each, int) and each[0] != "rival"):
+                continue
+            mine = self.first(each)
+            for other in kept - {each}:
+                if mine and isinstance(other, int):
+                    mine -= breaking[other]
+            if not mine:
+                kept.discard(each)
+        known = self._needed_of[open_now] = frozenset(kept)
+        return known
+
+    def _breaks(self, state: State) -> CharSet:
+        """The characters that break an obligation at once."""
+        if state not in self._breaking:
+            self._breaking[state] = CharSet.from_ranges(
+                (low, high)
+                for low, high, target in self.pool.edges(state)
+                if self.pool.accepts(target)
+            )
+        return self._breaking[state]
 
     def _starts(
         self,

@@ -55,9 +55,9 @@ class Symbols:
                 mine = found[name]
                 size = len(mine)
                 for row in rows:
-                    for each, term in row:
-                        mine |= {each} if term else found.get(each, set())
-                        if term or each not in self.nullable:
+                    for symbol, term in row:
+                        mine |= {symbol} if term else found.get(symbol, set())
+                        if term or symbol not in self.nullable:
                             break
                 changed = changed or len(mine) != size
         return {name: frozenset(each) for name, each in found.items()}
@@ -81,7 +81,7 @@ class Symbols:
     def follow(self) -> dict[tuple[str, bool], frozenset[str]]:
         """The terminals, or the end, that can come after a symbol somewhere."""
         found: dict[tuple[str, bool], set[str]] = {(self.start, False): {END}}
-        passed_on: dict[tuple[str, bool], set[str]] = {}
+        passed_on: dict[tuple[str, bool], set[tuple[str, bool]]] = {}
         for name, rows in self.rows.items():
             for row in rows:
                 for at, symbol in enumerate(row):

@@ -36,14 +36,17 @@ def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
     def too_complex(symbol: str) -> GrammarTooComplex:
         known = symbol in definitions.by_name
         return GrammarTooComplex(
-            f"what `{symbol}` leaves open for the text after it needs too large an automaton",
-            at=definitions.place_of_terminal(symbol)
-            if known
-            else definitions.place_of_rule(symbol),
-            hint="lower its repetition bounds, or let fewer terminals begin alike",
+            f"terminal `{symbol}`: what it leaves open for the text after it takes too many states",
+            at=definitions.place_of_terminal(symbol) if known else None,
+            hint="lower its repetition bounds, or end it where no longer match can begin",
         )
 
     symbols = Symbols(built.rules, start)
+    used = {name for rows in symbols.rows.values() for row in rows for name, term in row if term}
+    for name in sorted(used - set(definitions.by_name)):
+        if definitions.semantics == "earley/dynamic":
+            definitions.terminal(name)  # raises: Lark fails where it looks for such a terminal
+        definitions.notes.append(f"terminal `{name}` is only declared and can never match")
     terminals = {name: definitions.words(name) for name in definitions.by_name}
     lexing = Lexing(terminals, definitions.place_of_terminal, too_complex)
     table: Table

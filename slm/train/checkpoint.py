@@ -48,14 +48,22 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write ``step-N.ckpt`` and remove all but the newest two."""
+    """Write ``step-N.ckpt`` and keep the one before it, no others.
+
+    Those of later steps are damaged: the run would have gone on from them. They must not count.
+
+    Raises:
+        TrainingError: the disk is full; the checkpoints before are still there.
+    """
     buffer = io.BytesIO()
     torch.save({name: getattr(checkpoint, name) for name in Checkpoint.__slots__}, buffer)
     body = buffer.getvalue()
     digest = hashlib.sha256(body).hexdigest().encode()
     path = folder / f"step-{checkpoint.step:08d}.ckpt"
     write_bytes(path, _MAGIC + digest + b"\n" + body)
-    for old in sorted(folder.glob("step-*.ckpt"))[:-KEPT]:
+    found = sorted(folder.glob("step-*.ckpt"))
+    at = found.index(path)
+    for old in (*found[: max(0, at + 1 - KEPT)], *found[at + 1 :]):
         old.unlink(missing_ok=True)
     return path
 

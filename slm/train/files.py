@@ -14,8 +14,22 @@ from slm.errors import TrainingError
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Replace a file's content atomically: write beside it, flush to disk, rename over it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Replace a file's content atomically: write beside it, flush to disk, rename over it.
+
+    Raises:
+        TrainingError: the disk is full, or cannot be written; the old content is still there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, data)
+    except OSError as error:
+        raise TrainingError(
+            f"cannot write {path.name}: {error.strerror or error}",
+            hint="free some space, or choose another folder; a run then goes on where it was",
+        ) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
     scratch = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with scratch.open("wb") as file:

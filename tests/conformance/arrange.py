@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from slm.schema.algebra import ArrayShape, Goal, Kinds, ObjectShape
+from slm.schema.algebra import TRUE, ArrayShape, Goal, Kinds, ObjectShape, conjoin
 from slm.schema.constants import exact
 from slm.schema.normalise import Normaliser
 from slm.schema.reader import Reader
@@ -62,11 +62,20 @@ class Arranger:
     def _array(self, shape: ArrayShape, value: list[Any]) -> tuple[Any] | None:
         if len(value) < shape.low or (shape.high is not None and len(value) > shape.high):
             return None
-        found = [self._admitted(shape.item(at), item) for at, item in enumerate(value)]
+        goals = [shape.item(at) for at in range(len(value))]
         for part in shape.contains:
-            hits = [item for item in value[part.start :] if self._admitted(part.goal, item)]
+            places = range(part.start, len(value))
+            hits = [at for at in places if self._admitted(part.goal, value[at])]
             if len(hits) < part.low or (part.high is not None and len(hits) > part.high):
                 return None
+            for at in hits if part.high is not None else hits[: part.low]:
+                goals[at] = conjoin(goals[at], part.goal)
+            if part.high is not None:
+                node = self.of.reader.node(part.number)
+                fails = self.of.negation(node, "contains", part.goal)
+                for at in set(places) - set(hits):
+                    goals[at] = conjoin(goals[at], fails)
+        found = [self._admitted(goal, item) for goal, item in zip(goals, value, strict=True)]
         return None if None in found else ([item[0] for item in found if item is not None],)
 
     def _object(self, shape: ObjectShape, value: dict[str, Any]) -> tuple[Any] | None:
@@ -74,7 +83,8 @@ class Arranger:
             return None
         if not set(shape.required) <= set(value):
             return None
-        last: str | None = None
+        last: list[str] = []
+        extra: dict[str, Goal] = {}
         for rule in shape.some:
             names = [name for name in value if rule.applies(name, self.of.pool)]
             names = [name for name in names if self._admitted(rule.goal, value[name])]
@@ -82,14 +92,15 @@ class Arranger:
                 return None
             free = [name for name in names if name not in {**shape.members, **shape.required}]
             if rule.goal and len(free) == len(names):  # its witness stands at the end
-                last = free[0]
+                last.append(free[0])
+            if rule.goal:
+                witness = next((name for name in names if name not in free), names[0])
+                extra[witness] = conjoin(extra.get(witness, TRUE), rule.goal)
         found: dict[str, Any] = {}
-        order = _order(shape, value)
-        if last is not None:
-            order.remove(last)
-            order.append(last)
-        for name in order:
-            part = self._admitted(shape.goal_of(name, self.of.pool), value[name])
+        order = [name for name in _order(shape, value) if name not in last]
+        for name in [*order, *dict.fromkeys(last)]:
+            goal = conjoin(shape.goal_of(name, self.of.pool), extra.get(name, TRUE))
+            part = self._admitted(goal, value[name])
             if part is None:
                 return None
             found[name] = part[0]

@@ -54,10 +54,10 @@ def test_models_are_made_to_say_a_text():
 
 @pytest.mark.skipif(not native_available(), reason="the native engine is not built")
 def test_the_sparse_head_is_compared(monkeypatch, capsys, one_thread):
-    """A line for each type and number of tokens that makes sense."""
+    """A line for each type and number of tokens, the last one all."""
     from benchmarks import sparse_head
 
     monkeypatch.setattr(sys, "argv", ["x", "--rows", "900", "--width", "64", "--seconds", "0.01"])
     sparse_head.main()
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 + 2 * 4
+    assert len(lines) == 2 + 2 * 5

@@ -23,7 +23,12 @@ def run(script: Path, folder: Path) -> str:
     result = subprocess.run(
         [sys.executable, str(script)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": paths, "PYTHONIOENCODING": "utf-8"},
+        env={
+            **os.environ,
+            "PYTHONPATH": paths,
+            "PYTHONIOENCODING": "utf-8",
+            "SLM_EXAMPLE_SHORT": "1",  # those that train do so for a few steps only
+        },
         capture_output=True,
         encoding="utf-8",
         timeout=SECONDS,

@@ -49,30 +49,27 @@ ENFORCED: dict[str, Any] = {
     "minItems": {"minItems": 2},
     "maxItems": {"maxItems": 3},
     "contains": {"contains": NULL},
-    **{
-        name: {"type": "string", "format": name}
-        for name in (
-            "date time date-time duration email hostname ipv4 ipv6 uri uri-reference iri "
-            "iri-reference uuid json-pointer relative-json-pointer"
-        ).split()
-    },
-}
-REFUSED: dict[str, Any] = {
+    "minContains": {"contains": NULL, "minContains": 2},
+    "maxContains": {"contains": NULL, "maxContains": 2},
+    "unevaluatedItems": {"unevaluatedItems": False},
+    "unevaluatedProperties": {"unevaluatedProperties": False},
     "$dynamicRef": {"$dynamicRef": "#a", "$defs": {"b": {"$dynamicAnchor": "a"}}},
     "$recursiveRef": {
         "$schema": "https://json-schema.org/draft/2019-09/schema",
         "properties": {"a": {"$recursiveRef": "#"}},
     },
-    "minProperties": {"minProperties": 2},
-    "unevaluatedProperties": {"unevaluatedProperties": False},
-    "uniqueItems": {"uniqueItems": True},
-    "minContains": {"contains": NULL, "minContains": 2},
-    "maxContains": {"contains": NULL, "maxContains": 2},
-    "unevaluatedItems": {"unevaluatedItems": False},
     **{
         name: {"type": "string", "format": name}
-        for name in "idn-email idn-hostname uri-template regex".split()
+        for name in (
+            "date time date-time duration email hostname ipv4 ipv6 uri uri-reference iri "
+            "iri-reference uuid json-pointer relative-json-pointer idn-email idn-hostname "
+            "uri-template regex"
+        ).split()
     },
+}
+REFUSED: dict[str, Any] = {
+    "minProperties": {"minProperties": 2},
+    "uniqueItems": {"uniqueItems": True},
 }
 
 
@@ -108,6 +105,5 @@ def test_refused_words_are_refused_by_name(word: str) -> None:
     """A schema with the word is an UnsupportedKeyword error that names it, with its place."""
     with pytest.raises(slm.errors.UnsupportedKeyword) as caught:
         slm.json_schema(REFUSED[word])
-    named = "contains" if word in ("minContains", "maxContains") else word
-    assert named in str(caught.value)
+    assert word in str(caught.value)
     assert caught.value.at is not None

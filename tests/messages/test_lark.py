@@ -97,10 +97,34 @@ def test_a_lookahead() -> None:
 def test_other_semantics() -> None:
     """The whole message."""
     with pytest.raises(UnsupportedLarkFeature) as caught:
-        compile_lark('start: "a"')
+        compile_lark('start: "a"', parser="cyk")
     assert lines(caught.value) == [
-        "[L002] Lark's language under parser='lalr', lexer='contextual' cannot be enforced yet",
-        '  hint: pass parser="earley", lexer="dynamic_complete"',
+        "[L002] Lark's language under parser='cyk', lexer='basic' cannot be enforced yet",
+        '  hint: pass parser="lalr" or parser="earley", with one of Lark\'s own lexers for it',
+    ]
+
+
+def test_a_post_lexer() -> None:
+    """The whole message, under Lark's defaults."""
+    with pytest.raises(UnsupportedLarkFeature) as caught:
+        compile_lark('start: "a"', postlex=object())
+    assert lines(caught.value) == [
+        "[L002] the option `postlex` is not supported: tokens would come from the post-lexer's own "
+        "code",
+        "  hint: leave `postlex` out",
+    ]
+
+
+def test_what_a_terminal_leaves_open() -> None:
+    """The whole message: the terminal whose matches could go on in too many ways."""
+    with pytest.raises(GrammarTooComplex) as caught:
+        compile_lark("start: A B\nA: /a{1,3000}/\nB: /b/")
+    assert lines(caught.value) == [
+        "[G004] terminal `A`: what it leaves open for the text after it takes too many states",
+        "  at <grammar>:2:1",
+        "  A: /a{1,3000}/",
+        "  ^",
+        "  hint: lower its repetition bounds, or end it where no longer match can begin",
     ]
 
 
@@ -113,7 +137,7 @@ def test_a_declared_terminal() -> None:
         "  at <grammar>:2:10",
         "  %declare NUMBER",
         "           ^^^^^^",
-        "  hint: define the terminal; Lark's dynamic lexers cannot match it either",
+        "  hint: define the terminal; Lark's own lexers cannot match it either",
     ]
 
 

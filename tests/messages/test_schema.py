@@ -91,26 +91,45 @@ has no word for
         {"type": "array", "uniqueItems": True},
         {},
         """\
-[S002] uniqueItems cannot be enforced exactly here: equal items are not tracked yet
+[S002] uniqueItems cannot be enforced exactly here: equal items are not tracked where \
+they are not finitely many
   at #/uniqueItems
   hint: simplify the schema, or pass on_unsupported="relax" to drop the keyword""",
     ),
     (
-        {"properties": {"a/b": {"unevaluatedProperties": False}}},
+        {"properties": {"a/b": {"not": {"uniqueItems": True}}}},
         {},
         """\
-[S002] unevaluatedProperties cannot be enforced exactly here: which members a schema has evaluated \
-is not tracked yet
-  at #/properties/a~1b/unevaluatedProperties
+[S002] uniqueItems cannot be enforced exactly here: negated, it needs two items that are equal
+  at #/properties/a~1b/not/uniqueItems
   hint: simplify the schema, or pass on_unsupported="relax" to drop the keyword""",
     ),
     (
-        {"format": "regex"},
+        {
+            "type": "object",
+            "allOf": [{"not": {"patternProperties": {p: {"type": "null"}}}} for p in "ab"],
+        },
         {},
         """\
-[S002] format cannot be enforced exactly here: the format "regex" is known but not implemented
-  at #/format
-  hint: pass formats="annotate" to leave formats unchecked""",
+[S002] patternProperties cannot be enforced exactly here: negated, two members would have to fail \
+it, each of which might be the last of its name
+  at #/allOf/1/not/patternProperties
+  hint: simplify the schema, or pass on_unsupported="relax" to drop the keyword""",
+    ),
+    (
+        {"$schema": "http://x.test/s"},
+        {
+            "registry": {
+                "http://x.test/s": {
+                    "$schema": "https://json-schema.org/draft/2020-12/schema",
+                    "$vocabulary": {"http://x.test/v": True},
+                }
+            }
+        },
+        """\
+[S002] the dialect http://x.test/s needs a vocabulary that is not known: http://x.test/v
+  at #/$schema
+  hint: pass draft=… to read the schema without it""",
     ),
     (
         {"$schema": "http://x.test/s"},
@@ -121,11 +140,13 @@ is not tracked yet
   hint: pass draft=…, one of 4, 6, 7, 2019-09, 2020-12, to read it as that""",
     ),
     (
-        {"type": "string"},
+        {"type": "object", "properties": {f"p{at}": True for at in range(13)}},
         {"order": "any"},
         """\
-[S002] order="any" is not supported yet
-  hint: use order="declared", the default""",
+[S002] properties cannot be enforced exactly here: 13 members with order="any" make more than \
+4096 sets
+  at #/properties
+  hint: use order="declared\"""",
     ),
     (
         {"$ref": "#/$defs/nope"},

@@ -127,6 +127,8 @@ TRICKY: list[Any] = [
     {"oneOf": [members(k={"const": 1}), members(k={"const": 2})], "required": ["k"]},
     {"if": members(k={"const": 1}), "then": {"required": ["a"]}, "else": {"required": ["b"]}},
     {"if": True, "then": TEXT},
+    {"if": TEXT, "then": False, "else": False},
+    {"if": TEXT, "then": COUNT, "else": COUNT},
     {"not": {"type": ["string", "object"]}},
     {"not": {"enum": [1, "a", None, [1], {"a": 1}]}},
     {"not": {"anyOf": [{"minLength": 2}, {"type": "object", "additionalProperties": False}]}},

@@ -10,8 +10,8 @@
 namespace slm::softmax::SLM_ISA {
 
 /// Adding it rounds a float below 2^22 to a whole number, which its lowest bits then are.
-constexpr float kMagic = 12582912.0f;
-constexpr std::int32_t kMagicBits = 0x4B400000;
+[[maybe_unused]] constexpr float kMagic = 12582912.0f;
+[[maybe_unused]] constexpr std::int32_t kMagicBits = 0x4B400000;
 
 }  // namespace slm::softmax::SLM_ISA
 

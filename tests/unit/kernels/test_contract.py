@@ -375,3 +375,62 @@ def test_rows_apart(way: Way) -> None:
     assert np.array_equal(after[:, :7], before[:, :7])
     assert np.array_equal(after[:, 7 + 1101 :], before[:, 7 + 1101 :])
     assert np.array_equal(after[:, 7:-25], way.call(apply_bitmask_, packed, mask))
+
+
+@every_way
+def test_gradient_where_the_loss_is_infinite(way: Way) -> None:
+    """A row with an infinite loss has gradient 0, whatever made it so; others have theirs."""
+    torch = pytest.importorskip("torch")
+    if way.device == "numpy":
+        pytest.skip("arrays have no gradients")
+    inf, nan = np.inf, np.nan
+    logits = np.array(
+        [
+            [1, 2, 3, 4], [1, 2, 3, inf], [inf, 2, 3, 4], [1, 2, -inf, 4], [1, 2, nan, 4],
+            [1, 2, 3, 4], [1, 2, 3, 4],
+        ],
+        np.float32,
+    )  # fmt: skip
+    target = np.array([2, 2, 2, 2, 2, 3, 9], np.int64)
+    mask = np.full((7, 1), 7, np.int32)
+    leaf = way.give(logits).requires_grad_()
+    losses = way.call(
+        masked_cross_entropy, leaf, target, mask, legality_weight=0.5, reduction="none"
+    )
+    assert np.isposinf(losses).tolist() == [False] + [True] * 6
+    loss = masked_cross_entropy(
+        leaf, way.give(target), way.give(mask), legality_weight=0.5, reduction="none",
+        backend=way.backend,
+    )  # fmt: skip
+    gradient = way.take(torch.autograd.grad(loss[0] + loss[1:].sum(), leaf)[0])
+    assert np.all(gradient[1:] == 0)
+    legal = np.exp([1, 2, 3, -inf]) / np.exp([1, 2, 3]).sum()
+    everything = np.exp([1, 2, 3, 4]) / np.exp([1, 2, 3, 4]).sum()
+    expected = 0.5 * legal + 0.5 * everything - np.array([0, 0, 1, 0])
+    np.testing.assert_allclose(gradient[0], expected, rtol=3e-6, atol=1e-7)
+
+
+@every_way
+@pytest.mark.parametrize("legality", [0.0, 0.6])
+def test_gradient_of_the_loss(way: Way, legality: float) -> None:
+    """Over several chunks the gradient is that of the reference in float64, ignored rows' 0."""
+    torch = pytest.importorskip("torch")
+    if way.device == "numpy":
+        pytest.skip("arrays have no gradients")
+    rng = np.random.default_rng(10)
+    logits = rng.normal(0, 3, (5, 2100)).astype(np.float32)
+    mask = masks_of(rng, 5, 2100)
+    target = np.array([bits_of(row)[0] if row.any() else 0 for row in mask], np.int64)
+    target[1] = -100
+    weight = np.array([1, 1, 0.25, 2, 1], np.float32)
+    found = []
+    for x, backend in ((way.give(logits), way.backend), (way.give(logits).double(), "reference")):
+        leaf = x.requires_grad_()
+        loss = masked_cross_entropy(
+            leaf, way.give(target), way.give(mask), weight=way.give(weight), reduction="none",
+            legality_weight=legality, backend=backend,
+        )  # fmt: skip
+        found.append(way.take(torch.autograd.grad(loss.sum(), leaf)[0]))
+    assert np.linalg.norm(found[0] - found[1]) <= 1e-6 * np.linalg.norm(found[1])
+    assert np.all(found[0][1] == 0)
+    assert np.all(found[0][4] == 0)

@@ -27,6 +27,7 @@ that_are_no_numbers
 past_the_limit
 apply_bitmask and 1030
 cross_entropy and 0.4
+gradient
 half
 values_a_row
 """

@@ -1,0 +1,170 @@
+"""Random schemas of all keywords together: what the masks let through is valid, and all of it.
+
+`SLM_RANDOM_SCHEMAS=10000` (`make schema-walks`) looks at as many; each finding has its seed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from typing import Any
+
+import jsonschema_rs
+
+from slm.errors import GrammarTooComplex, SlmError, UnsatisfiableSchema
+from slm.mask import CompiledGrammar, compile_grammar
+from slm.schema import compile_schema
+from slm.vocab import byte_vocabulary
+from tests.conformance.arrange import Arranger
+from tests.conformance.maskbench import accepts
+
+COUNT = int(os.environ.get("SLM_RANDOM_SCHEMAS", "150"))
+NAMES, PATTERNS = ("a", "b", "ab", "c"), ("^a", "b$", "^[a-c]$", "c")
+SCALARS: tuple[Any, ...] = (None, True, False, 0, 1, 2, 2.5, "", "a", "ab", "b")
+LIMIT = 400
+
+
+class Maker:
+    """Schemas and values out of one source of chance."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+
+    def some(self, make: Any, least: int = 1, most: int = 3) -> list[Any]:
+        """A few of what `make` makes."""
+        return [make() for _ in range(self.rng.randint(least, most))]
+
+    def value(self, depth: int = 2) -> Any:
+        """A small JSON value."""
+        kind = self.rng.random()
+        if depth == 0 or kind < 0.4:
+            return self.rng.choice(SCALARS)
+        if kind < 0.65:
+            return self.some(lambda: self.value(depth - 1), 0, 4)
+        names = self.rng.sample(NAMES, self.rng.randint(0, 3))
+        return {name: self.value(depth - 1) for name in names}
+
+    def schema(self, depth: int = 3) -> Any:
+        """A schema of one to four keywords."""
+        if depth == 0 or self.rng.random() < 0.1:
+            return self.rng.choice(
+                [True, True, False, {"type": "integer"}, {"type": "string"}, {"const": 1}]
+            )
+        found: dict[str, Any] = {}
+        for _ in range(self.rng.randint(1, 4)):
+            found.update(self._keyword(depth - 1))
+        return found
+
+    def _keyword(self, depth: int) -> dict[str, Any]:
+        rng = self.rng
+
+        def sub() -> Any:
+            return self.schema(depth)
+
+        def named() -> dict[str, Any]:
+            return {name: sub() for name in rng.sample(NAMES, rng.randint(1, 2))}
+
+        makers: list[Any] = [
+            lambda: {"type": rng.choice(["object", "array", "string", "number", "integer"])},
+            lambda: {"type": rng.sample(["object", "array", "null", "integer", "string"], 2)},
+            lambda: {"enum": self.some(lambda: self.value(1), 1, 4)},
+            lambda: {"const": self.value(1)},
+            lambda: {rng.choice(["minimum", "exclusiveMinimum"]): rng.randint(-1, 2)},
+            lambda: {rng.choice(["maximum", "exclusiveMaximum"]): rng.randint(0, 3)},
+            lambda: {"multipleOf": rng.choice([1, 2, 0.5])},
+            lambda: {"minLength": rng.randint(0, 2), "maxLength": rng.randint(1, 3)},
+            lambda: {"pattern": rng.choice(PATTERNS)},
+            lambda: {"properties": named()},
+            lambda: {"properties": named(), "additionalProperties": sub()},
+            lambda: {"patternProperties": {rng.choice(PATTERNS): sub()}},
+            lambda: {"propertyNames": {"pattern": rng.choice(PATTERNS)}},
+            lambda: {"required": rng.sample(NAMES, rng.randint(1, 2))},
+            lambda: {"minProperties": rng.randint(0, 2)},
+            lambda: {"maxProperties": rng.randint(0, 3)},
+            lambda: {"dependentRequired": {rng.choice(NAMES): [rng.choice(NAMES)]}},
+            lambda: {"dependentSchemas": {rng.choice(NAMES): sub()}},
+            lambda: {"unevaluatedProperties": sub()},
+            lambda: {"items": sub()},
+            lambda: {"prefixItems": self.some(sub, 1, 2)},
+            lambda: {"minItems": rng.randint(0, 2), "maxItems": rng.randint(1, 4)},
+            lambda: {"contains": sub()},
+            lambda: {"contains": sub(), "minContains": rng.randint(0, 2)},
+            lambda: {"contains": sub(), "maxContains": rng.randint(1, 2)},
+            lambda: {"uniqueItems": True, "items": {"enum": rng.sample(SCALARS, 3)}},
+            lambda: {"unevaluatedItems": sub()},
+            lambda: {"allOf": self.some(sub, 1, 2)},
+            lambda: {"anyOf": self.some(sub)},
+            lambda: {"oneOf": self.some(sub)},
+            lambda: {"not": sub()},
+            lambda: {"if": sub(), "then": sub(), "else": sub()},
+        ]
+        made: dict[str, Any] = rng.choice(makers)()
+        return made
+
+
+def walk(compiled: CompiledGrammar, rng: random.Random) -> str | None:
+    """A text of bytes that the masks allow; None where it has not ended after a while."""
+    matcher = compiled.matcher()
+    end = compiled.vocabulary.eos_ids[0]
+    for step in range(LIMIT):
+        allowed = matcher.allowed()
+        assert allowed, f"stuck after {matcher.text!r}"
+        if end in allowed and (len(allowed) == 1 or rng.random() < 0.3 or step > LIMIT // 2):
+            return matcher.text.decode()
+        closing = [byte for byte in b'"}]' if byte in allowed]
+        if closing and (step > LIMIT // 4 or rng.random() < 0.2):
+            token = closing[0]
+        else:
+            texts = [byte for byte in allowed if byte != end]
+            token = rng.choice([b for b in texts if chr(b) in 'abc012.{}[],:"tfn'] or texts)
+        matcher.accept(token)
+    return None
+
+
+def findings(seed: int) -> tuple[list[str], bool]:
+    """What is wrong with one random schema, and whether it compiled."""
+    maker = Maker(seed)
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **_object(maker)}
+    judge = jsonschema_rs.validator_for(schema)
+    values = [maker.value(3) for _ in range(40)]
+    try:
+        compiled = compile_grammar(compile_schema(schema).grammar, byte_vocabulary())
+        arranger = Arranger(schema)
+    except GrammarTooComplex:
+        return [], False
+    except SlmError as error:
+        if isinstance(error, UnsatisfiableSchema) and any(
+            judge.is_valid(value) for value in values
+        ):
+            return [f"{seed}: unsatisfiable, but it is not: {json.dumps(schema)}"], False
+        return [], False
+    wrong = []
+    for value in values:
+        text = json.dumps(arranger.arrange(value)[0])
+        if accepts(compiled, text) != judge.is_valid(value):
+            wrong.append(f"{seed}: {text}: {judge.is_valid(value)}: {json.dumps(schema)}")
+    for _ in range(3):
+        written = walk(compiled, maker.rng)
+        if written is not None and not judge.is_valid(json.loads(written)):
+            wrong.append(f"{seed}: wrote {written}: {json.dumps(schema)}")
+    return wrong, True
+
+
+def _object(maker: Maker) -> dict[str, Any]:
+    while True:
+        schema = maker.schema()
+        if isinstance(schema, dict):
+            return schema
+
+
+def test_random_schemas_are_enforced_exactly() -> None:
+    """No walk ends in an invalid text or is stuck, and every valid value is accepted."""
+    wrong: list[str] = []
+    compiled = 0
+    for seed in range(COUNT):
+        found, did = findings(seed)
+        wrong += found
+        compiled += did
+    assert wrong == []
+    assert compiled > COUNT // 2, f"only {compiled} of {COUNT} compiled"

@@ -1,0 +1,87 @@
+"""`contains` that counts, several of them, and `uniqueItems`: every small array is judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slm.errors import UnsupportedKeyword
+from slm.mask import compile_grammar
+from slm.schema import compile_schema
+from slm.vocab import byte_vocabulary
+from tests.conformance.maskbench import accepts
+from tests.unit.schema.judged import arrays, mistakes
+
+INTEGER, STRING = {"type": "integer"}, {"type": "string"}
+SCALAR = {"type": ["integer", "boolean"]}
+ARRAYS = arrays([1, "a", True], 5)
+COUNTED: list[dict[str, Any]] = [
+    {"contains": INTEGER, "minContains": 2},
+    {"contains": INTEGER, "maxContains": 1},
+    {"contains": INTEGER, "minContains": 2, "maxContains": 3},
+    {"contains": INTEGER, "minContains": 0, "maxContains": 2},
+    {"contains": INTEGER, "minContains": 3, "maxContains": 2, "anyOf": [STRING, {"maxItems": 1}]},
+    {"contains": INTEGER, "minItems": 3, "minContains": 2, "maxItems": 4},
+    {"contains": False, "minContains": 0, "maxContains": 1},
+    {"contains": True, "maxContains": 2},
+    {"contains": STRING, "minItems": 70},
+    {"prefixItems": [STRING], "contains": INTEGER, "minContains": 2, "items": SCALAR},
+    {"allOf": [{"contains": INTEGER}, {"contains": STRING}]},
+    {"allOf": [{"contains": INTEGER, "maxContains": 1}, {"contains": STRING}], "maxItems": 4},
+    {
+        "allOf": [
+            {"contains": INTEGER, "minContains": 2},
+            {"contains": SCALAR, "maxContains": 3},
+        ],
+        "minItems": 3,
+    },
+    {"not": {"contains": INTEGER, "minContains": 2}},
+    {"not": {"contains": INTEGER, "minContains": 1, "maxContains": 2}},
+    {"allOf": [{"not": {"items": INTEGER}}, {"not": {"items": STRING}}]},
+]
+UNIQUE: list[dict[str, Any]] = [
+    {"items": {"enum": ["a", "b", 1]}},
+    {"items": {"type": ["boolean", "null"]}, "minItems": 2},
+    {"items": {"type": "integer", "minimum": 0, "maximum": 2}, "maxItems": 2},
+    {"prefixItems": [{"enum": ["a"]}, {"enum": ["a", "b"]}], "items": {"enum": ["a", "b", 1]}},
+    {"prefixItems": [{"type": "boolean"}, {"type": "boolean"}], "items": False},
+    {"items": {"enum": ["a", "b", 1, True, None, 2, 3, 4, 5, 6, 7, 8, 9]}, "minItems": 1},
+]
+
+
+@pytest.mark.parametrize("schema", COUNTED, ids=str)
+def test_items_that_match_are_counted(schema: dict[str, Any]) -> None:
+    """Each array of up to five items is accepted when jsonschema-rs calls it valid."""
+    assert mistakes(schema, ARRAYS) == []
+
+
+@pytest.mark.parametrize("schema", UNIQUE, ids=str)
+def test_items_of_finitely_many_values_are_unique(schema: dict[str, Any]) -> None:
+    """Each array of up to four items, where 1 and 1.0 are one value, and 1 and true are two."""
+    values = arrays(["a", "b", 1, 1.0, True, None], 4)
+    assert mistakes({"type": "array", "uniqueItems": True, **schema}, values) == []
+
+
+def test_arrays_and_objects_are_compared_by_value() -> None:
+    """Constants of any type are told apart, and an equal one may not come again."""
+    schema = {"uniqueItems": True, "items": {"enum": [{"a": 1}, [1], {"a": 1, "b": 2}, []]}}
+    assert mistakes(schema, arrays([{"a": 1}, {"a": 1, "b": 2}, [1], []], 3)) == []
+
+
+def test_many_values_are_one_terminal() -> None:
+    """Sixty-four of them: each may come once, and the array ends when none is left."""
+    names = [f"v{at}" for at in range(64)]
+    schema = {"type": "array", "uniqueItems": True, "items": {"enum": names}}
+    compiled = compile_grammar(compile_schema(schema).grammar, byte_vocabulary())
+    matcher = compiled.matcher()
+    for byte in ("[" + ",".join(f'"{name}"' for name in names)).encode():
+        matcher.accept(byte)
+    assert [chr(token) for token in matcher.allowed()] == ["\t", "\n", "\r", " ", "]"]
+    assert not accepts(compiled, '["v1","v63","v1"]')
+
+
+def test_free_items_cannot_be_unique() -> None:
+    """Infinitely many values have no state each: refused by name."""
+    with pytest.raises(UnsupportedKeyword, match="not finitely many"):
+        compile_schema({"type": "array", "uniqueItems": True, "items": STRING})

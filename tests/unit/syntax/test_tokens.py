@@ -1,0 +1,96 @@
+"""Grammars under a competing lexer: what is compiled from, and what the result looks like."""
+
+from __future__ import annotations
+
+import lark
+import pytest
+
+from slm.errors import EmptyLanguage, GrammarTooComplex, LarkError, TokenRejected
+from slm.grammar import ir
+from slm.mask import compile_grammar
+from slm.syntax import compile_lark
+from slm.vocab import byte_vocabulary
+
+
+def accepts(grammar: ir.Grammar, text: str) -> bool:
+    matcher = compile_grammar(grammar, byte_vocabulary()).matcher()
+    try:
+        for byte in text.encode():
+            matcher.accept(byte)
+    except TokenRejected:
+        return False
+    return matcher.is_complete()
+
+
+def test_larks_defaults_are_the_defaults() -> None:
+    """Without options: LALR with the contextual lexer; keywords are keywords where they may be."""
+    text = 'start: "let" N "=" N\nN: /[a-z]+/\n%ignore " "'
+    grammar = compile_lark(text).grammar
+    assert accepts(grammar, "letx=let")
+    assert not accepts(compile_lark(text, lexer="basic").grammar, "letx=y")
+
+
+def test_a_built_object_brings_its_table_and_its_lexers() -> None:
+    """What Lark built is compiled: a second start keeps terminals alive, and those compete."""
+    text = 'start: N\nother: "if"\nN: /[a-z]+/'
+    alone = lark.Lark(text, parser="lalr", lexer="basic")
+    both = lark.Lark(text, parser="lalr", lexer="basic", start=["start", "other"])
+    assert accepts(compile_lark(alone).grammar, "if")
+    compiled = compile_lark(both, start="start")
+    assert compiled.lark is both
+    assert not accepts(compiled.grammar, "if")
+    assert accepts(compile_lark(both, start="other").grammar, "if")
+
+
+def test_priorities_are_the_objects_own() -> None:
+    """The option that turns priorities round changes the language, as in Lark."""
+    text = 'start: A "b"? | B\nA.1: /a/\nB: /ab*/'
+    assert accepts(compile_lark(text, lexer="basic").grammar, "ab")
+    assert not accepts(compile_lark(text, lexer="basic").grammar, "abb")
+    assert accepts(compile_lark(text, lexer="basic", priority="invert").grammar, "abb")
+
+
+def test_a_table_without_any_text() -> None:
+    """Where the shift wins every conflict nothing is left, and that is said."""
+    grammar = compile_lark('start: a "x"\na: "x" a |').grammar
+    with pytest.raises(EmptyLanguage):
+        compile_grammar(grammar, byte_vocabulary())
+
+
+def test_a_keyword_is_an_exclusion_and_not_an_automaton() -> None:
+    """Where nothing is open, terminals keep their expressions, which the engine has tables for."""
+    grammar = compile_lark('start: "if" ":" N\nN: /[a-z]+/', lexer="basic").grammar
+    names = {terminal.name for terminal in grammar.terminals}
+    assert names == {"IF", "COLON", "N"}
+    assert all(not hasattr(terminal.language, "accepting") for terminal in grammar.terminals)
+
+
+def test_rules_in_several_contexts() -> None:
+    """A rule that several contexts tell apart is several rules, named after it."""
+    grammar = compile_lark('start: "<" x ">" | "let" x\nx: N\nN: /[a-z]+/\n%ignore " "').grammar
+    assert {rule.name.split("__")[0] for rule in grammar.rules} == {"start", "x", ""}
+
+
+def test_a_declared_terminal_never_comes() -> None:
+    """Without a post-lexer nobody makes it; that is a note."""
+    compiled = compile_lark("start: A | B\nA: /a/\n%declare B")
+    assert compiled.notes == ("terminal `B` is only declared and can never match",)
+    assert accepts(compiled.grammar, "a")
+
+
+def test_an_alternation_that_does_not_compile() -> None:
+    """Lark would fail at its first token; here the grammar is refused, with the same message."""
+    with pytest.raises(LarkError, match="global flags not at the start"):
+        compile_lark("start: A B\nA: /(?i)a/\nB: /b/")
+
+
+def test_texts_that_stay_open_for_ever() -> None:
+    """Ten kinds of strings that a later quote would make longer: too many, and one is named."""
+    strings = "\n".join(
+        f"S{n}: /{n}?{quote}(?:\\\\{quote}|(.|\\n))*?{quote}/"
+        for n, quote in enumerate("'\"!%&@=~:;")
+    )
+    names = " | ".join(f"S{n}" for n in range(10))
+    with pytest.raises(GrammarTooComplex) as caught:
+        compile_lark(f"start: ({names})+\n{strings}")
+    assert "terminal `S" in str(caught.value)
