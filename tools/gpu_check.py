@@ -20,13 +20,12 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import gpu_reference as reference  # noqa: E402
-from gpu_floor import Floor  # noqa: E402
+import gpu_reference as reference
+from gpu_floor import Floor
 
-from slm.kernels import cuda  # noqa: E402
-from slm.kernels.cuda import plan as planning  # noqa: E402
-from slm.kernels.cuda import runtime  # noqa: E402
-from slm.kernels.cuda.plan import Plan  # noqa: E402
+from slm.kernels import cuda
+from slm.kernels.cuda import runtime
+from slm.kernels.cuda.plan import Plan
 
 DEVICE = torch.device("cuda", 0)
 TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -203,7 +202,9 @@ def correct_contract() -> None:
 
 def timed_full() -> None:
     """Options, filters, cross-entropy and the bare mask, V=128256 bf16, 97 % mask, cold."""
-    say("us, V=128256 bf16, 97 % mask, cold: plain | mass | gumbel | top_k | top_p | all | CE | bitmask")
+    say(
+        "us, V=128256 bf16, 97 % mask, cold: plain | mass | gumbel | top_k | top_p | all | CE | bitmask"
+    )
     for batch in (1, 64, 1024):
         buffers = Buffers(batch, 128256, torch.bfloat16, True)
         buffers.count = min(buffers.count, 60)
@@ -235,8 +236,12 @@ def correct_far() -> None:
     logits = torch.zeros(batch, vocabulary, dtype=torch.bfloat16, device=DEVICE)
     target = (torch.arange(batch, device=DEVICE) * 31) % vocabulary
     logits[torch.arange(batch, device=DEVICE), target] = 50
-    out = sample(logits, masks(["all"], vocabulary), temperature=0.0,
-                 mask_index=torch.zeros(batch, dtype=torch.int32, device=DEVICE))
+    out = sample(
+        logits,
+        masks(["all"], vocabulary),
+        temperature=0.0,
+        mask_index=torch.zeros(batch, dtype=torch.int32, device=DEVICE),
+    )
     assert torch.equal(out[0], target), "rows beyond 2^31 elements are wrong"
     say(f"sample: {batch} x {vocabulary} rows, the last at {batch * vocabulary / 2**31:.2f} * 2^31")
 
@@ -258,7 +263,9 @@ def correct_same() -> None:
             with forced(plan):
                 out = sample(logits[part], table, mask_index=index[part], seed=seeds[part])
             for a, b in zip(out, whole, strict=True):
-                if a is not None and not torch.equal(a.view(torch.uint8), b[part].view(torch.uint8)):
+                if a is not None and not torch.equal(
+                    a.view(torch.uint8), b[part].view(torch.uint8)
+                ):
                     raise AssertionError(f"{count} rows from {first} with {plan} differ")
     for plan in (None, Plan(2, 3, 8)):  # graphs, with new logits and seeds in the same memory
         with forced(plan):
@@ -423,25 +430,41 @@ def time_sample(batch: int, vocabulary: int, kind: str, buffers: Buffers, **how:
 def read_floor(floor: Floor, buffers: Buffers) -> float:
     """Microseconds of only reading the same bytes, the best of several shapes."""
     best = float("inf")
-    for blocks, threads in ((16, 1024), (64, 256), (128, 128), (132, 1024), (264, 512), (528, 256), (264, 1024), (1056, 256), (2112, 256), (32, 512)):
+    for blocks, threads in (
+        (16, 1024),
+        (64, 256),
+        (128, 128),
+        (132, 1024),
+        (264, 512),
+        (528, 256),
+        (264, 1024),
+        (1056, 256),
+        (2112, 256),
+        (32, 512),
+    ):
         if blocks * threads * 16 > 4 * buffers.bytes + 132 * 512 * 16:
             continue
-        best = min(best, microseconds(
-            lambda i, b=blocks, t=threads: floor.read(
-                buffers[i].data_ptr(), buffers.bytes, b, t,
-                torch.cuda.current_stream().cuda_stream,
+        best = min(
+            best,
+            microseconds(
+                lambda i, b=blocks, t=threads: floor.read(
+                    buffers[i].data_ptr(),
+                    buffers.bytes,
+                    b,
+                    t,
+                    torch.cuda.current_stream().cuda_stream,
+                ),
+                buffers.count,
+                5,
             ),
-            buffers.count, 5,
-        ))
+        )
     return best
 
 
 def timed_floor() -> None:
     """The price of a launch, of a read, of a copy."""
     floor = Floor(runtime.device(0).architecture, torch.zeros(4, dtype=torch.int32, device=DEVICE))
-    nothing = microseconds(
-        lambda _: floor.nothing(torch.cuda.current_stream().cuda_stream), 200
-    )
+    nothing = microseconds(lambda _: floor.nothing(torch.cuda.current_stream().cuda_stream), 200)
     big = torch.empty(1 << 30, dtype=torch.uint8, device=DEVICE)
     copy = microseconds(lambda _: big[: 1 << 29].copy_(big[1 << 29 :]), 4)
     RESULTS["node_us"], RESULTS["copy_gb_s"] = nothing, 2**30 / copy / 1e3
@@ -476,7 +499,10 @@ def timed_sample() -> None:
             base = read_floor(floor, buffers)
             times = {k: time_sample(batch, 128256, k, buffers) for k in ("none", "97%")}
             RESULTS[f"sample {name} V=128256 B={batch} cold"] = {"floor": base, **times}
-            say(f"{name} B={batch} cold read {base:.2f} " + str({k: round(v, 2) for k, v in times.items()}))
+            say(
+                f"{name} B={batch} cold read {base:.2f} "
+                + str({k: round(v, 2) for k, v in times.items()})
+            )
 
 
 def timed_plans() -> None:
@@ -500,7 +526,7 @@ def timed_plans() -> None:
                     a = time_sample(batch, 128256, "97%", cold)
                     b = time_sample(batch, 128256, "97%", hot) if batch <= 64 else float("nan")
                     c = time_sample(batch, 128256, "k=64", cold)
-                except Exception as error:  # noqa: BLE001
+                except Exception as error:
                     line.append(f"{numbers}: {type(error).__name__} {str(error)[:60]}")
                     continue
             name = f"{'BCT'[gather]}{bits}/{warps}"
@@ -512,7 +538,9 @@ def timed_plans() -> None:
 
 def timed_softmax() -> None:
     """Softmax by plan, beside a copy of the same bytes and torch's softmax of the unmasked logits."""
-    say("us of masked_softmax bf16 -> bf16, V=128256, 97 % mask, cold: copy, torch.softmax, by plan")
+    say(
+        "us of masked_softmax bf16 -> bf16, V=128256, 97 % mask, cold: copy, torch.softmax, by plan"
+    )
     plans = {
         1: [None, (1, 3, 16), (1, 4, 8), (1, 2, 16)],
         8: [None, (1, 3, 16), (1, 4, 8), (1, 2, 16)],
@@ -622,7 +650,7 @@ def main(names: list[str]) -> int:
         begun = time.perf_counter()
         try:
             SECTIONS[name]()
-        except Exception:  # noqa: BLE001
+        except Exception:
             failed = True
             say(f"{name} FAILED: " + traceback.format_exc(limit=-3)[-1500:])
         torch.cuda.empty_cache()

@@ -15,6 +15,7 @@ class Device:
     def __init__(self, index: int) -> None:
         import torch
 
+        self._torch: Any = torch
         facts = torch.cuda.get_device_properties(index)
         self.index = index
         self.processors: int = facts.multi_processor_count
@@ -26,9 +27,8 @@ class Device:
             torch.zeros(1, device=f"cuda:{index}")  # makes the device's context current
             self.context = driver.current_context()
             self._whole = self._prebuilt()
-        self._parts: dict[int, Module] = {}
-        self._kernels: dict[str, Kernel] = {}
-        with torch.cuda.device(index):
+            self._parts: dict[int, Module] = {}
+            self._kernels: dict[str, Kernel] = {}
             self._scratch: dict[tuple[int, str], Any] = {}
             self._counters: Any = None
             self._counted = 0
@@ -60,7 +60,8 @@ class Device:
                 module = self._parts.get(part)
                 if module is None:
                     code = binary.compiled(self.architecture, part)
-                    module = self._parts[part] = Module(code, self.context)
+                    with self._torch.cuda.device(self.index):
+                        module = self._parts[part] = Module(code, self.context)
             kernel = self._kernels[name] = module.kernel(name)
         return kernel
 
@@ -68,7 +69,8 @@ class Device:
         """The handle of torch's current stream on this device."""
         import torch
 
-        return int(torch.cuda.current_stream(self.index).cuda_stream)
+        raw: int = torch._C._cuda_getCurrentRawStream(self.index)  # as Triton and inductor do
+        return raw
 
     def scratch(self, stream: int, batch: int, record_bytes: int) -> Any:
         """Memory for a launch with tickets that no launch beside it uses: (records, counters).

@@ -50,9 +50,7 @@ def library() -> Any:
     return lib
 
 
-def launch(
-    name: str, params: Any, batch: int, plan: Plan, record: int, order: int = 0
-) -> None:
+def launch(name: str, params: Any, batch: int, plan: Plan, record: int, order: int = 0) -> None:
     """A launch as slm.kernels.cuda.launch makes it."""
     rows = params.rows
     rows.split_bits, rows.gather = plan.split_bits, plan.gather
