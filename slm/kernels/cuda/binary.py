@@ -1,4 +1,4 @@
-"""Where the kernels' machine code comes from: the wheel's fat binary, else NVRTC, with a disk cache.
+"""Where the kernels' machine code comes from: the wheel's fat binary, else NVRTC and a disk cache.
 
 The fat binary carries the digest of its sources in its name, so one that was built from other
 sources is never taken. What NVRTC compiles is kept in the user's cache folder, named by digest,
@@ -27,7 +27,7 @@ class CompileError(RuntimeError):
 
 
 def _folders() -> list[Path]:
-    """Places that may hold sources or binaries: a source tree, the package, where CMake put them."""
+    """Places that may have sources or binaries: a source tree, the package, CMake's folder."""
     here = Path(__file__).resolve()
     found = [here.parents[3] / "kernels" / "softmax" / "cuda", here.parent / "source"]
     native = importlib.util.find_spec("slm._native")  # an editable install puts both there
@@ -172,8 +172,10 @@ def _log(lib: Any, program: ctypes.c_void_p) -> str:
 
 
 def cache_folder() -> Path | None:
-    """Where compiled kernels are kept, None: nowhere. As for token tables: ``SLM_CACHE_DIR``, where
-    an empty value means nowhere, else `slm` in the user's cache folder.
+    """Where compiled kernels are kept; None: nowhere.
+
+    As for token tables: ``SLM_CACHE_DIR``, where an empty value means nowhere, else `slm` in the
+    user's cache folder.
     """
     named = os.environ.get("SLM_CACHE_DIR")
     if named is not None:

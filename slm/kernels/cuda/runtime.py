@@ -1,4 +1,4 @@
-"""What stays between launches on a device: the loaded module, and scratch memory for each stream."""
+"""What stays between launches on a device: loaded modules, and scratch memory for each stream."""
 
 from __future__ import annotations
 

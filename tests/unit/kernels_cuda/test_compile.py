@@ -32,7 +32,7 @@ def test_report_is_understood() -> None:
 
 @pytest.mark.parametrize(("part", "kernels"), [(1, 3), (3, 5), (5, 3)])
 def test_nvcc_needs_no_memory_for_registers(tmp_path: Path, part: int, kernels: int) -> None:
-    """Kernels compile for sm_90 without a spill or a stack frame (a wheel's build checks them all)."""
+    """Kernels compile for sm_90 without spills or stack frames (a wheel's build checks all)."""
     nvcc = shutil.which("nvcc")
     if nvcc is None:
         pytest.skip("nvcc is not here")

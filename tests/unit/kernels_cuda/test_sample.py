@@ -159,7 +159,7 @@ def test_rows_need_no_alignment(dtype: str, padded: int, shift: int, stride: int
 
 @pytest.mark.parametrize("dtype", emulator.DTYPES)
 def test_nan_and_infinity(dtype: str) -> None:
-    """NaN is -inf, +inf wins and is shared evenly; illegal ones count for nothing; status says so."""
+    """NaN is -inf, +inf wins, several share evenly; illegal ones don't count; status says so."""
     rng = np.random.default_rng(5)
     values = rng.normal(0, 2, (9, 1200))
     values[0, 40] = values[1, 900] = np.nan
