@@ -1,8 +1,9 @@
 // Where top-k, top-p and min-p end a row: one block a row looks for the last logit that stays.
 //
-// Logits have an order as unsigned keys. The key at which a count (top-k) or a sum of weights (top-p)
-// is reached is found two bits at a time, from the top: each step reads the row (from L2) and counts
-// the tokens at or above three candidates. Of tokens equal to the last one the lowest ids stay.
+// Logits have an order as unsigned keys. The key at which a count (top-k) or a sum of weights
+// (top-p) is reached is found two bits at a time, from the top: each step reads the row (from L2)
+// and counts the tokens at or above three candidates. Of tokens equal to the last one the lowest
+// ids stay.
 #pragma once
 #include "cut.cuh"
 #include "gather.cuh"
@@ -104,8 +105,8 @@ struct Found {
   u32 key;
   Count above, with;
 };
-/// `low`: a key for which it is known to hold; `high`: the key of the largest logit. Between them the
-/// row is read, and of it only the chunks that reach up there.
+/// `low`: a key for which it is known to hold; `high`: the key of the largest logit. Between them
+/// the row is read, and of it only the chunks that reach up there.
 template <class T, class Enough>
 SLM_DEVICE Found search(const Rows& p, const Row& row, const Stat* tops, Board* board, float top,
                         float scale, u32 low, Enough enough) {
@@ -148,8 +149,8 @@ SLM_DEVICE Found search(const Rows& p, const Row& row, const Stat* tops, Board* 
   return f;
 }
 
-/// A key that at least `k` tokens reach: that of the k-th largest of the chunks' largest; 0 if there
-/// are fewer chunks.
+/// A key that at least `k` tokens reach: that of the k-th largest of the chunks' largest; 0 if
+/// there are fewer chunks.
 template <class T>
 SLM_DEVICE u32 reached_by(const Rows& p, const Stat* tops, u32 k) {
   u32 key = 0;

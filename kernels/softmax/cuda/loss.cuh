@@ -7,9 +7,9 @@
 // blocks of a row meet, and writing begins after.
 #pragma once
 #include "output.cuh"
+#include "softmax.cuh"
 #include "totals.cuh"
 #include "walk.cuh"
-#include "softmax.cuh"
 
 namespace slm {
 
