@@ -56,7 +56,7 @@ BUILT := $(VENV)/.slm-built-$(ENGINE)
 NATIVE_SOURCES := $(wildcard CMakeLists.txt kernels/CMakeLists.txt kernels/*/CMakeLists.txt \
   kernels/*/*.cc kernels/*/*.h kernels/*/*.cu kernels/*/*/*.cc kernels/*/*/*.h kernels/*/*/*.cu)
 CPP_FILES := $(wildcard kernels/*/*.cc kernels/*/*.h kernels/*/*.cu kernels/*/*/*.cc kernels/*/*/*.h \
-  kernels/*/*/*.cu)
+  kernels/*/*/*.cu kernels/*/*/*.cuh kernels/*/*/*/*.cc kernels/*/*/*/*.h)
 
 .PHONY: help demo test check sanitize fuzz schema-walks fmt bench docs clean distclean
 

@@ -1,4 +1,4 @@
-"""The floor of a masked sample: a kernel that only reads the bytes, in the best of several shapes."""
+"""The floor of a masked sample: a kernel that only reads the bytes, the best of several shapes."""
 
 from __future__ import annotations
 

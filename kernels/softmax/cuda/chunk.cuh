@@ -1,8 +1,9 @@
-// The unit of every kernel: 1024 tokens, read and summed by one warp in an order that depends on the
-// chunk's mask alone. So a row gives the same bits for every batch size and every split.
+// The unit of every kernel: 1024 tokens, read and summed by one warp in an order that depends on
+// the chunk's mask alone. So a row gives the same bits for every batch size and every split.
 //
 // Three ways to read a chunk, by its mask: nothing allowed: nothing is read; at most four tokens a
-// word: each lane reads its own; else 16-byte loads, each made only if one of its tokens is allowed.
+// word: each lane reads its own; else 16-byte loads, each made only if one of its tokens is
+// allowed.
 #pragma once
 #include "rows.cuh"
 
@@ -25,7 +26,9 @@ struct Dense {
   static constexpr int kCount = kChunk / 32;
   Pack pack[kGroups];
 
-  SLM_DEVICE int token(int chunk, int g) { return chunk * kChunk + g * kSpan + lane_id() * T::kPer; }
+  SLM_DEVICE int token(int chunk, int g) {
+    return chunk * kChunk + g * kSpan + lane_id() * T::kPer;
+  }
   SLM_DEVICE u32 bits(u32 word, int g) {
     const int lane = lane_id();
     const u32 from = shfl(word, (g * kSpan + lane * T::kPer) >> 5);

@@ -1,5 +1,6 @@
-// What top-k, top-p and min-p leave of a row. Each keeps a beginning of the tokens in the order "larger
-// logit first, of equals the lower id"; so together they keep a beginning, and a Cut says where it ends.
+// What top-k, top-p and min-p leave of a row. Each keeps a beginning of the tokens in the order
+// "larger logit first, of equals the lower id"; so together they keep a beginning, and a Cut says
+// where it ends.
 #pragma once
 #include "rows.cuh"
 

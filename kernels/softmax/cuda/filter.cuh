@@ -1,8 +1,9 @@
 // Where top-k, top-p and min-p end a row: one block a row looks for the last logit that stays.
 //
-// Logits have an order as unsigned keys. The key at which a count (top-k) or a sum of weights (top-p)
-// is reached is found two bits at a time, from the top: each step reads the row (from L2) and counts
-// the tokens at or above three candidates. Of tokens equal to the last one the lowest ids stay.
+// Logits have an order as unsigned keys. The key at which a count (top-k) or a sum of weights
+// (top-p) is reached is found two bits at a time, from the top: each step reads the row (from L2)
+// and counts the tokens at or above three candidates. Of tokens equal to the last one the lowest
+// ids stay.
 #pragma once
 #include "cut.cuh"
 #include "gather.cuh"
@@ -42,10 +43,13 @@ SLM_DEVICE u32 key_of(float x) {
   return (bits >> 31 ? ~bits : bits | 0x80000000u) >> (32 - T::kKeyBits);
 }
 
-/// visit(chunk, values, word) for the masked chunks of this warp that have a token.
+/// visit(chunk, values) for the masked chunks of this warp that have a token. `tops`, if given, has
+/// their largest logits: chunks that have none with at least the key `from` are left out.
 template <class T, class Visit>
-SLM_DEVICE void visit_chunks(const Rows& p, const Row& row, Visit visit) {
+SLM_DEVICE void visit_chunks(const Rows& p, const Row& row, const Stat* tops, u64 from,
+                             Visit visit) {
   for (int chunk = warp_id(); chunk < p.chunks; chunk += warp_count()) {
+    if (tops && !(key_of<T>(tops[chunk].top) >= from)) continue;
     const int w = chunk * 32 + lane_id();
     const u32 word = clip_word(row, w, load_word(row, w));
     if (!ballot(word != 0)) continue;
@@ -58,10 +62,11 @@ SLM_DEVICE void visit_chunks(const Rows& p, const Row& row, Visit visit) {
 
 /// Tokens at or above each candidate key, and their weights; the same in every thread.
 template <class T>
-SLM_DEVICE void count_above(const Rows& p, const Row& row, Board* board, const u64 (&from)[kPivots],
-                            float top, float scale, Count (&counts)[kPivots]) {
+SLM_DEVICE void count_above(const Rows& p, const Row& row, const Stat* tops, Board* board,
+                            const u64 (&from)[kPivots], float top, float scale,
+                            Count (&counts)[kPivots]) {
   Count mine[kPivots]{};
-  visit_chunks<T>(p, row, [&](int, const Dense<T>& d) {
+  visit_chunks<T>(p, row, tops, from[0], [&](int, const Dense<T>& d) {
     float mass[kPivots]{};
 #pragma unroll
     for (int i = 0; i < Dense<T>::kCount; ++i) {
@@ -94,46 +99,79 @@ SLM_DEVICE void count_above(const Rows& p, const Row& row, Board* board, const u
   }
 }
 
-/// The largest key for which enough(count) holds, and the count of what is strictly above it.
+/// The largest key for which enough(count) holds, with the counts of the tokens from it on and of
+/// those above it.
 struct Found {
   u32 key;
   Count above, with;
 };
+/// `low`: a key for which it is known to hold; `high`: the key of the largest logit. Between them
+/// the row is read, and of it only the chunks that reach up there.
 template <class T, class Enough>
-SLM_DEVICE Found search(const Rows& p, const Row& row, Board* board, float top, float scale,
-                        Enough enough) {
+SLM_DEVICE Found search(const Rows& p, const Row& row, const Stat* tops, Board* board, float top,
+                        float scale, u32 low, Enough enough) {
+  const u64 high = key_of<T>(top);
   Found f{0, {0, 0.0}, {0, 0.0}};
+  bool counted = false;
   u64 from[kPivots];
-  Count counts[kPivots];
+  Count counts[kPivots]{};
   for (int shift = T::kKeyBits - 2; shift >= 0; shift -= 2) {
-#pragma unroll
-    for (int j = 0; j < kPivots; ++j) from[j] = f.key + (static_cast<u64>(j + 1) << shift);
-    count_above<T>(p, row, board, from, top, scale, counts);
     const u32 prefix = f.key;
+    u64 asked[kPivots];
+    bool open = false;
+#pragma unroll
+    for (int j = 0; j < kPivots; ++j) {
+      from[j] = prefix + (static_cast<u64>(j + 1) << shift);
+      asked[j] = from[j] > low ? from[j] : static_cast<u64>(low) + 1;
+      open |= from[j] > low && from[j] <= high;
+    }
+    if (open) count_above<T>(p, row, tops, board, asked, top, scale, counts);
     bool settled = false;
 #pragma unroll
     for (int j = kPivots - 1; j >= 0; --j) {
       if (settled) continue;
-      if (enough(counts[j], from[j])) {
+      const bool known = from[j] <= low;
+      if (known || (from[j] <= high && enough(counts[j]))) {
         f.key = prefix + (static_cast<u32>(j + 1) << shift);
         f.with = counts[j];
+        counted = !known;
         settled = true;
       } else {
-        f.above = counts[j];
+        f.above = from[j] <= high ? counts[j] : Count{0, 0.0};
       }
     }
   }
+  if (f.key && !counted) {
+    const u64 last[kPivots] = {f.key, f.key, f.key};
+    count_above<T>(p, row, tops, board, last, top, scale, counts);
+    f.with = counts[0];
+  }
   return f;
+}
+
+/// A key that at least `k` tokens reach: that of the k-th largest of the chunks' largest; 0 if
+/// there are fewer chunks.
+template <class T>
+SLM_DEVICE u32 reached_by(const Rows& p, const Stat* tops, u32 k) {
+  u32 key = 0;
+  for (int bit = T::kKeyBits - 1; bit >= 0; --bit) {
+    const u32 tried = key | 1u << bit;
+    u32 reach = 0;
+    for (int c = lane_id(); c < p.chunks; c += 32)
+      reach += tops[c].top > -infinity() && key_of<T>(tops[c].top) >= tried;
+    if (warp_sum(reach) >= k) key = tried;
+  }
+  return key;
 }
 
 /// The id of the `rank`-th token (from 1) whose key is `key`.
 template <class T>
 SLM_DEVICE int find_equal(const Rows& p, const Row& row, Board* board, u32* counts, u32 key,
-                          u32 rank) {
+                          u32 rank) {  // overwrites the records of the chunks with counts
   sync_block();
   for (int c = static_cast<int>(thread_id()); c < p.chunks; c += warp_count() * 32) counts[c] = 0;
   sync_block();
-  visit_chunks<T>(p, row, [&](int chunk, const Dense<T>& d) {
+  visit_chunks<T>(p, row, nullptr, 0, [&](int chunk, const Dense<T>& d) {
     u32 equal = 0;
 #pragma unroll
     for (int i = 0; i < Dense<T>::kCount; ++i)
@@ -175,7 +213,7 @@ SLM_DEVICE void filter_rows(const FilterParams& p) {
   for (int c = static_cast<int>(thread_id()); c < p.rows.chunks; c += warp_count() * 32)
     slots[c] = {-infinity(), 0.0f};
   sync_block();
-  visit_chunks<T>(p.rows, row, [&](int chunk, Dense<T>& d) {
+  visit_chunks<T>(p.rows, row, nullptr, 0, [&](int chunk, Dense<T>& d) {
     const Stat stat = chunk_stat(d, heat.scale);
     if (lane_id() == 0) slots[chunk] = stat;
   });
@@ -192,9 +230,9 @@ SLM_DEVICE void filter_rows(const FilterParams& p) {
   double total = 0.0;
   if (top > -infinity() && !heat.greedy && (by_count || by_mass)) {
     if (by_count) {
-      const Found f = search<T>(p.rows, row, board, top, heat.scale, [&](const Count& c, u64) {
-        return c.tokens >= static_cast<u32>(k);
-      });
+      const Found f = search<T>(p.rows, row, slots, board, top, heat.scale,
+                                reached_by<T>(p.rows, slots, static_cast<u32>(k)),
+                                [&](const Count& c) { return c.tokens >= static_cast<u32>(k); });
       key = f.key;
       keep = f.key ? static_cast<u32>(k) - f.above.tokens : ~0u;
       // What stays of the equal ones weighs as much as any of them.
@@ -206,13 +244,12 @@ SLM_DEVICE void filter_rows(const FilterParams& p) {
       if (!key) {
         Count all[kPivots];
         const u64 none[kPivots] = {0, 0, 0};
-        count_above<T>(p.rows, row, board, none, top, heat.scale, all);
+        count_above<T>(p.rows, row, slots, board, none, top, heat.scale, all);
         total = all[0].mass;
       }
       const double wanted = static_cast<double>(share) * total;
-      const Found f = search<T>(p.rows, row, board, top, heat.scale, [&](const Count& c, u64 from) {
-        return from <= key || c.mass >= wanted;
-      });
+      const Found f = search<T>(p.rows, row, slots, board, top, heat.scale, key,
+                                [&](const Count& c) { return c.mass >= wanted; });
       const u32 equal = f.with.tokens - f.above.tokens;
       const double each = equal ? (f.with.mass - f.above.mass) / equal : 0.0;
       u32 stay = 1;

@@ -1,7 +1,7 @@
 // How the warps that share a row bring their chunk statistics together, for the warp that goes on.
 //
-// Every chunk's record has its own slot, so nothing is added up in the order of arrival: there is no
-// float atomic, and the result can't depend on which block came first.
+// Every chunk's record has its own slot, so nothing is added up in the order of arrival: there is
+// no float atomic, and the result can't depend on which block came first.
 #pragma once
 #include "rows.cuh"
 
@@ -63,8 +63,7 @@ SLM_DEVICE void await_slots(const Rows& p) {
 
 /// A warp leaves a record, which all its lanes have.
 template <Audience kTo, class Record>
-SLM_DEVICE void put_record(const Rows& p, Record* slots, int slot,
-                           const Record& record) {
+SLM_DEVICE void put_record(const Rows& p, Record* slots, int slot, const Record& record) {
   if (p.gather == kGatherCluster) {
     const int reach = kTo == kEveryone ? 1 << p.split_bits : 1;
     if (lane_id() >= reach) return;

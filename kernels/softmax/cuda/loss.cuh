@@ -7,9 +7,9 @@
 // blocks of a row meet, and writing begins after.
 #pragma once
 #include "output.cuh"
+#include "softmax.cuh"
 #include "totals.cuh"
 #include "walk.cuh"
-#include "softmax.cuh"
 
 namespace slm {
 
@@ -132,13 +132,14 @@ SLM_DEVICE void loss_rows(const LossParams& p) {
   const bool possible = x > -infinity() && (legal.top < infinity() || x == infinity());
   const bool illegal = !ignored && !possible;
   const bool idle = ignored || weight == 0.0f;
+  const float mass = log_mass(legal, all);
+  const float shift = log1pf(static_cast<float>(legal.sum - 1.0));
+  float loss = shift + (legal.top == infinity() ? 0.0f : legal.top - x);
+  if (p.legality != 0.0f) loss -= p.legality * mass;
+  if (illegal) loss = infinity();
+  loss = idle ? 0.0f : weight * loss;
   if (share.rank == 0 && warp_id() == 0 && lane_id() == 0) {
-    const float mass = log_mass(legal, all);
-    const float shift = log1pf(static_cast<float>(legal.sum - 1.0));
-    float loss = shift + (legal.top == infinity() ? 0.0f : legal.top - x);
-    if (p.legality != 0.0f) loss -= p.legality * mass;
-    if (illegal) loss = infinity();
-    p.loss[share.row] = idle ? 0.0f : weight * loss;
+    p.loss[share.row] = loss;
     p.legal_mass[share.row] = mass;
     u32 status = (legal.nan ? kNan : 0u) | (illegal ? kIllegal : 0u);
     if (legal.top == -infinity()) status |= kEmpty;
@@ -147,7 +148,7 @@ SLM_DEVICE void loss_rows(const LossParams& p) {
   }
   if (!p.grad) return;
   const Output o = make_output<T>(p.grad, share.row, p.grad_stride, p.rows.padded);
-  if (idle || illegal) {
+  if (idle || illegal || loss == infinity()) {  // there is nothing to follow
     fill_row<T>(o, share, [](int) { return 0.0f; });
     return;
   }

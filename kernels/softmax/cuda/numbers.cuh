@@ -38,8 +38,8 @@ struct Packed16 {
   }
   SLM_DEVICE void set(Pack& p, int i, float x) {
     const u32 half = Half::narrow(x);
-    p.word[i >> 1] = i & 1 ? (p.word[i >> 1] & 0xffffu) | half << 16
-                           : (p.word[i >> 1] & 0xffff0000u) | half;
+    p.word[i >> 1] =
+        i & 1 ? (p.word[i >> 1] & 0xffffu) | half << 16 : (p.word[i >> 1] & 0xffff0000u) | half;
   }
   SLM_DEVICE void mask(Pack& p, u32 bits) {
 #pragma unroll

@@ -45,8 +45,8 @@ SLM_DEVICE void load_words(Words32<T>& t, const Row& r, int chunk) {
   }
 }
 
-/// The first token of a chunk whose running sum of weights exceeds spot.rest. `held` is 128 bytes of
-/// shared memory. drop(words, infinite) makes -inf of what else can't be picked.
+/// The first token of a chunk whose running sum of weights exceeds spot.rest. `held` is 128 bytes
+/// of shared memory. drop(words, infinite) makes -inf of what else can't be picked.
 template <class T, class Drop>
 SLM_DEVICE Pick pick_in_chunk(const Row& r, const Spot& spot, float scale, unsigned char* held,
                               Drop drop) {

@@ -1,4 +1,5 @@
-// The few things a kernel needs from the machine: ids, warp exchange, barriers, 16-byte loads, exp2.
+// The few things a kernel needs from the machine: ids, warp exchange, barriers, 16-byte loads,
+// exp2.
 //
 // No header is included, neither torch's nor CUDA's, so that nvcc and NVRTC compile the same text
 // without include paths. With SLM_HOST_EMULATION the same names come from host/emulator.h, where
@@ -62,7 +63,7 @@ SLM_DEVICE void fence_device() { __threadfence(); }
 SLM_DEVICE u32 ticket(u32* counter, u32 last) { return atomicInc(counter, last); }
 SLM_DEVICE int count_bits(u32 x) { return __popc(x); }
 SLM_DEVICE int first_bit(u32 x) { return __ffs(static_cast<int>(x)) - 1; }  // -1: none
-SLM_DEVICE int last_bit(u32 x) { return 31 - __clz(static_cast<int>(x)); }   // -1: none
+SLM_DEVICE int last_bit(u32 x) { return 31 - __clz(static_cast<int>(x)); }  // -1: none
 SLM_DEVICE u32 high_product(u32 a, u32 b) { return __umulhi(a, b); }
 SLM_DEVICE float bits_float(u32 x) { return __uint_as_float(x); }
 SLM_DEVICE u32 float_bits(float x) { return __float_as_uint(x); }
@@ -72,7 +73,8 @@ SLM_DEVICE unsigned char* shared_memory() {
   return bytes;
 }
 
-/// 2^x. Absolute error of the exponent's rounding apart: relative error below 2^-22; 0 below 2^-126.
+/// 2^x. Absolute error of the exponent's rounding apart: relative error below 2^-22; 0 below
+/// 2^-126.
 SLM_DEVICE float exp2_fast(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
@@ -85,12 +87,13 @@ SLM_DEVICE float reciprocal_fast(float x) {
   return y;
 }
 
-/// Logits: not kept in L1. Not "read-only data" for the machine, since a gradient may take their place.
+/// Logits: not kept in L1. Not "read-only data" for the machine, since a gradient may take their
+/// place.
 SLM_DEVICE Pack load_pack16(const void* at) {
   Pack p;
   asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-      : "=r"(p.word[0]), "=r"(p.word[1]), "=r"(p.word[2]), "=r"(p.word[3])
-      : "l"(at));
+               : "=r"(p.word[0]), "=r"(p.word[1]), "=r"(p.word[2]), "=r"(p.word[3])
+               : "l"(at));
   return p;
 }
 /// The same where `wanted` is not 0, else `p` stays: a predicated load, no branch.
@@ -160,8 +163,8 @@ SLM_DEVICE u16 float_bfloat(float x) {
   return y;
 }
 
-// An inbox: 8-byte records that the blocks of a cluster send to each other's shared memory, where one
-// barrier counts the bytes that came. Nobody fences or waits but the reader.
+// An inbox: 8-byte records that the blocks of a cluster send to each other's shared memory, where
+// one barrier counts the bytes that came. Nobody fences or waits but the reader.
 #if __CUDA_ARCH__ >= 900
 SLM_DEVICE u32 shared_address(const void* at) {
   return static_cast<u32>(__cvta_generic_to_shared(at));
@@ -170,10 +173,10 @@ SLM_DEVICE u32 shared_address(const void* at) {
 SLM_DEVICE void open_inbox(u64* barrier, u32 bytes) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(shared_address(barrier)) : "memory");
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(
-                   shared_address(barrier)),
-               "r"(bytes)
-               : "memory");
+  asm volatile(
+      "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)),
+      "r"(bytes)
+      : "memory");
 }
 SLM_DEVICE void cluster_arrive() {
   asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");

@@ -20,9 +20,9 @@ struct SampleParams {
   float* lse;
   float* legal_mass;
   u8* status;
-  void* scratch;  // records, for kGatherTicket
-  u32* tickets;   // (batch,), zero
-  const Cut* cuts;     // (batch,), what the filters leave; null: no filter
+  void* scratch;    // records, for kGatherTicket
+  u32* tickets;     // (batch,), zero
+  const Cut* cuts;  // (batch,), what the filters leave; null: no filter
   i64 seed, position;
   i32 gumbel;
 };
@@ -90,10 +90,9 @@ SLM_DEVICE void sample_rows(const SampleParams& p) {
     put_sample(p, share.row, {-1, 0.0f}, -infinity(), -infinity(), kEmpty | flags);
     return;
   }
-  const Pick pick = heat.greedy
-                        ? find_in_chunk<T>(row, first_chunk(slots, total), total.top)
-                        : pick_in_chunk<T>(row, find_chunk(slots, total, front()->u), heat.scale,
-                                           front()->held, [](auto&, bool) {});
+  const Pick pick = heat.greedy ? find_in_chunk<T>(row, first_chunk(slots, total), total.top)
+                                : pick_in_chunk<T>(row, find_chunk(slots, total, front()->u),
+                                                   heat.scale, front()->held, [](auto&, bool) {});
   finish_sample(p, share.row, pick, total, heat, flags);
 }
 

@@ -1,7 +1,7 @@
 // Sampling with all options: Gumbel noise, filters, and the legal mass, in the same launch.
 //
-// The log-probability and the log-sum-exp are those before filters. Legal mass is taken at temperature
-// 1 and makes the kernel read the whole row.
+// The log-probability and the log-sum-exp are those before filters. Legal mass is taken at
+// temperature 1 and makes the kernel read the whole row.
 #pragma once
 #include "cut.cuh"
 #include "sample.cuh"
@@ -100,8 +100,7 @@ SLM_DEVICE Full full_stat(Dense<T>& d, int chunk, u32 word, const Heat& heat, co
       const float w = exp2_fast((x - top) * heat.scale);
       if (!(w > 0.0f) || (cut && !survives(*cut, real, token, heat.scale))) continue;
       kept += w;
-      if (draw.gumbel)
-        best = better(best, Best{x * heat.inverse + gumbel(noise.w[i & 3]), token});
+      if (draw.gumbel) best = better(best, Best{x * heat.inverse + gumbel(noise.w[i & 3]), token});
     }
   }
   f.kept = warp_sum(kept);

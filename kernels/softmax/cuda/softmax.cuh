@@ -1,5 +1,5 @@
-// Masked softmax and log-softmax: statistics by chunk, brought together, then each chunk is read once
-// more (from L2, mostly) and its probabilities are written.
+// Masked softmax and log-softmax: statistics by chunk, brought together, then each chunk is read
+// once more (from L2, mostly) and its probabilities are written.
 #pragma once
 #include "output.cuh"
 #include "pick.cuh"
@@ -111,9 +111,7 @@ SLM_DEVICE void softmax_stats(const SoftmaxParams& p) {
       [&](int chunk, auto& values) {
         put_record<kEveryone>(p.rows, slots, chunk, chunk_stat(values, scale));
       },
-      [&](int chunk) {
-        put_record<kEveryone>(p.rows, slots, chunk, Stat{-infinity(), 0.0f});
-      });
+      [&](int chunk) { put_record<kEveryone>(p.rows, slots, chunk, Stat{-infinity(), 0.0f}); });
 }
 
 template <class T, class Out>

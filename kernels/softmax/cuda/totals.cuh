@@ -1,5 +1,6 @@
-// The chunk records of a row, brought together by one warp: the largest logit, the sum of weights, and
-// the chunk in which a running sum passes a target. Sums over chunks are in double, in id order.
+// The chunk records of a row, brought together by one warp: the largest logit, the sum of weights,
+// and the chunk in which a running sum passes a target. Sums over chunks are in double, in id
+// order.
 //
 // This is the tail that every row waits for while one warp works alone, so a lane holds its records
 // in registers, and its steps do not wait for each other where they need not.
@@ -8,7 +9,8 @@
 
 namespace slm {
 
-constexpr int kHeld = 8;  // records a lane holds: rows of 262144 tokens; longer ones read them again
+constexpr int kHeld =
+    8;  // records a lane holds: rows of 262144 tokens; longer ones read them again
 
 struct Total {
   float top;
@@ -52,8 +54,7 @@ SLM_DEVICE Total add_up(const Records& slots, int chunks, float scale) {
   double sum = 0.0;
 #pragma unroll
   for (int i = 0; i < kHeld; ++i) sum += chunk_mass(t.held[i], t.top, scale);
-  for (int i = kHeld; i < t.count; ++i)
-    sum += chunk_mass(slots[t.first + i].stat(), t.top, scale);
+  for (int i = kHeld; i < t.count; ++i) sum += chunk_mass(slots[t.first + i].stat(), t.top, scale);
   const double through = warp_prefix(sum);
   t.below = shfl_up(through, 1);
   if (lane_id() == 0) t.below = 0.0;
@@ -61,7 +62,8 @@ SLM_DEVICE Total add_up(const Records& slots, int chunks, float scale) {
   return t;
 }
 
-/// The first lane where `yes` holds; if none, the last where `maybe` does: rounding ran past the end.
+/// The first lane where `yes` holds; if none, the last where `maybe` does: rounding ran past the
+/// end.
 SLM_DEVICE int choose_lane(bool yes, bool maybe) {
   const u32 hits = ballot(yes && maybe), able = ballot(maybe);
   return hits ? first_bit(hits) : last_bit(able);

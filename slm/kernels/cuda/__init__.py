@@ -15,5 +15,5 @@ __all__ = ["apply_bitmask", "available", "cross_entropy", "sample", "softmax"]
 
 
 def available() -> str | None:
-    """None if the kernels can be used, else the reason why not. Cost: the first call looks, once."""
+    """None if the kernels can be used, else why not. Cost: the first call looks, once."""
     return runtime.why_unavailable()

@@ -1,4 +1,4 @@
-"""Where the kernels' machine code comes from: the wheel's fat binary, else NVRTC, with a disk cache.
+"""Where the kernels' machine code comes from: the wheel's fat binary, else NVRTC and a disk cache.
 
 The fat binary carries the digest of its sources in its name, so one that was built from other
 sources is never taken. What NVRTC compiles is kept in the user's cache folder, named by digest,
@@ -27,10 +27,10 @@ class CompileError(RuntimeError):
 
 
 def _folders() -> list[Path]:
-    """Places that may hold sources or binaries: a source tree, the package, where CMake put them."""
+    """Places that may have sources or binaries: a source tree, the package, CMake's folder."""
     here = Path(__file__).resolve()
     found = [here.parents[3] / "kernels" / "softmax" / "cuda", here.parent / "source"]
-    native = importlib.util.find_spec("slm._native") if "slm" in sys.modules else None
+    native = importlib.util.find_spec("slm._native")  # an editable install puts both there
     if native is not None and native.origin:
         found.append(Path(native.origin).resolve().parent / "kernels" / "cuda" / "source")
     return found
@@ -106,8 +106,24 @@ def nvrtc_version() -> tuple[int, int]:
     return major.value, minor.value
 
 
-def compile_source(architecture: int) -> bytes:
-    """Compiles the sources with NVRTC for one architecture (90: sm_90); machine code, a cubin.
+# Which SLM_PART of the sources has a kernel, by the beginning of its name; the longest one counts.
+PARTS = {
+    "slm_sample_full_": 2,
+    "slm_filter_": 2,
+    "slm_sample_": 1,
+    "slm_softmax_": 3,
+    "slm_loss_": 4,
+    "slm_bitmask_": 5,
+}
+
+
+def part_of(kernel: str) -> int:
+    """The part of the sources that has a kernel."""
+    return next(part for name, part in PARTS.items() if kernel.startswith(name))
+
+
+def compile_source(architecture: int, part: int) -> bytes:
+    """Compiles a part of the sources with NVRTC for one architecture (90: sm_90); a cubin.
 
     Cost: seconds.
 
@@ -115,7 +131,7 @@ def compile_source(architecture: int) -> bytes:
         CompileError: no NVRTC, or its log.
     """
     files = dict(sources())
-    return compile_program(files.pop(MAIN), files, architecture)
+    return compile_program(f"#define SLM_PART {part}\n{files.pop(MAIN)}", files, architecture)
 
 
 def compile_program(source: str, headers: dict[str, str], architecture: int) -> bytes:
@@ -156,8 +172,10 @@ def _log(lib: Any, program: ctypes.c_void_p) -> str:
 
 
 def cache_folder() -> Path | None:
-    """Where compiled kernels are kept, None: nowhere. As for token tables: ``SLM_CACHE_DIR``, where
-    an empty value means nowhere, else `slm` in the user's cache folder.
+    """Where compiled kernels are kept; None: nowhere.
+
+    As for token tables: ``SLM_CACHE_DIR``, where an empty value means nowhere, else `slm` in the
+    user's cache folder.
     """
     named = os.environ.get("SLM_CACHE_DIR")
     if named is not None:
@@ -170,21 +188,21 @@ def cache_folder() -> Path | None:
     return root / "slm" / "cuda"
 
 
-def compiled(architecture: int) -> bytes:
+def compiled(architecture: int, part: int) -> bytes:
     """`compile_source`, from the disk cache if it was compiled before.
 
     A file is written under another name and moved, so a reader never sees half of one.
     """
     folder = cache_folder()
     if folder is None:
-        return compile_source(architecture)
+        return compile_source(architecture, part)
     version = "{}.{}".format(*nvrtc_version())
-    path = folder / f"kernels-{digest()}-sm_{architecture}-{version}.cubin"
+    path = folder / f"kernels-{digest()}-{part}-sm_{architecture}-{version}.cubin"
     try:
         return path.read_bytes()
     except OSError:
         pass
-    code = compile_source(architecture)
+    code = compile_source(architecture, part)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent)

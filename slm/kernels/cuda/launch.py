@@ -29,7 +29,7 @@ def pointer(tensor: Any) -> int | None:
 
 
 def per_row(value: Any, off: float = 0) -> tuple[int | None, Any]:
-    """A parameter as (pointer, number): a tensor of (batch,) gives its address, None gives ``off``."""
+    """A parameter as (pointer, number): a tensor gives its address, None gives ``off``."""
     if value is None:
         return None, off
     if hasattr(value, "data_ptr"):
@@ -54,7 +54,7 @@ def fill_rows(rows: Rows, logits: Any, bitmask: Any, mask_index: Any, limit: int
 def start(
     on: Device, name: str, params: Any, batch: int, how: Plan, records: int, stream: int
 ) -> None:
-    """Launches `name` for `batch` rows as `how` says; `records`: bytes that a row's records take."""
+    """Launches `name` for `batch` rows as `how` says; `records`: bytes of a row's records."""
     rows = params if isinstance(params, Rows) else params.rows
     rows.split_bits, rows.gather = how.split_bits, how.gather
     on.kernel(name).launch(

@@ -1,4 +1,4 @@
-"""Whole rows of results on a CUDA device: softmax, cross-entropy with its gradient, the bare mask."""
+"""Whole rows of results on a CUDA device: softmax, cross-entropy with gradient, the mask alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stays between launches on a device: the loaded module, and scratch memory for each stream."""
+"""What stays between launches on a device: loaded modules, and scratch memory for each stream."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ class Device:
     def __init__(self, index: int) -> None:
         import torch
 
+        self._torch: Any = torch
         facts = torch.cuda.get_device_properties(index)
         self.index = index
         self.processors: int = facts.multi_processor_count
@@ -25,7 +26,9 @@ class Device:
         with torch.cuda.device(index):
             torch.zeros(1, device=f"cuda:{index}")  # makes the device's context current
             self.context = driver.current_context()
-            self.module, self.origin = self._load()
+            self._whole = self._prebuilt()
+            self._parts: dict[int, Module] = {}
+            self._kernels: dict[str, Kernel] = {}
             self._scratch: dict[tuple[int, str], Any] = {}
             self._counters: Any = None
             self._counted = 0
@@ -33,24 +36,41 @@ class Device:
                 self._counters = torch.zeros(1 << 18, dtype=torch.int32, device=f"cuda:{index}")
                 torch.cuda.synchronize(index)
 
-    def _load(self) -> tuple[Module, str]:
-        prebuilt = binary.fat_binary()
-        if prebuilt is not None:
-            try:
-                return Module(prebuilt, self.context), "fat binary"
-            except DriverError:
-                pass  # made for newer drivers or other chips: NVRTC makes what fits
-        return Module(binary.compiled(self.architecture), self.context), "NVRTC"
+    def _prebuilt(self) -> Module | None:
+        image = binary.fat_binary()
+        if image is None:
+            return None
+        try:
+            return Module(image, self.context)
+        except DriverError:
+            return None  # made for newer drivers or other chips: NVRTC makes what fits
+
+    @property
+    def origin(self) -> str:
+        """Where the kernels come from."""
+        return "NVRTC, part by part" if self._whole is None else "the fat binary"
 
     def kernel(self, name: str) -> Kernel:
-        """A kernel by name."""
-        return self.module.kernel(name)
+        """A kernel by name; without a fat binary the first of its part costs a compilation."""
+        kernel = self._kernels.get(name)
+        if kernel is None:
+            module = self._whole
+            if module is None:
+                part = binary.part_of(name)
+                module = self._parts.get(part)
+                if module is None:
+                    code = binary.compiled(self.architecture, part)
+                    with self._torch.cuda.device(self.index):
+                        module = self._parts[part] = Module(code, self.context)
+            kernel = self._kernels[name] = module.kernel(name)
+        return kernel
 
     def stream(self) -> int:
         """The handle of torch's current stream on this device."""
         import torch
 
-        return int(torch.cuda.current_stream(self.index).cuda_stream)
+        raw: int = torch._C._cuda_getCurrentRawStream(self.index)  # as Triton and inductor do
+        return raw
 
     def scratch(self, stream: int, batch: int, record_bytes: int) -> Any:
         """Memory for a launch with tickets that no launch beside it uses: (records, counters).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from slm.kernels.cuda import runtime
-from slm.kernels.cuda.launch import CHUNK, fill_rows, kind, per_row, start
+from slm.kernels.cuda.launch import fill_rows, kind, per_row, start
 from slm.kernels.cuda.params import GATHER_BLOCK, GATHER_TICKET, FilterParams, SampleParams
 from slm.kernels.cuda.plan import Plan, plan
 
@@ -41,30 +41,24 @@ def sample(
 
     batch = logits.shape[0]
     on = runtime.device(logits.device.index)
-    # One allocation: tokens, then the float results, then the status bytes.
-    columns = 3 if legal_mass else 2
-    memory = torch.empty(
-        batch * (9 + 4 * columns) if batch else 0, dtype=torch.uint8, device=logits.device
-    )
-    token = memory[: 8 * batch].view(torch.int64)
-    numbers = memory[8 * batch : (8 + 4 * columns) * batch].view(torch.float32).view(columns, -1)
-    status = memory[(8 + 4 * columns) * batch :]
-    mass = numbers[2] if legal_mass else None
+    token = torch.empty(batch, dtype=torch.int64, device=logits.device)
+    numbers = torch.empty(3 if legal_mass else 2, batch, device=logits.device, dtype=torch.float32)
+    status = torch.empty(batch, dtype=torch.uint8, device=logits.device)
+    logprob, lse, *rest = numbers.unbind()
+    mass = rest[0] if rest else None
     if not batch:
-        return token, numbers[0], numbers[1], mass, status
+        return token, logprob, lse, mass, status
     params = SampleParams()
     rows = params.rows
     fill_rows(rows, logits, bitmask, mask_index, limit)
     rows.temperatures, rows.temperature = per_row(temperature)
     params.seeds, params.seed = per_row(seed)
     params.positions, params.position = per_row(position)
-    base = memory.data_ptr()
-    params.token = base
-    params.logprob = base + 8 * batch
-    params.lse = base + 12 * batch
-    params.status = base + (8 + 4 * columns) * batch
+    params.token, params.status = token.data_ptr(), status.data_ptr()
+    base = numbers.data_ptr()
+    params.logprob, params.lse = base, base + 4 * batch
     if legal_mass:
-        params.legal_mass = base + 16 * batch
+        params.legal_mass = base + 8 * batch
     params.gumbel = rng == "gumbel"
     filtered = top_k is not None or top_p is not None or min_p is not None
     full = filtered or legal_mass or rng == "gumbel"
@@ -80,7 +74,7 @@ def sample(
     name = f"slm_sample_full_{name}" if full else f"slm_sample_{name}"
     start(on, name, params, batch, how, rows.chunks * record, stream)
     del cuts  # kept until the launch that reads it is queued
-    return token, numbers[0], numbers[1], mass, status
+    return token, logprob, lse, mass, status
 
 
 def _cut(
@@ -100,6 +94,3 @@ def _cut(
     records = 8 * (where.chunks + 1) + _BOARD_BYTES
     start(on, f"slm_filter_{name}", asked, batch, _FILTER_PLAN, records, stream)
     return cuts
-
-
-assert CHUNK == 1024

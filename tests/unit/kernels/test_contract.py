@@ -333,7 +333,8 @@ def test_half_precision(way: Way, kind: str) -> None:
     plain = way.call(masked_sample, exact, mask, temperature=0.8, legal_mass=True, seed=3)
     assert np.array_equal(got.token, plain.token)
     for one, other in zip(got[1:4], plain[1:4], strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-6)
+        # Sums near 1 in another order differ by a float32's last digit.
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=2.5e-7)
     target = np.array([row.legal[0] for row in rows_of(exact, None, 1200)], np.int64) + 5
     loss = way.call(masked_cross_entropy, logits, target, reduction="none")
     np.testing.assert_allclose(loss, [-r.logprob(5) for r in rows_of(exact, None, 1200)], rtol=3e-6)

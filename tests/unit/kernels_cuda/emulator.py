@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import hashlib
 import os
 import shutil
 import subprocess
@@ -32,7 +33,9 @@ def library() -> Any:
     if compiler is None:
         pytest.skip("no C++ compiler")
     source = SOURCES / "host" / "emulate.cc"
-    name = f"slm-emulator-{os.getuid()}-{binary.digest()}-{int(source.stat().st_mtime)}.so"
+    host = b"".join(path.read_bytes() for path in sorted(source.parent.iterdir()))
+    key = hashlib.sha256(binary.digest().encode() + host).hexdigest()[:16]
+    name = f"slm-emulator-{os.getuid()}-{key}.so"
     path = Path(tempfile.gettempdir()) / name
     if not path.exists():
         handle, made = tempfile.mkstemp(suffix=".so")
@@ -47,9 +50,7 @@ def library() -> Any:
     return lib
 
 
-def launch(
-    name: str, params: Any, batch: int, plan: Plan, record: int, order: int = 0
-) -> None:
+def launch(name: str, params: Any, batch: int, plan: Plan, record: int, order: int = 0) -> None:
     """A launch as slm.kernels.cuda.launch makes it."""
     rows = params.rows
     rows.split_bits, rows.gather = plan.split_bits, plan.gather

@@ -76,7 +76,7 @@ class Chip:
 @pytest.mark.parametrize("chip", [Chip(132, 16), Chip(108, 1), Chip(2, 8)], ids=str)
 @pytest.mark.parametrize("most", [16, 32])
 def test_plans_can_be_launched(batch: int, chunks: int, chip: Chip, most: int) -> None:
-    """Any size gets a launch within the device's limits; one wave of blocks where rows are split."""
+    """Any size gets a launch within the device's limits; one wave of blocks for split rows."""
     how = plan(batch, chunks, chip, 8, most)
     assert 1 <= how.warps <= most
     assert how.splits == 1 or batch * how.splits <= chip.processors

@@ -110,7 +110,9 @@ def check(out: dict[str, np.ndarray], worth: np.ndarray, mask: Any, index: Any, 
         position = int(np.broadcast_to(how.get("position", 0), len(worth))[i])
         u = reference.uniform(seed, position) if t > 0 else None
         got = [out[n][i].item() for n in ("token", "logprob", "lse", "status")]
-        assert reference.judge(row, *got, u=u) is None, f"row {i}: {reference.judge(row, *got, u=u)}"
+        assert reference.judge(row, *got, u=u) is None, (
+            f"row {i}: {reference.judge(row, *got, u=u)}"
+        )
 
 
 @pytest.mark.parametrize("dtype", emulator.DTYPES)
@@ -135,7 +137,9 @@ def test_sample_agrees_with_float64(dtype: str, plan: Plan) -> None:
 
 
 @pytest.mark.parametrize("dtype", emulator.DTYPES)
-@pytest.mark.parametrize(("padded", "shift", "stride"), [(1025, 0, 1025), (1100, 3, 1103), (5, 1, 7)])
+@pytest.mark.parametrize(
+    ("padded", "shift", "stride"), [(1025, 0, 1025), (1100, 3, 1103), (5, 1, 7)]
+)
 def test_rows_need_no_alignment(dtype: str, padded: int, shift: int, stride: int) -> None:
     """Rows at any address and stride give what float64 says, and the bits of aligned rows."""
     rng = np.random.default_rng(4)
@@ -155,7 +159,7 @@ def test_rows_need_no_alignment(dtype: str, padded: int, shift: int, stride: int
 
 @pytest.mark.parametrize("dtype", emulator.DTYPES)
 def test_nan_and_infinity(dtype: str) -> None:
-    """NaN is -inf, +inf wins and is shared evenly; illegal ones count for nothing; status says so."""
+    """NaN is -inf, +inf wins, several share evenly; illegal ones don't count; status says so."""
     rng = np.random.default_rng(5)
     values = rng.normal(0, 2, (9, 1200))
     values[0, 40] = values[1, 900] = np.nan

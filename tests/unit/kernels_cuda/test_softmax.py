@@ -41,7 +41,12 @@ def close(got: torch.Tensor, want: np.ndarray, dtype: torch.dtype, log: bool) ->
 
 
 def expected(
-    logits: torch.Tensor, table: torch.Tensor, index: torch.Tensor, heat: torch.Tensor, limit: int, log: bool
+    logits: torch.Tensor,
+    table: torch.Tensor,
+    index: torch.Tensor,
+    heat: torch.Tensor,
+    limit: int,
+    log: bool,
 ) -> np.ndarray:
     """What every element must be, float64."""
     want = np.zeros(logits.shape)

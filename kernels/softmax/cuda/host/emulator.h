@@ -91,7 +91,8 @@ inline const u64* exchange(u64 value, const char* call) {
   const int side = round & 1;
   if (warp.arrived == 0) warp.call[side] = call;
   if (std::strcmp(warp.call[side], call) != 0)
-    throw std::runtime_error(std::string("lanes of a warp diverge: ") + warp.call[side] + " and " + call);
+    throw std::runtime_error(std::string("lanes of a warp diverge: ") + warp.call[side] + " and " +
+                             call);
   warp.slot[side][machine.now->thread % 32] = value;
   machine.progress = true;
   if (++warp.arrived == 32) {
@@ -257,7 +258,8 @@ SLM_DEVICE float exp2_fast(float x) {
 }
 SLM_DEVICE float reciprocal_fast(float x) { return 1.0f / x; }
 SLM_DEVICE Pack load_pack16(const void* at) {
-  if (reinterpret_cast<u64>(at) % 16 != 0) throw std::runtime_error("a 16-byte load is not aligned");
+  if (reinterpret_cast<u64>(at) % 16 != 0)
+    throw std::runtime_error("a 16-byte load is not aligned");
   Pack p;
   std::memcpy(&p, at, 16);
   return p;
@@ -266,7 +268,8 @@ SLM_DEVICE void load_pack16_if(Pack& p, const void* at, u32 wanted) {
   if (wanted) p = load_pack16(at);
 }
 SLM_DEVICE void store_pack16(void* at, const Pack& p) {
-  if (reinterpret_cast<u64>(at) % 16 != 0) throw std::runtime_error("a 16-byte store is not aligned");
+  if (reinterpret_cast<u64>(at) % 16 != 0)
+    throw std::runtime_error("a 16-byte store is not aligned");
   std::memcpy(at, &p, 16);
 }
 SLM_DEVICE u32 load_u32(const void* at) {
@@ -289,8 +292,9 @@ SLM_DEVICE u32 spread_high(u32 x) { return spread(x, 2); }
 SLM_DEVICE float half_float(u16 x) {
   const u32 sign = static_cast<u32>(x & 0x8000u) << 16, exponent = x >> 10 & 31u, rest = x & 1023u;
   if (exponent == 31) return bits_float(sign | 0x7f800000u | rest << 13);
-  const float size = exponent ? std::ldexp(static_cast<float>(1024u + rest), static_cast<int>(exponent) - 25)
-                              : std::ldexp(static_cast<float>(rest), -24);
+  const float size =
+      exponent ? std::ldexp(static_cast<float>(1024u + rest), static_cast<int>(exponent) - 25)
+               : std::ldexp(static_cast<float>(rest), -24);
   return sign ? -size : size;
 }
 SLM_DEVICE u16 float_half(float x) {
@@ -298,7 +302,8 @@ SLM_DEVICE u16 float_half(float x) {
   const float size = std::fabs(x);
   if (std::isnan(x)) return 0x7fff;
   if (size >= 65520.0f) return sign | 0x7c00;
-  if (size < 0x1p-14f) return static_cast<u16>(sign | static_cast<u16>(std::nearbyint(size * 0x1p24f)));
+  if (size < 0x1p-14f)
+    return static_cast<u16>(sign | static_cast<u16>(std::nearbyint(size * 0x1p24f)));
   const u32 bits = float_bits(size);
   const u32 rounded = ((bits + 0xfffu + (bits >> 13 & 1u)) >> 13) - (112u << 10);
   return static_cast<u16>(sign | rounded);
@@ -315,7 +320,8 @@ SLM_DEVICE u32 max_bf16x2(u32 a, u32 b) {
 }
 SLM_DEVICE u32 max_f16x2(u32 a, u32 b) {
   const float low = std::fmax(half_float(static_cast<u16>(a)), half_float(static_cast<u16>(b)));
-  const float high = std::fmax(half_float(static_cast<u16>(a >> 16)), half_float(static_cast<u16>(b >> 16)));
+  const float high =
+      std::fmax(half_float(static_cast<u16>(a >> 16)), half_float(static_cast<u16>(b >> 16)));
   return float_half(low) | static_cast<u32>(float_half(high)) << 16;
 }
 

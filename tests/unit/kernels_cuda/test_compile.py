@@ -1,0 +1,51 @@
+"""The kernels are compiled where a compiler is: by nvcc, whose report is read, and by NVRTC."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from slm.kernels.cuda import binary
+from tools import build_cuda
+
+
+def test_digests_agree() -> None:
+    """The build and the loader name the sources alike, so a fresh fat binary is found."""
+    assert build_cuda.digest() == binary.digest()
+
+
+def test_report_is_understood() -> None:
+    """Registers, stack and spills are read from the compiler's report, by architecture."""
+    report = (
+        "ptxas info    : Compiling entry function 'a' for 'sm_90'\n"
+        "    8 bytes stack frame, 4 bytes spill stores, 4 bytes spill loads\n"
+        "ptxas info    : Used 64 registers, used 1 barriers\n"
+        "ptxas info    : Compiling entry function 'b' for 'sm_80'\n"
+        "    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n"
+        "ptxas info    : Used 30 registers, used 1 barriers\n"
+    )
+    assert build_cuda.resources(build_cuda.section(report, 90)) == {"a": (64, 8, 4)}
+    assert build_cuda.resources(build_cuda.section(report, 80)) == {"b": (30, 0, 0)}
+
+
+@pytest.mark.parametrize(("part", "kernels"), [(1, 3), (3, 5), (5, 3)])
+def test_nvcc_needs_no_memory_for_registers(tmp_path: Path, part: int, kernels: int) -> None:
+    """Kernels compile for sm_90 without spills or stack frames (a wheel's build checks all)."""
+    nvcc = shutil.which("nvcc")
+    if nvcc is None:
+        pytest.skip("nvcc is not here")
+    report = build_cuda.compile_all(nvcc, tmp_path / "kernels.fatbin", [90], part)
+    found = build_cuda.resources(build_cuda.section(report, 90))
+    assert len(found) == kernels
+    assert {name: facts for name, facts in found.items() if facts[1] or facts[2]} == {}
+
+
+def test_nvrtc_compiles_without_include_paths() -> None:
+    """The very same sources go through NVRTC, which a machine without the toolkit has."""
+    try:
+        binary.nvrtc()
+    except binary.CompileError as error:
+        pytest.skip(str(error))
+    assert len(binary.compile_source(90, 1)) > 10_000
