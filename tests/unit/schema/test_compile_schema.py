@@ -318,6 +318,15 @@ RELAXED: list[tuple[Any, str, list[str]]] = [
         ["[]", "[1]", "[1,2]", "[1,1]", "1"],
     ),
     (
+        {
+            "type": "object",
+            "properties": {"a": {"type": "array", "uniqueItems": True}},
+            "unevaluatedProperties": False,
+        },
+        "/unevaluatedProperties /properties/a/uniqueItems",
+        ['{"a":[1,1]}', '{"b":1}'],
+    ),
+    (
         {"if": {"uniqueItems": True}, "then": {"minItems": 2}, "type": "array"},
         "/if",
         ["[1]", "[1,1]"],
