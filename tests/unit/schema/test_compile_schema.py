@@ -365,6 +365,17 @@ def test_branches_that_lead_back_to_their_schema_are_not_a_cycle() -> None:
     assert not accepts(grammar, '{"k":1}')
 
 
+@pytest.mark.parametrize("closed", [True, False])
+def test_an_upper_bound_counts_after_a_required_member(closed: bool) -> None:
+    """Optional members after it are members, too."""
+    schema: dict[str, Any] = {"type": "object", "required": ["a"], "maxProperties": 1}
+    schema |= {"properties": {"a": {}, "b": {}}, "additionalProperties": not closed}
+    grammar = compiled(schema)
+    assert accepts(grammar, '{"a":1}')
+    assert not accepts(grammar, '{"a":1,"b":1}')
+    assert not accepts(grammar, '{"a":1,"c":1}')
+
+
 def test_the_same_sub_schema_is_one_rule() -> None:
     """A definition used many times becomes one rule."""
     schema = {
