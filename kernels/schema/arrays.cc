@@ -112,7 +112,11 @@ Lowering::Pointer Lowering::arrays(const ArrayShape& shape) {
   if (shape.items == kFalse) high = least(high, std::optional(static_cast<Count>(prefix.size())));
   if (high && low > *high) return build.never;
   if (shape.unique && (!high || *high > 1)) throw Deferred("uniqueItems");
-  if (!shape.contains.empty()) low = std::max<Count>(low, 1);
+  if (!shape.contains.empty()) {
+    const Contains& part = shape.contains[0];
+    if (shape.contains.size() > 1 || part.low != 1 || part.high) throw Deferred("counted contains");
+    low = std::max<Count>(low, 1);
+  }
   if (high && low > *high) return build.never;
   Pointer empty = low == 0 ? structural("[]") : build.never;
   if (high && *high == 0) return empty;
@@ -121,9 +125,7 @@ Lowering::Pointer Lowering::arrays(const ArrayShape& shape) {
   if (shape.contains.empty()) {
     inner = items.run(0);
   } else {
-    const Contains& part = shape.contains[0];
-    if (shape.contains.size() > 1 || part.low != 1 || part.high) throw Deferred("counted contains");
-    inner = items.with_one(part);
+    inner = items.with_one(shape.contains[0]);
   }
   Pointer full = build.seq({structural("["), inner, structural("]")});
   return Expressions::is_never(empty) ? full : build.alternatives({empty, full});

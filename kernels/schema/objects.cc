@@ -45,7 +45,7 @@ class Chain {
     made_.assign((members_.size() + 1) * width_, nullptr);
     shared_ = made_;
     Count last = size();
-    if (cap_ == 1) {  // after the first required member there is only one way on
+    if (cap_ == 1 && !high_) {  // after the first required member there is only one way on
       Count first = 0;
       while (first < size() && !members_[static_cast<std::size_t>(first)].required) ++first;
       last = std::min(first + 1, last);

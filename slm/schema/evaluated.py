@@ -87,6 +87,10 @@ def has_unevaluated(of: Normaliser, node: SchemaNode) -> bool:
 
 def evaluated_kinds(of: Normaliser, node: SchemaNode) -> Kinds:
     """The values of a schema that has ``unevaluatedProperties`` or ``unevaluatedItems``."""
+    if any(pointer != node.pointer or key not in UNEVALUATED for pointer, key in of.dropped):
+        # Less may be evaluated than would be without it, and more be left to constrain.
+        keyword = next(keyword for keyword in UNEVALUATED if of.has(node, keyword))
+        raise of.unsupported(node, keyword, "a part of the schema was relaxed")
     found = NO_VALUE
     for kinds, _ in _node_cases(of, node, exactly=False):
         found = found.join(kinds)

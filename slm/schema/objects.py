@@ -266,7 +266,8 @@ class _Chain:
                 "with this many properties it needs too many rules",
             )
         last = len(self.members)
-        if self.cap == 1:  # after the first required member there is only one way on
+        # After the first required member there is only one way on, unless members are counted.
+        if self.cap == 1 and self.high is None:
             first = (at for at, member in enumerate(self.members) if member.required)
             last = min(next(first, last) + 1, last)
         for at in range(last, -1, -1):

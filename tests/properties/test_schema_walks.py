@@ -141,7 +141,10 @@ def findings(seed: int) -> tuple[list[str], bool]:
         return [], False
     wrong = []
     for value in values:
-        text = json.dumps(arranger.arrange(value)[0])
+        try:
+            text = json.dumps(arranger.arrange(value)[0])
+        except SlmError:
+            continue  # its order needs what the compiler did not
         if accepts(compiled, text) != judge.is_valid(value):
             wrong.append(f"{seed}: {text}: {judge.is_valid(value)}: {json.dumps(schema)}")
     for _ in range(3):

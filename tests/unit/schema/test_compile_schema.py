@@ -318,6 +318,15 @@ RELAXED: list[tuple[Any, str, list[str]]] = [
         ["[]", "[1]", "[1,2]", "[1,1]", "1"],
     ),
     (
+        {
+            "type": "object",
+            "properties": {"a": {"type": "array", "uniqueItems": True}},
+            "unevaluatedProperties": False,
+        },
+        "/unevaluatedProperties /properties/a/uniqueItems",
+        ['{"a":[1,1]}', '{"b":1}'],
+    ),
+    (
         {"if": {"uniqueItems": True}, "then": {"minItems": 2}, "type": "array"},
         "/if",
         ["[1]", "[1,1]"],
@@ -354,6 +363,17 @@ def test_branches_that_lead_back_to_their_schema_are_not_a_cycle() -> None:
     grammar = compiled(schema)
     assert accepts(grammar, '{"of":{"k":2},"k":1}')
     assert not accepts(grammar, '{"k":1}')
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_an_upper_bound_counts_after_a_required_member(closed: bool) -> None:
+    """Optional members after it are members, too."""
+    schema: dict[str, Any] = {"type": "object", "required": ["a"], "maxProperties": 1}
+    schema |= {"properties": {"a": {}, "b": {}}, "additionalProperties": not closed}
+    grammar = compiled(schema)
+    assert accepts(grammar, '{"a":1}')
+    assert not accepts(grammar, '{"a":1,"b":1}')
+    assert not accepts(grammar, '{"a":1,"c":1}')
 
 
 def test_the_same_sub_schema_is_one_rule() -> None:

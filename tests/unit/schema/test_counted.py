@@ -26,6 +26,7 @@ COUNTED: list[dict[str, Any]] = [
     {"contains": False, "minContains": 0, "maxContains": 1},
     {"contains": True, "maxContains": 2},
     {"contains": STRING, "minItems": 70},
+    {"contains": INTEGER, "minContains": 0, "maxContains": 1, "enum": [1, []]},
     {"prefixItems": [STRING], "contains": INTEGER, "minContains": 2, "items": SCALAR},
     {"allOf": [{"contains": INTEGER}, {"contains": STRING}]},
     {"allOf": [{"contains": INTEGER, "maxContains": 1}, {"contains": STRING}], "maxItems": 4},
