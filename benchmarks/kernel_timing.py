@@ -35,14 +35,16 @@ class Time:
 def on_gpu(run: Run, seconds: float) -> Time:
     """The median call of a captured graph, and of eager calls; eager only if it can't be captured.
 
-    A graph has as many calls as take about half a millisecond, so that its own start counts little.
+    A graph has as many calls as take some two milliseconds, so that its own start, ten microseconds
+    with kernels in clusters, counts little: in use the calls are part of a larger graph.
     """
     run()
     torch.cuda.synchronize()
-    estimate = _events(run, 1)
     eager = _median(lambda: _events(run, 10) / 10, seconds / 3)
-    count = max(1, min(100, int(500 / max(estimate, 1.0))))
     try:
+        one = _capture(run, 1)
+        one.replay()
+        count = max(1, min(200, int(2000 / max(_events(one.replay, 1), 1.0))))
         graph = _capture(run, count)
     except (RuntimeError, ValueError):
         torch.cuda.synchronize()

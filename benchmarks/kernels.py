@@ -15,7 +15,8 @@ of it would move. `to_copy` is the time divided by that of a copy that moves as 
 them read and half written: below 1 is faster than moving them at all.
 
 Out of time, the rest is left out and said so. Needs torch; where a contestant is not installed, the
-result says so. On a machine without slm installed: PYTHONPATH=. python3 benchmarks/kernels.py.
+result says so. On a machine without slm installed: PYTHONPATH=. python3 benchmarks/kernels.py;
+where matplotlib is not, --redraw kernels_cuda.json draws the picture later, elsewhere.
 """
 
 from __future__ import annotations
@@ -176,7 +177,7 @@ def run_all(arguments: argparse.Namespace) -> dict[str, Any]:
                 }
             )  # fmt: skip
         line = "  ".join(f"{name} {spent.microseconds:,.1f}" for name, spent in found.items())
-        print(f"{title:34} {line}", flush=True)
+        print(f"{title:34} {line}{verdict(found)}", flush=True)
     return {
         "machine": machine(arguments.device),
         "dtype": arguments.dtype,
@@ -186,6 +187,21 @@ def run_all(arguments: argparse.Namespace) -> dict[str, Any]:
         "absent": absent,
         "left_out": left_out,
     }
+
+
+def verdict(found: dict[str, Time]) -> str:
+    """slm beside the copy and the best peer, if all are there."""
+    ours = [spent.microseconds for name, spent in found.items() if name.startswith("slm")]
+    peers = {
+        name: spent.microseconds
+        for name, spent in found.items()
+        if name != "copy" and not name.startswith("slm")
+    }
+    if not ours or not peers:
+        return ""
+    best, least = min(peers, key=lambda name: peers[name]), min(ours)
+    copy = found["copy"].microseconds
+    return f"  | {least / copy:.2f} of a copy, {best} {peers[best] / least:.1f} times as long"
 
 
 def machine(device: str) -> str:
@@ -272,7 +288,11 @@ def main() -> None:
     parser.add_argument("--seconds-each", type=float, default=0.06, help="for a contestant")
     parser.add_argument("--threads", type=int, default=1, help="of torch, on the CPU")
     parser.add_argument("--out", type=Path, default=Path("runs/kernels"), help="a folder")
+    parser.add_argument("--redraw", type=Path, help="only draw the picture of such a result")
     arguments = parser.parse_args()
+    if arguments.redraw is not None:
+        drawn = draw(json.loads(arguments.redraw.read_text()), arguments.redraw.with_suffix(".png"))
+        sys.exit(not drawn)
     arguments.dtype = arguments.dtype or ("float32" if arguments.device == "cpu" else "bfloat16")
     arguments.batch = arguments.batch or list(BATCHES[arguments.device])
     torch.set_num_threads(arguments.threads)

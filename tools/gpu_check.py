@@ -94,7 +94,7 @@ class forced:  # noqa: N801
     def __enter__(self) -> None:
         if self.plan:
             p = self.plan
-            os.environ["SLM_CUDA_PLAN"] = f"{p.gather},{p.split_bits},{p.warps},{int(p.eager)}"
+            os.environ["SLM_CUDA_PLAN"] = f"{p.gather},{p.split_bits},{p.warps}"
 
     def __exit__(self, *_: object) -> None:
         os.environ.pop("SLM_CUDA_PLAN", None)
@@ -171,6 +171,64 @@ def correct_sample() -> None:
     say(f"sample: 200000 and 150000 rows in a batch; chi-square {chi:.0f} (49 degrees of freedom)")
 
 
+def correct_contract() -> None:
+    """The tests that every backend of slm.kernels passes, all of them, on this device."""
+    import inspect
+
+    from slm.kernels import dispatch
+    from tests.unit.kernels import test_contract as contract
+    from tests.unit.kernels.backends import Way
+
+    assert dispatch.why_not("cuda") is None
+    passed, wrong = 0, []
+    for split in ("", "1,1,4", "2,2,2"):
+        os.environ["SLM_CUDA_PLAN"] = split
+        for name, test in inspect.getmembers(contract, inspect.isfunction):
+            if not name.startswith("test_"):
+                continue
+            made: list[dict[str, Any]] = [{}]
+            for mark in getattr(test, "pytestmark", []):
+                if mark.name == "parametrize" and mark.args[0] != "way":
+                    made = [{**one, mark.args[0]: v} for one in made for v in mark.args[1]]
+            for named in made:
+                try:
+                    test(way=Way("cuda", "cuda"), **named)
+                    passed += 1
+                except BaseException as error:
+                    wrong.append(f"{name} {named} {split}: {str(error)[:300]}")
+    os.environ.pop("SLM_CUDA_PLAN", None)
+    say(f"contract: {passed} cases pass" + "".join(f"\n  FAILED {one}" for one in wrong[:8]))
+    assert not wrong
+
+
+def timed_full() -> None:
+    """Options, filters, cross-entropy and the bare mask, V=128256 bf16, 97 % mask, cold."""
+    say("us, V=128256 bf16, 97 % mask, cold: plain | mass | gumbel | top_k | top_p | all | CE | bitmask")
+    for batch in (1, 64, 1024):
+        buffers = Buffers(batch, 128256, torch.bfloat16, True)
+        buffers.count = min(buffers.count, 60)
+        options: list[dict[str, Any]] = [
+            {}, {"legal_mass": True}, {"rng": "gumbel"}, {"top_k": 50}, {"top_p": 0.9},
+            {"top_k": 50, "top_p": 0.9, "min_p": 0.05, "legal_mass": True},
+        ]  # fmt: skip
+        took = [time_sample(batch, 128256, "97%", buffers, **o) for o in options]
+        tables = mask_for("97%", batch, 128256, buffers.copies)
+        target = torch.zeros(batch, dtype=torch.int64, device=DEVICE)
+
+        def loss(i: int, b: Any = buffers, m: Any = tables, t: Any = target) -> Any:
+            k = i % b.copies
+            return cuda.cross_entropy(b[k], t, m[k], None, None, -100, 0.5, 128256, b[k])
+
+        def bare(i: int, b: Any = buffers, m: Any = tables) -> Any:
+            k = i % b.copies
+            return cuda.apply_bitmask(b[k], m[k], None, 128256)
+
+        took += [microseconds(loss, buffers.count), microseconds(bare, buffers.count)]
+        RESULTS[f"full B={batch}"] = took
+        say(f"B={batch}: " + " | ".join(f"{t:.2f}" for t in took))
+        del buffers, tables
+
+
 def correct_far() -> None:
     """Batch times stride beyond 2^31 elements: the last rows are read where they are."""
     batch, vocabulary = 70_000, 40_000
@@ -193,7 +251,7 @@ def correct_same() -> None:
     seeds = torch.arange(1024, device=DEVICE)
     whole = sample(logits, table, mask_index=index, seed=seeds)
     plans = [Plan(0, 0, w) for w in (1, 8, 16, 32)] + [Plan(1, b, 8) for b in (1, 2, 3, 4)]
-    plans += [Plan(2, b, 8) for b in (1, 2, 3, 4, 6)] + [Plan(1, 3, 16, True), Plan(2, 4, 8, True)]
+    plans += [Plan(2, b, 8) for b in (1, 2, 3, 4, 6)]
     for first, count in ((0, 1), (5, 1), (7, 8), (300, 64), (0, 1024)):
         part = slice(first, first + count)
         for plan in [None, *plans]:
@@ -421,73 +479,23 @@ def timed_sample() -> None:
             say(f"{name} B={batch} cold read {base:.2f} " + str({k: round(v, 2) for k, v in times.items()}))
 
 
-def timed_stamps() -> None:
-    """Cycles since the start of the first warp of a row, B=1."""
-    import gpu_stamps
-
-    logits = (3 * torch.randn(1, 128256, device=DEVICE)).to(torch.bfloat16)
-    plans = [Plan(1, 4, 8), Plan(1, 4, 8, True), Plan(1, 3, 16), Plan(2, 4, 8), Plan(0, 0, 16)]
-    for kind in ("97%", "k=10"):
-        say(f"cycles to each step, {kind}")
-        gpu_stamps.measure(logits, masks([kind], 128256), plans, say)
-
-
-def timed_ways() -> None:
-    """Kernel variants: 97 % cold, no mask cold, k=64 cold, k=10 cold."""
-    say("us by variant and plan, V=128256 bf16 cold: none | 97% | k=64 | k=10")
-    tried = {
-        1: [("", (1, 4, 8)), ("", (1, 4, 8, 1)), ("", (1, 4, 16)), ("", (2, 5, 4)), ("_four", (1, 4, 8))],
-        8: [("", (1, 4, 8)), ("", (1, 4, 8, 1)), ("_four", (1, 4, 8))],
-        64: [("", (1, 1, 32)), ("_double", (1, 1, 32)), ("_double", (1, 1, 16)), ("_double", (1, 2, 16)), ("_double80", (1, 2, 8)), ("_double80", (1, 1, 8)), ("_four", (1, 1, 32))],
-        256: [("", (0, 0, 16)), ("_double", (0, 0, 16)), ("_double", (1, 1, 8)), ("_double80", (0, 0, 8)), ("_double80", (1, 1, 8)), ("_double80", (1, 2, 4)), ("_four", (0, 0, 16))],
-        1024: [("", (0, 0, 4)), ("", (0, 0, 2)), ("_double", (0, 0, 8)), ("_double", (0, 0, 4)), ("_double80", (0, 0, 8)), ("_double80", (0, 0, 4)), ("_double80", (0, 0, 3)), ("_four", (0, 0, 4)), ("_four", (0, 0, 2)), ("_four", (0, 0, 8))],
-    }
-    for batch, ways in tried.items():
-        buffers = Buffers(batch, 128256, torch.bfloat16, True)
-        line = []
-        for way, numbers in ways:
-            gather, bits, warps, *eager = numbers
-            os.environ["SLM_WAY"] = way
-            with forced(Plan(gather, bits, warps, bool(eager))):
-                try:
-                    got = [time_sample(batch, 128256, k, buffers) for k in ("none", "97%", "k=64", "k=10")]
-                except Exception as error:
-                    line.append(f"{way}{numbers}: {type(error).__name__} {str(error)[:60]}")
-                    continue
-            name = f"{way}{'BCT'[gather]}{bits}/{warps}{'e' if eager else ''}"
-            RESULTS[f"way B={batch} {name}"] = got
-            line.append(f"{name} " + "|".join(f"{t:.2f}" for t in got))
-        os.environ["SLM_WAY"] = ""
-        say(f"B={batch}: " + "  ".join(line))
-        del buffers
-    floor = Floor(runtime.device(0).architecture, torch.zeros(4, dtype=torch.int32, device=DEVICE))
-    for blocks, cluster in ((1, 1), (16, 1), (16, 8), (16, 16)):
-        took = microseconds(
-            lambda _, b=blocks, c=cluster: floor.nothing(
-                torch.cuda.current_stream().cuda_stream, b, 256, c
-            ),
-            200,
-        )
-        say(f"an empty kernel, {blocks} blocks in clusters of {cluster}: {took:.2f} us")
-
-
 def timed_plans() -> None:
     """Which split is best where: the numbers behind plan.py."""
-    say("us by plan (gather/split/warps, e: eager), V=128256 bf16, 97 % mask, cold | hot | k=64 cold")
+    say("us by plan (gather/split/warps), V=128256 bf16, 97 % mask, cold | hot | k=64 cold")
     tried = {
-        1: [(1, 3, 16), (1, 3, 16, 1), (1, 4, 8), (1, 4, 8, 1), (1, 2, 32), (1, 2, 32, 1), (2, 3, 16), (2, 4, 8), (2, 4, 8, 1), (2, 5, 4, 1), (1, 3, 8)],
-        8: [(1, 3, 16), (1, 3, 16, 1), (1, 4, 8, 1), (1, 2, 32), (1, 2, 16), (2, 4, 8), (2, 4, 8, 1)],
-        64: [(1, 1, 32), (1, 1, 16), (1, 2, 16), (1, 2, 8), (1, 3, 8), (2, 1, 32), (2, 2, 16), (2, 3, 8), (2, 4, 4), (0, 0, 32)],
-        256: [(0, 0, 32), (0, 0, 16), (0, 0, 8), (1, 1, 16), (1, 1, 8), (1, 2, 8), (2, 2, 8), (2, 3, 8)],
-        1024: [(0, 0, 32), (0, 0, 16), (0, 0, 8), (0, 0, 4), (1, 1, 8), (2, 2, 8)],
+        1: [(1, 4, 8), (1, 3, 16), (2, 4, 8)],
+        8: [(1, 4, 8), (1, 3, 16), (2, 4, 8)],
+        64: [(1, 1, 32), (1, 1, 16), (0, 0, 32), (2, 1, 32)],
+        256: [(0, 0, 16), (0, 0, 12), (0, 0, 8), (1, 1, 8)],
+        1024: [(0, 0, 8), (0, 0, 6), (0, 0, 4), (0, 0, 3)],
     }
     for batch, plans in tried.items():
         cold = Buffers(batch, 128256, torch.bfloat16, True)
         hot = Buffers(batch, 128256, torch.bfloat16, False)
         line = []
         for numbers in plans:
-            gather, bits, warps, *eager = numbers
-            with forced(Plan(gather, bits, warps, bool(eager))):
+            gather, bits, warps = numbers
+            with forced(Plan(gather, bits, warps)):
                 try:
                     a = time_sample(batch, 128256, "97%", cold)
                     b = time_sample(batch, 128256, "97%", hot) if batch <= 64 else float("nan")
@@ -495,7 +503,7 @@ def timed_plans() -> None:
                 except Exception as error:  # noqa: BLE001
                     line.append(f"{numbers}: {type(error).__name__} {str(error)[:60]}")
                     continue
-            name = f"{'BCT'[gather]}{bits}/{warps}{'e' if eager else ''}"
+            name = f"{'BCT'[gather]}{bits}/{warps}"
             RESULTS[f"plan B={batch} {name}"] = (a, b, c)
             line.append(f"{name} {a:.2f}|{b:.2f}|{c:.2f}")
         say(f"B={batch}: " + "  ".join(line))
@@ -585,11 +593,11 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "floor": timed_floor,
     "correct": correct_sample,
     "softmax": correct_softmax,
+    "contract": correct_contract,
+    "full": timed_full,
     "same": correct_same,
     "far": correct_far,
     "plans": timed_plans,
-    "stamps": timed_stamps,
-    "ways": timed_ways,
     "sample": timed_sample,
     "softmax-times": timed_softmax,
     "peers": timed_peers,

@@ -270,6 +270,9 @@ void test_edges() {
       Drawn drawn = sample_row(*passes, space, one.row, draw);
       CHECK(drawn.status == kInfinite && (drawn.token == 7 || drawn.token == 39));
       CHECK(std::fabs(drawn.logprob + std::log(2)) < 1e-12 && drawn.log_mass == 0);
+      one.logits[limit - 1] = std::numeric_limits<float>::quiet_NaN();
+      CHECK(sample_row(*passes, space, one.row, draw).status == (kNan | kInfinite) || limit == 40);
+      one.logits[limit - 1] = limit == 40 ? inf : 0;
       one.mask[0] &= ~(1u << 7);
       drawn = sample_row(*passes, space, one.row, draw);
       CHECK(drawn.token == 39 && std::fabs(drawn.log_mass + std::log(2)) < 1e-12);

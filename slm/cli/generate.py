@@ -73,7 +73,7 @@ def add_lark_options(parser: argparse.ArgumentParser) -> None:
     lark = parser.add_argument_group("options of Lark, with its defaults")
     lark.add_argument("--start", default="start", metavar="RULE")
     lark.add_argument("--parser", default="lalr")
-    lark.add_argument("--lexer", default="contextual")
+    lark.add_argument("--lexer", default="auto")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -164,6 +164,7 @@ class Sampler:
         self.vocabulary_size = vocabulary_size
         self._kernel = _kernel()
         self._random = np.random.Generator(np.random.Philox(check_seed(seed)))
+        self._unused: float | None = None  # a number that no token was drawn with
         self._seen = np.zeros(vocabulary_size, np.bool_)
 
     def see(self, tokens: list[int]) -> None:
@@ -311,12 +312,18 @@ class Sampler:
         if mask is not None:
             mask = np.ascontiguousarray(mask).view(np.int32)
         temperature = 0.0 if greedy else float(how.temperature)
-        number = self._random.random() if temperature > 0 else 0.0
+        number = self._next() if temperature > 0 else 0.0
         token, logprob, mass, legal = self._kernel(
             logits, penalised, mask, size, temperature, how.top_k, how.top_p, how.min_p, number,
             likelihoods,
         )  # fmt: skip
+        if token < 0 and temperature > 0:
+            self._unused = number
         return (token, logprob, mass, legal) if likelihoods else (token, None, None, legal)
+
+    def _next(self) -> float:
+        number, self._unused = self._unused, None
+        return self._random.random() if number is None else number
 
     def _draw_legal(self, scores: NDArray[np.float64], legal: NDArray[np.intp]) -> int:
         if not len(legal) or scores.max() == -np.inf:
@@ -359,7 +366,7 @@ class Sampler:
         if how.min_p > 0:
             weights[weights < how.min_p] = 0  # the most likely token's weight is 1
         cumulated = np.cumsum(weights)
-        at = np.searchsorted(cumulated, self._random.random() * cumulated[-1], side="right")
+        at = np.searchsorted(cumulated, self._next() * cumulated[-1], side="right")
         return int(min(at, np.flatnonzero(weights)[-1]))
 
 

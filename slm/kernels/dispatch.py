@@ -7,8 +7,7 @@
 | on another device, or float64 | ``reference`` |
 
 A backend is a module with `available`, `softmax`, `sample`, `cross_entropy` and `apply_bitmask`, as
-in `slm.kernels.reference`. One that does not do all of it yet says what it does in `_PARTS`; the
-next one does the rest.
+in `slm.kernels.reference`.
 """
 
 from __future__ import annotations
@@ -29,8 +28,6 @@ _MODULES = {
 }
 _DEVICES = {"cuda": ("cuda",), "triton": ("cuda",), "cpu": ("cpu",)}
 _ORDER = {"cuda": ("cuda", "triton", "reference"), "cpu": ("cpu", "reference")}
-# Besides the functions: "filters", "gumbel" and "legal_mass" of a draw.
-_PARTS: dict[str, frozenset[str]] = {"cuda": frozenset({"softmax", "sample"})}
 _NEEDS_TORCH = frozenset({"cuda", "triton", "reference"})
 
 
@@ -59,23 +56,22 @@ def why_not(name: str) -> str | None:
 
 
 @cache
-def choose(device: str, dtype: str, name: str | None, *needs: str) -> Any:
+def choose(device: str, dtype: str, name: str | None) -> Any:
     """The module that computes for logits on a type of device. Answers are remembered.
 
     Args:
         device: ``"cuda"``, ``"cpu"``, or another type of torch's.
         dtype: the name of the logits' dtype.
         name: the backend asked for, or None.
-        needs: what is to be done: a function, and parts of it as in `_PARTS`.
 
     Raises:
         KernelArgumentError: no backend has this name, or it can't work on these logits.
         KernelUnavailable: it is not usable here, or none is.
     """
     if name:
-        return _by_name(device, dtype, name, needs)
+        return _by_name(device, dtype, name)
     for candidate in ("reference",) if dtype == "float64" else _ORDER.get(device, ("reference",)):
-        if _lacks(candidate, needs) is None and why_not(candidate) is None:
+        if why_not(candidate) is None:
             return import_module(_MODULES[candidate])
     raise KernelUnavailable(
         f"no backend can be used: {'; '.join(f'{k}: {v}' for k, v in backends().items())}",
@@ -83,23 +79,12 @@ def choose(device: str, dtype: str, name: str | None, *needs: str) -> Any:
     )
 
 
-def _lacks(name: str, needs: tuple[str, ...]) -> str | None:
-    """What a backend does not do, of what is needed."""
-    parts = _PARTS.get(name)
-    lacking = [] if parts is None else [one for one in needs if one not in parts]
-    return f"it does not do {', '.join(lacking)}" if lacking else None
-
-
-def _by_name(device: str, dtype: str, name: str, needs: tuple[str, ...]) -> Any:
+def _by_name(device: str, dtype: str, name: str) -> Any:
     if name not in _MODULES:
         raise refuse("backend", repr(name), f"None or one of {', '.join(_MODULES)}")
-    reason = why_not(name) or _lacks(name, needs)
+    reason = why_not(name)
     if reason is not None:
-        usable = [
-            one
-            for one in _ORDER.get(device, ("reference",))
-            if why_not(one) is None and _lacks(one, needs) is None
-        ]
+        usable = [one for one in _ORDER.get(device, ("reference",)) if why_not(one) is None]
         raise KernelUnavailable(
             f"the backend {name!r} can't be used here: {reason}",
             hint=f"usable for logits on {device}: {', '.join(usable) or 'none'}; "
@@ -112,9 +97,3 @@ def _by_name(device: str, dtype: str, name: str, needs: tuple[str, ...]) -> Any:
     if dtype == "float64" and name != "reference":
         raise refuse("logits", "float64", f"float32, bfloat16 or float16 for backend={name!r}")
     return module
-
-
-def parts_of_draw(filters: bool, rng: str, legal_mass: bool) -> tuple[str, ...]:
-    """What a draw needs of a backend."""
-    parts = (("filters", filters), ("gumbel", rng == "gumbel"), ("legal_mass", legal_mass))
-    return ("sample", *(part for part, needed in parts if needed))

@@ -20,7 +20,7 @@ from torch import Tensor
 from slm.errors import KernelArgumentError
 from slm.kernels import reference
 from slm.kernels.arguments import dtype_name
-from slm.kernels.dispatch import choose, parts_of_draw
+from slm.kernels.dispatch import choose
 
 _library: Any = torch.library.Library("slm", "FRAGMENT")  # type: ignore[no-untyped-call]
 _MASK = "Tensor logits, Tensor? bitmask, Tensor? mask_index, "
@@ -52,8 +52,8 @@ class _Cpu:
         return call
 
 
-def _backend(logits: Tensor, backend: str, *needs: str) -> Any:
-    module = choose(logits.device.type, dtype_name(logits.dtype), backend or None, *needs)
+def _backend(logits: Tensor, backend: str) -> Any:
+    module = choose(logits.device.type, dtype_name(logits.dtype), backend or None)
     if logits.shape[0] == 0:
         return reference  # nothing to launch
     return _cpu(module) if module.__name__.endswith(".cpu") else module
@@ -85,7 +85,7 @@ def _run_softmax_out(
     temperatures: Tensor | None, temperature: float, limit: int, log: bool, backend: str,
     out: Tensor,
 ) -> None:  # fmt: skip
-    _backend(logits, backend, "softmax").softmax(
+    _backend(logits, backend).softmax(
         logits, bitmask, mask_index, _pick(temperatures, temperature), limit, out, log
     )
 
@@ -162,9 +162,7 @@ def _run_sample(
     seeds: Tensor | None, seed: int, positions: Tensor | None, position: int, rng: str,
     legal_mass: bool, limit: int, backend: str,
 ) -> tuple[Tensor, ...]:  # fmt: skip
-    filters = (top_ks, top_k, top_ps, top_p, min_ps, min_p)
-    needs = parts_of_draw(any(one is not None for one in filters), rng, legal_mass)
-    token, logprob, lse, mass, status = _backend(logits, backend, *needs).sample(
+    token, logprob, lse, mass, status = _backend(logits, backend).sample(
         logits, bitmask, mask_index, _pick(temperatures, temperature), _pick(top_ks, top_k),
         _pick(top_ps, top_p), _pick(min_ps, min_p), _pick(seeds, seed), _pick(positions, position),
         rng, legal_mass, limit,
@@ -219,7 +217,7 @@ def _run_loss(
     backend: str,
 ) -> tuple[Tensor, ...]:  # fmt: skip
     grad = torch.empty_like(logits) if needs_grad else None
-    loss, mass, status = _backend(logits, backend, "cross_entropy").cross_entropy(
+    loss, mass, status = _backend(logits, backend).cross_entropy(
         logits, target, bitmask, mask_index, weight, ignore_index, legality_weight, limit, grad
     )
     return loss, mass, status, logits.new_empty((0, 0)) if grad is None else grad
@@ -304,7 +302,7 @@ def cross_entropy(
 def _run_apply(
     logits: Tensor, bitmask: Tensor, mask_index: Tensor | None, limit: int, backend: str
 ) -> None:
-    _backend(logits, backend, "apply_bitmask").apply_bitmask(logits, bitmask, mask_index, limit)
+    _backend(logits, backend).apply_bitmask(logits, bitmask, mask_index, limit)
 
 
 _define(

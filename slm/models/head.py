@@ -143,12 +143,22 @@ class SparseHead:
 
     def __init__(self, model: Any, layer: Any, vocabulary_size: int) -> None:
         self._model, self._layer, self._size = model, layer, vocabulary_size
+        self._prepare()
+        self._tried = False
+        self.full_because = self._unlike_a_plain_layer()
+
+    def _prepare(self) -> None:
         self._lock = threading.Lock()
         self._under_way = 0  # passes with the detour in place
         self._here = threading.local()
         self._trial = threading.Lock()
-        self._tried = False
-        self.full_because = self._unlike_a_plain_layer()
+
+    def __getstate__(self) -> tuple[Any, ...]:  # copies and other processes have locks of their own
+        return self._model, self._layer, self._size, self._tried, self.full_because
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self._model, self._layer, self._size, self._tried, self.full_because = state
+        self._prepare()
 
     def plan(self, masks: Sequence[NDArray[np.int32] | None]) -> list[NDArray[np.int64] | None]:
         """For each row the ids worth choosing, None where all logits are; without a detour, all.

@@ -387,9 +387,20 @@ def _joined(left: tuple[Any, ...], right: tuple[Any, ...], whole: Any) -> tuple[
 
 def _unique(shapes: Any) -> tuple[Any, ...]:
     found: list[Any] = []
+    objects: dict[Any, list[Any]] = {}  # by what can be hashed: there may be thousands
     for shape in shapes:
-        if shape is not None and shape not in found:
-            found.append(shape)
+        if shape is None:
+            continue
+        alike = found
+        if isinstance(shape, ObjectShape):
+            members = frozenset(shape.members.items())
+            key = (members, frozenset(shape.required), shape.low, shape.high)
+            alike = objects.setdefault(key, [])
+        if shape in alike:
+            continue
+        found.append(shape)
+        if alike is not found:
+            alike.append(shape)
     return tuple(found)
 
 

@@ -68,7 +68,8 @@ def compile_schema(
         draft: "4", "6", "7", "2019-09" or "2020-12"; None takes it from ``$schema``, else 2020-12.
         whitespace: "any" allows runs of up to 40 between structural characters, "compact" none, and
             an int is the layout of ``json.dumps(value, indent=…)``.
-        order: "declared": members come in the order the schema declares them.
+        order: "declared": members come in the order the schema declares them. "any": in every
+            order, with a rule for each set of declared members, so that there can be about ten.
         formats: whether ``format`` is asserted.
         registry: schemas by URI for references that leave the schema.
         on_unsupported: "relax" drops a keyword that cannot be enforced and says so in the notes.
@@ -94,16 +95,12 @@ def compile_schema(
             f"registry cannot be of type {type(registry).__name__}",
             hint="pass a dict of schemas by URI",
         )
-    if order == "any":
-        raise UnsupportedKeyword(
-            'order="any" is not supported yet', hint='use order="declared", the default'
-        )
     value = read_json(schema) if isinstance(schema, str) else schema
-    if not registry:
+    if not registry and order == "declared":
         program = compile_program(value, draft, whitespace, formats)
         if not isinstance(program, str):
             return _deferred(value, program, draft, whitespace, formats)
-    return _compile(schema, draft, whitespace, formats, registry, on_unsupported)
+    return _compile(schema, draft, whitespace, formats, registry, on_unsupported, order)
 
 
 def _compile(
@@ -113,6 +110,7 @@ def _compile(
     formats: Literal["assert", "annotate"],
     registry: Mapping[str, Any] | None = None,
     on_unsupported: Literal["error", "relax"] = "error",
+    order: Literal["declared", "any"] = "declared",
 ) -> CompiledSchema:
     """The compiler in Python; options as for `compile_schema`, and checked."""
     dropped: dict[tuple[str, str], str] = {}
@@ -120,7 +118,8 @@ def _compile(
         reader = Reader.open(schema, draft, registry)
         asserted = formats == "assert" or reader.dialect.asserts_formats
         of = Normaliser(reader, assert_formats=asserted, dropped=dropped)
-        lowering = Lowering(of, Layout(whitespace), integer_point=reader.draft != "4")
+        point = reader.draft != "4"
+        lowering = Lowering(of, Layout(whitespace), point, any_order=order == "any")
         try:
             start = lowering.lower(reader.start())
             break

@@ -48,8 +48,11 @@ class Lowering:
         dead: rule name → the goal of a required member that no value reaches.
     """
 
-    def __init__(self, of: Normaliser, layout: Layout, integer_point: bool) -> None:
+    def __init__(
+        self, of: Normaliser, layout: Layout, integer_point: bool, any_order: bool = False
+    ) -> None:
         self.of, self.layout, self.integer_point = of, layout, integer_point
+        self.any_order = any_order
         self.rules: dict[str, Rule] = {}
         self.goals: dict[str, Goal] = {}
         self.dead: dict[str, Goal] = {}

@@ -24,8 +24,9 @@ from slm.grammar.regular import (
 )
 from slm.schema.algebra import FALSE, TRUE, Goal, NameRule, ObjectShape, conjoin
 from slm.schema.expressions import alternatives
+from slm.schema.orders import AnyOrder
 from slm.schema.strings import has_short_text, spell, spell_other_names
-from slm.schema.witnesses import Witnesses, with_members
+from slm.schema.witnesses import Witnesses, unsupported_some, with_members
 
 if TYPE_CHECKING:
     from slm.schema.lower import Lowering
@@ -116,7 +117,13 @@ def _one_object(
             "members with free names might repeat a name to reach it",
             hint="declare the properties, or set additionalProperties to false",
         )
-    inner = _Chain(to, members, free, must, witnesses, comma, low, high, rule, goal).start()
+    if to.any_order:
+        if shape.some:
+            raise unsupported_some(to, shape, 'it cannot be combined with order="any"')
+        pairs = [(member.expression, member.required) for member in members]
+        inner = AnyOrder(to, pairs, free, comma, low, high, rule, goal).start()
+    else:
+        inner = _Chain(to, members, free, must, witnesses, comma, low, high, rule, goal).start()
     if inner == NEVER:
         return empty
     full = seq(to.layout.structural("{", depth), inner, to.layout.structural("}", depth))

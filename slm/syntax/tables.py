@@ -60,7 +60,7 @@ class Symbols:
                         if term or symbol not in self.nullable:
                             break
                 changed = changed or len(mine) != size
-        return {name: frozenset(mine) for name, mine in found.items()}
+        return {name: frozenset(each) for name, each in found.items()}
 
     def first_of(self, row: Row) -> tuple[frozenset[str], bool]:
         """The terminals a row of symbols can begin with, and whether it can be empty."""
@@ -81,7 +81,7 @@ class Symbols:
     def follow(self) -> dict[tuple[str, bool], frozenset[str]]:
         """The terminals, or the end, that can come after a symbol somewhere."""
         found: dict[tuple[str, bool], set[str]] = {(self.start, False): {END}}
-        passed_on: dict[tuple[str, bool], set[str]] = {}
+        passed_on: dict[tuple[str, bool], set[tuple[str, bool]]] = {}
         for name, rows in self.rows.items():
             for row in rows:
                 for at, symbol in enumerate(row):

@@ -243,21 +243,6 @@ def test_absent_backend(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("forgetful")
-def test_backend_that_does_not_do_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a backend does not do is said when it is asked for; else the next one does it."""
-    monkeypatch.setitem(dispatch._PARTS, "cpu", frozenset({"sample", "legal_mass"}))
-    monkeypatch.setattr(dispatch, "why_not", lambda name: None)
-    with pytest.raises(KernelUnavailable) as caught:
-        kernels.masked_sample(TENSOR, top_k=3, rng="gumbel", backend="cpu")
-    assert str(caught.value) == (
-        "[X002] the backend 'cpu' can't be used here: it does not do filters, gumbel\n"
-        "  hint: usable for logits on cpu: reference; slm.kernels.backends() has the reasons"
-    )
-    assert kernels.masked_sample(TENSOR, top_k=1).token.tolist() == [0, 0]
-    assert dispatch.choose("cpu", "float32", None, "softmax").__name__.endswith("reference")
-
-
-@pytest.mark.usefixtures("forgetful")
 def test_no_backend_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without compiled kernels and without torch, arrays can't be worked on: all reasons."""
     monkeypatch.setattr(dispatch, "why_not", lambda name: f"no {name} today")

@@ -152,8 +152,9 @@ Legal::Chunk Legal::load(std::size_t chunk) {
     }
   }
   if (infinite_) {
-    for (std::size_t i = 0; i < n; ++i) {
-      buffer_[i] = x[i] == std::numeric_limits<float>::infinity() ? 0.0f : kNone;
+    for (std::size_t i = 0; i < n; ++i) {  // NaN stays: it is counted, and has no weight
+      const bool best = x[i] == std::numeric_limits<float>::infinity();
+      buffer_[i] = best ? 0.0f : x[i] == x[i] ? kNone : x[i];
     }
     x = buffer_;
   }

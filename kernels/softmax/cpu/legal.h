@@ -65,7 +65,7 @@ class Legal {
   /// The listed ids, in order.
   std::span<const std::uint32_t> ids() const noexcept { return ids_; }
 
-  /// From now on +inf counts as 0 and everything else as -inf: the distribution where +inf occurs.
+  /// From now on +inf counts as 0 and all else but NaN as -inf: the distribution where +inf occurs.
   void only_infinite() noexcept { infinite_ = true; }
   bool infinite() const noexcept { return infinite_; }
 

@@ -1,4 +1,4 @@
-"""Which backend computes, and that what each is said to do is there."""
+"""Which backend computes, and that each one does everything."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ FUNCTIONS = ("softmax", "sample", "cross_entropy", "apply_bitmask")
 
 
 @pytest.mark.parametrize("name", sorted(backends()))
-def test_a_backend_has_what_it_is_said_to_do(name: str) -> None:
-    """The functions of a backend are those of the table, so that none is forgotten or made up."""
+def test_a_backend_does_everything(name: str) -> None:
+    """Every backend has the four functions, also where it can't be used."""
     try:
         module = import_module(dispatch._MODULES[name])
     except ImportError as error:
         pytest.skip(f"{name}: {error}")
-    parts = dispatch._PARTS.get(name, frozenset(FUNCTIONS))
-    assert {one for one in FUNCTIONS if hasattr(module, one)} == parts & set(FUNCTIONS)
+    assert [one for one in FUNCTIONS if not callable(getattr(module, one, None))] == []
 
 
 def test_the_reference_does_everything() -> None:
@@ -27,9 +26,9 @@ def test_the_reference_does_everything() -> None:
     pytest.importorskip("torch")
     assert backends()["reference"] is None
     for device in ("cpu", "cuda", "mps"):
-        chosen = dispatch.choose(device, "float64", None, "sample", "filters")
+        chosen = dispatch.choose(device, "float64", None)
         assert chosen.__name__ == "slm.kernels.reference"
-    assert dispatch.choose("mps", "float32", None, "softmax").__name__ == "slm.kernels.reference"
+    assert dispatch.choose("mps", "float32", None).__name__ == "slm.kernels.reference"
 
 
 def test_reasons_are_texts() -> None:

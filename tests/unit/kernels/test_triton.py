@@ -53,6 +53,7 @@ READS_CHUNKS = {"stats", "pick", "normalise", "gradient"}
 
 
 @needs_triton
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_interpreted_kernels_keep_the_contract() -> None:
     """Triton's interpreter runs the kernels on the CPU; the tests of every backend judge them."""

@@ -52,7 +52,7 @@ def launch(
 ) -> None:
     """A launch as slm.kernels.cuda.launch makes it."""
     rows = params.rows
-    rows.split_bits, rows.gather, rows.eager = plan.split_bits, plan.gather, plan.eager
+    rows.split_bits, rows.gather = plan.split_bits, plan.gather
     failed = library().slm_emulate(
         name.encode(),
         ctypes.byref(params),

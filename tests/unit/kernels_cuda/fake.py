@@ -8,38 +8,43 @@ from typing import Any
 import pytest
 import torch
 
-from slm.kernels.cuda import launch
+from slm.kernels.cuda import runtime
 from tests.unit.kernels_cuda import emulator
 
 
-class FakeDevice:
-    """Stands in for runtime.Device."""
+class FakeKernel:
+    """Stands in for driver.Kernel."""
 
-    processors = 132
-    clusters = True
+    def __init__(self, name: str, launches: list[tuple[str, int, int, int]]) -> None:
+        self.name, self.launches = name, launches
+
+    def launch(
+        self, params: Any, *, blocks: int, threads: int, shared: int, cluster: int, stream: int
+    ) -> None:
+        """An emulated launch; each one has its blocks in another order."""
+        self.launches.append((self.name, blocks, threads, cluster))
+        failed = emulator.library().slm_emulate(
+            self.name.encode(),
+            ctypes.byref(params),
+            *(ctypes.c_uint(number) for number in (blocks, threads, shared, cluster)),
+            ctypes.c_ulonglong(len(self.launches)),
+        )
+        assert not failed, failed.decode()
+
+
+class FakeDevice:
+    """Stands in for runtime.Device: a chip of four multiprocessors, with clusters."""
+
+    processors, cluster = 4, 16
+    torch_device = torch.device("cpu")
 
     def __init__(self) -> None:
         self.launches: list[tuple[str, int, int, int]] = []  # name, blocks, threads, cluster
         self.counters: list[torch.Tensor] = []
 
-    def kernel(self, name: str) -> Any:
-        """Something with a `launch`."""
-        outer = self
-
-        class Kernel:
-            def launch(
-                self, params: Any, *, blocks: int, threads: int, shared: int, cluster: int, stream: int
-            ) -> None:
-                outer.launches.append((name, blocks, threads, cluster))
-                failed = emulator.library().slm_emulate(
-                    name.encode(),
-                    ctypes.byref(params),
-                    *(ctypes.c_uint(n) for n in (blocks, threads, shared, cluster)),
-                    ctypes.c_ulonglong(len(outer.launches)),
-                )
-                assert not failed, failed.decode()
-
-        return Kernel()
+    def kernel(self, name: str) -> FakeKernel:
+        """Any kernel."""
+        return FakeKernel(name, self.launches)
 
     def stream(self) -> int:
         """No stream."""
@@ -56,5 +61,5 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeDevice:
     """Makes the launcher use the emulator."""
     emulator.library()
     device = FakeDevice()
-    monkeypatch.setattr(launch, "device", lambda index: device)
+    monkeypatch.setattr(runtime, "device", lambda index: device)
     return device

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
 
-from slm.kernels.cuda import launch
+from slm.kernels import cuda
 from slm.kernels.cuda.params import GATHER_BLOCK, GATHER_CLUSTER, GATHER_TICKET, STRUCTURES
 from slm.kernels.cuda.plan import plan
 from tests.unit.kernels_cuda import emulator
@@ -38,7 +40,7 @@ def test_sample_from_tensors(
     index = torch.tensor([2, -1, 0, 1, 2], dtype=torch.int32)
     heat = torch.tensor([1.0, 0.5, 0.0, 1.5, 1.0])
     seeds = torch.tensor([3, 4, 5, 6, 2**40])
-    token, logprob, lse, mass, status = launch.sample(
+    token, logprob, lse, mass, status = cuda.sample(
         logits, bits, index, heat, None, None, None, seeds, 17, "inverse", False, 1090
     )
     assert mass is None
@@ -54,23 +56,31 @@ def test_sample_from_tensors(
 
 def test_an_empty_batch_launches_nothing(fake: FakeDevice) -> None:  # noqa: F811
     """No rows: results of no rows, no launch (a grid of 0 blocks is an error)."""
-    out = launch.sample(
+    out = cuda.sample(
         torch.zeros(0, 10), None, None, 1.0, None, None, None, 0, 0, "inverse", False, 10
     )
     assert [len(part) for part in out if part is not None] == [0, 0, 0, 0]
     assert not fake.launches
 
 
+@dataclass
+class Chip:
+    """Two kinds of device."""
+
+    processors: int
+    cluster: int
+
+
 @pytest.mark.parametrize("batch", [1, 2, 8, 64, 65, 132, 133, 1024, 70_000])
 @pytest.mark.parametrize("chunks", [0, 1, 2, 31, 126, 256, 20_000])
-@pytest.mark.parametrize("clusters", [True, False])
-def test_plans_can_be_launched(batch: int, chunks: int, clusters: bool) -> None:
+@pytest.mark.parametrize("chip", [Chip(132, 16), Chip(108, 1), Chip(2, 8)], ids=str)
+@pytest.mark.parametrize("most", [16, 32])
+def test_plans_can_be_launched(batch: int, chunks: int, chip: Chip, most: int) -> None:
     """Any size gets a launch within the device's limits; one wave of blocks where rows are split."""
-    how = plan(batch, chunks, 132, clusters, 8)
-    assert 1 <= how.warps <= 32
-    assert how.splits == 1 or batch * how.splits <= 2 * 132
+    how = plan(batch, chunks, chip, 8, most)
+    assert 1 <= how.warps <= most
+    assert how.splits == 1 or batch * how.splits <= chip.processors
     assert how.gather != GATHER_BLOCK or how.splits == 1
-    assert how.gather != GATHER_CLUSTER or (clusters and how.splits <= 16)
-    assert how.gather == GATHER_TICKET or chunks * 8 + 16 <= 48 * 1024
-    assert not how.eager or how.splits * how.warps >= chunks
+    assert how.gather != GATHER_CLUSTER or how.splits <= chip.cluster
+    assert how.gather == GATHER_TICKET or chunks * 8 + 256 <= 48 * 1024
     assert np.log2(how.splits) == how.split_bits

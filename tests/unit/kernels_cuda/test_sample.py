@@ -19,8 +19,6 @@ PLANS = [
     Plan(GATHER_CLUSTER, 2, 2),
     Plan(GATHER_TICKET, 1, 2),
     Plan(GATHER_TICKET, 3, 1),
-    Plan(GATHER_BLOCK, 0, 6, eager=True),
-    Plan(GATHER_CLUSTER, 1, 3, eager=True),
 ]
 RECORD = {"": 8}
 
@@ -73,8 +71,7 @@ def sample(
     scratch = np.full((batch * rows.chunks + 1) * 2, np.nan, np.float32)
     tickets = np.zeros(batch, np.uint32)
     p.scratch, p.tickets = scratch.ctypes.data, tickets.ctypes.data
-    name = f"slm_sample_{dtype}" + "_eager" * plan.eager
-    emulator.launch(name, p, batch, plan, RECORD[""], order)
+    emulator.launch(f"slm_sample_{dtype}", p, batch, plan, RECORD[""], order)
     assert not tickets.any(), "a ticket counter was left behind"
     return out
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from slm.kernels.cuda import launch
+from slm.kernels import cuda
 from tests.unit.kernels_cuda.fake import FakeDevice, fake  # noqa: F401
 from tools import gpu_reference as reference
 
@@ -95,7 +95,7 @@ def test_softmax_agrees_with_float64(
     index = torch.tensor([2, 2, 1, 0, 3, 4, 5, -1, 2], dtype=torch.int32)
     heat = torch.tensor([1.0, 0.7, 1.0, 1.0, 1.0, 2.0, 1.0, 1.3, 0.0])
     out = torch.full((9, width + 8), 7.0, dtype=out_dtype)
-    got = launch.softmax(logits, table, index, heat, width - 5, out[:, :width], log)
+    got = cuda.softmax(logits, table, index, heat, width - 5, out[:, :width], log)
     assert got.data_ptr() == out.data_ptr()
     close(got, expected(logits, table, index, heat, width - 5, log), out_dtype, log)
     assert (out[:, width:] == 7).all(), "written beyond the row"
@@ -111,5 +111,5 @@ def test_softmax_depends_on_no_split(
     for how in PLANS:
         monkeypatch.setenv("SLM_CUDA_PLAN", how)
         out = torch.empty(2, 3000)
-        outs.append(launch.softmax(logits, masks(3000)[2:4], None, 0.8, 3000, out, False))
+        outs.append(cuda.softmax(logits, masks(3000)[2:4], None, 0.8, 3000, out, False))
     assert all(torch.equal(out, outs[0]) for out in outs)

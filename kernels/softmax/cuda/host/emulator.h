@@ -5,6 +5,7 @@
 // Included by platform.cuh in place of the device's primitives; the names are the same.
 #pragma once
 
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <algorithm>
@@ -47,7 +48,9 @@ struct Block {
 };
 
 struct Fiber {
-  ucontext_t context;
+  ucontext_t context;  // to enter it the first time
+  jmp_buf at;          // to enter it again: unlike swapcontext, no call of the system
+  bool entered = false;
   std::unique_ptr<char[]> stack;
   Block* block = nullptr;
   int thread = 0;
@@ -57,6 +60,7 @@ struct Fiber {
 
 struct Machine {
   ucontext_t scheduler;
+  jmp_buf home;
   std::vector<Block> blocks;  // those that run at the same time: a cluster
   std::vector<Fiber> fibers;
   Fiber* now = nullptr;
@@ -70,7 +74,7 @@ struct Machine {
 inline Machine machine;
 
 inline void yield() {
-  swapcontext(&machine.now->context, &machine.scheduler);
+  if (!_setjmp(machine.now->at)) _longjmp(machine.home, 1);
   // Another thread failed: leave this one as well.
   if (!machine.error.empty()) throw std::runtime_error(machine.error);
 }
@@ -120,7 +124,16 @@ inline void start() {
   }
   self.done = true;
   machine.progress = true;
-  swapcontext(&self.context, &machine.scheduler);
+  _longjmp(machine.home, 1);
+}
+
+/// Lets a fiber go on until it yields or ends.
+inline void resume(Fiber& f) {
+  machine.now = &f;
+  if (_setjmp(machine.home)) return;
+  if (f.entered) _longjmp(f.at, 1);
+  f.entered = true;
+  swapcontext(&machine.scheduler, &f.context);
 }
 
 /// Runs the blocks first .. first + count - 1 together, to their end.
@@ -154,8 +167,7 @@ inline void run_together(u32 first, u32 count, u32 threads, u32 shared) {
     for (Fiber& f : m.fibers) {
       if (f.done) continue;
       alive = true;
-      m.now = &f;
-      swapcontext(&m.scheduler, &f.context);
+      resume(f);
     }
     if (!alive) return;
     if (!m.progress && m.error.empty()) m.error = "every thread waits for one that never comes";

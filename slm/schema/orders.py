@@ -1,0 +1,97 @@
+"""Members in any order: which of the declared ones are there is a state of its own.
+
+A rule for every set of declared members that may have been written, so there cannot be many of
+them. Members with free names may stand anywhere between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from slm.errors import Place
+from slm.grammar.ir import EMPTY, NEVER, Expression, many, seq
+from slm.schema.algebra import Goal
+from slm.schema.expressions import alternatives
+
+if TYPE_CHECKING:
+    from slm.schema.lower import Lowering
+
+MAX_SETS = 4_096
+
+
+@dataclass
+class AnyOrder:
+    """The members of an object, at least one, without the braces.
+
+    Attributes:
+        members: name, colon and value of each declared one, and whether it is required.
+        free: any other member, if there may be others.
+        low: so many members at least, of which free ones make up for one at most.
+        high: so many at most.
+    """
+
+    to: Lowering
+    members: list[tuple[Expression, bool]]
+    free: Expression | None
+    comma: Expression
+    low: int
+    high: int | None
+    rule: str
+    goal: Goal
+    place: Place | None = None
+    made: dict[tuple[int, int], Expression] = field(default_factory=dict)
+
+    def start(self) -> Expression:
+        """All members.
+
+        Raises:
+            UnsupportedKeyword: there are too many of them.
+        """
+        sets = 2 ** len(self.members) * (1 if self.high is None else self.high + 1)
+        if sets > MAX_SETS:
+            node = self.to.of.reader.node(min(self.goal, key=abs))
+            raise self.to.of.unsupported(
+                node,
+                "properties" if "properties" in node.raw else next(iter(node.raw)),
+                f'{len(self.members)} members with order="any" make more than {MAX_SETS} sets',
+                hint='use order="declared"',
+            )
+        self.place = self.to.place(self.goal)
+        return self._from(0, 0)
+
+    def _from(self, used: int, frees: int) -> Expression:
+        """What follows a set of declared members and so many others, at most one if uncounted."""
+        found = self.made.get((used, frees))
+        if found is None:
+            body = self._body(used, frees)
+            if (used or frees) and body not in (EMPTY, NEVER):
+                body = self.to.add_rule(f"{self.rule}_any_{used}_{frees}", body, self.place)
+            found = self.made[used, frees] = body
+        return found
+
+    def _body(self, used: int, frees: int) -> Expression:
+        written = used.bit_count() + frees
+        missing = any(
+            required and not used >> at & 1 for at, (_, required) in enumerate(self.members)
+        )
+        enough = used.bit_count() + min(frees, 1) >= max(1, self.low)
+        options: list[Expression] = [EMPTY] if enough and not missing else []
+        if self.high is not None and written >= self.high:
+            return alternatives(*options)
+        comma = (self.comma,) if written else ()
+        for at, (member, _) in enumerate(self.members):
+            if not used >> at & 1:
+                rest = self._from(used | 1 << at, frees)
+                if rest != NEVER:
+                    options.append(seq(*comma, member, rest))
+        loop: Expression | None = None
+        if self.free is not None:
+            if self.high is None and frees:
+                loop = seq(*comma, self.free)
+            else:
+                rest = self._from(used, frees + 1)
+                if rest != NEVER:
+                    options.append(seq(*comma, self.free, rest))
+        body = alternatives(*options)
+        return body if loop is None or body == NEVER else seq(many(loop), body)
