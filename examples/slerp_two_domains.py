@@ -1,10 +1,10 @@
-"""Two fine-tunings, one for music and one for sport; their merges do both.
+"""Two fine-tunings, one for music and one for sport; their slerp is better than the base at both.
 
     python examples/slerp_two_domains.py [FOLDER]
 
 Both begin from the model that comes with slm. The models are kept in FOLDER if one is named. The
 table at the end has the F1 of each on sentences of both domains that no model saw, and how much of
-the better parent's F1 each merge keeps.
+its parent's F1 each merge keeps: of what the parents learned apart from each other, only a part.
 """
 
 import sys

@@ -63,6 +63,18 @@ def other_shape() -> None:
     plan(soup(["one", "wide"]))
 
 
+def unknown_tensor() -> None:
+    tensors = {**tiny.read(Path("two")), "model.extra.weight": torch.ones(2)}
+    tiny.write(Path("more"), tensors, layers=2)
+    plan(soup(["one", "more"]))
+
+
+def unknown_elements() -> None:
+    path = Path("two/model.safetensors")
+    path.write_bytes(path.read_bytes().replace(b'"F32"', b'"F08"', 1))
+    plan(soup(["two"]))
+
+
 def too_many_tokens() -> None:
     words = (*tiny.WORDS, "more")
     Path("two/tokenizer.json").write_text(tiny.tokenizer(words))
@@ -154,6 +166,18 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
         other_shape,
         "[W004] `model.norm.weight` is 16 in `one` and 17 in `wide`\n"
         "  at wide\n  hint: only models of one shape can be merged",
+    ),
+    "unknown tensor": (
+        unknown_tensor,
+        "[W004] the tensor `model.extra.weight` is in `more`, but not in `one`\n"
+        "  at one\n  hint: merge models of one architecture, saved in the same way",
+    ),
+    "unknown elements": (
+        unknown_elements,
+        "[W003] the tensor `lm_head.weight` has elements of type F08\n"
+        "  at two/model.safetensors\n"
+        "  hint: types that can be merged are F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL: "
+        "convert the model first",
     ),
     "layers that are not there": (
         lambda: recipe(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import lzma
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ pytest.importorskip("tokenizers")
 import torch
 
 from slm.cli.main import main
+from slm.models.embedded import folder as embedded_folder
 from tests.unit.merge import tiny
 
 
@@ -85,3 +89,40 @@ def test_errors(capsys: pytest.CaptureFixture[str], command: str, said: str) -> 
     assert main(command.split()) == 2
     assert said in capsys.readouterr().err
     assert not Path("out").exists()
+
+
+def corpus(folder: Path) -> None:
+    """A corpus of two sentences, one to score on."""
+    ontology = {
+        "concepts": [{"qid": "Q5", "label": "human"}, {"qid": "Q2", "label": "film"}],
+        "relations": [{"pid": "P57", "label": "director", "domain": "Q2", "range": "Q5"}],
+    }
+    (folder / "ontologies").mkdir(parents=True)
+    (folder / "ontologies" / "film_ontology.json").write_text(json.dumps(ontology))
+    for name, film in (("train", "Ran"), ("validation", "Heat")):
+        triples = [{"sub": film, "rel": "director", "obj": "Ann Lee"}]
+        text = f"{film} is a film directed by Ann Lee."
+        record = {"id": name, "onto": "film", "text": text, "triples": triples}
+        (folder / f"{name}.jsonl.xz").write_bytes(lzma.compress(json.dumps(record).encode()))
+
+
+def test_greedy_soup_of_extraction_models(capsys: pytest.CaptureFixture[str]) -> None:
+    """Models are scored by the triples that they find; what lowers the score is left out."""
+    pytest.importorskip("transformers")
+    from safetensors.torch import load_file, save_file
+
+    good = embedded_folder()
+    shutil.copytree(good, "bad")
+    tensors = load_file(good / "model.safetensors")
+    torch.manual_seed(0)
+    noise = {n: torch.randn(t.shape).to(t.dtype) if t.dim() > 1 else t for n, t in tensors.items()}
+    save_file(noise, "bad/model.safetensors")
+    corpus(Path("corpus"))
+    call = f"merge --greedy --data corpus --sentences 1 bad {good} --output soup"
+    assert main(call.split()) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "0.0000  bad alone"
+    assert shown[1] == f"1.0000  {good} alone"
+    assert shown[2].endswith("left: soup with bad")
+    assert shown[3] == "1.0000  the soup of 1, in soup"
+    assert all(torch.equal(tensors[n], t) for n, t in tiny.read(Path("soup")).items())
