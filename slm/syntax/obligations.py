@@ -26,7 +26,7 @@ from slm.grammar.asserting import DEAD, Asserting, Claims
 from slm.grammar.charset import CharSet
 from slm.grammar.derivative import ANY, NONE, Edges, Languages, State
 from slm.grammar.ordered_dfa import determinise, minimise, partition
-from slm.grammar.regular import Regular
+from slm.grammar.regular import Chars, Regular
 
 Rival: TypeAlias = "tuple[Literal['rival'], int, int]"  # automaton, state
 Claim: TypeAlias = "tuple[Literal['claim'], State]"
@@ -225,6 +225,11 @@ class Reader:
                     mine -= breaking[other]
             if not mine:
                 kept.discard(each)
+        for each in tuple(kept):
+            # Broken by its first character, whichever comes: then nothing behind that matters.
+            if isinstance(each, int) and not self.first(each) - self._breaks(each):
+                kept.remove(each)
+                kept.add(self.pool.state(Chars(self.first(each))))
         known = self._needed_of[open_now] = frozenset(kept)
         return known
 
