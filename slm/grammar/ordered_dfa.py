@@ -49,28 +49,13 @@ def minimise(
     Returns:
         `NOTHING` when no state that accepts can be reached.
 
-    Cost: Moore's algorithm, O(states² · symbols) at worst, nearly linear in practice.
+    Cost: Hopcroft's algorithm, O(moves · log states).
     """
     final = set(accepting)
     useful = _useful(moves, final)
     if 0 not in useful:
         return NOTHING
-    block = {state: int(state in final) for state in useful}
-    count = len(set(block.values()))
-    while True:
-        numbers: dict[tuple[object, ...], int] = {}
-        refined = {}
-        for state in useful:
-            targets = frozenset(
-                (symbol, block[target])
-                for symbol, target in moves[state].items()
-                if target in block
-            )
-            refined[state] = numbers.setdefault((block[state], targets), len(numbers))
-        block = refined
-        if len(numbers) == count:
-            break
-        count = len(numbers)
+    block = _merged(moves, useful, final)
     return _as_dfa(moves, final, symbols, block)
 
 
@@ -125,6 +110,42 @@ def _useful(moves: Sequence[Mapping[int, int]], final: set[int]) -> list[int]:
                 found.add(source)
                 stack.append(source)
     return sorted(found)
+
+
+def _merged(
+    moves: Sequence[Mapping[int, int]], useful: Sequence[int], final: set[int]
+) -> dict[int, int]:
+    """Which states are equal: a block's number for each useful one."""
+    block = {state: int(state in final) for state in useful}
+    sources: dict[int, list[tuple[int, int]]] = {state: [] for state in useful}
+    blocks: list[set[int]] = [set(), set()]
+    for state, number in block.items():
+        blocks[number].add(state)
+        for symbol, target in moves[state].items():
+            if target in block:
+                sources[target].append((symbol, state))
+    waiting = {0, 1}
+    while waiting:
+        by_symbol: dict[int, list[int]] = {}
+        for state in blocks[waiting.pop()]:
+            for symbol, source in sources[state]:
+                by_symbol.setdefault(symbol, []).append(source)
+        for states in by_symbol.values():
+            touched: dict[int, set[int]] = {}
+            for state in states:
+                touched.setdefault(block[state], set()).add(state)
+            for number, part in touched.items():
+                whole = blocks[number]
+                if len(part) == len(whole):
+                    continue
+                if 2 * len(part) > len(whole):
+                    part = whole - part
+                whole -= part
+                for state in part:  # the smaller half has to be looked at, the other need not
+                    block[state] = len(blocks)
+                waiting.add(len(blocks))
+                blocks.append(part)
+    return block
 
 
 def _as_dfa(
