@@ -158,8 +158,9 @@ def _as_dfa(
     representative = {block[0]: 0}
     edges: list[tuple[tuple[CharSet, int], ...]] = []
     queue = [block[0]]
+    united: dict[tuple[int, ...], CharSet] = {}
     for here in queue:  # grows while it is walked
-        by_target: dict[int, list[tuple[int, int]]] = {}
+        by_target: dict[int, list[int]] = {}
         for symbol, target in moves[representative[here]].items():
             there = block.get(target)
             if there is None:
@@ -168,14 +169,15 @@ def _as_dfa(
                 order[there] = len(order)
                 representative[there] = target
                 queue.append(there)
-            by_target.setdefault(order[there], []).extend(symbols[symbol].ranges)
-        edges.append(
-            tuple(
-                sorted(
-                    ((CharSet.from_ranges(ranges), target) for target, ranges in by_target.items()),
-                    key=lambda edge: edge[0].ranges,
+            by_target.setdefault(order[there], []).append(symbol)
+        row: list[tuple[CharSet, int]] = []
+        for target, numbers in by_target.items():
+            key = tuple(numbers)
+            if key not in united:
+                united[key] = CharSet.from_ranges(
+                    pair for number in key for pair in symbols[number].ranges
                 )
-            )
-        )
+            row.append((united[key], target))
+        edges.append(tuple(sorted(row, key=lambda edge: edge[0].ranges)))
     accepting = frozenset(order[block[state]] for state in final if block.get(state) in order)
     return Dfa(tuple(edges), accepting)
