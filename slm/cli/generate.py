@@ -72,8 +72,13 @@ def add_lark_options(parser: argparse.ArgumentParser) -> None:
     """Lark's own options; they decide which language a grammar has."""
     lark = parser.add_argument_group("options of Lark, with its defaults")
     lark.add_argument("--start", default="start", metavar="RULE")
-    lark.add_argument("--parser", default="lalr")
-    lark.add_argument("--lexer", default="auto")
+    lark.add_argument("--parser", default="lalr", help="lalr (the default) or earley")
+    lark.add_argument(
+        "--lexer",
+        default="auto",
+        help="of lalr: contextual (the default) or basic; of earley: dynamic (the default), "
+        "dynamic_complete or basic",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

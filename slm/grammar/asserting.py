@@ -29,6 +29,8 @@ OUTSIDE = -1  # a character that no class of the pattern holds
 _LEFT = -2  # the character before the match, while nobody has asked for it
 
 _Threads: TypeAlias = tuple[int, ...]
+# Of a branch of guesses: a lookahead's number, or a class that the character before may be in.
+_Question: TypeAlias = "int | frozenset[int]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class Asserting:
         nfa = self._nfa
         found: list[tuple[_Threads, Claims]] = []
         # A branch: threads so far, states seen, states to go through (last first), answers.
-        branches: list[tuple[list[int], set[int], list[int], dict[int, bool]]] = [
+        branches: list[tuple[list[int], set[int], list[int], dict[_Question, bool]]] = [
             ([], set(), list(reversed(states)), {})
         ]
         while branches:
@@ -197,7 +199,15 @@ class Asserting:
                     continue
                 look = nfa.look(state)
                 if look is not None:
-                    if self._holds(look[0], past):
+                    asked, negative = self._holds(look[0], past)
+                    if not isinstance(asked, bool):  # what stands before is not known: both ways
+                        if asked not in answers:
+                            other = {**answers, asked: False}
+                            rest = [*stack, look[1]] if negative else list(stack)
+                            branches.append((list(threads), set(seen), rest, other))
+                            answers[asked] = True
+                        asked = answers[asked]
+                    if asked != negative:
                         stack.append(look[1])
                     continue
                 threads.append(state)
@@ -206,22 +216,25 @@ class Asserting:
             claims = frozenset(
                 nfa.rests[number] if answer else r.complement(nfa.rests[number])
                 for number, answer in answers.items()
+                if isinstance(number, int)
             )
             found.append((tuple(threads), claims))
         return found
 
-    def _holds(self, number: int, past: tuple[int, ...]) -> bool:
+    def _holds(self, number: int, past: tuple[int, ...]) -> tuple[bool | frozenset[int], bool]:
+        """Whether a lookbehind's row stands behind, and whether it must not.
+
+        Where only the character before the match decides that, and it is not known: its class.
+        """
         row, negative = self._nfa.looks[number]
-        if not row:
-            return not negative
         matches = [s in members for s, members in zip(past[::-1], row[::-1], strict=False)]
-        if _LEFT in past[-len(row) :]:
+        if row and _LEFT in past[-len(row) :]:
             inside = past[::-1].index(_LEFT)
-            if all(matches[:inside]):
-                if len(row) > inside + 1:
-                    raise self._refuse("a lookbehind that looks far before the match", r"\(\?<[=!]")
-                self.looks_left = True
-            return negative
-        if len(past) >= len(row):
-            return negative != all(matches)
-        return negative  # the text begins here, or what is known does not match
+            if not all(matches[:inside]):
+                return False, negative
+            if len(row) > inside + 1:
+                raise self._refuse("a lookbehind that looks far before the match", r"\(\?<[=!]")
+            self.looks_left = True
+            return row[0], negative
+        # With less behind than the row is long, the text begins there, or what is known differs.
+        return len(past) >= len(row) and all(matches), negative

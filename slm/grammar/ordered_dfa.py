@@ -49,28 +49,13 @@ def minimise(
     Returns:
         `NOTHING` when no state that accepts can be reached.
 
-    Cost: Moore's algorithm, O(states² · symbols) at worst, nearly linear in practice.
+    Cost: Hopcroft's algorithm, O(moves · log states).
     """
     final = set(accepting)
     useful = _useful(moves, final)
     if 0 not in useful:
         return NOTHING
-    block = {state: int(state in final) for state in useful}
-    count = len(set(block.values()))
-    while True:
-        numbers: dict[tuple[object, ...], int] = {}
-        refined = {}
-        for state in useful:
-            targets = frozenset(
-                (symbol, block[target])
-                for symbol, target in moves[state].items()
-                if target in block
-            )
-            refined[state] = numbers.setdefault((block[state], targets), len(numbers))
-        block = refined
-        if len(numbers) == count:
-            break
-        count = len(numbers)
+    block = _merged(moves, useful, final)
     return _as_dfa(moves, final, symbols, block)
 
 
@@ -127,6 +112,42 @@ def _useful(moves: Sequence[Mapping[int, int]], final: set[int]) -> list[int]:
     return sorted(found)
 
 
+def _merged(
+    moves: Sequence[Mapping[int, int]], useful: Sequence[int], final: set[int]
+) -> dict[int, int]:
+    """Which states are equal: a block's number for each useful one."""
+    block = {state: int(state in final) for state in useful}
+    sources: dict[int, list[tuple[int, int]]] = {state: [] for state in useful}
+    blocks: list[set[int]] = [set(), set()]
+    for state, number in block.items():
+        blocks[number].add(state)
+        for symbol, target in moves[state].items():
+            if target in block:
+                sources[target].append((symbol, state))
+    waiting = {0, 1}
+    while waiting:
+        by_symbol: dict[int, list[int]] = {}
+        for state in blocks[waiting.pop()]:
+            for symbol, source in sources[state]:
+                by_symbol.setdefault(symbol, []).append(source)
+        for states in by_symbol.values():
+            touched: dict[int, set[int]] = {}
+            for state in states:
+                touched.setdefault(block[state], set()).add(state)
+            for number, part in touched.items():
+                whole = blocks[number]
+                if len(part) == len(whole):
+                    continue
+                if 2 * len(part) > len(whole):
+                    part = whole - part
+                whole -= part
+                for state in part:  # the smaller half has to be looked at, the other need not
+                    block[state] = len(blocks)
+                waiting.add(len(blocks))
+                blocks.append(part)
+    return block
+
+
 def _as_dfa(
     moves: Sequence[Mapping[int, int]],
     final: set[int],
@@ -137,8 +158,9 @@ def _as_dfa(
     representative = {block[0]: 0}
     edges: list[tuple[tuple[CharSet, int], ...]] = []
     queue = [block[0]]
+    united: dict[tuple[int, ...], CharSet] = {}
     for here in queue:  # grows while it is walked
-        by_target: dict[int, list[tuple[int, int]]] = {}
+        by_target: dict[int, list[int]] = {}
         for symbol, target in moves[representative[here]].items():
             there = block.get(target)
             if there is None:
@@ -147,14 +169,15 @@ def _as_dfa(
                 order[there] = len(order)
                 representative[there] = target
                 queue.append(there)
-            by_target.setdefault(order[there], []).extend(symbols[symbol].ranges)
-        edges.append(
-            tuple(
-                sorted(
-                    ((CharSet.from_ranges(ranges), target) for target, ranges in by_target.items()),
-                    key=lambda edge: edge[0].ranges,
+            by_target.setdefault(order[there], []).append(symbol)
+        row: list[tuple[CharSet, int]] = []
+        for target, numbers in by_target.items():
+            key = tuple(numbers)
+            if key not in united:
+                united[key] = CharSet.from_ranges(
+                    pair for number in key for pair in symbols[number].ranges
                 )
-            )
-        )
+            row.append((united[key], target))
+        edges.append(tuple(sorted(row, key=lambda edge: edge[0].ranges)))
     accepting = frozenset(order[block[state]] for state in final if block.get(state) in order)
     return Dfa(tuple(edges), accepting)

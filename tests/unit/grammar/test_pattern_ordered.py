@@ -14,6 +14,7 @@ from slm.grammar.ordered import leftmost_first_language, order_is_harmless
 from slm.grammar.ordered_dfa import minimise, partition
 from slm.grammar.pattern import parse_pattern
 from slm.grammar.regular import NOTHING, Dfa, Regular, Repeat
+from tests.deadline import within
 
 
 def refuse(what: str, _written: str) -> UnsupportedPattern:
@@ -91,3 +92,13 @@ def test_minimise_merges_and_drops() -> None:
         (((CharSet.of("ab"), 1),), ((CharSet.of("a"), 2),), ()), frozenset({2})
     )
     assert minimise(moves, set(), symbols) == NOTHING
+
+
+def test_minimising_a_long_chain_takes_no_quadratic_time() -> None:
+    """A counter's automaton is a chain, and each state of it differs from all others."""
+    size = 20_000
+    chain = [{0: state + 1} for state in range(size)]
+    with within(5.0, "slm"):
+        found = minimise([*chain, {}], [size], [CharSet.of("a")])
+    assert isinstance(found, Dfa)
+    assert len(found.edges) == size + 1

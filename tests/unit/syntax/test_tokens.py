@@ -5,11 +5,18 @@ from __future__ import annotations
 import lark
 import pytest
 
-from slm.errors import EmptyLanguage, GrammarTooComplex, LarkError, TokenRejected
+from slm.errors import (
+    EmptyLanguage,
+    GrammarTooComplex,
+    LarkError,
+    TokenRejected,
+    UnsupportedLarkFeature,
+)
 from slm.grammar import ir
 from slm.mask import compile_grammar
 from slm.syntax import compile_lark
 from slm.vocab import byte_vocabulary
+from tests.deadline import within
 
 
 def accepts(grammar: ir.Grammar, text: str) -> bool:
@@ -94,3 +101,20 @@ def test_texts_that_stay_open_for_ever() -> None:
     with pytest.raises(GrammarTooComplex) as caught:
         compile_lark(f"start: ({names})+\n{strings}")
     assert "terminal `S" in str(caught.value)
+
+
+@pytest.mark.parametrize("second", ["(?<=xab)", "(?<!xab)"])
+def test_a_far_lookbehind_behind_a_near_one(second: str) -> None:
+    """It is found, and refused, also where it counts only if the near one holds."""
+    with pytest.raises(UnsupportedLarkFeature) as caught:
+        compile_lark(f'start: (A | /[ax]/ | B "!")+\nA: /(?<=a)b{second}/\nB: "b"')
+    assert (caught.value.feature, caught.value.symbol) == ("lookbehind", "A")
+
+
+def test_many_word_boundaries_are_one_question() -> None:
+    """What stands before a match is asked once, however often a pattern asks for it."""
+    words = "|".join(rf"\b{first}{second}" for first in "abcdef" for second in "abcdef")
+    with within(20.0, "slm"):
+        grammar = compile_lark(f'start: (A | " ")+\nA: /{words}/').grammar
+    assert accepts(grammar, "ab ff")
+    assert not accepts(grammar, "abff")
