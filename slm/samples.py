@@ -55,6 +55,8 @@ def samples(
 def shortest(schema: dict[str, Any] | bool | str, **options: Any) -> str:
     """A shortest valid JSON text, without whitespace; arguments as for `samples`.
 
+    Cost: below a second for 60 bytes of a free string; a minute and more for hundreds of them.
+
     >>> shortest({"type": "array", "minItems": 2})
     '[0,0]'
     """

@@ -89,6 +89,8 @@ const NumberShape* Algebra::meet(const NumberShape* left, const NumberShape* rig
     }
     if (kept.empty()) return nullptr;
     NumberShape made;
+    // Draft 4 does not call 1.0 an integer, so that it was asked for is kept.
+    if (left->integer.value_or(false) || right->integer.value_or(false)) made.integer = true;
     made.finite = true;
     made.values = arena_.keep(kept);
     return arena_.make<NumberShape>(made);

@@ -351,13 +351,14 @@ Term NumberTexts::with_point(const NumberShape& shape, Term text) {
   return terms_.unite({text, terms_.concat({pointed, zero_after})});
 }
 
-/// The spellings of one number: canonical, and `.0` after an integer.
-std::optional<Term> NumberTexts::spelled(const Decimal& value) {
+/// The spellings of one number: canonical, and `.0` after an integer where it may be.
+std::optional<Term> NumberTexts::spelled(const Decimal& value, bool integer_point) {
   double real = to_double(value);
   if (!std::isfinite(real)) return std::nullopt;
   std::string canonical = repr(real);
   if (!value.is_integer()) return terms_.literal(canonical);
   std::string whole = (value.negative ? "-" : "") + split(magnitude(value)).whole;
+  if (!integer_point) return terms_.literal(whole);
   Term zero_after = terms_.optional(terms_.literal(".0"));
   Term text = terms_.concat({terms_.literal(whole), zero_after});
   if (canonical.find('e') == canonical.npos) return text;
@@ -366,9 +367,10 @@ std::optional<Term> NumberTexts::spelled(const Decimal& value) {
 
 std::optional<Term> NumberTexts::of(const NumberShape& shape, bool integer_point) {
   if (shape.finite) {
+    bool point = integer_point || !shape.integer.value_or(false);
     std::vector<Term> texts;
     for (const Decimal& value : shape.values) {
-      std::optional<Term> text = spelled(value);
+      std::optional<Term> text = spelled(value, point);
       if (!text) return std::nullopt;
       texts.push_back(*text);
     }

@@ -49,7 +49,7 @@ class NumberTexts {
   Term exponents(int low, int high);
   Term padded(int low, int high);
   Term with_point(const NumberShape& shape, Term text);
-  std::optional<Term> spelled(const Decimal& value);
+  std::optional<Term> spelled(const Decimal& value, bool integer_point);
   Term any_number();
 
   Terms& terms_;

@@ -24,6 +24,7 @@ examples:
   slm check person.json
   slm check query.lark --parser earley --lexer dynamic_complete
 """
+_LONGEST = 80  # bytes of the shortest value that are shown
 _COLOURS = {
     "enforced": "green",
     "annotation": "dim",
@@ -87,13 +88,20 @@ def _check_schema(name: str) -> int:
 
 def _print_shortest(schema: Any) -> None:
     """The least that any output under the schema costs."""
+    from slm.mask import compile_grammar
     from slm.samples import shortest
+    from slm.schema import compile_schema
+    from slm.vocab import byte_vocabulary
 
+    grammar = compile_schema(schema, whitespace="compact").grammar
+    least = compile_grammar(grammar, byte_vocabulary()).matcher().min_tokens().tokens
+    if least > _LONGEST:  # the time to write it grows with the cube of its length
+        print(f"shortest value: {least} bytes")
+        return
     text = shortest(schema)
     tokens = len(_embedded_vocabulary().tokenize(text))
-    shown = text if len(text) <= 120 else text[:119] + "…"
     size = len(text.encode())
-    print(f"shortest value: {shown}  ({size} bytes; {tokens} tokens of the embedded model)")
+    print(f"shortest value: {text}  ({size} bytes; {tokens} tokens of the embedded model)")
 
 
 def _embedded_vocabulary() -> Vocabulary:

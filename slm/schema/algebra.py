@@ -86,7 +86,9 @@ class NumberShape:
         if self.values is not None or other.values is not None:
             finite, rest = (self, other) if self.values is not None else (other, self)
             kept = tuple(value for value in finite.values or () if rest.admits(value))
-            return NumberShape(values=kept) if kept else None
+            # Draft 4 does not call 1.0 an integer, so that it was asked for is kept.
+            integer = True if self.integer or other.integer else None
+            return NumberShape(integer, values=kept) if kept else None
         integer = self.integer if other.integer is None else other.integer
         if self.integer is not None and integer != self.integer:
             return None

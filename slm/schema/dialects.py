@@ -91,7 +91,12 @@ def find_dialect(declared: Any, registry: Mapping[str, Any]) -> Dialect:
     if draft is not None:
         return Dialect(draft)
     meta = registry.get(declared, registry.get(declared.rstrip("#")))
-    meta = json.loads(meta) if isinstance(meta, str) else meta
+    if isinstance(meta, str):
+        try:
+            meta = json.loads(meta)
+        except (ValueError, RecursionError) as error:
+            what = f"the metaschema {declared} in the registry is not JSON: {error}"
+            raise InvalidSchema(what, at=at) from None
     based = draft_of(meta.get("$schema")) if isinstance(meta, dict) else None
     if based is None:
         raise UnsupportedKeyword(

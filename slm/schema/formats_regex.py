@@ -1,6 +1,7 @@
 r"""The format ``regex``: ECMA-262 patterns, as far as they are a regular language.
 
-What is admitted is a valid pattern with and without the flag ``u``. Groups nest `GROUPS` deep;
+What is admitted is a valid pattern, and with the flag ``u``, too, but for punctuation that is
+escaped without need, such as ``\@``. Groups nest `GROUPS` deep;
 bounds of a repetition are compared where both have at most two digits, or the second has more;
 names of groups and references to groups, which have to agree, are left out.
 """
@@ -14,7 +15,7 @@ from slm.grammar.regular import Regular, concat, literal, repeat, union
 
 GROUPS = 4
 
-_PUNCTUATION = r"\^$.*+?()\[\]{}|/\-_@#%\"':,&~`=<>;! "
+_PUNCTUATION = r"\\\^$.*+?()\[\]{}|/\-_@#%\"':,&~`=<>;! "
 _HEX = "[0-9a-fA-F]"
 _ESCAPE = (
     rf"\\(?:[dDsSwWtnvfr{_PUNCTUATION}]|c[A-Za-z]|x{_HEX}{{2}}"

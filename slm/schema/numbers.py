@@ -315,10 +315,12 @@ def too_fine(shape: NumberShape) -> Decimal | None:
     return None
 
 
-def spell_value(value: Decimal) -> Regular:
-    """The spellings of one number: canonical, and ``.0`` after an integer."""
+def spell_value(value: Decimal, integer_point: bool = True) -> Regular:
+    """The spellings of one number: canonical, and ``.0`` after an integer where it may be."""
     if value != value.to_integral_value():
         return literal(repr(float(value)))
+    if not integer_point:
+        return literal(str(int(value)))
     texts = [concat(literal(str(int(value))), _POINT_ZERO)]
     if "e" in repr(float(value)):
         texts.append(literal(repr(float(value))))
@@ -334,7 +336,8 @@ def number_text(shape: NumberShape, integer_point: bool = True) -> Regular:
         integer_point: whether an integer may be written ``1.0`` (every draft but 4).
     """
     if shape.values is not None:
-        return union(*map(spell_value, shape.values))
+        point = integer_point or not shape.integer
+        return union(*(spell_value(value, point) for value in shape.values))
     if shape == NumberShape():
         return ANY_NUMBER_TEXT
     plain_only = shape.multiples or shape.non_multiples or shape.excluded

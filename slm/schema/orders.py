@@ -58,7 +58,20 @@ class AnyOrder:
                 hint='use order="declared"',
             )
         self.place = self.to.place(self.goal)
-        return self._from(0, 0)
+        for used, frees in self._states():
+            self._from(used, frees)
+        return self.made[0, 0]
+
+    def _states(self) -> list[tuple[int, int]]:
+        """What may have been written, most first: what follows a state is made before it."""
+        frees = 1 if self.high is None else self.high
+        found = [
+            (used, free)
+            for used in range(2 ** len(self.members))
+            for free in range(1 + (0 if self.free is None else frees))
+            if self.high is None or used.bit_count() + free <= self.high
+        ]
+        return sorted(found, key=lambda state: state[0].bit_count() + state[1], reverse=True)
 
     def _from(self, used: int, frees: int) -> Expression:
         """What follows a set of declared members and so many others, at most one if uncounted."""

@@ -81,7 +81,7 @@ def _key(value: Any) -> str:
         case bool() | None:
             return json.dumps(value)
         case int() | float():
-            return str(Decimal(repr(value)).normalize() + 0)
+            return "/".join(map(str, Decimal(repr(value)).as_integer_ratio()))
         case list():
             return f"[{','.join(map(_key, value))}]"
         case dict():
@@ -248,5 +248,8 @@ def _text(value: Any, integer_point: bool) -> Regular:
         case bool() | None:
             return literal(json.dumps(value))
         case _:
-            shape = NumberShape(values=(Decimal(repr(value)),))
+            # In draft 4 an integer, which may have been asked for, is not written 1.0.
+            shape = NumberShape(
+                integer=isinstance(value, int) or None, values=(Decimal(repr(value)),)
+            )
             return number_text(shape, integer_point)

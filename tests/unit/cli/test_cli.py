@@ -188,6 +188,14 @@ def test_check_shows_what_a_schema_asks_for(files, capsys):
     assert 'shortest value: {"name":"","ok":true}  (21 bytes; ' in out
 
 
+def test_check_does_not_write_a_long_shortest_value(capsys, tmp_path):
+    """Its length is enough: to write two hundred free characters byte by byte takes minutes."""
+    path = tmp_path / "long.json"
+    path.write_text('{"type": "string", "minLength": 200}')
+    assert main(["check", str(path)]) == 0
+    assert "shortest value: 202 bytes" in capsys.readouterr().out
+
+
 def test_check_shows_branches_that_no_value_can_take(files, capsys):
     """A branch that contradicts the keywords beside it is in the table."""
     schema = {"type": "integer", "anyOf": [{"minimum": 3}, {"type": "string"}]}

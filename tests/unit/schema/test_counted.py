@@ -86,3 +86,19 @@ def test_free_items_cannot_be_unique() -> None:
     """Infinitely many values have no state each: refused by name."""
     with pytest.raises(UnsupportedKeyword, match="not finitely many"):
         compile_schema({"type": "array", "uniqueItems": True, "items": STRING})
+
+
+def test_long_integers_are_not_rounded_to_be_equal() -> None:
+    """Two integers of 31 digits that differ in the last one may both be there."""
+    big = 10**30
+    values = [[big, big + 1], [big, big], [big + 1]]
+    assert mistakes({"uniqueItems": True, "items": {"enum": [big, big + 1]}}, values) == []
+
+
+@pytest.mark.parametrize("most", [2, 20])  # a rule for each set, and one terminal
+def test_unique_integers_of_draft_4_have_no_point(most: int) -> None:
+    """There, 1.0 is not an integer."""
+    items = {"type": "integer", "minimum": 0, "maximum": most}
+    schema = {"$schema": "http://json-schema.org/draft-04/schema#", "type": "array"}
+    schema = {**schema, "uniqueItems": True, "items": items}
+    assert mistakes(schema, [[1.0], [1], [1, 2], [1, 1]]) == []

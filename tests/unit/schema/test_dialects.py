@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slm.errors import UnsupportedKeyword
+from slm.errors import InvalidSchema, UnsupportedKeyword
 from slm.mask import compile_grammar
 from slm.schema import compile_schema
 from slm.vocab import byte_vocabulary
@@ -106,3 +106,12 @@ def test_metaschemas_are_known(draft: str) -> None:
     if draft == "draft-04":
         place = {"$ref": f"http://json-schema.org/{draft}/schema#/definitions/positiveInteger"}
     assert accepted(place, ["3", "-3"]) == ["3"]
+
+
+def test_a_metaschema_that_is_not_json_is_named() -> None:
+    """The error says which one, and that ``$schema`` led there."""
+    uri = "http://x.test/meta"
+    with pytest.raises(InvalidSchema, match=r"http://x\.test/meta") as caught:
+        compile_schema({"$schema": uri}, registry={uri: "{"})
+    assert caught.value.at is not None
+    assert caught.value.at.pointer == "/$schema"

@@ -15,11 +15,12 @@ import pytest
 
 import slm
 from slm.errors import InvalidSchema, UnsupportedKeyword
-from slm.mask import native_available
+from slm.mask import compile_grammar, native_available
 from slm.schema import compile_schema
 from slm.schema import native as twin
 from slm.schema.compile import _compile
 from slm.vocab import byte_vocabulary
+from tests.conformance.maskbench import accepts
 from tests.properties.schema_programs import Trees, decode
 
 pytestmark = pytest.mark.skipif(not native_available(), reason="the native engine is not built")
@@ -235,3 +236,13 @@ def test_many_threads_compile_at_once() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+@pytest.mark.parametrize(("draft", "typed", "pointed"), [("4", 1, 0), ("4", 0, 1), ("6", 1, 1)])
+def test_a_constant_integer_of_draft_4_has_no_point(draft: str, typed: int, pointed: int) -> None:
+    """Where an integer is asked for, 1.0 is none there; where it is not, it equals 1."""
+    uri = f"http://json-schema.org/draft-0{draft}/schema#"
+    schema = {"$schema": uri, "enum": [1, 2], **({"type": "integer"} if typed else {})}
+    for made in (compile_schema(schema), _compile(schema, None, "any", "assert")):
+        compiled = compile_grammar(made.grammar, byte_vocabulary())
+        assert [accepts(compiled, text) for text in ("1", "1.0")] == [True, bool(pointed)]

@@ -66,3 +66,11 @@ def test_twelve_members_and_no_more() -> None:
     wide["properties"]["q"] = INTEGER  # type: ignore[index]
     with pytest.raises(UnsupportedKeyword, match="13 members"):
         compile_schema(wide, order="any")
+
+
+def test_many_free_members_are_counted() -> None:
+    """A thousand members are no call a thousand deep."""
+    grammar = compile_schema({"type": "object", "maxProperties": 1_000}, order="any").grammar
+    compiled = compile_grammar(grammar, byte_vocabulary())
+    assert accepts(compiled, json.dumps({f"x{at}": at for at in range(1_000)}))
+    assert not accepts(compiled, json.dumps({f"x{at}": at for at in range(1_001)}))

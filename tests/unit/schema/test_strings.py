@@ -187,3 +187,12 @@ def test_encoded_names_and_leap_seconds_stay_out_of_both_sides() -> None:
         assert wide is not None
         assert not matches(narrow, text, pool)
         assert matches(wide, text, pool)
+
+
+def test_a_backslash_may_be_escaped_in_a_pattern() -> None:
+    """Outside of classes and in them; alone it escapes what follows."""
+    pool, language = Languages(), format_language("regex", "2020-12")
+    assert language is not None
+    patterns = [r"a\\b", r"[\\]", r"\\", "\\", r"[\]", r"a\\\(b"]
+    admitted = [pattern for pattern in patterns if matches(language, pattern, pool)]
+    assert admitted == [r"a\\b", r"[\\]", r"\\", r"a\\\(b"]
