@@ -16,6 +16,7 @@ them (torch's own depend on the number of rows in the batch in the same way).
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -134,8 +135,29 @@ def split(
     return np.split(logits, ends[:-1])
 
 
+class _Passage:
+    """The detours of one layer: all heads of the layer share it, for it has one `forward`."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.under_way = 0  # passes with the detour in place
+        self.forward: Any = None  # the detour in place
+        self.here = threading.local()  # `plan`: that of this thread's pass
+
+
+_passages: weakref.WeakKeyDictionary[Any, _Passage] = weakref.WeakKeyDictionary()
+_passages_lock = threading.Lock()
+
+
+def _passage_of(layer: Any) -> _Passage:
+    if layer is None:
+        return _Passage()
+    with _passages_lock:
+        return _passages.setdefault(layer, _Passage())
+
+
 class SparseHead:
-    """The output layer of one model; safe to use from several threads.
+    """The output layer of one model; safe to use from several threads, beside heads of its like.
 
     Attributes:
         full_because: why all logits are computed always; None where chosen ones can be.
@@ -144,13 +166,11 @@ class SparseHead:
     def __init__(self, model: Any, layer: Any, vocabulary_size: int) -> None:
         self._model, self._layer, self._size = model, layer, vocabulary_size
         self._prepare()
-        self._tried = False
+        self._tried: tuple[Any, ...] | None = None  # the surroundings of the last trial
         self.full_because = self._unlike_a_plain_layer()
 
     def _prepare(self) -> None:
-        self._lock = threading.Lock()
-        self._under_way = 0  # passes with the detour in place
-        self._here = threading.local()
+        self._passage = _passage_of(self._layer)
         self._trial = threading.Lock()
 
     def __getstate__(self) -> tuple[Any, ...]:  # copies and other processes have locks of their own
@@ -187,7 +207,8 @@ class SparseHead:
 
     def no_logits(self) -> list[NDArray[np.int64] | None]:
         """For a batch of one row whose next logits nobody reads: none, if that is possible."""
-        if self.full_because is None and self._works():
+        plain = self.full_because is None and self._unlike_a_plain_layer() is None
+        if plain and self._works():
             return [np.zeros(0, np.int64)]
         return [None]
 
@@ -197,24 +218,26 @@ class SparseHead:
 
         `output.logits` is then (1, 1, all of them): row after row, as `split` takes them.
         """
-        with self._lock:
-            if not self._under_way:
-                self._layer.forward = self._forward
-            self._under_way += 1
-        self._here.plan = plan
+        passage = self._passage
+        with passage.lock:
+            if not passage.under_way:
+                passage.forward = self._layer.forward = self._forward
+            passage.under_way += 1
+        passage.here.plan = plan
         try:
             yield
         finally:
-            self._here.plan = None
-            with self._lock:
-                self._under_way -= 1
-                if not self._under_way:
+            passage.here.plan = None
+            with passage.lock:
+                passage.under_way -= 1
+                if not passage.under_way:
+                    passage.forward = None
                     del self._layer.forward
 
     def _forward(self, hidden: torch.Tensor) -> torch.Tensor:
         import torch
 
-        plan: HeadPlan | None = getattr(self._here, "plan", None)
+        plan: HeadPlan | None = getattr(self._passage.here, "plan", None)
         whole = type(self._layer).forward
         if plan is None:  # another thread's pass, without a plan
             through: torch.Tensor = whole(self._layer, hidden)
@@ -274,37 +297,71 @@ class SparseHead:
         )
 
     def _works(self) -> bool:
-        """Whether sparse logits are the full ones; tried once, with passes over one token."""
+        """Whether sparse logits are the full ones; tried once, and again when something changed."""
         with self._trial:
-            if not self._tried:
-                self.full_because, self._tried = self._try(), True
+            now = self._surroundings()
+            if self._tried != now:
+                self.full_because, self._tried = self._try(), now
         return self.full_because is None
 
+    def _surroundings(self) -> tuple[Any, ...]:
+        """What may change what becomes of logits: another trial then."""
+        model, weight = self._model, self._layer.weight
+        hooks = tuple(model._forward_hooks), tuple(model._forward_pre_hooks)
+        return *hooks, id(vars(model).get("forward")), str(weight.dtype), str(weight.device)
+
     def _try(self) -> str | None:
+        """Passes over two rows of one token: all logits, chosen ones, chosen ones beside all.
+
+        No id stands at its own place among the chosen, nor the last one at the end: a model that
+        does something to the logit of one id, or to those past some id, does it to another here.
+        """
         import torch
 
         size = self._size
-        ids = np.unique(np.linspace(0, size - 1, min(size, 512)).astype(np.int64))
-        token = torch.tensor([[size // 2]], device=self._model.device)
-        plan = HeadPlan([ids], np.zeros(1, np.int64))
+        count = max(1, min(size // 2, 512))
+        ids = np.unique(np.linspace(min(1, size - 1), max(1, size - 2), count).astype(np.int64))
+        plans: list[list[NDArray[np.int64] | None]] = [[ids, ids[:1]], [None, ids]]
+        tokens = torch.tensor([[size // 2], [size // 3]], device=self._model.device)
         try:
             with torch.inference_mode():
-                full = self._model(input_ids=token, use_cache=False).logits
-                with self.detour(plan):
-                    sparse = self._model(input_ids=token, use_cache=False).logits
+                full = self._model(input_ids=tokens, use_cache=False).logits
+                for wanted in plans:
+                    plan = HeadPlan(wanted, np.zeros(2, np.int64))
+                    with self.detour(plan):
+                        sparse = self._model(input_ids=tokens, use_cache=False).logits
+                    because = self._unlike(full, plan, sparse)
+                    if because is not None:
+                        return because
         except Exception as error:  # a model's own code, on what it does not expect
             return f"the model takes no chosen logits: {str(error).strip().partition(chr(10))[0]}"
+        return None
+
+    def _unlike(self, full: torch.Tensor, plan: HeadPlan, sparse: torch.Tensor) -> str | None:
+        """How a pass with a plan differs from one without."""
+        import torch
+
+        width = int(self._layer.weight.shape[0])
+        count = sum(width if one is None else len(one) for one in plan.ids)
         if plan.calls != 1:
             return f"the model asks its output layer {plan.calls} times a pass"
-        if sparse.shape != (1, 1, len(ids)):
+        if sparse.shape != (1, 1, count):
             return f"the model makes chosen logits of shape {tuple(sparse.shape)}"
-        full, sparse = full[0, -1].double().cpu()[ids], sparse[0, 0].double().cpu()
-        scale = float(full.abs().max())
-        difference = float((full - sparse).abs().max())
+        pairs = zip(full[:, -1], plan.ids, strict=True)
+        expected = torch.cat([row if one is None else row[one] for row, one in pairs])
+        expected = expected.double().cpu()
+        # Each by its own size, or what is usual: one huge logit would hide all else.
+        sizes = expected.abs()
+        sizes = sizes.clamp(min=max(2 * float(sizes.median()), 1e-30))
+        differences = (expected - sparse[0, 0].double().cpu()).abs()
         rounding = {torch.float32: 1e-4, torch.float16: 4e-3}.get(self._layer.weight.dtype, 3e-2)
-        if not difference <= rounding * max(scale, 1e-30):
-            return f"chosen logits differ from the full ones by {difference:.3g} of {scale:.3g}"
-        return None
+        if bool((differences <= rounding * sizes).all()):
+            return None
+        worst = int((differences / sizes).nan_to_num(torch.inf).argmax())
+        return (
+            f"chosen logits differ from the full ones by {float(differences[worst]):.3g} "
+            f"of {float(sizes[worst]):.3g}"
+        )
 
     def _unlike_a_plain_layer(self) -> str | None:
         """Why the output layer can't be asked for some of its rows; None for a plain one."""
@@ -324,8 +381,9 @@ class SparseHead:
             return f"the output layer's weights are of type {layer.weight.dtype}"
         if layer.weight.device.type == "meta":
             return "the output layer's weights are not in memory"
-        if vars(layer).get("forward", self._forward) != self._forward:
-            return "the output layer was changed"
+        with self._passage.lock:
+            if vars(layer).get("forward") != self._passage.forward:
+                return "the output layer was changed"
         if layer._forward_hooks or layer._forward_pre_hooks:
             return "something watches the output layer"
         parts = (model, layer)

@@ -63,7 +63,8 @@ class GrammarLogitsProcessor:
             scores: (rows, padded_vocab); not changed.
 
         Returns:
-            New scores. Rows that have ended come back as they were: what follows there is padding.
+            New scores. Rows that have ended allow their end tokens only: ``generate`` pads them,
+            and if it does not know the end token, nothing else follows.
 
         Raises:
             UsageError: more or fewer rows than grammars, rows that changed places without
@@ -149,7 +150,12 @@ class GrammarLogitsProcessor:
                 f"scores of width {scores.shape[1]} for a vocabulary of {size} tokens",
                 hint="compile the grammar with the vocabulary of this model",
             )
-        if matcher is None or matcher.is_finished:
+        if matcher is None:
+            return
+        if matcher.is_finished:
+            ends = list(compiled.vocabulary.eos_ids)
+            scores[row] = float("-inf")
+            scores[row, ends] = 0.0  # the model's own may be -inf
             return
         legal = np.zeros(scores.shape[1], np.bool_)
         legal[:size] = unpack_mask(matcher.mask(), size)

@@ -143,6 +143,12 @@ class TransformersSession:
             plan = HeadPlan(ids, at)
             with self._runtime.head.detour(plan) if sparse else nullcontext():
                 output = self._model(**arguments)
+            if sparse and plan.calls != 1:
+                raise LogitsMismatch(
+                    f"the model asked its output layer {plan.calls} times in one pass, and once "
+                    "before",
+                    hint="don't change a model while a text is generated",
+                )
             self._cache = output[self._runtime.cache_name]
             self._lengths += counts
             if len(ends) > 1:

@@ -304,6 +304,7 @@ def _update(
         group["lr"] = rate
     size = config.batch // config.accumulation
     weights = sum(float(np.where(row.forced, config.forced_weight, 1.0).sum()) for row in rows)
+    weights = max(weights, 1e-9)  # all forced, and forced ones weigh nothing: loss 0
     total = 0.0
     for at in range(0, len(rows), size):
         loss, _ = batch_loss(model, walker, rows[at : at + size], config)

@@ -191,7 +191,8 @@ def cache_folder() -> Path | None:
 def compiled(architecture: int, part: int) -> bytes:
     """`compile_source`, from the disk cache if it was compiled before.
 
-    A file is written under another name and moved, so a reader never sees half of one.
+    A file is written under another name and moved, so a reader never sees half of one. It begins
+    with the digest of what follows: the driver is never given a file that a disk has spoilt.
     """
     folder = cache_folder()
     if folder is None:
@@ -199,7 +200,9 @@ def compiled(architecture: int, part: int) -> bytes:
     version = "{}.{}".format(*nvrtc_version())
     path = folder / f"kernels-{digest()}-{part}-sm_{architecture}-{version}.cubin"
     try:
-        return path.read_bytes()
+        kept = path.read_bytes()
+        if kept[:32] == hashlib.sha256(kept[32:]).digest():
+            return kept[32:]
     except OSError:
         pass
     code = compile_source(architecture, part)
@@ -207,7 +210,7 @@ def compiled(architecture: int, part: int) -> bytes:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent)
         with os.fdopen(handle, "wb") as file:
-            file.write(code)
+            file.write(hashlib.sha256(code).digest() + code)
         os.replace(name, path)
     except OSError:
         pass  # a read-only home: compiled anew by the next process

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from slm.kernels.cuda.params import GATHER_CLUSTER, GATHER_TICKET, RESULTS, STATISTICS, Rows
@@ -11,6 +12,8 @@ from slm.kernels.cuda.runtime import Device
 CHUNK = 1024
 FRONT = 256  # bytes of shared memory before the records: kFrontBytes of gather.cuh
 KINDS = ("float32", "bfloat16", "float16")
+# Threads may share a stream, and with it the scratch that the second launch reads.
+_between_phases = threading.Lock()
 _NAMES: dict[Any, str] = {}  # a dtype's name, kept: making it anew is slow
 
 
@@ -73,7 +76,8 @@ def two_phases(on: Device, name: str, params: Any, batch: int, how: Plan, record
     if how.gather != GATHER_TICKET:
         start(on, name, params, batch, how, records, stream)
         return
-    scratch, _ = on.scratch(stream, batch, records)
-    params.scratch = scratch.data_ptr()
-    for params.phase in (STATISTICS, RESULTS):
-        start(on, name, params, batch, how, records, stream)
+    with _between_phases:
+        scratch, _ = on.scratch(stream, batch, records)
+        params.scratch = scratch.data_ptr()
+        for params.phase in (STATISTICS, RESULTS):
+            start(on, name, params, batch, how, records, stream)

@@ -49,3 +49,25 @@ def test_nvrtc_compiles_without_include_paths() -> None:
     except binary.CompileError as error:
         pytest.skip(str(error))
     assert len(binary.compile_source(90, 1)) > 10_000
+
+
+@pytest.mark.parametrize("spoil", [b"", b"half of a file", None])
+def test_a_spoilt_file_of_the_cache_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: bytes | None
+) -> None:
+    """What a crash or a disk left of a compiled kernel never reaches the driver."""
+    made: list[bytes] = []
+
+    def compile_source(architecture: int, part: int) -> bytes:
+        made.append(f"code {architecture} {part}".encode() * 99)
+        return made[-1]
+
+    monkeypatch.setenv("SLM_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(binary, "compile_source", compile_source)
+    monkeypatch.setattr(binary, "nvrtc_version", lambda: (12, 8))
+    assert binary.compiled(90, 1) == binary.compiled(90, 1) == made[0]
+    assert len(made) == 1
+    (file,) = (tmp_path / "cuda").iterdir()
+    file.write_bytes(file.read_bytes()[:-1] if spoil is None else spoil)
+    assert binary.compiled(90, 1) == binary.compiled(90, 1) == made[0]
+    assert len(made) == 2

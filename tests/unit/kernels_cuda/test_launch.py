@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from slm.kernels import cuda
-from slm.kernels.cuda.params import GATHER_BLOCK, GATHER_CLUSTER, GATHER_TICKET, STRUCTURES
-from slm.kernels.cuda.plan import plan
+from slm.kernels.cuda.launch import two_phases
+from slm.kernels.cuda.params import (
+    GATHER_BLOCK,
+    GATHER_CLUSTER,
+    GATHER_TICKET,
+    RESULTS,
+    STATISTICS,
+    STRUCTURES,
+    SoftmaxParams,
+)
+from slm.kernels.cuda.plan import Plan, plan
 from tests.unit.kernels_cuda import emulator
 from tests.unit.kernels_cuda.fake import FakeDevice, fake  # noqa: F401
 from tools import gpu_reference as reference
@@ -84,3 +96,31 @@ def test_plans_can_be_launched(batch: int, chunks: int, chip: Chip, most: int) -
     assert how.gather != GATHER_CLUSTER or how.splits <= chip.cluster
     assert how.gather == GATHER_TICKET or chunks * 8 + 256 <= 48 * 1024
     assert np.log2(how.splits) == how.split_bits
+
+
+def test_threads_of_one_stream_do_not_share_what_lies_between_phases() -> None:
+    """The launch that reads the scratch follows the one that wrote it, whatever others do."""
+    order: list[tuple[int, int]] = []
+
+    class Slow(FakeDevice):
+        def kernel(self, name: str) -> Any:
+            return self
+
+        def launch(self, params: SoftmaxParams, **_: Any) -> None:
+            order.append((threading.get_ident(), params.phase))
+            time.sleep(0.005)
+
+    device = Slow()
+
+    def work() -> None:
+        for _ in range(5):
+            two_phases(device, "any", SoftmaxParams(), 1, Plan(GATHER_TICKET, 1, 1), 8)  # type: ignore[arg-type]
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(order) == 30
+    for first, second in zip(order[::2], order[1::2], strict=True):
+        assert (first, second) == ((first[0], STATISTICS), (first[0], RESULTS))

@@ -6,14 +6,16 @@ import copy
 import pickle
 import re
 import threading
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slm.errors import LogitsMismatch
 from slm.models.head import HeadPlan, allowed_ids, allowed_ids_reference
-from slm.models.transformers import load_folder
+from slm.models.transformers import TransformersModel, load_folder
 from tests.unit.models.tiny import ATTENTION, make_folder
 
 torch = pytest.importorskip("torch")
@@ -246,6 +248,54 @@ def test_threads_do_not_see_each_others_detours(model):
     assert "forward" not in vars(model.model.get_output_embeddings())
 
 
+def test_two_heads_of_one_layer_do_not_meet(model):
+    """Two runtimes over one model: who leaves first does not take the other's detour away."""
+    other = TransformersModel(model.model, model.tokenizer).head
+    inside, leave = threading.Event(), threading.Event()
+
+    def pass_through():
+        with other.detour(HeadPlan([np.array([1])], np.zeros(1, int))):
+            inside.set()
+            leave.wait()
+
+    thread = threading.Thread(target=pass_through)
+    thread.start()
+    inside.wait()
+    assert model.head.plan([mask_of([5, 9], 40)])[0].tolist() == [5, 9]
+    plan = HeadPlan([np.array([5, 9])], np.zeros(1, int))
+    with model.head.detour(plan), torch.inference_mode():
+        leave.set()
+        thread.join()
+        logits = model.model(input_ids=torch.tensor([[3]])).logits
+    assert plan.calls == 1
+    assert logits.shape == (1, 1, 2)
+    assert "forward" not in vars(model.model.get_output_embeddings())
+
+
+def test_a_layer_that_is_not_asked_is_noticed(folder, monkeypatch):
+    """All logits where chosen ones were expected are not taken for those."""
+    model = load_folder(folder)
+    model.head.plan([mask_of([5, 9], 40)])  # the trial
+    monkeypatch.setattr(model.head, "detour", lambda _: nullcontext())
+    with pytest.raises(LogitsMismatch, match="0 times in one pass"):
+        model.session(2).feed_masked([[3], [4]], [mask_of([5, 9], 40), None])
+
+
+def test_what_changes_the_model_is_tried_again(folder):
+    """A hook that comes after the trial and rewrites a logit by its place: all logits then."""
+    model = load_folder(folder)
+    mask = mask_of([5, 9], len(model.vocabulary))
+    assert model.head.plan([mask])[0].tolist() == [5, 9]
+
+    def ban(module, inputs, output):
+        output.logits[..., 0] = -1e9
+
+    model.model.register_forward_hook(ban)
+    (row,) = model.session(1).feed_masked([[3, 4]], [mask])
+    assert row.ids is None
+    assert row.values[5] > -1e9
+
+
 class Doubled(torch.nn.Linear):
     """A layer that is a linear one only by name."""
 
@@ -311,6 +361,12 @@ class Places(torch.nn.Module):
             output.logits = output.logits + torch.linspace(0, 9, output.logits.shape[-1])
         elif self.how == "index":
             output.logits[..., 280] = -1e9
+        elif self.how == "first":
+            output.logits[..., 0] = -1e9
+        elif self.how == "among":
+            output.logits[..., 5] = -1e9
+        elif self.how == "past":
+            output.logits[..., 280:] = -1e9
         elif self.how == "shape":
             output.logits = output.logits.flatten()
         elif self.how == "twice":
@@ -323,6 +379,9 @@ class Places(torch.nn.Module):
     [
         ("order", r"chosen logits differ from the full ones by \d"),
         ("index", "the model takes no chosen logits: index 280 is out of bounds"),
+        ("first", "chosen logits differ from the full ones by 1e.09"),
+        ("among", "chosen logits differ from the full ones by 1e.09"),
+        ("past", "chosen logits differ from the full ones by 1e.09"),
         ("shape", r"the model makes chosen logits of shape \(\d+,\)"),
         ("twice", "the model asks its output layer 2 times a pass"),
     ],

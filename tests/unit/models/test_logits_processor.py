@@ -61,6 +61,18 @@ def test_each_row_its_own_grammar(model):
     assert texts[2].isdigit()
 
 
+@pytest.mark.parametrize("do_sample", [False, True])
+def test_nothing_follows_an_end_that_generate_does_not_know(model, do_sample):
+    """Where generate waits for another end token, the text is not continued without a mask."""
+    processor = GrammarLogitsProcessor(compile_spec(YES_NO, model.vocabulary))
+    other = 40
+    assert other not in model.vocabulary.eos_ids
+    texts = generate(
+        model, processor, ["a", "b"], do_sample=do_sample, eos_token_id=other, max_new_tokens=12
+    )
+    assert all(text in ("yes", "no") for text in texts)
+
+
 @pytest.mark.parametrize("several", [False, True])
 def test_beam_search_finds_its_state_again(model, several):
     """With num_beams the rows change places, and every result still follows the grammar."""

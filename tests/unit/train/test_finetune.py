@@ -289,3 +289,15 @@ def test_killed_run_goes_on(base: Path, records: list[Record], tmp_path: Path) -
     finetune(base, read_records(data), tmp_path / "whole", config)
     whole, killed = weights(tmp_path / "whole"), weights(run)
     assert all(torch.equal(whole[name], killed[name]) for name in whole)
+
+
+def test_a_step_of_nothing_but_forced_tokens_of_no_weight(base: Path, tmp_path: Path) -> None:
+    """All targets forced, and forced tokens weigh nothing: there is nothing to learn, no error."""
+    line = {"input": "x", "output": "yes", "choices": ["yes"]}
+    path = tmp_path / "data.jsonl"
+    path.write_text(json.dumps(line) + "\n")
+    config = FinetuneConfig(method="full", steps=1, batch=1, accumulation=1, forced_weight=0.0)
+    made = finetune(base, read_records(path), tmp_path / "run", config)
+    log = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
+    assert made.steps == 1
+    assert log["loss"] == 0.0
