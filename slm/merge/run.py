@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -209,7 +209,7 @@ def check_output(output: Path, *, overwrite: bool) -> None:
 @contextmanager
 def scratch_folder(output: Path) -> Iterator[Path]:
     """A hidden folder beside the output that becomes it, or goes away with all that is in it."""
-    folder = output.parent / f".{output.name}.{os.getpid()}.tmp"
+    folder = output.parent / f".{output.name}.{uuid.uuid4().hex}.tmp"
     try:
         try:
             folder.mkdir(parents=True)
@@ -229,7 +229,7 @@ def _take_place(folder: Path, output: Path) -> None:
     if not output.exists():
         folder.rename(output)
         return
-    old = output.parent / f".{output.name}.{os.getpid()}.old"
+    old = output.parent / f".{output.name}.{uuid.uuid4().hex}.old"
     output.rename(old)
     try:
         folder.rename(output)

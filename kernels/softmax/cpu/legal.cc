@@ -96,7 +96,9 @@ void Legal::gather(const Passes& passes, const Row& row, bool complement) {
   std::uint32_t* id = ids_.data();
   const std::uint32_t* const end = id + count;
   const std::uint64_t skipped = complement ? ~std::uint64_t{0} : 0;
-  for (std::size_t w = 0; id != end; ++w) {
+  // Whoever rewrites the mask meanwhile gets a draw from something between, and no more than
+  // counted.
+  for (std::size_t w = 0; id != end && w < words; ++w) {
     for (; row.mask != nullptr && w + 8 < words; w += 8) {  // mostly nothing is set
       std::uint64_t pairs[4];
       std::memcpy(pairs, row.mask + w, sizeof pairs);
@@ -105,11 +107,13 @@ void Legal::gather(const Passes& passes, const Row& row, bool complement) {
         break;
       }
     }
-    for (std::uint32_t bits = word(w); bits != 0; bits &= bits - 1) {
+    for (std::uint32_t bits = word(w); bits != 0 && id != end; bits &= bits - 1) {
       *id++ =
           static_cast<std::uint32_t>(w * 32) + static_cast<std::uint32_t>(std::countr_zero(bits));
     }
   }
+  ids_.resize(static_cast<std::size_t>(id - ids_.data()));
+  size_ = ids_.size();
   listed_x_.resize(padded(size_));
   std::fill(listed_x_.begin() + static_cast<std::ptrdiff_t>(size_), listed_x_.end(), kNone);
   if (row.dtype == Dtype::f32) {
