@@ -14,7 +14,6 @@ from slm.mask.spelling import UTF8_BYTES, spellable, spellable_characters
 from slm.vocab import Vocabulary
 from tests.properties.engine_language import ENGINES
 
-
 LETTERS = list("aé漢😀\u0080\u07ff\u0800\uffff\U0010ffff")
 
 
