@@ -1,4 +1,4 @@
-"""Small tools on explicit automata: the alphabet's partition, and minimisation."""
+"""Small tools on explicit automata: the alphabet's partition, determinisation, minimisation."""
 
 from __future__ import annotations
 
@@ -57,6 +57,26 @@ def minimise(
         return NOTHING
     block = _merged(moves, useful, final)
     return _as_dfa(moves, final, symbols, block)
+
+
+def from_rows(rows: Sequence[Sequence[tuple[CharSet, int]]], accepting: Iterable[int]) -> Regular:
+    """The minimal automaton of states whose moves are given by sets of characters; 0 is the start.
+
+    Args:
+        rows: for each state disjoint sets of characters, and the state each leads to.
+        accepting: the accepting states.
+    """
+    symbols = partition({charset for row in rows for charset, _ in row})
+    moves = [
+        {
+            number: target
+            for charset, target in row
+            for number, symbol in enumerate(symbols)
+            if symbol.ranges[0][0] in charset
+        }
+        for row in rows
+    ]
+    return minimise(moves, accepting, symbols)
 
 
 def determinise(

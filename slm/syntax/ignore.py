@@ -35,7 +35,7 @@ from slm.errors import SlmError
 from slm.grammar import ir
 from slm.grammar.charset import CharSet
 from slm.grammar.derivative import Languages, State
-from slm.grammar.ordered_dfa import minimise, partition
+from slm.grammar.ordered_dfa import from_rows, minimise, partition
 from slm.grammar.regular import NOTHING, Regular
 
 MAX_STATES = 2_000
@@ -272,18 +272,8 @@ class Ignored:
                     queue.append(key)
                 row.append((charset, numbers[key]))
             rows.append(row)
-        symbols = partition({charset for row in rows for charset, _ in row})
-        moves = [
-            {
-                number: target
-                for charset, target in row
-                for number, symbol in enumerate(symbols)
-                if symbol.ranges[0][0] in charset
-            }
-            for row in rows
-        ]
         accepting = [n for (state, _), n in numbers.items() if n and pool.accepts(state)]
-        return minimise(moves, accepting, symbols)
+        return from_rows(rows, accepting)
 
     def _bound(self, count: int) -> None:
         if count >= MAX_STATES:

@@ -21,7 +21,7 @@ from slm.grammar import ir
 from slm.grammar.asserting import Asserting
 from slm.grammar.charset import CharSet
 from slm.grammar.derivative import Languages, State
-from slm.grammar.ordered_dfa import minimise, partition
+from slm.grammar.ordered_dfa import from_rows
 from slm.grammar.regular import ANY_CHAR, NOTHING, Regular, difference, intersection, repeat, union
 from slm.syntax.obligations import MAX_STATES, Matched, Obligations, Reader, overlay
 from slm.syntax.scanners import Scanner
@@ -360,15 +360,5 @@ class Lexing:
                     queue.append(place)
                 row.append((CharSet.from_ranges(ranges), numbers[place]))
             rows.append(row)
-        symbols = partition({charset for row in rows for charset, _ in row})
-        moves = [
-            {
-                number: target
-                for charset, target in row
-                for number, symbol in enumerate(symbols)
-                if symbol.ranges[0][0] in charset
-            }
-            for row in rows
-        ]
         accepting = [number for (_, ended), number in numbers.items() if ended]
-        return minimise(moves, accepting, symbols)
+        return from_rows(rows, accepting)

@@ -11,25 +11,13 @@ from slm.errors import (
     GrammarTooComplex,
     InputFileError,
     LarkError,
-    TokenRejected,
     UnsupportedLarkFeature,
 )
 from slm.grammar import ir
-from slm.mask import compile_grammar
 from slm.syntax import compile_lark
-from slm.vocab import byte_vocabulary
+from tests.unit.syntax.accepting import accepts
 
 SEMANTICS = {"parser": "earley", "lexer": "dynamic_complete"}
-
-
-def accepts(grammar: ir.Grammar, text: str) -> bool:
-    matcher = compile_grammar(grammar, byte_vocabulary()).matcher()
-    try:
-        for byte in text.encode():
-            matcher.accept(byte)
-    except TokenRejected:
-        return False
-    return matcher.is_complete()
 
 
 def test_stars_become_repetitions_and_alternatives_share_their_beginnings() -> None:

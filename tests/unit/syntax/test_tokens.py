@@ -9,24 +9,13 @@ from slm.errors import (
     EmptyLanguage,
     GrammarTooComplex,
     LarkError,
-    TokenRejected,
     UnsupportedLarkFeature,
 )
-from slm.grammar import ir
 from slm.mask import compile_grammar
 from slm.syntax import compile_lark
 from slm.vocab import byte_vocabulary
 from tests.deadline import within
-
-
-def accepts(grammar: ir.Grammar, text: str) -> bool:
-    matcher = compile_grammar(grammar, byte_vocabulary()).matcher()
-    try:
-        for byte in text.encode():
-            matcher.accept(byte)
-    except TokenRejected:
-        return False
-    return matcher.is_complete()
+from tests.unit.syntax.accepting import accepts
 
 
 def test_larks_defaults_are_the_defaults() -> None:
