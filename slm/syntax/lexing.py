@@ -53,6 +53,8 @@ class Lexing:
             automata where they depend on the text around them.
         place_of: where a terminal is written.
         too_complex: makes the error for a terminal that needs too many states.
+        widen: turns a language over the terminals' letters into one over characters, where the
+            terminals have an alphabet of their own (`slm.syntax.alphabet`).
     """
 
     def __init__(
@@ -60,8 +62,9 @@ class Lexing:
         terminals: dict[str, Regular | Asserting],
         place_of: Callable[[str], Place],
         too_complex: Callable[[str], SlmError],
+        widen: Callable[[Regular], Regular],
     ) -> None:
-        self._terminals, self._place_of = terminals, place_of
+        self._terminals, self._place_of, self._widen = terminals, place_of, widen
         self._too_complex = too_complex
         self._pool = Languages()
         automata = [each for each in terminals.values() if isinstance(each, Asserting)]
@@ -101,12 +104,13 @@ class Lexing:
         run, lexeme = way
         if (name, lexeme) not in self._leaves:
             place = self._place_of(name)
-            self._leaves[name, lexeme] = ir.Terminal(name, self._languages[lexeme], place=place)
+            words = self._widen(self._languages[lexeme])
+            self._leaves[name, lexeme] = ir.Terminal(name, words, place=place)
         leaf = self._leaves[name, lexeme]
         if run is None:
             return leaf
         if ("ignored", run) not in self._leaves:
-            self._leaves["ignored", run] = ir.Terminal("ignored", self._languages[run])
+            self._leaves["ignored", run] = ir.Terminal("ignored", self._widen(self._languages[run]))
         return ir.seq(self._leaves["ignored", run], leaf)
 
     def at_end(self, scanner: Scanner, open_now: Obligations) -> ir.Expression:
@@ -119,7 +123,7 @@ class Lexing:
         if not targets:
             return ir.EMPTY if here else ir.NEVER
         number = self._run(scanner, open_now, targets)
-        run = ir.Terminal("ignored", self._languages[number])
+        run = ir.Terminal("ignored", self._widen(self._languages[number]))
         return ir.optional(run) if here else run
 
     def _entry(self, scanner: Scanner, name: str, open_now: Obligations) -> Entry:

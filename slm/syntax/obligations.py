@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from slm.errors import SlmError
 from slm.grammar.asserting import DEAD, Asserting, Claims
 from slm.grammar.charset import CharSet
 from slm.grammar.derivative import ANY, NONE, Edges, Languages, State
-from slm.grammar.ordered_dfa import determinise, minimise, partition
+from slm.grammar.ordered_dfa import determinise, minimise, partition, symbols_of
 from slm.grammar.regular import Chars, Regular
 
 Rival: TypeAlias = "tuple[Literal['rival'], int, int]"  # automaton, state
@@ -178,19 +178,24 @@ class Reader:
                 ends.setdefault(settled, []).append(number)
         if len(ends) == 1 and not lost and plain is not None:
             return {next(iter(ends)): plain}
-        symbols = partition({charset for row in rows for charset, _ in row})
-        moves_by_symbol = [_by_symbol(row, symbols) for row in rows]
-        guessed = guessed or any(len(to) > 1 for row in moves_by_symbol for to in row.values())
+        symbols, members = symbols_of(charset for row in rows for charset, _ in row)
+        guessed = guessed or any(_overlap(row) for row in rows)
+        if not guessed:
+            moves_by_symbol = [
+                {number: target for charset, target in row for number in members[charset]}
+                for row in rows
+            ]
+            return {
+                still_open: minimise(moves_by_symbol, accepting, symbols)
+                for still_open, accepting in ends.items()
+            }
+        several = [_by_symbol(row, members) for row in rows]
         found: dict[Obligations, Regular] = {}
         for still_open, accepting in ends.items():
-            if guessed:
-                made = determinise(moves_by_symbol, range(begins), accepting, MAX_STATES)
-                if made is None:
-                    raise self._too_complex(name)
-                found[still_open] = minimise(*made, symbols)
-            else:
-                single = [{s: next(iter(to)) for s, to in row.items()} for row in moves_by_symbol]
-                found[still_open] = minimise(single, accepting, symbols)
+            made = determinise(several, range(begins), accepting, MAX_STATES)
+            if made is None:
+                raise self._too_complex(name)
+            found[still_open] = minimise(*made, symbols)
         return found
 
     def _ended(self, match: Matched, still_open: Obligations) -> Obligations | None:
@@ -410,14 +415,19 @@ class Reader:
 
 
 def _by_symbol(
-    row: Sequence[tuple[CharSet, int]], symbols: Sequence[CharSet]
-) -> dict[int, frozenset[int]]:
+    row: Sequence[tuple[CharSet, int]], members: Mapping[CharSet, Sequence[int]]
+) -> dict[int, set[int]]:
     found: dict[int, set[int]] = {}
     for charset, target in row:
-        for number, symbol in enumerate(symbols):
-            if symbol.ranges[0][0] in charset:
-                found.setdefault(number, set()).add(target)
-    return {number: frozenset(targets) for number, targets in found.items()}
+        for number in members[charset]:
+            found.setdefault(number, set()).add(target)
+    return found
+
+
+def _overlap(row: Sequence[tuple[CharSet, int]]) -> bool:
+    """Whether some character is in two of the sets."""
+    ranges = sorted(pair for charset, _ in row for pair in charset.ranges)
+    return any(high >= low for (_, high), (low, _) in itertools.pairwise(ranges))
 
 
 def overlay(ways: Sequence[Edges]) -> list[tuple[int, int, tuple[State, ...]]]:

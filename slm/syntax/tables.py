@@ -179,6 +179,9 @@ class LalrTable:
         self._scanners: dict[int, Scanner] = {}
         self._ahead: dict[tuple[int, str | None], Ahead] = {}
         self._same_ahead: dict[object, Ahead] = {}
+        self._tokens: dict[int, frozenset[str]] = {}
+        self._reduces: dict[int, dict[tuple[str, Row], frozenset[str]]] = {}
+        self._cuts: dict[tuple[int, str, Row], frozenset[str]] = {}
         self._like = self._partition()
 
     def to(self, place: int, symbol: str) -> int:
@@ -207,12 +210,34 @@ class LalrTable:
 
     def cut(self, place: int, origin: str, row: Row) -> frozenset[str]:
         """Where something else is done although the row's rule could be followed by the token."""
-        follow = self._symbols.follow.get((origin, False), frozenset())
-        return frozenset(
-            token
-            for token, (action, rule) in self._states[place].items()
-            if token in follow and (action is Shift or not _is(rule, origin, row))
-        )
+        key = (place, origin, row)
+        known = self._cuts.get(key)
+        if known is None:
+            follow = self._symbols.follow.get((origin, False), frozenset())
+            others = follow & self._tokens_of(place)
+            known = self._cuts[key] = others - self._reductions(place).get(
+                (origin, row), frozenset()
+            )
+        return known
+
+    def _tokens_of(self, state: int) -> frozenset[str]:
+        if state not in self._tokens:
+            self._tokens[state] = frozenset(self._states[state])
+        return self._tokens[state]
+
+    def _reductions(self, state: int) -> dict[tuple[str, Row], frozenset[str]]:
+        """The tokens before which the table reduces, by what it reduces in this state."""
+        known = self._reduces.get(state)
+        if known is None:
+            found: dict[Any, list[str]] = {}
+            for token, (action, rule) in self._states[state].items():
+                if action is not Shift:
+                    found.setdefault(rule, []).append(token)
+            known = self._reduces[state] = {
+                (str(rule.origin.name), _row_of(rule)): frozenset(tokens)
+                for rule, tokens in found.items()
+            }
+        return known
 
     def _scanner(self, state: int) -> Scanner:
         if self._basic is not None:
@@ -273,7 +298,5 @@ def _numbered(keys: list[tuple[object, ...]]) -> list[int]:
     return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
-def _is(rule: Any, origin: str, row: Row) -> bool:
-    return str(rule.origin.name) == origin and row == tuple(
-        (str(symbol.name), bool(symbol.is_term)) for symbol in rule.expansion
-    )
+def _row_of(rule: Any) -> Row:
+    return tuple((str(symbol.name), bool(symbol.is_term)) for symbol in rule.expansion)

@@ -14,6 +14,8 @@ from lark.lexer import BasicLexer
 
 from slm.errors import GrammarTooComplex
 from slm.grammar import ir
+from slm.grammar.regular import Regular
+from slm.syntax.alphabet import Alphabet, charsets_of
 from slm.syntax.contexts import Contexts
 from slm.syntax.definitions import Definitions
 from slm.syntax.lexing import Lexing
@@ -47,8 +49,15 @@ def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
         if definitions.semantics == "earley/dynamic":
             definitions.terminal(name)  # raises: Lark fails where it looks for such a terminal
         definitions.notes.append(f"terminal `{name}` is only declared and can never match")
-    terminals = {name: definitions.words(name) for name in definitions.by_name}
-    lexing = Lexing(terminals, definitions.place_of_terminal, too_complex)
+    words = {name: definitions.words(name) for name in definitions.by_name}
+    alphabet = Alphabet(charset for each in words.values() for charset in charsets_of(each))
+    terminals = {
+        name: alphabet.narrow(each)
+        if isinstance(each, Regular)
+        else definitions.automaton(name, alphabet.narrow_pattern(each))
+        for name, each in words.items()
+    }
+    lexing = Lexing(terminals, definitions.place_of_terminal, too_complex, alphabet.widen)
     table: Table
     if definitions.semantics.startswith("lalr"):
         table = LalrTable(built, symbols, start, lexing)
