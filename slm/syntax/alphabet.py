@@ -57,7 +57,7 @@ def charsets_of(words: Regular | Node) -> Iterator[CharSet]:
 
 
 class Alphabet:
-    """The letters of some sets of characters.
+    r"""The letters of some sets of characters.
 
     Args:
         charsets: every set that languages over the letters will be asked for or made of.

@@ -135,8 +135,8 @@ class Reader:
         rivals: frozenset[Matched],
         open_now: Obligations,
         name: str,
-        plain: Regular | None,
-    ) -> dict[Obligations, Regular]:
+        plain: bool,
+    ) -> dict[Obligations, Regular | None]:
         """The lexemes, by what is open when they have ended.
 
         Args:
@@ -146,7 +146,11 @@ class Reader:
             rivals: terminals that are preferred to it, in the same form.
             open_now: what is open when the lexeme begins.
             name: the terminal's, for the error.
-            plain: `words`, used where nothing open changes them; None: they are not all matches.
+            plain: whether all of `words` are matches.
+
+        Returns:
+            By what is open then: the language, or None for all of `words`, where nothing that is
+            open changes them.
         """
         starts = list(dict.fromkeys(self._starts(words, match, rivals, open_now)))
         numbers: dict[_Reading, int] = {start: n for n, start in enumerate(starts)}
@@ -154,7 +158,7 @@ class Reader:
         queue = list(starts)
         rows: list[list[tuple[CharSet, int]]] = []
         guessed = begins > 1
-        lost = plain is None or guessed
+        lost = not plain or guessed
         for at in queue:  # grows while it is walked
             moves = self._moves(at)
             if len(self._moves_of) > MAX_READINGS:
@@ -176,8 +180,8 @@ class Reader:
             settled = self._ended(whole, still_open)
             if settled is not None:
                 ends.setdefault(settled, []).append(number)
-        if len(ends) == 1 and not lost and plain is not None:
-            return {next(iter(ends)): plain}
+        if len(ends) == 1 and not lost:
+            return {next(iter(ends)): None}
         symbols, members = symbols_of(charset for row in rows for charset, _ in row)
         guessed = guessed or any(_overlap(row) for row in rows)
         if not guessed:
@@ -190,7 +194,7 @@ class Reader:
                 for still_open, accepting in ends.items()
             }
         several = [_by_symbol(row, members) for row in rows]
-        found: dict[Obligations, Regular] = {}
+        found: dict[Obligations, Regular | None] = {}
         for still_open, accepting in ends.items():
             made = determinise(several, range(begins), accepting, MAX_STATES)
             if made is None:

@@ -17,7 +17,7 @@ from lark.grammar import Rule as LarkRule
 from lark.parsers.lalr_analysis import Shift
 
 from slm.syntax.lexing import END, Lexing
-from slm.syntax.scanners import Scanner, scanner_of
+from slm.syntax.scanners import Scanner, Scanners
 
 Row: TypeAlias = "tuple[tuple[str, bool], ...]"  # a rule's symbols, and whether each is a terminal
 
@@ -175,7 +175,8 @@ class LalrTable:
         self._symbols, self._lexing = symbols, lexing
         lexer = built.parser.lexer
         self._lexers: dict[int, Any] | None = getattr(lexer, "lexers", None)
-        self._basic = None if self._lexers else scanner_of(lexer)
+        self._read = Scanners(built.terminals)
+        self._basic = None if self._lexers else self._read.of(lexer)
         self._scanners: dict[int, Scanner] = {}
         self._ahead: dict[tuple[int, str | None], Ahead] = {}
         self._same_ahead: dict[object, Ahead] = {}
@@ -245,7 +246,7 @@ class LalrTable:
         assert self._lexers is not None
         lexer = self._lexers[state]
         if id(lexer) not in self._scanners:
-            self._scanners[id(lexer)] = scanner_of(lexer)
+            self._scanners[id(lexer)] = self._read.of(lexer)
         return self._scanners[id(lexer)]
 
     def _partition(self) -> dict[tuple[int, str], int]:

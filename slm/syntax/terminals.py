@@ -77,9 +77,8 @@ def terminal_automaton(
 ) -> Asserting:
     """The automaton, with claims, of a pattern that asks about the text around it.
 
-    Args:
-        definition: of the terminal; as in `terminal_language` the others up to `semantics`.
-        root: the tree that `terminal_words` gave, perhaps over another alphabet.
+    Other arguments are those of `terminal_language`; `root` is the tree that `terminal_words` gave,
+    perhaps over another alphabet.
     """
 
     def make(regexp: str, letters: str) -> Asserting:

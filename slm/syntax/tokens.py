@@ -19,7 +19,7 @@ from slm.syntax.alphabet import Alphabet, charsets_of
 from slm.syntax.contexts import Contexts
 from slm.syntax.definitions import Definitions
 from slm.syntax.lexing import Lexing
-from slm.syntax.scanners import dynamic_scanner, scanner_of
+from slm.syntax.scanners import Scanners, dynamic_scanner
 from slm.syntax.tables import LalrTable, OnePlace, Symbols, Table
 
 _START = "__text"  # Lark reserves names with two underscores, so no grammar defines it
@@ -51,18 +51,18 @@ def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
         definitions.notes.append(f"terminal `{name}` is only declared and can never match")
     words = {name: definitions.words(name) for name in definitions.by_name}
     alphabet = Alphabet(charset for each in words.values() for charset in charsets_of(each))
-    terminals = {
-        name: alphabet.narrow(each)
-        if isinstance(each, Regular)
-        else definitions.automaton(name, alphabet.narrow_pattern(each))
+    automata = {
+        name: definitions.automaton(name, alphabet.narrow_pattern(each))
         for name, each in words.items()
+        if not isinstance(each, Regular)
     }
-    lexing = Lexing(terminals, definitions.place_of_terminal, too_complex, alphabet.widen)
+    languages = {name: each for name, each in words.items() if isinstance(each, Regular)}
+    lexing = Lexing(languages, automata, alphabet, definitions.place_of_terminal, too_complex)
     table: Table
     if definitions.semantics.startswith("lalr"):
         table = LalrTable(built, symbols, start, lexing)
     elif definitions.semantics == "earley/basic":
-        table = OnePlace(symbols, scanner_of(BasicLexer(built.lexer_conf)))
+        table = OnePlace(symbols, Scanners(built.terminals).of(BasicLexer(built.lexer_conf)))
     else:
         table = OnePlace(symbols, dynamic_scanner(definitions.ignored))
     contexts = Contexts(symbols, table, lexing, too_complex)
