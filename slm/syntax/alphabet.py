@@ -78,8 +78,14 @@ class Alphabet:
         points = [n if n < SURROGATES[0] else n + 0x800 for n in range(len(pieces))]
         self._letters = [CharSet(((point, point),)) for point in points]
         self._letters[-1] = CharSet.from_ranges([(points[-1], MAX_CODE_POINT)])
+        self._points = points
+        # Every range of characters, ascending, with the number of its letter.
+        self._owned = sorted(
+            (low, high, number) for number, piece in enumerate(pieces) for low, high in piece.ranges
+        )
         self._to_letters: dict[CharSet, CharSet] = {}
         self._to_characters: dict[CharSet, CharSet] = {}
+        self._members: dict[CharSet, int] = {}
         self._languages: dict[Regular, Regular] = {}
 
     def __len__(self) -> int:
@@ -101,12 +107,24 @@ class Alphabet:
         """The characters that a set of letters stands for."""
         known = self._to_characters.get(letters)
         if known is None:
-            known = self._to_characters[letters] = CharSet.from_ranges(
-                pair
-                for piece, letter in zip(self._pieces, self._letters, strict=True)
-                if letter.ranges[0][0] in letters
-                for pair in piece.ranges
-            )
+            inside = [point in letters for point in self._points]
+            merged: list[tuple[int, int]] = []
+            for low, high, number in self._owned:
+                if not inside[number]:
+                    continue
+                if merged and low == merged[-1][1] + 1:
+                    merged[-1] = (merged[-1][0], high)
+                else:
+                    merged.append((low, high))
+            known = self._to_characters[letters] = CharSet(tuple(merged))
+        return known
+
+    def members(self, letters: CharSet) -> int:
+        """A set of letters as one number, a bit for each letter."""
+        known = self._members.get(letters)
+        if known is None:
+            known = sum(1 << n for n, point in enumerate(self._points) if point in letters)
+            self._members[letters] = known
         return known
 
     def narrow(self, language: Regular) -> Regular:

@@ -96,7 +96,7 @@ class Lexing:
         self._of_type: dict[tuple[Scanner, str, Obligations], _Lexemes] = {}
         self._sources: dict[tuple[Scanner, str], tuple[tuple[str, tuple[str, ...]], ...]] = {}
         self._preferred: dict[tuple[Scanner, str], frozenset[Matched]] = {}
-        self._firsts: dict[str, CharSet] = {}
+        self._firsts: dict[str, int] = {}
         self._states: dict[_Wanted, State] = {}
         self._runs: dict[tuple[Scanner, Obligations], dict[Obligations, _Lexemes]] = {}
         self._run_numbers: dict[tuple[object, ...], int] = {}
@@ -297,10 +297,11 @@ class Lexing:
             self._excluded[others] = complement(Union(tuple(self._words[each] for each in others)))
         return intersection(words, self._excluded[others])
 
-    def _first(self, name: str) -> CharSet:
+    def _first(self, name: str) -> int:
+        """The letters its matches can begin with, as the alphabet's `members`."""
         if name not in self._firsts:
             matched = self._matched[name]
-            self._firsts[name] = (
+            self._firsts[name] = self._alphabet.members(
                 self._reader.first(matched)
                 if isinstance(matched, int)
                 else self._reader.first_of_automaton(matched[1])
