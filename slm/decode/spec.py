@@ -47,6 +47,7 @@ class Spec:
         schema: the JSON Schema, where there is one.
         prompt: the prompt to use where none is given.
         is_json: whether the texts are JSON, so that an unfinished one has a partial value.
+        tree: from a whole text to its parse tree, where the grammar is Lark's.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class Spec:
     schema: Any = field(default=None, repr=False)
     prompt: str | None = field(default=None, repr=False)
     is_json: bool = False
+    tree: Callable[[str], Any] | None = field(default=None, repr=False)
     _compiled: OrderedDict[tuple[int, str | None, int], CompiledGrammar] = field(
         default_factory=OrderedDict, init=False, repr=False
     )
