@@ -15,7 +15,17 @@ from typing import Any
 from slm.errors import GrammarTooComplex, PatternError, Place, UnsupportedPattern
 from slm.grammar import classes
 from slm.grammar.charset import CharSet
-from slm.grammar.pattern_tree import Anchor, Branch, Class, Look, Node, Quantified, Sequence
+from slm.grammar.pattern_tree import (
+    Anchor,
+    Branch,
+    Class,
+    Look,
+    Node,
+    Quantified,
+    Sequence,
+    fixed_width,
+    words_in_order,
+)
 
 if sys.version_info >= (3, 11):
     from re import _constants as _codes
@@ -32,6 +42,8 @@ _LETTERS = {
     "u": re.UNICODE,
     "x": re.VERBOSE,
 }
+MAX_WORDS = 64  # of a group that something refers back to
+MAX_CASES = 1_000  # in one pattern
 _WANTED = re.IGNORECASE | re.MULTILINE | re.DOTALL | re.ASCII
 
 
@@ -104,10 +116,40 @@ class _Reader:
 
     def __init__(self, text: str, place: Place | None, assertions: bool) -> None:
         self.text, self.place, self.assertions = text, place, assertions
+        self.bound: dict[int, str] = {}  # what groups have matched, where cases are told apart
+        self.cases = 0
 
     def sequence(self, items: Any, flags: re.RegexFlag) -> Node:
-        parts = [self.node(op, value, flags) for op, value in items]
+        parts: list[Node] = []
+        for at, (op, value) in enumerate(items):
+            node = self.node(op, value, flags)
+            rest = items[at + 1 :]
+            if op is _codes.SUBPATTERN and value[0] is not None and _refers(rest, value[0]):
+                parts.append(self.by_cases(value[0], node, rest, flags))
+                break
+            parts.append(node)
         return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
+
+    def by_cases(self, group: int, node: Node, rest: Any, flags: re.RegexFlag) -> Node:
+        """A group and what comes behind it, for each word the group can match: few, by preference.
+
+        That is what backtracking does, so the order of matches stays the same.
+        """
+        words = words_in_order(node, MAX_WORDS)
+        self.cases += 0 if words is None else len(words)
+        if words is None or self.cases > MAX_CASES:
+            raise self.unsupported(
+                f"a backreference to a group with no end of words, or more than {MAX_WORDS},",
+                r"\\[1-9]|\(\?P=",
+            )
+        before = self.bound
+        options: list[Node] = []
+        for word in words:
+            self.bound = {**before, group: word}
+            spelt = tuple(Class(CharSet.of(char)) for char in word)
+            options.append(Sequence((*spelt, self.sequence(rest, flags))))
+        self.bound = before
+        return Branch(tuple(options))
 
     def node(self, op: Any, value: Any, flags: re.RegexFlag) -> Node:  # one case a construct
         if op is _codes.LITERAL:
@@ -138,14 +180,23 @@ class _Reader:
             return Look(
                 self.sequence(body, flags), ahead=direction > 0, negative=op is _codes.ASSERT_NOT
             )
+        if op is _codes.GROUPREF and value in self.bound and not flags & re.IGNORECASE:
+            return Sequence(tuple(Class(CharSet.of(char)) for char in self.bound[value]))
         if op is _codes.GROUPREF:
             raise self.unsupported("a backreference", r"\\[1-9]|\(\?P=")
         if op is _codes.GROUPREF_EXISTS:
             raise self.unsupported("a conditional group", r"\(\?\(")
         if str(op) == "ATOMIC_GROUP":
-            raise self.unsupported("an atomic group", r"\(\?>")
+            inner = self.sequence(value, flags)
+            if fixed_width(inner) is None:
+                raise self.unsupported("an atomic group", r"\(\?>")
+            return inner  # there is one way through it
         if str(op) == "POSSESSIVE_REPEAT":
-            raise self.unsupported("a possessive quantifier", r"[*+?}]\+")
+            low, high, body = value
+            inner = self.sequence(body, flags)
+            if not isinstance(inner, Class):
+                raise self.unsupported("a possessive quantifier", r"[*+?}]\+")
+            return _possessive(inner, int(low), None if high == _codes.MAXREPEAT else int(high))
         if op is _codes.FAILURE:
             return Class(CharSet.EMPTY)
         raise self.unsupported(f"`{op}`", None)
@@ -234,6 +285,30 @@ def _as_assertion(code: Any, flags: re.RegexFlag) -> Node:
             for before in (True, False)
         )
     )
+
+
+def _refers(items: Any, group: int) -> bool:
+    """Whether part of a parse tree of `re` refers back to a group."""
+    if isinstance(items, tuple) and len(items) == 2 and items[0] is _codes.GROUPREF:
+        return bool(items[1] == group)
+    if isinstance(items, tuple) and items and items[0] is _codes.GROUPREF_EXISTS:
+        return True  # refused where it is met
+    if isinstance(items, _sre.SubPattern):
+        items = items.data
+    if isinstance(items, (list, tuple)):
+        return any(_refers(item, group) for item in items)
+    return False
+
+
+def _possessive(body: Class, low: int, high: int | None) -> Node:
+    """As often as it goes: then the limit is reached, or no further character follows."""
+    ended = Look(body, ahead=True, negative=True)
+    if high is None:
+        return Sequence((Quantified(body, low, None), ended))
+    full = Quantified(body, high, high)
+    if low == high:
+        return full
+    return Branch((full, Sequence((Quantified(body, low, high - 1), ended))))
 
 
 def find_construct(text: str, written: str) -> int | None:

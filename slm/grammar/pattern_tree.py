@@ -113,3 +113,47 @@ def fixed_width(node: Node) -> tuple[CharSet, ...] | None:
             return None if inner is None or low * len(inner) > 16 else inner * low
         case _:
             return None
+
+
+def words_in_order(node: Node, limit: int) -> list[str] | None:
+    """The words of a node as backtracking tries them; None where there are more than `limit`.
+
+    Also None for assertions, and for loops whose body can match nothing.
+
+    >>> words_in_order(Quantified(Class(CharSet.of("a")), 0, 2), 9)
+    ['aa', 'a', '']
+    """
+    match node:
+        case Class(charset):
+            return None if len(charset) > limit else [chr(point) for point in charset]
+        case Sequence(parts):
+            words = [""]
+            for part in parts:
+                inner = words_in_order(part, limit)
+                if inner is None or len(words) * len(inner) > limit:
+                    return None
+                words = [word + more for word in words for more in inner]
+            return list(dict.fromkeys(words))
+        case Branch(options):
+            words = []
+            for option in options:
+                inner = words_in_order(option, limit)
+                if inner is None or len(words) + len(inner) > limit:
+                    return None
+                words += inner
+            return list(dict.fromkeys(words))
+        case Quantified(body, low, high, greedy) if high is not None and high <= limit:
+            inner = words_in_order(body, limit)
+            if inner is None or "" in inner:
+                return None
+            words = [""]
+            for left in range(high - 1, -1, -1):  # how many passes come before these words
+                more = [word + rest for word in inner for rest in words]
+                if left >= low:
+                    more = [*more, ""] if greedy else ["", *more]
+                words = list(dict.fromkeys(more))
+                if len(words) > limit:
+                    return None
+            return words
+        case _:
+            return None

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import lark
+from lark.lexer import PatternRE, TerminalDef
 
 from slm.errors import Place, UnsupportedLarkFeature
 from slm.grammar import ir
@@ -13,6 +14,7 @@ from slm.grammar.asserting import Asserting
 from slm.grammar.pattern_tree import Node
 from slm.grammar.regular import NOTHING, Regular
 from slm.syntax.places import Places
+from slm.syntax.regex_module import as_re
 from slm.syntax.terminals import (
     Refusal,
     terminal_automaton,
@@ -122,14 +124,14 @@ class Definitions:
         def refuse(feature: str, what: str) -> UnsupportedLarkFeature:
             return self.refusal(what, feature, name, place, "write the terminal without it")
 
-        if self.built.options.regex and not _same_in_both_modules(definition.pattern, self.flags):
-            raise refuse("regex", f"terminal `{name}` may mean something else in module `regex`")
+        if self.built.options.regex and not (
+            definition.pattern.type == "str" and not self.flags and not definition.pattern.flags
+        ):
+            plain = not self.flags and not definition.pattern.flags
+            written = as_re(definition.pattern.value) if plain else None
+            if written is None:
+                raise refuse(
+                    "regex", f"terminal `{name}` may mean something else in module `regex`"
+                )
+            definition = TerminalDef(name, PatternRE(written), definition.priority)
         return definition, self.flags, place, refuse, self.semantics
-
-
-def _same_in_both_modules(pattern: Any, flags: int) -> bool:
-    """Whether `re` and `regex` plainly read the pattern alike: ASCII, no classes, no flags."""
-    if flags or pattern.flags:
-        return False
-    text = pattern.value
-    return text.isascii() and not re.search(r"\\[a-zA-Z]|\[\[|\(\?[^:]|[*+?}]\+", text)

@@ -31,7 +31,7 @@ from slm.syntax.context_free import ContextFree
 from slm.syntax.definitions import Definitions
 from slm.syntax.dynamic_complete import EveryCut
 from slm.syntax.places import Places, places_of
-from slm.syntax.tokens import token_grammar
+from slm.syntax.tokens import failing_at_once, token_grammar
 from slm.syntax.unparsed import UnparsedLark
 
 SEMANTICS = (
@@ -154,16 +154,23 @@ def compile_lark(
             hint=f"its rules are {', '.join(sorted(str(r.origin.name) for r in built.rules)[:10])}",
         )
     definitions = Definitions(built, places, language)
-    if language == "cfg":
-        lowered = ContextFree(definitions, start).grammar()
-    elif language == "earley/dynamic_complete":
-        lowered = EveryCut(definitions, start).grammar()
-    else:
-        try:
-            lowered = token_grammar(definitions, start)
-        except re.error as error:  # of the alternation that Lark compiles at its first token
-            raise _refused(error, places) from error
+    lowered = _lowered(definitions, start, language)
     return CompiledLark(lowered, built, tuple(definitions.notes), start, transformer)
+
+
+def _lowered(definitions: Definitions, start: str, language: str) -> ir.Grammar:
+    if language == "cfg":
+        return ContextFree(definitions, start).grammar()
+    if language.startswith("earley/dynamic"):
+        failing = failing_at_once(definitions, start)
+        if failing is not None:
+            return failing
+    if language == "earley/dynamic_complete":
+        return EveryCut(definitions, start).grammar()
+    try:
+        return token_grammar(definitions, start)
+    except re.error as error:  # of the alternation that Lark compiles at its first token
+        raise _refused(error, definitions.places) from error
 
 
 # --- input ----------------------------------------------------------------------------------------

@@ -22,12 +22,16 @@ from slm.errors import GrammarTooComplex, PatternError, Place, SlmError, Unsuppo
 from slm.grammar.asserting import Asserting
 from slm.grammar.ordered import leftmost_first_language
 from slm.grammar.pattern import parse_pattern, pattern_language
+from slm.grammar.pattern_python import find_construct
 from slm.grammar.pattern_tree import Look, Node, walk_nodes
 from slm.grammar.regular import Regular, literal
 
 Refusal = Callable[..., SlmError]
 Words = TypeVar("Words")
 
+# All terminals are one regular expression under these, so groups have other numbers.
+_TOGETHER = frozenset({"lalr/contextual", "lalr/basic", "earley/basic"})
+_NUMBERED = r"\\[1-9](?![0-7][0-7])"
 _FLAG_LETTERS = {
     re.ASCII: "a",
     re.IGNORECASE: "i",
@@ -105,8 +109,15 @@ def _made(
     letters = flag_letters(global_flags)
     if letters is None:
         raise refuse("regex flags", "this `g_regex_flags` is not supported")
+    regexp = pattern.to_regexp()
+    if semantics in _TOGETHER and find_construct(regexp, _NUMBERED) is not None:
+        raise refuse(
+            "backreference",
+            f"terminal `{definition.name}` refers back to a group by its number, which is another "
+            "one in the alternation that Lark makes of all terminals",
+        )
     try:
-        return make(pattern.to_regexp(), letters)
+        return make(regexp, letters)
     except (UnsupportedPattern, PatternError) as error:
         what = error.what.removesuffix(" cannot be turned into an exact constraint")
         why = ""

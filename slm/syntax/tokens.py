@@ -67,3 +67,26 @@ def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
         table = OnePlace(symbols, dynamic_scanner(definitions.ignored))
     contexts = Contexts(symbols, table, lexing, too_complex)
     return contexts.grammar(_START, definitions.place_of_rule)
+
+
+def failing_at_once(definitions: Definitions, start: str) -> ir.Grammar | None:
+    """The grammar where a dynamic lexer looks for a terminal without definition in every text.
+
+    Lark fails there, but for the empty text, where it looks for nothing. None: it does not, or not
+    at once.
+    """
+    rules = definitions.built.rules
+    used = {str(each.name) for rule in rules for each in rule.expansion if each.is_term}
+    undefined = used - set(definitions.by_name)
+    if not undefined:
+        return None
+    first, empty = Symbols(rules, start).first_of(((start, False),))
+    missing = sorted(undefined & first)
+    if not missing:
+        return None
+    definitions.notes.append(
+        f"terminal `{missing[0]}` is only declared, and Lark fails where it is looked for: at the "
+        "beginning of every text"
+    )
+    whole = ir.Rule(start, ir.EMPTY if empty else ir.NEVER, definitions.place_of_rule(start))
+    return ir.Grammar((whole,), start)

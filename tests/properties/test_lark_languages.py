@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import random
+import sys
 
 import lark
 import pytest
@@ -96,8 +97,14 @@ GRAMMARS: dict[str, tuple[str, str]] = {
     "text_anchors": ('start: (A | B | "c")+\nA: /^a/\nB: /b$/', "abc"),
     "rival_with_lookahead": ('start: (A | B)+ "!"?\nA.2: /a+(?=!)/\nB: /a|!a/', "a!"),
     "declared": ('start: A | B\nA: "a"\n%declare B', "ab"),
+    "backreference": ('start: (S | "a")+\nS: /(?P<q>[\'"])[a\'"]*?(?P=q)/', "a'\""),
+    "backreference_in_order": ('start: (S | "!")+\nS: /(?P<q>a|ab)b*?(?P=q)/', "ab!"),
+    "atomic": ('start: (A "c"?)+\nA: /(?>ab)a?/', "abc"),
+    "possessive": ('start: (A | B)+\nA: /a++b?|b{0,2}+c/\nB: /b?+a/', "abc"),
     "same_text_twice": ('start: A B | B A "!"\nA: "x"\nB: "x"', "x!"),
 }  # fmt: skip
+if sys.version_info < (3, 11):  # where `re` has no such thing
+    del GRAMMARS["atomic"], GRAMMARS["possessive"]
 
 
 @functools.cache
