@@ -8,6 +8,7 @@
 #   make sanitize   the C++ tests under AddressSanitizer, UBSan and ThreadSanitizer
 #   make fuzz       looks for inputs that break the core, for FUZZ_SECONDS=60 (needs Clang)
 #   make schema-walks   RANDOM_SCHEMAS=10000 of them, judged by jsonschema-rs
+#   make lark-walks     LARK_WALKS=1000 texts of each public Lark grammar, judged by Lark
 #
 # Without a compiler:            SLM_ENGINE=reference make test
 # Another interpreter:           make test PYTHON=python3.12
@@ -21,6 +22,7 @@ PYTEST_FLAGS ?=
 BENCH_FLAGS ?= --cases 1500 --seconds 140 --engines slm,llguidance,xgrammar,xgrammar-warm \
   --share xgrammar=0.1,xgrammar-warm=0.1 --limit-seconds 20
 FUZZ_SECONDS ?= 60
+LARK_WALKS ?= 1000
 RANDOM_SCHEMAS ?= 10000
 FUZZ_CLANG ?=
 FUZZ_FLAGS ?=
@@ -58,7 +60,7 @@ NATIVE_SOURCES := $(wildcard CMakeLists.txt kernels/CMakeLists.txt kernels/*/CMa
 CPP_FILES := $(wildcard kernels/*/*.cc kernels/*/*.h kernels/*/*.cu kernels/*/*/*.cc kernels/*/*/*.h \
   kernels/*/*/*.cu kernels/*/*/*.cuh kernels/*/*/*/*.cc kernels/*/*/*/*.h)
 
-.PHONY: help demo test check sanitize fuzz schema-walks fmt bench docs clean distclean
+.PHONY: help demo test check sanitize fuzz schema-walks lark-walks fmt bench docs clean distclean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -100,6 +102,9 @@ fuzz: $(VENV)/.slm-tools
 
 schema-walks: $(VENV)/.slm-test
 	SLM_RANDOM_SCHEMAS=$(RANDOM_SCHEMAS) $(PY) -m pytest -q tests/properties/test_schema_walks.py
+
+lark-walks: $(VENV)/.slm-test
+	SLM_LARK_WALKS=$(LARK_WALKS) $(PY) -m pytest -q -s tests/conformance/test_lark_walks.py
 
 fmt: $(VENV)/.slm-check
 	$(PY) -m ruff check --fix-only
