@@ -80,7 +80,7 @@ class ArrayFrames:
             at for (at, part), hits in zip(self.parts, state.hits, strict=True) if hits < part.low
         }
         left = state.claim.settle(frozenset(dead))
-        return left is not None and not left.none
+        return left is not None and left.holds()
 
     def _ways(self, state: _State) -> list[tuple[Expression, _State]]:
         open_ones = sorted(set(state.claim.shapes()))

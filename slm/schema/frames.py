@@ -43,6 +43,10 @@ class Claim(NamedTuple):
     shape: int
     none: frozenset[Claim] = frozenset()
 
+    def holds(self) -> bool:
+        """Whether it is true where every shape that is still open holds."""
+        return not any(other.holds() for other in self.none)
+
     def settle(self, dead: frozenset[int]) -> Claim | None:
         """What is left of it once some shapes do not hold; None where it has failed."""
         if self.shape in dead:

@@ -112,7 +112,7 @@ class ObjectFrames:
         numbered = enumerate(self.shapes)
         dead = frozenset(at for at, one in numbered if one.required or one.low > 0)
         left = self.claim.settle(dead)
-        return left is not None and not left.none
+        return left is not None and left.holds()
 
     def _ways(self, state: _State) -> list[tuple[Expression, _State]]:
         return self._named(state) if state.at < len(self.names) else self._others(state)
@@ -206,7 +206,7 @@ class ObjectFrames:
                 few = state.declared + state.free < low
                 kill = frozenset((number,))
                 left = left.settle(kill) if few else left.settle_unsure(kill)
-        return left is not None and not left.none
+        return left is not None and left.holds()
 
     # --- members with free names ------------------------------------------------------------------
 
