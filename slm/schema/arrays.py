@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from slm.errors import Place
 from slm.grammar.ir import EMPTY, NEVER, Expression, Terminal, many, optional, seq
 from slm.schema.algebra import FALSE, ArrayShape, Contains, Goal, conjoin
+from slm.schema.array_frames import ArrayFrames
 from slm.schema.counted import counted_items, counts_simply
 from slm.schema.expressions import alternatives
 from slm.schema.unique import unique_items
@@ -34,6 +35,8 @@ def array_expression(
     Raises:
         UnsupportedKeyword: ``contains`` or ``uniqueItems`` where it cannot be enforced.
     """
+    if shape.none:
+        return ArrayFrames(to, shape, goal, rule, depth).expression(only_empty)
     low, high = shape.low, shape.high
     prefix = list(shape.prefix)
     if high is not None:

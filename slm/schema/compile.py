@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from slm.errors import (
+    SlmError,
     UnsupportedKeyword,
     UsageError,
 )
@@ -114,17 +115,21 @@ def _compile(
 ) -> CompiledSchema:
     """The compiler in Python; options as for `compile_schema`, and checked."""
     dropped: dict[tuple[str, str], str] = {}
+    options = (draft, registry, formats, whitespace, order)
     while True:
-        reader = Reader.open(schema, draft, registry)
-        asserted = formats == "assert" or reader.dialect.asserts_formats
-        of = Normaliser(reader, assert_formats=asserted, dropped=dropped)
-        point = reader.draft != "4"
-        lowering = Lowering(of, Layout(whitespace), point, any_order=order == "any")
+        lowering = _lowering(schema, *options, dropped)
         try:
-            start = lowering.lower(reader.start())
+            start = lowering.lower(lowering.of.reader.start())
             break
         except UnsupportedKeyword as error:
-            target = of.relaxation_of(error)
+            second = None if dropped else _lowering(schema, *options, dropped, frames=True)
+            try:
+                if second is not None:
+                    start, lowering = second.lower(second.of.reader.start()), second
+                    break
+            except SlmError:
+                pass  # the first error says more
+            target = lowering.of.relaxation_of(error)
             if on_unsupported == "error" or target is None or target in dropped:
                 raise
             if len(dropped) >= MAX_RELAXATIONS:
@@ -132,8 +137,26 @@ def _compile(
             dropped[target] = error.what
     check_satisfiable(lowering, start)
     grammar = Grammar(tuple(lowering.rules.values()), start)
-    notes = collect_notes(of, reader)
+    reader = lowering.of.reader
+    notes = collect_notes(lowering.of, reader)
     return CompiledSchema(grammar, reader.root.root, reader.draft, notes)
+
+
+def _lowering(
+    schema: dict[str, Any] | bool | str,
+    draft: str | None,
+    registry: Mapping[str, Any] | None,
+    formats: str,
+    whitespace: Literal["any", "compact"] | int,
+    order: str,
+    dropped: dict[tuple[str, str], str],
+    *,
+    frames: bool = False,
+) -> Lowering:
+    reader = Reader.open(schema, draft, registry)
+    asserted = formats == "assert" or reader.dialect.asserts_formats
+    of = Normaliser(reader, assert_formats=asserted, dropped=dropped, frames=frames)
+    return Lowering(of, Layout(whitespace), reader.draft != "4", any_order=order == "any")
 
 
 class _Twin:

@@ -14,24 +14,17 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from slm.grammar.ir import EMPTY, NEVER, Expression, many, optional, seq
-from slm.grammar.regular import (
-    ANYTHING,
-    Regular,
-    choice_of,
-    complement,
-    difference,
-    intersection,
-)
+from slm.grammar.regular import Regular
 from slm.schema.algebra import FALSE, TRUE, Goal, NameRule, ObjectShape, conjoin
 from slm.schema.expressions import alternatives
+from slm.schema.names import free_key, inhabited, region, speaks, MAX_NAME_CLASSES
+from slm.schema.object_frames import ObjectFrames
 from slm.schema.orders import AnyOrder
-from slm.schema.strings import has_short_text, spell, spell_other_names
 from slm.schema.witnesses import Witnesses, unsupported_some, with_members
 
 if TYPE_CHECKING:
     from slm.schema.lower import Lowering
 
-MAX_NAME_CLASSES = 64
 MAX_COUNT_RULES = 4_000
 FEW_MEMBERS = 8
 
@@ -51,6 +44,8 @@ def object_expression(
         UnsupportedKeyword: ``minProperties`` that free names would have to fill without repeats, or
             name patterns that overlap in too many ways.
     """
+    if shape.none:
+        return ObjectFrames(to, shape, goal, rule, depth).expression(only_empty)
     if shape.some:
         variants = with_members(to, shape)
         return alternatives(
@@ -155,72 +150,26 @@ def _free_members(
         for held in product((True, False), repeat=len(conditions))
     )
     if 2 ** len(conditions) > MAX_NAME_CLASSES:
-        ways = _inhabited(to, list(conditions), goal)
+        ways = inhabited(to, list(conditions), goal)
     by_goal: dict[Goal, list[Regular]] = {}
     for holds in ways:
-        if not all(_speaks(rule, holds) for rule in only):
+        if not all(speaks(rule, holds) for rule in only):
             continue
         value_goal = TRUE
         for rule in only:
             value_goal = conjoin(value_goal, rule.goal)
         for rule in shape.rules:
-            if _speaks(rule, holds):
+            if speaks(rule, holds):
                 value_goal = conjoin(value_goal, rule.goal)
         if value_goal == FALSE:
             continue
-        by_goal.setdefault(value_goal, []).append(_region(holds))
+        by_goal.setdefault(value_goal, []).append(region(holds))
     options: list[Expression] = []
     for value_goal, regions in by_goal.items():
-        keys = [key for region in regions if (key := _free_key(to, region, names)) != NEVER]
+        keys = [key for region in regions if (key := free_key(to, region, names)) != NEVER]
         if keys:
             options.append(seq(alternatives(*keys), to.value(value_goal, depth + 1)))
     return alternatives(*options) if options else None
-
-
-def _inhabited(to: Lowering, conditions: list[Regular], goal: Goal) -> list[dict[Regular, bool]]:
-    """The ways in which conditions hold of names, without those that no name is in."""
-    found: list[dict[Regular, bool]] = [{}]
-    for condition in conditions:
-        more: list[dict[Regular, bool]] = []
-        for holds in found:
-            for yes in (True, False):
-                both = {**holds, condition: yes}
-                language = _region(both)
-                if has_short_text(language, to.of.pool) or to.of.pool.alive(
-                    to.of.pool.state(language)
-                ):
-                    more.append(both)
-        found = more
-        if len(found) > MAX_NAME_CLASSES:
-            node = to.of.reader.node(min(goal, key=abs))
-            why = f"{len(conditions)} patterns may overlap in too many ways"
-            raise to.of.unsupported(node, "patternProperties", why)
-    return found
-
-
-def _region(holds: dict[Regular, bool]) -> Regular:
-    return intersection(*(part if yes else complement(part) for part, yes in holds.items()))
-
-
-def _speaks(rule: NameRule, holds: dict[Regular, bool]) -> bool:
-    included = rule.included is None or holds[rule.included]
-    return included and not any(holds[part] for part in rule.excluded)
-
-
-def _free_key(to: Lowering, region: Regular, names: list[str]) -> Expression:
-    """The terminal for the names of a region that are not declared."""
-    if region == ANYTHING:
-        whole = spell_other_names
-        key = ("name", frozenset(names))
-        return to.terminal("NAME", key, lambda: to.layout.free_key(whole(names)))
-    language = difference(region, choice_of(names)) if names else region
-    if not to.of.pool.alive(to.of.pool.state(language)):
-        return NEVER
-
-    def make() -> Regular:
-        return to.layout.free_key(intersection(spell(region), spell_other_names(names)))
-
-    return to.terminal("NAME", ("name", frozenset(names), region), make)
 
 
 class _Chain:
