@@ -88,7 +88,7 @@ def json_schema(
         registry=registry,
         on_unsupported=on_unsupported,
     )
-    return Spec.of_schema(compiled.grammar, parse, compiled.schema, lambda: compiled.notes)
+    return Spec.of_schema(compiled, parse)
 
 
 def lark(

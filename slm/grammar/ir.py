@@ -137,7 +137,7 @@ class Grammar:
             program: the same grammar in the form the native engine reads, by number.
         """
         grammar = object.__new__(cls)
-        grammar.__dict__.update(_make=make, program=program)
+        object.__setattr__(grammar, "__dict__", {"_make": make, "program": program})
         return grammar
 
     if not TYPE_CHECKING:  # so that other unknown names stay errors

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +21,7 @@ from slm.schema.reader import Reader, read_json
 from slm.schema.satisfiable import check_satisfiable
 
 MAX_RELAXATIONS = 200
+_USUAL = ("any", "declared", "assert", "error")  # options that need no check
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,14 @@ class CompiledSchema:
     draft: str
     notes: tuple[Note, ...] = field(repr=False, default_factory=tuple)
 
-    if not TYPE_CHECKING:  # the notes of a schema that C++ compiled
+    if not TYPE_CHECKING:  # what nobody has asked yet of a schema that C++ compiled
 
         def __getattr__(self, name: str) -> Any:
             twin = self.__dict__.get("_twin")
-            if twin is None or name != "notes":
+            if twin is None or name not in ("notes", "draft"):
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            return self.__dict__.setdefault("notes", twin.compiled().notes)
+            made = twin.program.draft if name == "draft" else twin.compiled().notes
+            return self.__dict__.setdefault(name, made)
 
     def __reduce__(self) -> tuple[type[CompiledSchema], tuple[Any, ...]]:
         return CompiledSchema, (self.grammar, self.schema, self.draft, self.notes)
@@ -87,10 +88,11 @@ def compile_schema(
     >>> print(compile_schema({"type": "integer", "minimum": 3}).grammar.start)
     root
     """
-    _check_option("whitespace", whitespace, ("any", "compact"), allow_int=True)
-    _check_option("order", order, ("declared", "any"))
-    _check_option("formats", formats, ("assert", "annotate"))
-    _check_option("on_unsupported", on_unsupported, ("error", "relax"))
+    if (whitespace, order, formats, on_unsupported) != _USUAL:
+        _check_option("whitespace", whitespace, ("any", "compact"), allow_int=True)
+        _check_option("order", order, ("declared", "any"))
+        _check_option("formats", formats, ("assert", "annotate"))
+        _check_option("on_unsupported", on_unsupported, ("error", "relax"))
     if registry is not None and not isinstance(registry, Mapping):
         raise UsageError(
             f"registry cannot be of type {type(registry).__name__}",
@@ -162,27 +164,30 @@ def _lowering(
 class _Twin:
     """What the Python compiler makes of a schema that the native one compiled, if anyone asks."""
 
-    def __init__(self, program: Program, *options: Any) -> None:
-        self._program, self._options = program, options
-        self._lock = threading.Lock()
+    __slots__ = ("_compiled", "_options", "program")
+
+    def __init__(self, program: Program, options: tuple[Any, ...]) -> None:
+        self.program, self._options = program, options
         self._compiled: CompiledSchema | None = None
 
     def compiled(self) -> CompiledSchema:
-        """Compiled once, from the copy in the program: the caller's schema may have changed."""
-        with self._lock:
-            if self._compiled is None:
-                self._compiled = _compile(self._program.schema(), *self._options)
-            return self._compiled
+        """Compiled from the copy in the program: the caller's schema may have changed since.
 
-    def grammar(self) -> Grammar:
+        Two threads that ask at once may both do it, and get equal answers.
+        """
+        if self._compiled is None:
+            self._compiled = _compile(self.program.schema(), *self._options)
+        return self._compiled
+
+    def __call__(self) -> Grammar:
         return self.compiled().grammar
 
 
 def _deferred(schema: Any, program: Program, *options: Any) -> CompiledSchema:
-    twin = _Twin(program, *options)
+    twin = _Twin(program, options)
     compiled = object.__new__(CompiledSchema)
-    grammar = Grammar.deferred(twin.grammar, program)
-    compiled.__dict__.update(_twin=twin, grammar=grammar, schema=schema, draft=program.draft)
+    grammar = Grammar.deferred(twin, program)
+    object.__setattr__(compiled, "__dict__", {"_twin": twin, "grammar": grammar, "schema": schema})
     return compiled
 
 
