@@ -15,20 +15,25 @@ NodeId RegexPool::compute_step(NodeId node, std::uint8_t byte) {
 }
 
 void RegexPool::remember_step(NodeId node, std::uint8_t byte, NodeId next) {
-  if (node >= row_of_.size()) row_of_.resize(nodes_.size(), 0);
-  std::uint32_t& row = row_of_[node];
-  if (row < kBusy && ++row == kBusy) {
-    row = kBusy + static_cast<std::uint32_t>(rows_.size());
-    rows_.push_back(std::make_unique<NodeId[]>(256));
-    for (std::size_t b = 0; b < 256; ++b) {
-      rows_.back()[b] = derivatives_.find(key(node, static_cast<std::uint8_t>(b)));
-    }
+  std::uint32_t& place = nodes_[node].steps;
+  if ((place & kHasRow) != 0) {
+    rows_[place & ~kHasRow][byte] = next;
+    return;
   }
-  if (row >= kBusy) {
-    rows_[row - kBusy][byte] = next;
-  } else {
-    derivatives_.insert(key(node, byte), next);
+  std::uint8_t length = place == 0 ? 0 : steps_[place - 1].length;
+  if (length < kBusy) {
+    steps_.push_back({place, next, byte, static_cast<std::uint8_t>(length + 1)});
+    place = static_cast<std::uint32_t>(steps_.size());
+    return;
   }
+  auto row = std::make_unique<NodeId[]>(256);
+  std::fill_n(row.get(), 256, kUnknownStep);
+  for (std::uint32_t at = place; at != 0; at = steps_[at - 1].before) {
+    row[steps_[at - 1].byte] = steps_[at - 1].next;
+  }
+  row[byte] = next;
+  place = kHasRow | static_cast<std::uint32_t>(rows_.size());
+  rows_.push_back(std::move(row));
 }
 
 NodeId RegexPool::derive_chars(std::uint32_t set, std::uint8_t byte) {
@@ -61,8 +66,8 @@ NodeId RegexPool::derive_concat(NodeId id, std::uint8_t byte) {
   for (NodeId at = id;; at = nodes_[at].b) {
     if (at != id) {
       NodeId known = known_step(at, byte);
-      if (known != FlatMap::kAbsent || nodes_[at].kind != Kind::kConcat) {
-        result = known != FlatMap::kAbsent ? known : step(at, byte);
+      if (known != kUnknownStep || nodes_[at].kind != Kind::kConcat) {
+        result = known != kUnknownStep ? known : step(at, byte);
         break;
       }
     }

@@ -187,15 +187,15 @@ LiteralSets::Stretch LiteralSets::cut(Stretch at) {
 
 LiteralSets::Start LiteralSets::start(std::span<const TerminalId> terminals, Pairs& others) {
   std::vector<TerminalId> literal;
-  if (terminals.size() > kFew) {
-    for (TerminalId terminal : terminals) {
-      if (!head(terminal).empty()) literal.push_back(terminal);
-    }
+  for (TerminalId terminal : terminals) {
+    if (!head(terminal).empty()) literal.push_back(terminal);
   }
   bool some = literal.size() > kFew;
   for (TerminalId terminal : terminals) {
-    if (some && !heads_[terminal].empty()) continue;
-    others.emplace_back(terminal, grammar_.language_locked(terminal));
+    std::size_t length = heads_[terminal].size();
+    if (some && length > 0) continue;
+    others.emplace_back(terminal,
+                        length >= kEnough ? kFixed : grammar_.language_locked(terminal));
   }
   if (!some) return {};
   std::uint32_t set = set_of(literal);
@@ -207,7 +207,7 @@ LiteralSets::Start LiteralSets::narrow(Stretch at, Pairs& pairs) {
   const Order& order = order_of(at.set);
   auto take = [&](std::uint32_t member) {
     TerminalId terminal = order.terminals[member];
-    pairs.emplace_back(terminal, left(terminal, at.depth));
+    pairs.emplace_back(terminal, alone(terminal, at.depth));
   };
   while (at.low < at.high && heads_[order.terminals[at.low]].size() == at.depth) {
     if (is_member(at.set, at.low)) take(at.low);

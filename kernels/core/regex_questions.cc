@@ -348,8 +348,8 @@ bool RegexPool::opens_wide(NodeId node) {
 }
 
 std::size_t RegexPool::bytes() const noexcept {
-  return nodes_.size() * sizeof(Node) + keys_.bytes() + lists_.bytes() + sets_.bytes() +
-         derivatives_.bytes() + rows_.size() * 1024 + row_of_.size() * 4 +
+  return nodes_.size() * sizeof(Node) + slots_.bytes() + lists_.bytes() + sets_.bytes() +
+         steps_.size() * sizeof(Step) + rows_.size() * 1024 +
          first_.size() * sizeof(ByteSet) + first_of_.size() * 4 + alive_.size() +
          names_of_.bytes() + names_.size() * sizeof(std::optional<Hash128>);
 }
