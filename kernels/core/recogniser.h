@@ -65,6 +65,7 @@ class Recogniser {
     StateId after = kDead;    // with `node`: the state when it ends
     StateId state = kDead;    // without: the part as a state of its own
     std::uint32_t row = 0, terminal = 0;  // with `node`: the recogniser's own
+    std::uint32_t memory = 0;             // with `node`: that of a recogniser around it
   };
   /// Cuts a state into parts whose masks are cheap to make. Valid until the next call.
   virtual std::span<const Part> parts(StateId state) {

@@ -17,8 +17,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from slm.errors import DuplicateRule, Place, UndefinedRule
-from slm.grammar.memory import Memory
-from slm.grammar.regular import Regular
+from slm.grammar.memory import Memory, mark_of, mark_set
+from slm.grammar.regular import Chars, Regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,17 @@ Expression: TypeAlias = Terminal | Call | Seq | Choice | Many
 
 EMPTY: Expression = Seq(())
 NEVER: Expression = Choice(())
+
+
+def mark(byte: int, name: str) -> Terminal:
+    """A mark for the grammar's memory; see `slm.grammar.memory`. `name` is for people."""
+    return Terminal(name, Chars(mark_set(byte)))
+
+
+def is_mark(terminal: Terminal) -> bool:
+    """Whether the terminal is no text but a mark that no character is."""
+    language = terminal.language
+    return isinstance(language, Chars) and mark_of(language.charset) is not None
 
 
 def seq(*parts: Expression) -> Expression:

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar, cast
 from slm.errors import GrammarSyntaxError, Place
 from slm.grammar.charset import CharSet
 from slm.grammar.ir import Call, Choice, Expression, Grammar, Many, Rule, Seq, Terminal
-from slm.grammar.memory import DistinctItems, Memory
+from slm.grammar.memory import DistinctItems, Indentation, Memory, mark_set
 from slm.grammar.printer import quote
 from slm.grammar.regular import (
     Chars,
@@ -35,6 +35,7 @@ _TOKEN = re.compile(
     |(?P<start>%start\b)
     |(?P<memory>%memory\b)
     |(?P<dfa>dfa\()
+    |(?P<mark>mark\((?:24[89]|25[0-5])\))
     |(?P<terminal>[A-Z][A-Z0-9_]*(?:/[0-9]+)?|\$"(?:[^"\\\n]|\\.)*"(?:/[0-9]+)?)
     |(?P<rule>[a-z_][a-z0-9_]*|<"(?:[^"\\\n]|\\.)*">)
     |(?P<text>"(?:[^"\\\n]|\\.)*")
@@ -159,6 +160,8 @@ class _Reader:
         )
 
     def _memory(self, name: str) -> Memory:
+        if name == Indentation.name:
+            return Indentation(int(self._expect("number", "expected the columns of a tab")))
         if name != DistinctItems.name:
             raise self.error(f"there is no memory `{name}`")
         return DistinctItems()
@@ -265,6 +268,9 @@ class _Reader:
             charset = self._charset(value)
             self._advance()
             return Chars(charset)
+        if kind == "mark":
+            self._advance()
+            return Chars(mark_set(int(value[5:-1])))
         if kind == "dfa":
             self._advance()
             return self._dfa()

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slm.grammar.ir import Grammar, Terminal
+from slm.grammar.memory import MARKS, mark_set
 from slm.mask.earley import Column, Parser
 from slm.mask.fewest import FewestTokens
 from slm.mask.session import Ahead
@@ -390,12 +391,16 @@ class ReferenceSession:
 def code_points(prefix: bytes) -> tuple[int, int, bool] | None:
     """The range of code points whose UTF-8 begins with `prefix`, and whether that is all of it.
 
-    None when no code point does. Surrogates are not cut out: no language holds them.
+    None when no code point does. Surrogates are not cut out: no language holds them. Marks (see
+    `slm.grammar.memory`) are code points of one byte.
 
-    >>> code_points(b"a"), code_points("é".encode()[:1]), code_points(bytes([0xff]))
+    >>> code_points(b"a"), code_points("é".encode()[:1]), code_points(bytes([0xf5]))
     ((97, 97, True), (192, 255, False), None)
     """
-    first = prefix[0] if prefix else 0xFF
+    first = prefix[0] if prefix else 0x100
+    if first in MARKS:
+        point = mark_set(first).ranges[0][0]
+        return (point, point, True) if len(prefix) == 1 else None
     for length, mark, least, most in (
         (1, 0x00, 0, 0x7F),
         (2, 0xC0, 0x80, 0x7FF),

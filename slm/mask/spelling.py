@@ -14,7 +14,7 @@ from functools import lru_cache
 from slm.errors import EmptyLanguage, VocabularyCannotSpell
 from slm.grammar.analysis import prune
 from slm.grammar.charset import CharSet
-from slm.grammar.ir import Call, Choice, Expression, Grammar, Many, Rule, Seq, Terminal
+from slm.grammar.ir import Call, Choice, Expression, Grammar, Many, Rule, Seq, Terminal, is_mark
 from slm.grammar.regular import (
     Chars,
     Complement,
@@ -104,6 +104,8 @@ def spellable_characters(alphabet: frozenset[int]) -> CharSet:
 
 def _cut(expression: Expression, allowed: CharSet) -> Expression:
     match expression:
+        case Terminal() if is_mark(expression):
+            return expression
         case Terminal(name, language, longest, place):
             return Terminal(name, _cut_language(language, allowed), longest, place)
         case Call():
