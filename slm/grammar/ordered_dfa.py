@@ -66,17 +66,25 @@ def from_rows(rows: Sequence[Sequence[tuple[CharSet, int]]], accepting: Iterable
         rows: for each state disjoint sets of characters, and the state each leads to.
         accepting: the accepting states.
     """
-    symbols = partition({charset for row in rows for charset, _ in row})
+    symbols, members = symbols_of(charset for row in rows for charset, _ in row)
     moves = [
-        {
-            number: target
-            for charset, target in row
-            for number, symbol in enumerate(symbols)
-            if symbol.ranges[0][0] in charset
-        }
-        for row in rows
+        {number: target for charset, target in row for number in members[charset]} for row in rows
     ]
     return minimise(moves, accepting, symbols)
+
+
+def symbols_of(
+    charsets: Iterable[CharSet],
+) -> tuple[tuple[CharSet, ...], dict[CharSet, tuple[int, ...]]]:
+    """The `partition` of some sets, and for each set the numbers of its parts."""
+    distinct = dict.fromkeys(charsets)
+    symbols = partition(distinct)
+    starts = [(symbol.ranges[0][0], number) for number, symbol in enumerate(symbols)]
+    members = {
+        charset: tuple(number for point, number in starts if point in charset)
+        for charset in distinct
+    }
+    return symbols, members
 
 
 def determinise(

@@ -10,9 +10,15 @@ import lark
 from slm.errors import Place, UnsupportedLarkFeature
 from slm.grammar import ir
 from slm.grammar.asserting import Asserting
+from slm.grammar.pattern_tree import Node
 from slm.grammar.regular import NOTHING, Regular
 from slm.syntax.places import Places
-from slm.syntax.terminals import Refusal, terminal_language, terminal_words
+from slm.syntax.terminals import (
+    Refusal,
+    terminal_automaton,
+    terminal_language,
+    terminal_words,
+)
 
 
 class Definitions:
@@ -43,8 +49,8 @@ class Definitions:
             self._terminals[name] = self._terminal(name)
         return self._terminals[name]
 
-    def words(self, name: str) -> Regular | Asserting:
-        """The same for a lexer that matches in the text; assertions make it an automaton.
+    def words(self, name: str) -> Regular | Node:
+        """The same for a lexer that matches in the text; with assertions, the pattern's tree.
 
         Raises:
             UnsupportedLarkFeature: the terminal has no exact form.
@@ -54,6 +60,15 @@ class Definitions:
         if found == NOTHING:
             self.notes.append(f"terminal `{name}` can never match")
         return found
+
+    def automaton(self, name: str, root: Node) -> Asserting:
+        """The automaton of a terminal with assertions, from its tree.
+
+        Raises:
+            UnsupportedLarkFeature: it has no exact form.
+            GrammarTooComplex: it needs too large an automaton.
+        """
+        return terminal_automaton(*self._arguments(name), root)
 
     def place_of_terminal(self, name: str) -> Place:
         """Where a terminal is written, as well as it can be told."""

@@ -22,7 +22,17 @@ from slm.grammar.asserting import Asserting
 from slm.grammar.charset import CharSet
 from slm.grammar.derivative import Languages, State
 from slm.grammar.ordered_dfa import from_rows
-from slm.grammar.regular import ANY_CHAR, NOTHING, Regular, difference, intersection, repeat, union
+from slm.grammar.regular import (
+    ANY_CHAR,
+    NOTHING,
+    Regular,
+    Union,
+    complement,
+    intersection,
+    repeat,
+    union,
+)
+from slm.syntax.alphabet import Alphabet
 from slm.syntax.obligations import MAX_STATES, Matched, Obligations, Reader, overlay
 from slm.syntax.scanners import Scanner
 
@@ -30,6 +40,8 @@ END = "$END"
 _ANY_WORD = repeat(ANY_CHAR, 1)
 # By what is open after the lexeme: the language's number.
 _Lexemes: TypeAlias = dict[Obligations, int]
+# A terminal, the type its matches become, and the renames that are tried on them.
+_Wanted: TypeAlias = "tuple[str, str, tuple[str, ...]]"
 _Run: TypeAlias = frozenset[Obligations]  # what is open after a run of ignored text: one of these
 
 
@@ -49,39 +61,43 @@ class Lexing:
     """All entries of a grammar's terminals, made when first asked for.
 
     Args:
-        terminals: the terminals' words, by name: languages (see `slm.grammar.ordered`), or
-            automata where they depend on the text around them.
+        words: the terminals' words, by name: languages (see `slm.grammar.ordered`) of characters.
+        automata: in their place, of terminals that depend on the text around them, automata over
+            the alphabet's letters.
+        alphabet: of all of them.
         place_of: where a terminal is written.
         too_complex: makes the error for a terminal that needs too many states.
     """
 
     def __init__(
         self,
-        terminals: dict[str, Regular | Asserting],
+        words: dict[str, Regular],
+        automata: dict[str, Asserting],
+        alphabet: Alphabet,
         place_of: Callable[[str], Place],
         too_complex: Callable[[str], SlmError],
     ) -> None:
-        self._terminals, self._place_of = terminals, place_of
+        self._words, self._alphabet, self._place_of = words, alphabet, place_of
         self._too_complex = too_complex
         self._pool = Languages()
-        automata = [each for each in terminals.values() if isinstance(each, Asserting)]
-        numbers = {id(each): number for number, each in enumerate(automata)}
         self._matched: dict[str, Matched] = {
-            name: ("rival", numbers[id(each)], 0)
-            if isinstance(each, Asserting)
-            else self._pool.state(each)
-            for name, each in terminals.items()
+            name: self._pool.state(alphabet.narrow(each)) for name, each in words.items()
         }
-        self._reader = Reader(self._pool, automata, too_complex)
+        self._matched |= {name: ("rival", number, 0) for number, name in enumerate(automata)}
+        self._reader = Reader(self._pool, list(automata.values()), too_complex)
         self._numbers: dict[Regular, int] = {}
-        self._languages: list[Regular] = []
+        self._plain: dict[State, int] = {}  # languages that nothing open changes
+        # By number: the language of letters, or of whose words, or of which numbers, it is made.
+        self._languages: list[Regular | _Wanted | frozenset[int]] = []
+        self._wide_ones: dict[int, Regular] = {}
+        self._excluded: dict[tuple[str, ...], Regular] = {}
         self._entries: dict[tuple[Scanner, str, Obligations], Entry] = {}
         self._lexemes: dict[tuple[object, ...], _Lexemes] = {}
         self._of_type: dict[tuple[Scanner, str, Obligations], _Lexemes] = {}
         self._sources: dict[tuple[Scanner, str], tuple[tuple[str, tuple[str, ...]], ...]] = {}
         self._preferred: dict[tuple[Scanner, str], frozenset[Matched]] = {}
-        self._firsts: dict[str, CharSet] = {}
-        self._words: dict[tuple[str, str, tuple[str, ...]], tuple[Regular, State]] = {}
+        self._firsts: dict[str, int] = {}
+        self._states: dict[_Wanted, State] = {}
         self._runs: dict[tuple[Scanner, Obligations], dict[Obligations, _Lexemes]] = {}
         self._run_numbers: dict[tuple[object, ...], int] = {}
         self._leaves: dict[tuple[str, int], ir.Terminal] = {}
@@ -101,12 +117,13 @@ class Lexing:
         run, lexeme = way
         if (name, lexeme) not in self._leaves:
             place = self._place_of(name)
-            self._leaves[name, lexeme] = ir.Terminal(name, self._languages[lexeme], place=place)
+            words = self._wide(lexeme)
+            self._leaves[name, lexeme] = ir.Terminal(name, words, place=place)
         leaf = self._leaves[name, lexeme]
         if run is None:
             return leaf
         if ("ignored", run) not in self._leaves:
-            self._leaves["ignored", run] = ir.Terminal("ignored", self._languages[run])
+            self._leaves["ignored", run] = ir.Terminal("ignored", self._wide(run))
         return ir.seq(self._leaves["ignored", run], leaf)
 
     def at_end(self, scanner: Scanner, open_now: Obligations) -> ir.Expression:
@@ -119,7 +136,7 @@ class Lexing:
         if not targets:
             return ir.EMPTY if here else ir.NEVER
         number = self._run(scanner, open_now, targets)
-        run = ir.Terminal("ignored", self._languages[number])
+        run = ir.Terminal("ignored", self._wide(number))
         return ir.optional(run) if here else run
 
     def _entry(self, scanner: Scanner, name: str, open_now: Obligations) -> Entry:
@@ -152,8 +169,7 @@ class Lexing:
             for still_open, number in self._read(scanner, source, name, words, open_now).items():
                 other = known.get(still_open)
                 if other is not None:
-                    both = self._languages[other], self._languages[number]
-                    number = self._number(union(*both))
+                    number = self._either(other, number)
                 known[still_open] = number
         self._of_type[key] = known
         return known
@@ -202,7 +218,8 @@ class Lexing:
         open_now: Obligations,
     ) -> _Lexemes:
         """The matches of `source` that become tokens of type `name`."""
-        words, state = self._wanted(source, name, renames)
+        wanted = (source, name, renames)
+        state = self._state(wanted)
         if not self._pool.alive(state):
             return {}
         rivals = self._preferred_to(scanner, source)
@@ -210,45 +227,81 @@ class Lexing:
         key = (state, self._matched[source], rivals, obligations)
         known = self._lexemes.get(key)
         if known is None:
-            plain = None if isinstance(self._terminals[source], Asserting) else words
+            plain = source in self._words
             found = self._reader.read(
                 state, self._matched[source], rivals, obligations, source, plain
             )
-            known = {
-                still_open: self._number(language)
+            known = self._lexemes[key] = {
+                still_open: self._plainly(state, wanted)
+                if language is None
+                else self._number(language)
                 for still_open, language in found.items()
                 if language != NOTHING
             }
-            self._lexemes[key] = known
         return known
 
-    def _wanted(self, source: str, name: str, renames: tuple[str, ...]) -> tuple[Regular, State]:
-        """The words of `source` that become tokens of type `name`, as far as words decide that."""
-        key = (source, name, renames)
-        known = self._words.get(key)
+    def _state(self, wanted: _Wanted) -> State:
+        """The words of a terminal that become tokens of a type, as far as words decide that."""
+        known = self._states.get(wanted)
         if known is None:
-            match = self._terminals[source]
-            words = _ANY_WORD if isinstance(match, Asserting) else match
-            if source == name:
-                words = difference(words, *map(self._language, renames))
-            else:
-                before = renames[: renames.index(name)]
-                words = difference(
-                    intersection(words, self._language(name)), *map(self._language, before)
-                )
-            known = self._words[key] = words, self._pool.state(words)
+            source, name, renames = wanted
+            match, pool = self._matched[source], self._pool
+            words = match if isinstance(match, int) else pool.state(_ANY_WORD)
+            others = renames
+            if source != name:
+                others = renames[: renames.index(name)]
+                words = pool.intersection((words, self._string(name)))
+            if others:
+                rest = pool.complement(pool.union(map(self._string, others)))
+                words = pool.intersection((words, rest))
+            known = self._states[wanted] = words
         return known
 
-    def _language(self, name: str) -> Regular:
-        """The words of a string."""
-        words = self._terminals[name]
-        assert not isinstance(words, Asserting), "strings make no assertions"
-        return words
+    def _string(self, name: str) -> State:
+        state = self._matched[name]
+        assert isinstance(state, int), "strings make no assertions"
+        return state
 
-    def _first(self, name: str) -> CharSet:
+    def _narrow(self, number: int) -> State:
+        """A language of letters by its number."""
+        known = self._languages[number]
+        if isinstance(known, tuple):
+            return self._state(known)
+        if isinstance(known, frozenset):
+            return self._pool.union(map(self._narrow, known))
+        return self._pool.state(known)
+
+    def _wide(self, number: int) -> Regular:
+        """A language of characters by its number."""
+        if number not in self._wide_ones:
+            known = self._languages[number]
+            if isinstance(known, tuple):
+                wide = self._made_of(known)
+            elif isinstance(known, frozenset):
+                wide = union(*map(self._wide, sorted(known)))
+            else:
+                wide = self._alphabet.widen(known)
+            self._wide_ones[number] = wide
+        return self._wide_ones[number]
+
+    def _made_of(self, wanted: _Wanted) -> Regular:
+        source, name, renames = wanted
+        words = self._words.get(source, _ANY_WORD)
+        others = renames
+        if source != name:
+            others = renames[: renames.index(name)]
+            words = intersection(words, self._words[name])
+        if not others:
+            return words
+        if others not in self._excluded:
+            self._excluded[others] = complement(Union(tuple(self._words[each] for each in others)))
+        return intersection(words, self._excluded[others])
+
+    def _first(self, name: str) -> int:
+        """The letters its matches can begin with, as the alphabet's `members`."""
         if name not in self._firsts:
             matched = self._matched[name]
-            self._firsts[name] = (
+            self._firsts[name] = self._alphabet.members(
                 self._reader.first(matched)
                 if isinstance(matched, int)
                 else self._reader.first_of_automaton(matched[1])
@@ -265,6 +318,18 @@ class Lexing:
                 self._matched[each] for each in before if mine & self._first(each)
             )
         return self._preferred[key]
+
+    def _plainly(self, state: State, made_of: _Wanted | frozenset[int]) -> int:
+        """The number of a language that is not cut; no tree of it is made before it is used."""
+        number = self._plain.setdefault(state, len(self._languages))
+        if number == len(self._languages):
+            self._languages.append(made_of)
+        return number
+
+    def _either(self, left: int, right: int) -> int:
+        """The number of the union of two languages."""
+        both = self._pool.union((self._narrow(left), self._narrow(right)))
+        return self._plainly(both, frozenset((left, right)))
 
     def _number(self, language: Regular) -> int:
         number = self._numbers.setdefault(language, len(self._languages))
@@ -295,8 +360,7 @@ class Lexing:
                 for target, number in self._read(scanner, name, name, (), here).items():
                     other = ways.get(target)
                     if other is not None:
-                        both = self._languages[other], self._languages[number]
-                        number = self._number(union(*both))
+                        number = self._either(other, number)
                     ways[target] = number
                     queue.append(target)
             graph[here] = ways
@@ -309,21 +373,19 @@ class Lexing:
         key = (tuple((a, tuple(b.items())) for a, b in graph.items()), open_now, targets)
         number = self._run_numbers.get(key)
         if number is None:
-            number = self._run_numbers[key] = self._number(
-                self._run_language(graph, open_now, targets)
-            )
+            number = self._run_numbers[key] = self._run_language(graph, open_now, targets)
         return number
 
     def _run_language(
         self, graph: dict[Obligations, _Lexemes], open_now: Obligations, targets: _Run
-    ) -> Regular:
+    ) -> int:
         pool = self._pool
         first = graph[open_now]
         if len(first) == 1 and not graph[next(iter(first))]:
-            return self._languages[next(iter(first.values()))]
+            return next(iter(first.values()))
         # Subset construction over (what is left of a lexeme, where it leads to).
         begin = {
-            node: frozenset((pool.state(self._languages[n]), to) for to, n in ways.items())
+            node: frozenset((self._narrow(n), to) for to, n in ways.items())
             for node, ways in graph.items()
         }
         start: tuple[frozenset[tuple[State, Obligations]], bool] = (begin[open_now], False)
@@ -361,4 +423,4 @@ class Lexing:
                 row.append((CharSet.from_ranges(ranges), numbers[place]))
             rows.append(row)
         accepting = [number for (_, ended), number in numbers.items() if ended]
-        return from_rows(rows, accepting)
+        return self._number(from_rows(rows, accepting))

@@ -18,14 +18,14 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from slm.errors import SlmError
 from slm.grammar.asserting import DEAD, Asserting, Claims
 from slm.grammar.charset import CharSet
 from slm.grammar.derivative import ANY, NONE, Edges, Languages, State
-from slm.grammar.ordered_dfa import determinise, minimise, partition
+from slm.grammar.ordered_dfa import determinise, minimise, partition, symbols_of
 from slm.grammar.regular import Chars, Regular
 
 Rival: TypeAlias = "tuple[Literal['rival'], int, int]"  # automaton, state
@@ -135,8 +135,8 @@ class Reader:
         rivals: frozenset[Matched],
         open_now: Obligations,
         name: str,
-        plain: Regular | None,
-    ) -> dict[Obligations, Regular]:
+        plain: bool,
+    ) -> dict[Obligations, Regular | None]:
         """The lexemes, by what is open when they have ended.
 
         Args:
@@ -146,7 +146,11 @@ class Reader:
             rivals: terminals that are preferred to it, in the same form.
             open_now: what is open when the lexeme begins.
             name: the terminal's, for the error.
-            plain: `words`, used where nothing open changes them; None: they are not all matches.
+            plain: whether all of `words` are matches.
+
+        Returns:
+            By what is open then: the language, or None for all of `words`, where nothing that is
+            open changes them.
         """
         starts = list(dict.fromkeys(self._starts(words, match, rivals, open_now)))
         numbers: dict[_Reading, int] = {start: n for n, start in enumerate(starts)}
@@ -154,7 +158,7 @@ class Reader:
         queue = list(starts)
         rows: list[list[tuple[CharSet, int]]] = []
         guessed = begins > 1
-        lost = plain is None or guessed
+        lost = not plain or guessed
         for at in queue:  # grows while it is walked
             moves = self._moves(at)
             if len(self._moves_of) > MAX_READINGS:
@@ -176,21 +180,26 @@ class Reader:
             settled = self._ended(whole, still_open)
             if settled is not None:
                 ends.setdefault(settled, []).append(number)
-        if len(ends) == 1 and not lost and plain is not None:
-            return {next(iter(ends)): plain}
-        symbols = partition({charset for row in rows for charset, _ in row})
-        moves_by_symbol = [_by_symbol(row, symbols) for row in rows]
-        guessed = guessed or any(len(to) > 1 for row in moves_by_symbol for to in row.values())
-        found: dict[Obligations, Regular] = {}
+        if len(ends) == 1 and not lost:
+            return {next(iter(ends)): None}
+        symbols, members = symbols_of(charset for row in rows for charset, _ in row)
+        guessed = guessed or any(_overlap(row) for row in rows)
+        if not guessed:
+            moves_by_symbol = [
+                {number: target for charset, target in row for number in members[charset]}
+                for row in rows
+            ]
+            return {
+                still_open: minimise(moves_by_symbol, accepting, symbols)
+                for still_open, accepting in ends.items()
+            }
+        several = [_by_symbol(row, members) for row in rows]
+        found: dict[Obligations, Regular | None] = {}
         for still_open, accepting in ends.items():
-            if guessed:
-                made = determinise(moves_by_symbol, range(begins), accepting, MAX_STATES)
-                if made is None:
-                    raise self._too_complex(name)
-                found[still_open] = minimise(*made, symbols)
-            else:
-                single = [{s: next(iter(to)) for s, to in row.items()} for row in moves_by_symbol]
-                found[still_open] = minimise(single, accepting, symbols)
+            made = determinise(several, range(begins), accepting, MAX_STATES)
+            if made is None:
+                raise self._too_complex(name)
+            found[still_open] = minimise(*made, symbols)
         return found
 
     def _ended(self, match: Matched, still_open: Obligations) -> Obligations | None:
@@ -410,14 +419,19 @@ class Reader:
 
 
 def _by_symbol(
-    row: Sequence[tuple[CharSet, int]], symbols: Sequence[CharSet]
-) -> dict[int, frozenset[int]]:
+    row: Sequence[tuple[CharSet, int]], members: Mapping[CharSet, Sequence[int]]
+) -> dict[int, set[int]]:
     found: dict[int, set[int]] = {}
     for charset, target in row:
-        for number, symbol in enumerate(symbols):
-            if symbol.ranges[0][0] in charset:
-                found.setdefault(number, set()).add(target)
-    return {number: frozenset(targets) for number, targets in found.items()}
+        for number in members[charset]:
+            found.setdefault(number, set()).add(target)
+    return found
+
+
+def _overlap(row: Sequence[tuple[CharSet, int]]) -> bool:
+    """Whether some character is in two of the sets."""
+    ranges = sorted(pair for charset, _ in row for pair in charset.ranges)
+    return any(high >= low for (_, high), (low, _) in itertools.pairwise(ranges))
 
 
 def overlay(ways: Sequence[Edges]) -> list[tuple[int, int, tuple[State, ...]]]:

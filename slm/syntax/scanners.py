@@ -3,13 +3,21 @@
 A basic lexer, and each state's lexer of the contextual one, is one alternation of all its terminals
 in a fixed order; the first that matches is the token. Strings that a regular expression would match
 as a whole are not in the alternation: they are *renames*, decided when the expression has matched.
-All of it is read off the lexer that Lark built.
+All of it is read off the lexer that Lark built. Lark compiles the alternations at its first token,
+hundreds of them for a large grammar; `Scanners` finds out the same without that.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from lark.lexer import PatternStr
+
+# What two terminals, each of them fine, may disagree about in one alternation.
+_SHARED = re.compile(r"\(\?P|\(\?\(|\(\?[a-zA-Z]+\)|\\[1-9]")
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,65 @@ def scanner_of(basic: Any) -> Scanner:
         for name, callback in sorted(basic.callback.items())
     )
     return Scanner(order, renames, tuple(sorted(map(str, basic.ignore_types))))
+
+
+class Scanners:
+    """The scanners of one grammar's lexers, as `scanner_of` reads them, without compiling them.
+
+    Args:
+        terminals: all `lark.lexer.TerminalDef` of the grammar.
+    """
+
+    def __init__(self, terminals: Iterable[Any]) -> None:
+        self._written = {str(each.name): each.pattern.to_regexp() for each in terminals}
+        self._compiles = {
+            name for name, written in self._written.items() if not _SHARED.search(written)
+        }
+        self._renamed: dict[tuple[str, str], bool] = {}
+
+    def of(self, basic: Any) -> Scanner:
+        """The scanner of a `lark.lexer.BasicLexer`.
+
+        Raises:
+            re.error: the alternation does not compile, as it would not at Lark's first token.
+        """
+        names = [str(each.name) for each in basic.terminals]
+        if basic._scanner is not None or basic.re is not re or not self._compiles.issuperset(names):
+            return scanner_of(basic)
+        strings = [each for each in basic.terminals if isinstance(each.pattern, PatternStr)]
+        renames: dict[str, tuple[str, ...]] = {}
+        dropped: set[str] = set()
+        for each in basic.terminals:
+            if isinstance(each.pattern, PatternStr):
+                continue
+            mine = [
+                string
+                for string in strings
+                if string.priority == each.priority
+                and self._matches(each, string, basic.g_regex_flags)
+            ]
+            if mine:
+                renames[str(each.name)] = tuple(str(string.name) for string in mine)
+                dropped.update(
+                    str(string.name)
+                    for string in mine
+                    if string.pattern.flags <= each.pattern.flags
+                )
+        return Scanner(
+            tuple(name for name in names if name not in dropped),
+            tuple(sorted(renames.items())),
+            tuple(sorted(map(str, basic.ignore_types))),
+        )
+
+    def _matches(self, expression: Any, string: Any, flags: int) -> bool:
+        """Whether a match of the expression can be all of the string."""
+        key = (str(expression.name), str(string.name))
+        known = self._renamed.get(key)
+        if known is None:
+            text = string.pattern.value
+            found = re.match(self._written[key[0]], text, flags)
+            known = self._renamed[key] = found is not None and found[0] == text
+        return known
 
 
 def dynamic_scanner(ignored: tuple[str, ...]) -> Scanner:

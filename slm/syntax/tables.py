@@ -8,7 +8,7 @@ from where its rule began. Under Earley neither exists, and there is one place f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
@@ -17,7 +17,7 @@ from lark.grammar import Rule as LarkRule
 from lark.parsers.lalr_analysis import Shift
 
 from slm.syntax.lexing import END, Lexing
-from slm.syntax.scanners import Scanner, scanner_of
+from slm.syntax.scanners import Scanner, Scanners
 
 Row: TypeAlias = "tuple[tuple[str, bool], ...]"  # a rule's symbols, and whether each is a terminal
 
@@ -175,10 +175,14 @@ class LalrTable:
         self._symbols, self._lexing = symbols, lexing
         lexer = built.parser.lexer
         self._lexers: dict[int, Any] | None = getattr(lexer, "lexers", None)
-        self._basic = None if self._lexers else scanner_of(lexer)
+        self._read = Scanners(built.terminals)
+        self._basic = None if self._lexers else self._read.of(lexer)
         self._scanners: dict[int, Scanner] = {}
         self._ahead: dict[tuple[int, str | None], Ahead] = {}
         self._same_ahead: dict[object, Ahead] = {}
+        self._tokens: dict[int, frozenset[str]] = {}
+        self._reduces: dict[int, dict[tuple[str, Row], frozenset[str]]] = {}
+        self._cuts: dict[tuple[int, str, Row], frozenset[str]] = {}
         self._like = self._partition()
 
     def to(self, place: int, symbol: str) -> int:
@@ -207,12 +211,34 @@ class LalrTable:
 
     def cut(self, place: int, origin: str, row: Row) -> frozenset[str]:
         """Where something else is done although the row's rule could be followed by the token."""
-        follow = self._symbols.follow.get((origin, False), frozenset())
-        return frozenset(
-            token
-            for token, (action, rule) in self._states[place].items()
-            if token in follow and (action is Shift or not _is(rule, origin, row))
-        )
+        key = (place, origin, row)
+        known = self._cuts.get(key)
+        if known is None:
+            follow = self._symbols.follow.get((origin, False), frozenset())
+            others = follow & self._tokens_of(place)
+            known = self._cuts[key] = others - self._reductions(place).get(
+                (origin, row), frozenset()
+            )
+        return known
+
+    def _tokens_of(self, state: int) -> frozenset[str]:
+        if state not in self._tokens:
+            self._tokens[state] = frozenset(self._states[state])
+        return self._tokens[state]
+
+    def _reductions(self, state: int) -> dict[tuple[str, Row], frozenset[str]]:
+        """The tokens before which the table reduces, by what it reduces in this state."""
+        known = self._reduces.get(state)
+        if known is None:
+            found: dict[Any, list[str]] = {}
+            for token, (action, rule) in self._states[state].items():
+                if action is not Shift:
+                    found.setdefault(rule, []).append(token)
+            known = self._reduces[state] = {
+                (str(rule.origin.name), _row_of(rule)): frozenset(tokens)
+                for rule, tokens in found.items()
+            }
+        return known
 
     def _scanner(self, state: int) -> Scanner:
         if self._basic is not None:
@@ -220,7 +246,7 @@ class LalrTable:
         assert self._lexers is not None
         lexer = self._lexers[state]
         if id(lexer) not in self._scanners:
-            self._scanners[id(lexer)] = scanner_of(lexer)
+            self._scanners[id(lexer)] = self._read.of(lexer)
         return self._scanners[id(lexer)]
 
     def _partition(self) -> dict[tuple[int, str], int]:
@@ -251,16 +277,7 @@ class LalrTable:
                 found.append(self.cut(at, name, row))
             fixed.append(found)
             calls.append(inner)
-        blocks = _numbered([tuple(each) for each in fixed])
-        count = 0
-        while len(set(blocks)) != count:
-            count = len(set(blocks))
-            blocks = _numbered(
-                [
-                    (mine, *(blocks[each] for each in inner))
-                    for mine, inner in zip(blocks, calls, strict=True)
-                ]
-            )
+        blocks = refined([tuple(each) for each in fixed], calls)
         chosen: dict[int, int] = {}
         return {
             (place, name): chosen.setdefault(blocks[number], place)
@@ -268,12 +285,52 @@ class LalrTable:
         }
 
 
-def _numbered(keys: list[tuple[object, ...]]) -> list[int]:
-    numbers: dict[tuple[object, ...], int] = {}
-    return [numbers.setdefault(key, len(numbers)) for key in keys]
+def refined(kinds: Sequence[Hashable], calls: Sequence[Sequence[int]]) -> list[int]:
+    """The coarsest blocks of things of one kind whose calls, in order, go to the same blocks.
+
+    Args:
+        kinds: of each thing.
+        calls: of each thing, to which things; as many for all of one kind.
+
+    Cost: in each round, the blocks that hold a caller of something that has moved; all but one
+        part of a block that falls apart have moved.
+
+    >>> refined(["a", "a", "b", "c"], [[2], [3], [], []])
+    [0, 3, 1, 2]
+    """
+    numbers: dict[Hashable, int] = {}
+    block = [numbers.setdefault(kind, len(numbers)) for kind in kinds]
+    members: list[list[int]] = [[] for _ in numbers]
+    callers: list[list[int]] = [[] for _ in kinds]
+    for thing, here in enumerate(block):
+        members[here].append(thing)
+        for called in calls[thing]:
+            callers[called].append(thing)
+    waiting = {number for number, inside in enumerate(members) if len(inside) > 1}
+    while waiting:
+        moved: list[int] = []
+        parts_of: list[tuple[int, list[list[int]]]] = []
+        for number in waiting:
+            parts: dict[tuple[int, ...], list[int]] = {}
+            for thing in members[number]:
+                parts.setdefault(tuple([block[each] for each in calls[thing]]), []).append(thing)
+            if len(parts) > 1:
+                parts_of.append((number, sorted(parts.values(), key=len, reverse=True)))
+        for number, (largest, *others) in parts_of:
+            members[number] = largest
+            for part in others:
+                for thing in part:
+                    block[thing] = len(members)
+                members.append(part)
+                moved += part
+        waiting = {
+            block[caller]
+            for thing in moved
+            for caller in callers[thing]
+            if len(members[block[caller]]) > 1
+        }
+    return block
 
 
-def _is(rule: Any, origin: str, row: Row) -> bool:
-    return str(rule.origin.name) == origin and row == tuple(
-        (str(symbol.name), bool(symbol.is_term)) for symbol in rule.expansion
-    )
+def _row_of(rule: Any) -> Row:
+    return tuple((str(symbol.name), bool(symbol.is_term)) for symbol in rule.expansion)

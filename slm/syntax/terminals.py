@@ -22,7 +22,7 @@ from slm.errors import GrammarTooComplex, PatternError, Place, SlmError, Unsuppo
 from slm.grammar.asserting import Asserting
 from slm.grammar.ordered import leftmost_first_language
 from slm.grammar.pattern import parse_pattern
-from slm.grammar.pattern_tree import Look, walk_nodes
+from slm.grammar.pattern_tree import Look, Node, walk_nodes
 from slm.grammar.regular import Regular, literal
 
 Refusal = Callable[..., SlmError]
@@ -59,12 +59,35 @@ def terminal_language(
 
 def terminal_words(
     definition: Any, global_flags: int, place: Place | None, refuse: Refusal, semantics: str
-) -> Regular | Asserting:
+) -> Regular | Node:
     """The same for lexers that match in the text itself, where assertions can be followed.
 
-    A pattern that asks about the text around it is an automaton with claims, not a language.
+    Of a pattern that asks about the text around it, its tree: see `terminal_automaton`.
     """
     return _made(_words, definition, global_flags, place, refuse, semantics)
+
+
+def terminal_automaton(
+    definition: Any,
+    global_flags: int,
+    place: Place | None,
+    refuse: Refusal,
+    semantics: str,
+    root: Node,
+) -> Asserting:
+    """The automaton, with claims, of a pattern that asks about the text around it.
+
+    Other arguments are those of `terminal_language`; `root` is the tree that `terminal_words` gave,
+    perhaps over another alphabet.
+    """
+
+    def make(regexp: str, letters: str) -> Asserting:
+        del regexp, letters
+        return Asserting(root, lambda what, _: UnsupportedPattern(what))
+
+    made = _made(make, definition, global_flags, place, refuse, semantics)
+    assert isinstance(made, Asserting)
+    return made
 
 
 def _made(
@@ -104,7 +127,7 @@ def _language(regexp: str, letters: str) -> Regular:
 
 
 @lru_cache(maxsize=4096)
-def _words(regexp: str, letters: str) -> Regular | Asserting:
+def _words(regexp: str, letters: str) -> Regular | Node:
     root = parse_pattern(regexp, dialect="python", flags=letters, assertions=True)
     looks = [node for node in walk_nodes(root.root) if isinstance(node, Look)]
     if not any(look.ahead for look in looks):
@@ -113,7 +136,7 @@ def _words(regexp: str, letters: str) -> Regular | Asserting:
         except UnsupportedPattern:
             if not looks:
                 raise
-    return Asserting(root.root, lambda what, _: UnsupportedPattern(what))
+    return root.root
 
 
 def flag_letters(flags: int) -> str | None:

@@ -14,10 +14,12 @@ from lark.lexer import BasicLexer
 
 from slm.errors import GrammarTooComplex
 from slm.grammar import ir
+from slm.grammar.regular import Regular
+from slm.syntax.alphabet import Alphabet, charsets_of
 from slm.syntax.contexts import Contexts
 from slm.syntax.definitions import Definitions
 from slm.syntax.lexing import Lexing
-from slm.syntax.scanners import dynamic_scanner, scanner_of
+from slm.syntax.scanners import Scanners, dynamic_scanner
 from slm.syntax.tables import LalrTable, OnePlace, Symbols, Table
 
 _START = "__text"  # Lark reserves names with two underscores, so no grammar defines it
@@ -47,13 +49,20 @@ def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
         if definitions.semantics == "earley/dynamic":
             definitions.terminal(name)  # raises: Lark fails where it looks for such a terminal
         definitions.notes.append(f"terminal `{name}` is only declared and can never match")
-    terminals = {name: definitions.words(name) for name in definitions.by_name}
-    lexing = Lexing(terminals, definitions.place_of_terminal, too_complex)
+    words = {name: definitions.words(name) for name in definitions.by_name}
+    alphabet = Alphabet(charset for each in words.values() for charset in charsets_of(each))
+    automata = {
+        name: definitions.automaton(name, alphabet.narrow_pattern(each))
+        for name, each in words.items()
+        if not isinstance(each, Regular)
+    }
+    languages = {name: each for name, each in words.items() if isinstance(each, Regular)}
+    lexing = Lexing(languages, automata, alphabet, definitions.place_of_terminal, too_complex)
     table: Table
     if definitions.semantics.startswith("lalr"):
         table = LalrTable(built, symbols, start, lexing)
     elif definitions.semantics == "earley/basic":
-        table = OnePlace(symbols, scanner_of(BasicLexer(built.lexer_conf)))
+        table = OnePlace(symbols, Scanners(built.terminals).of(BasicLexer(built.lexer_conf)))
     else:
         table = OnePlace(symbols, dynamic_scanner(definitions.ignored))
     contexts = Contexts(symbols, table, lexing, too_complex)

@@ -1,0 +1,174 @@
+r"""One grammar's characters, as few as its terminals can tell apart.
+
+``\w`` is 770 ranges of code points, and a lexer's automata compare such sets over and over. But no
+terminal of a grammar tells two characters apart that are in the same of all its sets. So each
+class of characters becomes one *letter*, a small code point, and everything between two tokens is
+worked out over letters. The last letter stands for the rest of all code points too, so that the
+letters cover them all, and complements mean the same in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from slm.grammar.charset import MAX_CODE_POINT, SURROGATES, CharSet
+from slm.grammar.ordered_dfa import partition
+from slm.grammar.pattern_tree import (
+    Branch,
+    Class,
+    Look,
+    Node,
+    Quantified,
+    Sequence,
+    walk_nodes,
+)
+from slm.grammar.regular import (
+    Chars,
+    Complement,
+    Concat,
+    Dfa,
+    Intersection,
+    Regular,
+    Repeat,
+    Union,
+)
+
+
+def charsets_of(words: Regular | Node) -> Iterator[CharSet]:
+    """The sets of characters in a language, or in a pattern."""
+    stack: list[Regular | Node] = [words]
+    while stack:
+        here = stack.pop()
+        match here:
+            case Chars(charset):
+                yield charset
+            case Concat(inner) | Union(inner) | Intersection(inner):
+                stack.extend(inner)
+            case Repeat(body) | Complement(body):
+                stack.append(body)
+            case Dfa(edges):
+                for row in edges:
+                    for charset, _ in row:
+                        yield charset
+            case _:
+                for node in walk_nodes(here):
+                    if isinstance(node, Class):
+                        yield node.charset
+
+
+class Alphabet:
+    r"""The letters of some sets of characters.
+
+    Args:
+        charsets: every set that languages over the letters will be asked for or made of.
+
+    >>> alphabet = Alphabet([CharSet.of("abc"), CharSet.of("c")])
+    >>> len(alphabet), alphabet.letters(CharSet.of("abc")) == CharSet.of("\\x00\\x01")
+    (3, True)
+    >>> alphabet.characters(CharSet.of("\\x01"))
+    CharSet([c])
+    """
+
+    def __init__(self, charsets: Iterable[CharSet]) -> None:
+        pieces = sorted(partition(set(charsets)), key=lambda piece: piece.ranges)
+        inside = CharSet.from_ranges(pair for piece in pieces for pair in piece.ranges)
+        if outside := ~inside:
+            pieces.append(outside)
+        self._pieces = pieces
+        points = [n if n < SURROGATES[0] else n + 0x800 for n in range(len(pieces))]
+        self._letters = [CharSet(((point, point),)) for point in points]
+        self._letters[-1] = CharSet.from_ranges([(points[-1], MAX_CODE_POINT)])
+        self._points = points
+        # Every range of characters, ascending, with the number of its letter.
+        self._owned = sorted(
+            (low, high, number) for number, piece in enumerate(pieces) for low, high in piece.ranges
+        )
+        self._to_letters: dict[CharSet, CharSet] = {}
+        self._to_characters: dict[CharSet, CharSet] = {}
+        self._members: dict[CharSet, int] = {}
+        self._languages: dict[Regular, Regular] = {}
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def letters(self, charset: CharSet) -> CharSet:
+        """The letters of a set of characters, which must be one of those it was made of."""
+        known = self._to_letters.get(charset)
+        if known is None:
+            known = self._to_letters[charset] = CharSet.from_ranges(
+                pair
+                for piece, letter in zip(self._pieces, self._letters, strict=True)
+                if piece.ranges[0][0] in charset
+                for pair in letter.ranges
+            )
+        return known
+
+    def characters(self, letters: CharSet) -> CharSet:
+        """The characters that a set of letters stands for."""
+        known = self._to_characters.get(letters)
+        if known is None:
+            inside = [point in letters for point in self._points]
+            merged: list[tuple[int, int]] = []
+            for low, high, number in self._owned:
+                if not inside[number]:
+                    continue
+                if merged and low == merged[-1][1] + 1:
+                    merged[-1] = (merged[-1][0], high)
+                else:
+                    merged.append((low, high))
+            known = self._to_characters[letters] = CharSet(tuple(merged))
+        return known
+
+    def members(self, letters: CharSet) -> int:
+        """A set of letters as one number, a bit for each letter."""
+        known = self._members.get(letters)
+        if known is None:
+            known = sum(1 << n for n, point in enumerate(self._points) if point in letters)
+            self._members[letters] = known
+        return known
+
+    def narrow(self, language: Regular) -> Regular:
+        """A language over characters as one over letters."""
+        return _mapped(language, self.letters)
+
+    def widen(self, language: Regular) -> Regular:
+        """A language over letters as one over characters."""
+        known = self._languages.get(language)
+        if known is None:
+            known = self._languages[language] = _mapped(language, self.characters)
+        return known
+
+    def narrow_pattern(self, node: Node) -> Node:
+        """A pattern over characters as one over letters."""
+        match node:
+            case Class(charset):
+                return Class(self.letters(charset))
+            case Sequence(parts):
+                return Sequence(tuple(map(self.narrow_pattern, parts)))
+            case Branch(options):
+                return Branch(tuple(map(self.narrow_pattern, options)))
+            case Quantified(body, low, high, greedy):
+                return Quantified(self.narrow_pattern(body), low, high, greedy)
+            case Look(body, ahead, negative):
+                return Look(self.narrow_pattern(body), ahead, negative)
+            case _:
+                return node
+
+
+def _mapped(language: Regular, change: Callable[[CharSet], CharSet]) -> Regular:
+    match language:
+        case Chars(charset):
+            return Chars(change(charset))
+        case Concat(parts):
+            return Concat(tuple(_mapped(part, change) for part in parts))
+        case Union(options):
+            return Union(tuple(_mapped(option, change) for option in options))
+        case Repeat(body, low, high):
+            return Repeat(_mapped(body, change), low, high)
+        case Intersection(parts):
+            return Intersection(tuple(_mapped(part, change) for part in parts))
+        case Complement(body):
+            return Complement(_mapped(body, change))
+        case Dfa(edges, accepting):
+            rows = tuple(tuple((change(charset), to) for charset, to in row) for row in edges)
+            return Dfa(rows, accepting)
