@@ -33,7 +33,8 @@ from slm.mask.spelling import spellable
 from slm.mask.stats import Stats
 from slm.vocab import Vocabulary
 
-Position: TypeAlias = tuple[Column, bytes]  # a column, and the bytes of a started code point
+# A column, and the bytes of a started code point; an engine with a memory has positions of its own.
+Position: TypeAlias = Any
 
 
 class ReferenceEngine:
@@ -123,7 +124,8 @@ class ReferenceEngine:
     def is_complete(self, position: Position) -> bool:
         """Whether the text so far is a text of the grammar."""
         column, started = position
-        return column.complete and not started
+        whole: bool = column.complete and not started
+        return whole
 
     def after_token(self, position: Position, data: bytes) -> Position | None:
         """The position after a token; None when no text goes on so."""
@@ -311,10 +313,9 @@ class ReferenceSession:
         position = self._past[-1]
         with self._engine.lock:
             while not self._finished and len(forced) < limit:
-                column, started = position
                 steps = {byte: self._engine.step_byte(position, byte) for byte in range(256)}
                 ways = [(byte, after) for byte, after in steps.items() if after is not None]
-                if len(ways) != 1 or (column.complete and not started):
+                if len(ways) != 1 or self._engine.is_complete(position):
                     break
                 forced.append(ways[0][0])
                 position = ways[0][1]
@@ -359,8 +360,7 @@ class ReferenceSession:
 
     def _is_last(self, position: Position) -> bool:
         """Whether the text is complete there and nothing can follow."""
-        column, started = position
-        if not column.complete or started:
+        if not self._engine.is_complete(position):
             return False
         with self._engine.lock:
             return all(self._engine.step_byte(position, byte) is None for byte in range(256))

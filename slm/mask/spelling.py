@@ -15,6 +15,7 @@ from slm.errors import EmptyLanguage, VocabularyCannotSpell
 from slm.grammar.analysis import prune
 from slm.grammar.charset import CharSet
 from slm.grammar.ir import Call, Choice, Expression, Grammar, Many, Rule, Seq, Terminal, is_mark
+from slm.grammar.memory import Indentation
 from slm.grammar.regular import (
     Chars,
     Complement,
@@ -47,6 +48,12 @@ def spellable(grammar: Grammar, alphabet: frozenset[int]) -> Grammar:
     pruned = prune(grammar)
     if writes_anything(alphabet):
         return pruned
+    if isinstance(pruned.memory, Indentation):
+        raise VocabularyCannotSpell(
+            "the vocabulary cannot write every text, and columns can only be kept exactly where it "
+            "can",
+            hint="use a tokenizer with byte fallback",
+        )
     allowed = spellable_characters(alphabet)
     if pruned.memory is not None:  # its marks are no text
         allowed |= CharSet.of("".join(pruned.memory.marks))
