@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "core/memory/indentation.h"
+
 namespace slm {
 
 std::unique_ptr<Recogniser> make_recogniser(Program program, std::shared_ptr<TerminalTables> shared,
@@ -10,6 +12,11 @@ std::unique_ptr<Recogniser> make_recogniser(Program program, std::shared_ptr<Ter
   Program::Words memory = program.memory();
   if (memory.empty()) {
     return std::make_unique<EarleyRecogniser>(std::move(program), std::move(shared));
+  }
+  if (memory[0] == static_cast<std::uint32_t>(MemoryKind::kIndentation) && memory.size() == 3 &&
+      static_cast<std::int32_t>(memory[2]) > 0) {
+    return std::make_unique<IndentationRecogniser>(
+        std::make_unique<EarleyRecogniser>(std::move(program), std::move(shared)));
   }
   throw std::invalid_argument("the grammar program has an unknown memory");
 }
