@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/marks.h"
 #include "core/regex.h"
 
 namespace slm {
@@ -45,6 +46,8 @@ NodeId RegexPool::derive_chars(std::uint32_t set, std::uint8_t byte) {
     to_come = 2, base = (byte & 0x0Fu) << 12, shortest = 0x800, longest = 0xFFFF;
   } else if (byte >= 0xF0 && byte <= 0xF4) {
     to_come = 3, base = (byte & 0x07u) << 18, shortest = 0x10000, longest = 0x10FFFF;
+  } else if (is_mark_byte(byte)) {
+    return contains(set, mark_point(byte)) ? kEpsilon : kNothing;
   } else {
     return kNothing;
   }

@@ -4,6 +4,8 @@
 #include <array>
 #include <bit>
 
+#include "core/marks.h"
+
 namespace slm {
 namespace {
 
@@ -11,11 +13,15 @@ constexpr std::uint32_t kNowhere = 0xFFFFFFFFu;
 constexpr std::size_t kLongestHead = 1024;  // of what is compared; the rest is read as ever
 
 std::size_t utf8_size(std::uint32_t point) {
-  return point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  return point < 0x80 || is_mark_point(point) ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
 }
 
 void append_utf8(std::string& text, std::uint32_t point) {
   constexpr std::array<std::uint32_t, 5> kLead{0, 0, 0xC0, 0xE0, 0xF0};
+  if (is_mark_point(point)) {
+    text.push_back(static_cast<char>(mark_byte(point)));
+    return;
+  }
   std::uint32_t more = static_cast<std::uint32_t>(utf8_size(point)) - 1;
   text.push_back(static_cast<char>(kLead[more + 1] | point >> 6 * more));
   while (more-- > 0) text.push_back(static_cast<char>(0x80u | (point >> 6 * more & 0x3Fu)));

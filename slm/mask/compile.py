@@ -9,6 +9,8 @@ from typing import Any
 from slm.errors import EmptyLanguage, EngineUnavailable, GrammarTooComplex, UsageError
 from slm.grammar.analysis import prune
 from slm.grammar.ir import Grammar
+from slm.grammar.memory import Indentation
+from slm.mask.indentation import IndentationEngine
 from slm.mask.matcher import CompiledGrammar
 from slm.mask.reference import ReferenceEngine
 from slm.mask.session import Engine
@@ -63,7 +65,8 @@ def compile_grammar(
             hint="install slm with a C++ compiler at hand, or use engine='reference'",
         )
     try:
-        made = ReferenceEngine(grammar, vocabulary)
+        indented = isinstance(grammar.memory, Indentation)
+        made = (IndentationEngine if indented else ReferenceEngine)(grammar, vocabulary)
     except RecursionError:
         raise GrammarTooComplex(
             "the grammar is nested too deeply", hint="simplify the grammar, or lower its bounds"

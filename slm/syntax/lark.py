@@ -27,8 +27,9 @@ from slm.errors import (
     UsageError,
 )
 from slm.grammar import ir
-from slm.syntax.definitions import Definitions
+from slm.syntax.definitions import Definitions, refuse_postlex
 from slm.syntax.dynamic_complete import EveryCut
+from slm.syntax.indent import indents_of
 from slm.syntax.places import Places, places_of
 from slm.syntax.tokens import token_grammar
 from slm.syntax.unparsed import UnparsedLark
@@ -117,6 +118,8 @@ def compile_lark(
     else:
         text, path = _read(grammar)
         places = places_of(text, _source_name(path))
+        if lexer == "auto" and options.get("postlex") is not None and parser == "earley":
+            lexer = "basic"  # as Lark decides
         semantics = _semantics_of(parser, lexer)
         _check_options(options, semantics)
         if path is not None:
@@ -193,7 +196,10 @@ def _check_options(options: dict[str, Any], semantics: str) -> None:
             continue
         if name == "cache" and semantics.startswith("lalr"):
             continue
-        if name in ("postlex", "lexer_callbacks", "use_bytes", "transformer", "cache", "_plugins"):
+        if name == "postlex":
+            indents_of(value, lambda what: refuse_postlex(what, semantics))
+            continue
+        if name in ("lexer_callbacks", "use_bytes", "transformer", "cache", "_plugins"):
             raise _unsupported_option(name, semantics)
         if name not in ("regex",) and name not in lark.lark.LarkOptions._defaults:
             known = [each for each in lark.lark.LarkOptions._defaults if each[0] != "_"]
@@ -206,7 +212,6 @@ def _check_options(options: dict[str, Any], semantics: str) -> None:
 
 def _unsupported_option(name: str, semantics: str) -> UnsupportedLarkFeature:
     why = {
-        "postlex": "tokens would come from the post-lexer's own code",
         "lexer_callbacks": "callbacks may change tokens",
         "use_bytes": "the text would be bytes",
         "transformer": "its methods for terminals may change tokens",
@@ -226,7 +231,9 @@ def _check_object(built: lark.Lark, places: Places) -> str:
     options = built.options
     at = places.at(0) if places.text else None
     semantics = _semantics_of(options.parser, options.lexer, at)
-    for name in ("postlex", "lexer_callbacks", "use_bytes", "transformer", "_plugins"):
+    if options.postlex is not None:
+        indents_of(options.postlex, lambda what: refuse_postlex(what, semantics))
+    for name in ("lexer_callbacks", "use_bytes", "transformer", "_plugins"):
         if getattr(options, name, None):
             raise _unsupported_option(name, semantics)
     return semantics
