@@ -169,7 +169,8 @@ class ObjectFrames:
                 sure = state.declared + min(state.free, 1) > high
                 kill = frozenset((number,))
                 left = left.settle(kill) if sure else left.settle_unsure(kill)
-        if left is None or self._cannot_hold(left, state.at):
+        left = left and left.without_sure(lambda number: self._follows(number, state))
+        if left is None:
             return None
         most = 0
         for number in set(left.shapes()):
@@ -181,19 +182,17 @@ class ObjectFrames:
         declared, free = min(state.declared, most), min(state.free, most)
         return _State(state.at, declared, free, left, state.closed)
 
-    def _cannot_hold(self, claim: Claim, at: int) -> bool:
-        """Whether a shape that must not hold will: then nothing need be explored."""
-        return any(not other.none and self._follows(other.shape, claim, at) for other in claim.none)
-
-    def _follows(self, number: int, claim: Claim, at: int) -> bool:
+    def _follows(self, number: int, state: _State) -> bool:
         """Whether a shape holds where the base does, as far as members are still to come."""
-        shape, base = self.shapes[number], self.shapes[claim.shape]
-        if shape.low > 0 or shape.high is not None or not set(shape.rules) <= set(base.rules):
+        shape, base = self.shapes[number], self.shapes[self.claim.shape]
+        if shape.low > max(state.declared, base.low) or not set(shape.rules) <= set(base.rules):
+            return False
+        if shape.high is not None and (base.high is None or base.high > shape.high):
             return False
         return all(
             (name not in shape.required or name in base.required)
-            and self._goal_of(name, number) <= self._goal_of(name, claim.shape)
-            for name in self.names[at:]
+            and self._goal_of(name, number) <= self._goal_of(name, self.claim.shape)
+            for name in self.names[state.at :]
         )
 
     def _ends(self, state: _State) -> bool:
