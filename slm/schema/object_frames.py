@@ -18,7 +18,7 @@ from slm.grammar.regular import Regular
 from slm.schema.algebra import FALSE, TRUE, Goal, ObjectShape, conjoin
 from slm.schema.expressions import alternatives
 from slm.schema.frames import Claim, Walk, claim_of, classes, fails, undecided
-from slm.schema.names import free_key, inhabited, region, speaks
+from slm.schema.names import declared_names, free_key, inhabited, region, speaks
 
 if TYPE_CHECKING:
     from slm.schema.lower import Lowering
@@ -68,15 +68,14 @@ class ObjectFrames:
 
     def __post_init__(self) -> None:
         self.shapes, self.claim = claim_of(self.shape)
-        names: dict[str, None] = {}
-        for shape in self.shapes:
-            names.update({**dict.fromkeys(shape.members), **shape.required})
+        names = declared_names(self.shape)
         for shape in self.shapes:
             for rule in shape.rules:
                 names.update(dict.fromkeys(sorted(rule.names)))
         self.names = list(names)
         self.comma = self.to.layout.structural(",", self.depth)
         self.number = abs(min(self.goal, key=abs))
+        self.extra = self.to.layout.style.max_extra
 
     def expression(self, only_empty: bool) -> Expression:
         """The texts of the objects.
@@ -176,10 +175,11 @@ class ObjectFrames:
         for number in set(left.shapes()):
             shape = self.shapes[number]
             most = max(most, shape.low, 0 if shape.high is None else shape.high + 1)
-        if most == 0:
+        if most == 0 and self.extra is None:
             written = min(1, state.declared + state.free)
             return _State(state.at, written, 0, left, state.closed)
-        declared, free = min(state.declared, most), min(state.free, most)
+        most = max(most, 1)
+        declared, free = min(state.declared, most), min(state.free, max(most, self.extra or 0))
         return _State(state.at, declared, free, left, state.closed)
 
     def _follows(self, number: int, state: _State) -> bool:
@@ -210,6 +210,8 @@ class ObjectFrames:
     # --- members with free names ------------------------------------------------------------------
 
     def _others(self, state: _State) -> list[tuple[Expression, _State]]:
+        if self.extra is not None and state.free >= self.extra:
+            return []
         kinds, denied = self._classes(state.claim), set(state.claim.denied())
         if kinds and not state.closed:
             self._check(state, kinds)
