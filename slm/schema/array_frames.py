@@ -130,6 +130,16 @@ class ArrayFrames:
         comma = (self.comma,) if state.at else ()
         return [(seq(*comma, alternatives(*options)), after) for after, options in values.items()]
 
+    def _follows(self, number: int, at: int) -> bool:
+        """Whether a shape holds where the base does, as far as items are still to come."""
+        shape, base = self.shapes[number], self.shapes[self.claim.shape]
+        if shape.contains or shape.low > max(at, base.low):
+            return False
+        if shape.high is not None and (base.high is None or base.high > shape.high):
+            return False
+        last = max(len(shape.prefix), len(base.prefix))
+        return all(shape.item(place) <= base.item(place) for place in range(at, max(at, last) + 1))
+
     def _settled(self, at: int, claim: Claim, hits: list[int]) -> _State | None:
         """The state after an item; places and counts that nobody asks about any more are one."""
         over = frozenset(
@@ -138,6 +148,7 @@ class ArrayFrames:
             if part.high is not None and count > part.high
         )
         left = claim.settle(over)
+        left = left and left.without_sure(lambda number: self._follows(number, at))
         if left is None:
             return None
         alive = set(left.shapes())

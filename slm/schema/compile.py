@@ -19,6 +19,7 @@ from slm.schema.normalise import Normaliser
 from slm.schema.notes import Note, collect_notes
 from slm.schema.reader import Reader, read_json
 from slm.schema.satisfiable import check_satisfiable
+from slm.schema.style import PLAIN_STYLE, JsonStyle
 
 MAX_RELAXATIONS = 200
 _USUAL = ("any", "declared", "assert", "error")  # options that need no check
@@ -62,6 +63,7 @@ def compile_schema(
     formats: Literal["assert", "annotate"] = "assert",
     registry: Mapping[str, Any] | None = None,
     on_unsupported: Literal["error", "relax"] = "error",
+    style: JsonStyle | None = None,
 ) -> CompiledSchema:
     """Compile a JSON Schema to the grammar of its valid JSON texts.
 
@@ -75,6 +77,8 @@ def compile_schema(
         formats: whether ``format`` is asserted.
         registry: schemas by URI for references that leave the schema.
         on_unsupported: "relax" drops a keyword that cannot be enforced and says so in the notes.
+        style: how the JSON is written, and what names there may be that the schema does not
+            declare; None leaves all of it open. A style of its own compiles in Python only.
 
     Raises:
         InvalidSchema: not a JSON Schema.
@@ -99,11 +103,18 @@ def compile_schema(
             hint="pass a dict of schemas by URI",
         )
     value = read_json(schema) if isinstance(schema, str) else schema
-    if not registry and order == "declared":
+    if style is not None:
+        if not isinstance(style, JsonStyle):
+            raise UsageError(
+                f"style cannot be of type {type(style).__name__}", hint="pass slm.JsonStyle(…)"
+            )
+        style.check_with(whitespace, order)
+    if not registry and order == "declared" and (style is None or style == PLAIN_STYLE):
         program = compile_program(value, draft, whitespace, formats)
         if not isinstance(program, str):
             return _deferred(value, program, draft, whitespace, formats)
-    return _compile(schema, draft, whitespace, formats, registry, on_unsupported, order)
+    style = style or PLAIN_STYLE
+    return _compile(schema, draft, whitespace, formats, registry, on_unsupported, order, style)
 
 
 def _compile(
@@ -114,10 +125,11 @@ def _compile(
     registry: Mapping[str, Any] | None = None,
     on_unsupported: Literal["error", "relax"] = "error",
     order: Literal["declared", "any"] = "declared",
+    style: JsonStyle = PLAIN_STYLE,
 ) -> CompiledSchema:
     """The compiler in Python; options as for `compile_schema`, and checked."""
     dropped: dict[tuple[str, str], str] = {}
-    options = (draft, registry, formats, whitespace, order)
+    options = (draft, registry, formats, whitespace, order, style)
     while True:
         lowering = _lowering(schema, *options, dropped)
         try:
@@ -151,6 +163,7 @@ def _lowering(
     formats: str,
     whitespace: Literal["any", "compact"] | int,
     order: str,
+    style: JsonStyle,
     dropped: dict[tuple[str, str], str],
     *,
     frames: bool = False,
@@ -158,7 +171,8 @@ def _lowering(
     reader = Reader.open(schema, draft, registry)
     asserted = formats == "assert" or reader.dialect.asserts_formats
     of = Normaliser(reader, assert_formats=asserted, dropped=dropped, frames=frames)
-    return Lowering(of, Layout(whitespace), reader.draft != "4", any_order=order == "any")
+    layout = Layout(whitespace, style)
+    return Lowering(of, layout, reader.draft != "4", any_order=order == "any")
 
 
 class _Twin:

@@ -61,6 +61,17 @@ class Claim(NamedTuple):
         left = (other.settle_unsure(dead, not held) for other in self.none)
         return Claim(self.shape, frozenset(other for other in left if other is not None))
 
+    def without_sure(self, sure: Callable[[int], bool]) -> Claim | None:
+        """What is left of it where some shapes are sure to hold; None where it has failed."""
+        left = []
+        for other in self.none:
+            kept = other.without_sure(sure)
+            if kept is not None:
+                if not kept.none and sure(kept.shape):
+                    return None
+                left.append(kept)
+        return Claim(self.shape, frozenset(left))
+
     def shapes(self) -> Iterator[int]:
         """The numbers of the shapes that are still open, some more than once."""
         yield self.shape

@@ -21,7 +21,6 @@ from slm.schema.normalise import Normaliser
 from slm.schema.numbers import number_text, too_fine
 from slm.schema.objects import object_expression
 from slm.schema.strings import (
-    ANY_STRING_TEXT,
     has_short_text,
     is_void,
     may_be_empty,
@@ -201,8 +200,10 @@ class Lowering:
                     node, "multipleOf", f"the multiples of {step} need too many states"
                 )
 
+        plain = self.layout.style.numbers == "plain"
+
         def make() -> Regular:
-            language = union(*(number_text(shape, self.integer_point) for shape in shapes))
+            language = union(*(number_text(shape, self.integer_point, plain) for shape in shapes))
             pool = self.of.pool
             if not may_be_empty(language) or has_short_text(language, pool):
                 return language
@@ -212,8 +213,9 @@ class Lowering:
         return self.terminal(label, ("number", shapes), make)
 
     def _strings(self, shapes: tuple[StringShape, ...]) -> Expression:
+        escapes = self.layout.style.escapes
         if shapes[0] is ANY_STRING:
-            return self.terminal("STRING", "string", lambda: ANY_STRING_TEXT)
+            return self.terminal("STRING", "string", lambda: string_text(ANY_STRING, escapes))
         key = tuple(
             (shape.low, shape.high, tuple(map(id, shape.parts)), shape.values) for shape in shapes
         )
@@ -221,7 +223,7 @@ class Lowering:
 
         def make() -> Regular:
             alive = (shape for shape in shapes if not is_void(shape, self.of.pool))
-            return union(*map(string_text, alive))
+            return union(*(string_text(shape, escapes) for shape in alive))
 
         return self.terminal(label, ("strings", key), make, keep=shapes)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from slm.grammar.ir import NEVER, Expression
+from slm.grammar.pattern import pattern_language
 from slm.grammar.regular import (
     ANYTHING,
     Regular,
@@ -13,13 +15,30 @@ from slm.grammar.regular import (
     difference,
     intersection,
 )
-from slm.schema.algebra import Goal, NameRule
+from slm.schema.algebra import Goal, NameRule, ObjectShape
 from slm.schema.strings import has_short_text, spell, spell_other_names
+from slm.schema.style import JsonStyle
 
 if TYPE_CHECKING:
     from slm.schema.lower import Lowering
 
 MAX_NAME_CLASSES = 64
+
+
+def declared_names(shape: ObjectShape) -> dict[str, None]:
+    """The names that a shape or one it excludes declares: the base's first, in order."""
+    names = {**dict.fromkeys(shape.members), **shape.required}
+    for other in shape.none:
+        names.update(declared_names(other))
+    return names
+
+
+@lru_cache(maxsize=64)
+def extra_names(style: JsonStyle) -> Regular:
+    """The names that a style admits beside the declared ones."""
+    if style.extra_names is None:
+        return ANYTHING
+    return pattern_language(style.extra_names, dialect="ecma262", search=True)
 
 
 def inhabited(to: Lowering, conditions: list[Regular], goal: Goal) -> list[dict[Regular, bool]]:
@@ -56,15 +75,17 @@ def speaks(rule: NameRule, holds: dict[Regular, bool]) -> bool:
 
 def free_key(to: Lowering, region: Regular, names: list[str]) -> Expression:
     """The terminal for the names of a region that are not declared."""
+    escapes = to.layout.style.escapes
     if region == ANYTHING:
         whole = spell_other_names
         key = ("name", frozenset(names))
-        return to.terminal("NAME", key, lambda: to.layout.free_key(whole(names)))
+        return to.terminal("NAME", key, lambda: to.layout.free_key(whole(names, escapes)))
     language = difference(region, choice_of(names)) if names else region
     if not to.of.pool.alive(to.of.pool.state(language)):
         return NEVER
 
     def make() -> Regular:
-        return to.layout.free_key(intersection(spell(region), spell_other_names(names)))
+        other = spell_other_names(names, escapes)
+        return to.layout.free_key(intersection(spell(region, escapes), other))
 
     return to.terminal("NAME", ("name", frozenset(names), region), make)

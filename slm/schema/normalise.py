@@ -51,7 +51,7 @@ from slm.schema.shapes import (
 from slm.schema.strings import is_void
 
 MAX_ALTERNATIVES = 400
-MAX_UNFOLDED = 36  # alternatives on two sides that are multiplied, with `frames`
+MAX_UNFOLDED = 4  # alternatives on two sides that are multiplied, with `frames`
 MAX_DEPTH = 150  # of schemas that apply to the same value
 
 
@@ -145,7 +145,7 @@ class Normaliser:
     def meet(self, left: Kinds, right: Kinds, literal: int) -> Kinds:
         """Both, refused where the alternatives would become too many."""
         if self.frames:
-            left, right = _folded(left, right)
+            right = _folded(left, right)
         if left.width() * right.width() > MAX_ALTERNATIVES * 25:
             left, right = pruned(self, left), pruned(self, right)
             if left.width() * right.width() > MAX_ALTERNATIVES * 25:
@@ -336,13 +336,10 @@ class Normaliser:
         return negate(literal)
 
 
-def _folded(left: Kinds, right: Kinds) -> tuple[Kinds, Kinds]:
-    """The same, where many alternatives on both sides are one on one of them."""
+def _folded(left: Kinds, right: Kinds) -> Kinds:
+    """The right side, many alternatives as one where those on the left would multiply them."""
     for name, whole in (("arrays", ANY_ARRAY), ("objects", ANY_OBJECT)):
         one, two = getattr(left, name), getattr(right, name)
         if min(len(one), len(two)) > 1 and len(one) * len(two) > MAX_UNFOLDED:
-            if len(one) > len(two):
-                left = left.only(**{name: without(without(one, whole), whole, fold=True)})
-            else:
-                right = right.only(**{name: without(without(two, whole), whole, fold=True)})
-    return left, right
+            right = right.only(**{name: without(without(two, whole), whole, fold=True)})
+    return right

@@ -18,7 +18,7 @@ from slm.grammar.regular import Regular
 from slm.schema.algebra import FALSE, TRUE, Goal, ObjectShape, conjoin
 from slm.schema.expressions import alternatives
 from slm.schema.frames import Claim, Walk, claim_of, classes, fails, undecided
-from slm.schema.names import free_key, inhabited, region, speaks
+from slm.schema.names import declared_names, free_key, inhabited, region, speaks
 
 if TYPE_CHECKING:
     from slm.schema.lower import Lowering
@@ -68,15 +68,14 @@ class ObjectFrames:
 
     def __post_init__(self) -> None:
         self.shapes, self.claim = claim_of(self.shape)
-        names: dict[str, None] = {}
-        for shape in self.shapes:
-            names.update({**dict.fromkeys(shape.members), **shape.required})
+        names = declared_names(self.shape)
         for shape in self.shapes:
             for rule in shape.rules:
                 names.update(dict.fromkeys(sorted(rule.names)))
         self.names = list(names)
         self.comma = self.to.layout.structural(",", self.depth)
         self.number = abs(min(self.goal, key=abs))
+        self.extra = self.to.layout.style.max_extra
 
     def expression(self, only_empty: bool) -> Expression:
         """The texts of the objects.
@@ -169,31 +168,31 @@ class ObjectFrames:
                 sure = state.declared + min(state.free, 1) > high
                 kill = frozenset((number,))
                 left = left.settle(kill) if sure else left.settle_unsure(kill)
-        if left is None or self._cannot_hold(left, state.at):
+        left = left and left.without_sure(lambda number: self._follows(number, state))
+        if left is None:
             return None
         most = 0
         for number in set(left.shapes()):
             shape = self.shapes[number]
             most = max(most, shape.low, 0 if shape.high is None else shape.high + 1)
-        if most == 0:
+        if most == 0 and self.extra is None:
             written = min(1, state.declared + state.free)
             return _State(state.at, written, 0, left, state.closed)
-        declared, free = min(state.declared, most), min(state.free, most)
+        most = max(most, 1)
+        declared, free = min(state.declared, most), min(state.free, max(most, self.extra or 0))
         return _State(state.at, declared, free, left, state.closed)
 
-    def _cannot_hold(self, claim: Claim, at: int) -> bool:
-        """Whether a shape that must not hold will: then nothing need be explored."""
-        return any(not other.none and self._follows(other.shape, claim, at) for other in claim.none)
-
-    def _follows(self, number: int, claim: Claim, at: int) -> bool:
+    def _follows(self, number: int, state: _State) -> bool:
         """Whether a shape holds where the base does, as far as members are still to come."""
-        shape, base = self.shapes[number], self.shapes[claim.shape]
-        if shape.low > 0 or shape.high is not None or not set(shape.rules) <= set(base.rules):
+        shape, base = self.shapes[number], self.shapes[self.claim.shape]
+        if shape.low > max(state.declared, base.low) or not set(shape.rules) <= set(base.rules):
+            return False
+        if shape.high is not None and (base.high is None or base.high > shape.high):
             return False
         return all(
             (name not in shape.required or name in base.required)
-            and self._goal_of(name, number) <= self._goal_of(name, claim.shape)
-            for name in self.names[at:]
+            and self._goal_of(name, number) <= self._goal_of(name, self.claim.shape)
+            for name in self.names[state.at :]
         )
 
     def _ends(self, state: _State) -> bool:
@@ -211,6 +210,8 @@ class ObjectFrames:
     # --- members with free names ------------------------------------------------------------------
 
     def _others(self, state: _State) -> list[tuple[Expression, _State]]:
+        if self.extra is not None and state.free >= self.extra:
+            return []
         kinds, denied = self._classes(state.claim), set(state.claim.denied())
         if kinds and not state.closed:
             self._check(state, kinds)

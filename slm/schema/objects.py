@@ -9,7 +9,7 @@ chain of rules over (next member, members so far).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,15 @@ from slm.grammar.ir import EMPTY, NEVER, Expression, many, optional, seq
 from slm.grammar.regular import Regular
 from slm.schema.algebra import FALSE, TRUE, Goal, NameRule, ObjectShape, conjoin
 from slm.schema.expressions import alternatives
-from slm.schema.names import free_key, inhabited, region, speaks, MAX_NAME_CLASSES
+from slm.schema.names import (
+    MAX_NAME_CLASSES,
+    declared_names,
+    extra_names,
+    free_key,
+    inhabited,
+    region,
+    speaks,
+)
 from slm.schema.object_frames import ObjectFrames
 from slm.schema.orders import AnyOrder
 from slm.schema.witnesses import Witnesses, unsupported_some, with_members
@@ -44,6 +52,7 @@ def object_expression(
         UnsupportedKeyword: ``minProperties`` that free names would have to fill without repeats, or
             name patterns that overlap in too many ways.
     """
+    shape = _styled(to, shape)
     if shape.none:
         return ObjectFrames(to, shape, goal, rule, depth).expression(only_empty)
     if shape.some:
@@ -52,6 +61,16 @@ def object_expression(
             *(_one_object(to, one, goal, rule, depth, only_empty) for one in variants)
         )
     return _one_object(to, shape, goal, rule, depth, only_empty)
+
+
+def _styled(to: Lowering, shape: ObjectShape) -> ObjectShape:
+    """The shape with what the style says of names that are not declared."""
+    style = to.layout.style
+    if style.extra_names is None and style.max_extra != 0:
+        return shape
+    allowed = () if style.max_extra == 0 else (extra_names(style),)
+    names = frozenset(declared_names(shape))
+    return replace(shape, rules=(*shape.rules, NameRule(FALSE, None, names, allowed)))
 
 
 def _one_object(
@@ -88,6 +107,9 @@ def _one_object(
     comma = to.layout.structural(",", depth)
     if shape.some and free is None:
         return NEVER
+    extra = to.layout.style.max_extra
+    if shape.some and extra is not None:
+        raise unsupported_some(to, shape, "it cannot be combined with max_extra")
     if shape.some:
         found = {}
 
@@ -118,7 +140,9 @@ def _one_object(
         pairs = [(member.expression, member.required) for member in members]
         inner = AnyOrder(to, pairs, free, comma, low, high, rule, goal).start()
     else:
-        inner = _Chain(to, members, free, must, witnesses, comma, low, high, rule, goal).start()
+        chain = _Chain(to, members, free, must, witnesses, comma, low, high, rule, goal)
+        chain.extra = extra
+        inner = chain.start()
     if inner == NEVER:
         return empty
     full = seq(to.layout.structural("{", depth), inner, to.layout.structural("}", depth))
@@ -198,6 +222,7 @@ class _Chain:
             self.high = high = None
         self.cap = max(1, low) if high is None else max(low, high)
         self.made: dict[tuple[int, int], Expression] = {}
+        self.extra: int | None = None  # so many free ones at most
 
     def start(self) -> Expression:
         """All members; at least one."""
@@ -231,7 +256,8 @@ class _Chain:
         many as members.
         """
         must_follow = False
-        following = NEVER if self.free is None else many(seq(self.comma, self.free))
+        more = None if self.extra is None else self.extra - 1
+        following = NEVER if self.free is None else many(seq(self.comma, self.free), 0, more)
         next_one = NEVER if self.free is None else seq(self.free, following)
         rest = self._others(1)
         at = len(self.members)
@@ -299,6 +325,8 @@ class _Chain:
         if self.free is None:
             return EMPTY if need == 0 else NEVER
         most = None if self.high is None else self.high - count
+        if self.extra is not None:
+            most = self.extra if most is None else min(most, self.extra)
         if most is not None and most < need:
             return NEVER
         if most == 0:

@@ -36,6 +36,7 @@ from slm.schema.algebra import (
 from slm.schema.expressions import alternatives
 from slm.schema.numbers import number_text
 from slm.schema.strings import string_text
+from slm.schema.style import JsonStyle
 
 if TYPE_CHECKING:
     from slm.schema.arrays import Items
@@ -228,7 +229,8 @@ class _Sets:
 def _one_terminal(items: Items, values: list[Any], high: int) -> Expression:
     """The items as one regular language."""
     comma = items.comma.language
-    texts = [_text(value, items.to.integer_point) for value in values]
+    style = items.to.layout.style
+    texts = [_text(value, items.to.integer_point, style) for value in values]
     parts: list[Regular] = []
     for at, text in enumerate(texts):
         others = union(*texts[:at], *texts[at + 1 :])
@@ -241,10 +243,10 @@ def _one_terminal(items: Items, values: list[Any], high: int) -> Expression:
     return items.to.terminal("UNIQUE", key, lambda: intersection(counted, *parts))
 
 
-def _text(value: Any, integer_point: bool) -> Regular:
+def _text(value: Any, integer_point: bool, style: JsonStyle) -> Regular:
     match value:
         case str():
-            return string_text(StringShape(values=(value,)))
+            return string_text(StringShape(values=(value,)), style.escapes)
         case bool() | None:
             return literal(json.dumps(value))
         case _:
@@ -252,4 +254,4 @@ def _text(value: Any, integer_point: bool) -> Regular:
             shape = NumberShape(
                 integer=isinstance(value, int) or None, values=(Decimal(repr(value)),)
             )
-            return number_text(shape, integer_point)
+            return number_text(shape, integer_point, style.numbers == "plain")

@@ -22,6 +22,7 @@ from slm.mask import CompiledGrammar, compile_grammar
 from slm.schema import compile_schema
 from slm.schema.compile import _lowering
 from slm.schema.satisfiable import check_satisfiable
+from slm.schema.style import PLAIN_STYLE
 from slm.vocab import byte_vocabulary
 from tests.conformance.arrange import Arranger
 from tests.conformance.maskbench import accepts
@@ -131,7 +132,7 @@ def walk(compiled: CompiledGrammar, rng: random.Random) -> str | None:
 
 def with_frames(schema: Any) -> Grammar:
     """The schema compiled in the way that is otherwise only taken for many alternatives."""
-    lowering = _lowering(schema, None, None, "assert", "any", "declared", {}, frames=True)
+    lowering = _lowering(schema, None, None, "assert", "any", "declared", PLAIN_STYLE, {}, frames=True)
     start = lowering.lower(lowering.of.reader.start())
     check_satisfiable(lowering, start)
     return Grammar(tuple(lowering.rules.values()), start)
