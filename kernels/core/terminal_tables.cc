@@ -100,6 +100,7 @@ std::uint32_t TerminalTables::walked(NodeId node) {
   made.node = node;
   made.nullable = pool.nullable(node);
   made.follows = pool.first_bytes(node);
+  made.wide = made.follows.count() > 4;
   made.loop = loop_characters(node);
   made.next.fill(kUnknown);
   walked_of_.insert(node, known);
@@ -109,7 +110,14 @@ std::uint32_t TerminalTables::walked(NodeId node) {
 std::uint32_t TerminalTables::compute_walk_step(std::uint32_t at, std::uint8_t byte) {
   NodeId node = pool.step(walked_[at].node, byte);
   std::uint32_t next = node == kNothing || !pool.alive(node) ? 0 : walked(node);
-  walked_[at].next[byte] = next;
+  Walked& here = walked_[at];
+  here.next[byte] = next;
+  if (here.wide && byte < 0x80) {
+    const ByteSet alike = pool.alike(here.node, byte);
+    for (std::size_t b = 0; b < 0x80; ++b) {
+      if (alike[b]) here.next[b] = next;
+    }
+  }
   return next;
 }
 

@@ -107,6 +107,7 @@ class TerminalTables {
   struct Walked {
     NodeId node;
     bool nullable;
+    bool wide;  // many bytes can follow
     ByteSet follows;
     CharClass loop;
     std::array<std::uint32_t, 256> next;  // by byte: a place in walked_; 0: dead, or kUnknown
