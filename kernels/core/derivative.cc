@@ -131,4 +131,55 @@ NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
   return kNothing;
 }
 
+ByteSet RegexPool::alike(NodeId node, std::uint8_t byte) const {
+  constexpr int kSome = 48;  // nodes: beyond that, deriving one by one costs no more
+  ByteSet same;
+  int left = kSome;
+  for (std::size_t b = 0; b < 0x80; ++b) same.set(b);
+  if (byte >= 0x80 || !keep_alike(node, byte, same, left)) same.reset();
+  same.set(byte);
+  return same;
+}
+
+/// Takes out of `same` what some part tells apart from the byte; false when there is too much to
+/// look at.
+bool RegexPool::keep_alike(NodeId id, std::uint8_t byte, ByteSet& same, int& left) const {
+  for (;;) {
+    if (--left < 0) return false;
+    const Node& node = nodes_[id];
+    switch (node.kind) {
+      case Kind::kNothing:
+      case Kind::kEpsilon:
+      case Kind::kRest:
+        return true;
+      case Kind::kChars: {
+        ByteSet set;
+        std::span<const std::uint32_t> ranges = sets_.words(node.a);
+        for (std::size_t i = 0; i < ranges.size() && ranges[i] < 0x80; i += 2) {
+          for (std::uint32_t c = ranges[i]; c <= std::min(ranges[i + 1], 0x7Fu); ++c) set.set(c);
+        }
+        same &= set[byte] ? set : ~set;
+        return true;
+      }
+      case Kind::kConcat:
+        if (nodes_[node.a].nullable && !keep_alike(node.b, byte, same, left)) return false;
+        id = node.a;
+        break;
+      case Kind::kUnion:
+      case Kind::kIntersection:
+        for (NodeId child : lists_.words(node.a)) {
+          if (!keep_alike(child, byte, same, left)) return false;
+        }
+        return true;
+      case Kind::kRepeat:
+      case Kind::kComplement:
+        id = node.a;
+        break;
+      case Kind::kDfa:
+        id = dfa_expansion(node);
+        break;
+    }
+  }
+}
+
 }  // namespace slm

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <functional>
 
 namespace slm {
@@ -284,16 +285,35 @@ void EarleyRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint
   configs_of(state, walked_);
   frames_.clear();
   auto open = [&](std::uint32_t from, std::uint32_t to, std::uint32_t begin) {
-    WalkFrame frame{from, to, begin, static_cast<std::uint32_t>(walked_.size()), {}};
+    constexpr std::size_t kFew = 4, kMany = 16;
+    WalkFrame frame{from, to, begin, static_cast<std::uint32_t>(walked_.size()), {}, false};
     for (std::uint32_t i = begin; i < frame.end; ++i) {
       frame.follows |= lexer_.first_bytes(walked_[i].lexer);
     }
+    frame.few = to - from >= kMany && frame.follows.count() <= kFew;
     frames_.push_back(frame);
+  };
+  // The next node whose byte can follow, or the last; a byte that was looked for is done with.
+  auto next_node = [&](WalkFrame& frame) {
+    if (!frame.few) {
+      while (frame.next < frame.last && !frame.follows[trie.bytes[frame.next]]) ++frame.next;
+      return;
+    }
+    for (std::size_t byte = frame.follows._Find_first(); byte < 256;
+         byte = frame.follows._Find_first()) {
+      frame.follows.reset(byte);
+      const std::uint8_t* from = trie.bytes.data() + frame.next;
+      const void* found = std::memchr(from, static_cast<int>(byte), frame.last - frame.next);
+      if (found == nullptr) continue;
+      frame.next += static_cast<std::uint32_t>(static_cast<const std::uint8_t*>(found) - from);
+      return;
+    }
+    frame.next = frame.last;
   };
   open(first, last, 0);
   while (!frames_.empty()) {
     WalkFrame& frame = frames_.back();
-    while (frame.next < frame.last && !frame.follows[trie.bytes[frame.next]]) ++frame.next;
+    next_node(frame);
     if (frame.next == frame.last) {
       frames_.pop_back();
       continue;
@@ -313,8 +333,8 @@ void EarleyRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint
     bool all = false;
     if (node.first_child != node.last_child) {
       for (std::size_t i = begin; i < walked_.size() && !all; ++i) {
-        all = walked_[i].obligation == 0 &&
-              trie.consists_of(at, lexer_.loop_characters(walked_[i].lexer));
+        const CharClass& loop = lexer_.loop_characters(walked_[i].lexer);
+        all = walked_[i].obligation == 0 && loop.size() > 0 && trie.consists_of(at, loop);
       }
     }
     std::uint32_t to = all ? node.subtree_last_token : node.last_token;

@@ -203,6 +203,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
     std::uint32_t next, last;  // nodes still to be visited
     std::uint32_t begin, end;  // configurations before their bytes, in walked_
     ByteSet follows;           // the bytes these can take
+    bool few;                  // of those: they are looked for, not the nodes gone through
   };
   std::vector<WalkFrame> frames_;
   std::vector<Config> walked_;

@@ -141,7 +141,7 @@ LexId Lexer::compute_going_on(LexId state) {
   return going_on;
 }
 
-CharClass Lexer::compute_loop(LexId state) {
+const CharClass& Lexer::compute_loop(LexId state) {
   std::lock_guard lock(shared_.mutex);
   CharClass widest;
   std::span<const std::uint32_t> pairs = pairs_.words(state);

@@ -74,8 +74,9 @@ class Lexer {
     return intern(pairs);
   }
 
-  /// Characters, each of which leaves the state alive however many of them come.
-  CharClass loop_characters(LexId state) {
+  /// Characters, each of which leaves the state alive however many of them come. Valid until the
+  /// next call.
+  const CharClass& loop_characters(LexId state) {
     const State& here = states_[state];
     return here.loop != kUnknown ? loops_[here.loop] : compute_loop(state);
   }
@@ -113,7 +114,7 @@ class Lexer {
   void add_stretch(LiteralSets::Start stretch, std::vector<std::uint32_t>& pairs);
   LexId compute_step(LexId state, std::uint8_t byte);
   LexId compute_going_on(LexId state);
-  CharClass compute_loop(LexId state);
+  const CharClass& compute_loop(LexId state);
 
   TerminalTables& shared_;
   RegexPool& regexes_;

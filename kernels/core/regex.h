@@ -80,6 +80,9 @@ class RegexPool {
     return known != kUnknownStep ? known : compute_step(node, byte);
   }
 
+  /// ASCII bytes after which the same is left as after this one, itself included.
+  ByteSet alike(NodeId node, std::uint8_t byte) const;
+
   /// Whether any text is in the language. Exact; searches only below intersections and complements.
   bool alive(NodeId node);
 
@@ -268,6 +271,7 @@ class RegexPool {
     return kUnknownStep;
   }
   NodeId compute_step(NodeId node, std::uint8_t byte);
+  bool keep_alike(NodeId node, std::uint8_t byte, ByteSet& same, int& left) const;
   void remember_step(NodeId node, std::uint8_t byte, NodeId next);
   NodeId derive(NodeId node, std::uint8_t byte);
   NodeId derive_concat(NodeId node, std::uint8_t byte);
