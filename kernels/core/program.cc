@@ -106,6 +106,11 @@ Program::Program(std::span<const std::int32_t> words) : words_(words.begin(), wo
   bodies_at_ = in.at();
   for (std::size_t rule = 0; rule < rules_; ++rule) in.index(node_at_.size());
   in.index(rules_);
+  memory_at_ = in.at();
+  if (!in.done()) {
+    in.word();  // its kind
+    for (std::size_t left = in.count(); left > 0; --left) in.word();
+  }
   if (!in.done()) throw std::invalid_argument("the grammar program has words left over");
 }
 

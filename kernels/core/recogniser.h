@@ -20,6 +20,7 @@
 
 namespace slm {
 
+class Program;
 using StateId = std::uint32_t;
 inline constexpr StateId kDead = 0;
 
@@ -53,6 +54,9 @@ class Recogniser {
   virtual bool can_end(StateId state) const = 0;
 
   virtual std::vector<Expectation> expected(StateId state) = 0;
+
+  /// The grammar as it arrived.
+  virtual const Program& program() const = 0;
 
   /// A piece of a state: the futures of its parts together are its future.
   struct Part {
