@@ -131,7 +131,7 @@ def _compile(
                 raise
             dropped[target] = error.what
     check_satisfiable(lowering, start)
-    grammar = Grammar(tuple(lowering.rules.values()), start)
+    grammar = Grammar(tuple(lowering.rules.values()), start, lowering.memory)
     notes = collect_notes(of, reader)
     return CompiledSchema(grammar, reader.root.root, reader.draft, notes)
 
