@@ -51,6 +51,7 @@ def key_of(text: str) -> Key:
     >>> key_of("1.0") == key_of("10e-1"), key_of('["A"]')[0] == key_of(r'[ "\\u0041" ]')[0]
     (True, True)
     """
+    text = text.rstrip(" \t\r\n:")  # a name has its colon
     exact = json.loads(text, parse_int=Decimal, parse_float=Decimal)
     return _canonical(exact), _canonical(json.loads(text))
 

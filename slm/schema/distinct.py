@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from slm.grammar.ir import NEVER, Expression, seq
 from slm.grammar.memory import DistinctItems
-from slm.grammar.regular import literal
+from slm.grammar.regular import ANYTHING, Regular, literal
 from slm.schema.algebra import (
     FALSE,
     ArrayShape,
@@ -122,6 +122,12 @@ class Counts:
         known = self._known[key] = self._count(goal, wanted, depth) >= wanted
         self._open.discard(goal)
         return known
+
+    def at_least_names(self, names: Regular, wanted: int) -> bool:
+        """Whether a language of names has so many."""
+        if names == ANYTHING:
+            return True
+        return self._strings(StringShape(parts=(names,)), wanted) >= wanted
 
     def _count(self, goal: Goal, wanted: int, depth: int) -> int:
         kinds = self.of.kinds(goal)

@@ -104,7 +104,7 @@ def test_masks_are_the_prefixes_of_all_texts(engine: str, kind: str) -> None:
 SCHEMAS: list[Any] = [
     {"type": "array", "uniqueItems": True, "items": {"type": ["string", "boolean"]}},
     {"type": "array", "uniqueItems": True, "items": {"type": "integer", "minimum": 0, "maximum": 99}},
-    {"type": "array", "uniqueItems": True, "minItems": 2, "items": {"pattern": "^[ab]{1,3}$"}},
+    {"type": "array", "uniqueItems": True, "minItems": 2, "items": {"type": "string", "pattern": "^[ab]{1,3}$"}},
     {
         "type": "array",
         "uniqueItems": True,

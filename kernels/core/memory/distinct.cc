@@ -88,7 +88,6 @@ void DistinctRecogniser::threads_of(StateId state, Threads& threads) const {
 }
 
 StateId DistinctRecogniser::compute_step(StateId state, std::uint8_t byte) {
-  if (marks_[byte]) return kDead;  // no text
   Threads from, after;
   threads_of(state, from);
   StateId plain = plain_.step(plain_of(state), byte);
@@ -99,7 +98,7 @@ StateId DistinctRecogniser::compute_step(StateId state, std::uint8_t byte) {
 
 /// Appends what a thread becomes by one more byte.
 void DistinctRecogniser::read(const Thread& thread, std::uint8_t byte, Threads& to) {
-  StateId base = rules_.step(thread.base, byte);
+  StateId base = marks_[byte] ? kDead : rules_.step(thread.base, byte);  // marks are no text
   if (base == kDead) return;
   Threads todo{{base, thread.stack, append(thread.text, byte)}};
   close(todo, to, kNoGoal);

@@ -99,7 +99,7 @@ class DistinctRecogniser final : public Recogniser {
     std::uint32_t node;
     std::string path;
   };
-  const std::vector<Exit>& exits(const Threads& threads);
+  const std::vector<Exit>& exits(StateId plain, const Threads& threads);
   void take_out(std::uint32_t node, std::span<std::uint32_t> row) const;
   void check_below(std::uint32_t node, const Threads& threads, std::span<std::uint32_t> row);
 
@@ -120,7 +120,7 @@ class DistinctRecogniser final : public Recogniser {
   std::vector<bool> verdicts_;
   std::vector<std::uint8_t> rich_;   // by state of the rules: 0 unasked, 1 no, 2 yes
   std::vector<Cost> missing_;        // the same; 0: unasked
-  SequencePool walked_;              // (state of the rules, whether it matters what is seen)
+  SequencePool walked_;  // plain state, then (state of the rules, whether it matters what is seen)
   std::vector<std::vector<Exit>> exits_;
   std::size_t exit_bytes_ = 0;
 };

@@ -11,7 +11,7 @@ void DistinctRecogniser::make_mask(StateId state, std::span<std::uint32_t> row) 
   plain_masks_.fill(plain_of(state), row);
   Threads threads, after, todo;
   threads_of(state, threads);
-  for (const Exit& exit : std::vector<Exit>(exits(threads))) {
+  for (const Exit& exit : std::vector<Exit>(exits(plain_of(state), threads))) {
     after.clear();
     for (const Thread& thread : threads) {
       Thread now = thread;
@@ -56,8 +56,9 @@ void DistinctRecogniser::take_out(std::uint32_t node, std::span<std::uint32_t> r
 }
 
 /// Remembered by the states of the rules alone: texts and values come and go, those stay few.
-const std::vector<DistinctRecogniser::Exit>& DistinctRecogniser::exits(const Threads& threads) {
-  std::vector<std::uint32_t> key;
+const std::vector<DistinctRecogniser::Exit>& DistinctRecogniser::exits(StateId plain,
+                                                                      const Threads& threads) {
+  std::vector<std::uint32_t> key{plain};
   for (const Thread& thread : threads) {
     bool seen = std::ranges::any_of(frames(thread.stack),
                                     [](const Frame& frame) { return frame.seen != 0; });
@@ -69,11 +70,13 @@ const std::vector<DistinctRecogniser::Exit>& DistinctRecogniser::exits(const Thr
   std::vector<Exit> found;
   struct Place {
     std::uint32_t next, last;
+    StateId plain;
     std::vector<std::pair<StateId, bool>> bases;  // and whether it matters what they lead to
     CharClass stays;
   };
-  auto open = [&](std::uint32_t node, std::vector<std::pair<StateId, bool>> bases) {
-    Place place{trie.nodes[node].first_child, trie.nodes[node].last_child, std::move(bases), {}};
+  auto open = [&](std::uint32_t node, StateId now, std::vector<std::pair<StateId, bool>> bases) {
+    const ByteTrie::Node& here = trie.nodes[node];
+    Place place{here.first_child, here.last_child, now, std::move(bases), {}};
     if (place.bases.size() == 1) {
       Rounds rounds = rules_.rounds(place.bases[0].first, 1);
       if (rounds.still && !has_marks(place.bases[0].first)) place.stays = rounds.chars;
@@ -81,8 +84,8 @@ const std::vector<DistinctRecogniser::Exit>& DistinctRecogniser::exits(const Thr
     return place;
   };
   std::vector<std::pair<StateId, bool>> first;
-  for (std::size_t i = 0; i < key.size(); i += 2) first.emplace_back(key[i], key[i + 1] != 0);
-  std::vector<Place> stack{open(0, std::move(first))};
+  for (std::size_t i = 1; i < key.size(); i += 2) first.emplace_back(key[i], key[i + 1] != 0);
+  std::vector<Place> stack{open(0, plain, std::move(first))};
   std::string path;
   while (!stack.empty()) {
     Place& place = stack.back();
@@ -93,8 +96,11 @@ const std::vector<DistinctRecogniser::Exit>& DistinctRecogniser::exits(const Thr
     }
     std::uint32_t node = place.next++;
     std::uint8_t byte = trie.bytes[node];
+    if (marks_[byte]) continue;  // no text
     bool stays = place.stays.has(byte) && place.stays.covers(trie.below[node].starts);
     if (stays) continue;
+    StateId now = plain_.step(place.plain, byte);
+    if (now == kDead) continue;
     std::vector<std::pair<StateId, bool>> after;
     bool exit = false;
     for (auto [base, seen] : place.bases) {
@@ -103,13 +109,13 @@ const std::vector<DistinctRecogniser::Exit>& DistinctRecogniser::exits(const Thr
       exit = exit || has_marks(next) || (seen && !is_rich(next));
       after.emplace_back(next, seen);
     }
-    if (after.empty()) continue;
+    exit = exit || after.empty();  // the rules go on as if an item that was seen had ended
     path.push_back(static_cast<char>(byte));
     if (exit) {
       found.push_back({node, path});
       path.pop_back();
     } else {
-      stack.push_back(open(node, std::move(after)));
+      stack.push_back(open(node, now, std::move(after)));
     }
   }
   exit_bytes_ += found.size() * sizeof(Exit);
