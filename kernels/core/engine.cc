@@ -244,6 +244,15 @@ std::size_t Engine::viable_length(StateId state, std::string_view bytes) {
   });
 }
 
+bool Engine::forbids(StateId state, std::string_view bytes) {
+  if (bytes.empty()) return false;
+  return locked([&] {
+    StateId before = walk(state, bytes.substr(0, bytes.size() - 1));
+    return before != kDead &&
+           tables_->recogniser.forbids(before, static_cast<std::uint8_t>(bytes.back()));
+  });
+}
+
 std::string Engine::forced_bytes(StateId state, std::size_t limit) {
   return locked([&] {
     std::string forced;

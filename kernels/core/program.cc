@@ -116,6 +116,18 @@ Program::Program(std::span<const std::int32_t> words) : words_(words.begin(), wo
   if (!in.done()) throw std::invalid_argument("the grammar program has words left over");
 }
 
+Program Program::without(const std::vector<bool>& terminals) const {
+  Program copy = *this;
+  for (std::uint32_t node = 0; node < nodes(); ++node) {
+    if (op(node) != Op::kTerminal || !terminals[children(node)[0]]) continue;
+    // A sequence of nothing has two words as well.
+    copy.words_[node_at_[node]] = static_cast<std::uint32_t>(Op::kSeq);
+    copy.words_[node_at_[node] + 1] = 0;
+  }
+  copy.words_.resize(memory_at_);
+  return copy;
+}
+
 std::vector<Program::DfaState> Program::states(std::uint32_t node) const {
   std::uint32_t at = node_at_[node] + 1;
   std::vector<DfaState> found(words_[at++]);

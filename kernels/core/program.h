@@ -72,6 +72,9 @@ class Program {
   /// Whether any language is an explicit automaton: those are never equal to another grammar's.
   bool has_automata() const noexcept { return has_automata_; }
 
+  /// The same program with nothing in place of some terminals.
+  Program without(const std::vector<bool>& terminals) const;
+
   /// What is remembered beside the rules: its kind (see memory/memory.h), then a list of parameters.
   /// Empty where nothing is.
   Words memory() const noexcept {

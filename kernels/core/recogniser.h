@@ -76,6 +76,13 @@ class Recogniser {
   /// A part with an expression as a state.
   virtual StateId state_of(const Part& part) { return part.state; }
 
+  /// Whether the recogniser makes its masks by itself, and how: all bits of the row.
+  virtual bool makes_masks() const { return false; }
+  virtual void make_mask(StateId /*state*/, std::span<std::uint32_t> /*row*/) {}
+
+  /// Whether the rules would let the byte follow, and what is remembered beside them does not.
+  virtual bool forbids(StateId /*state*/, std::uint8_t /*byte*/) { return false; }
+
   /// Appends the tokens of the trie's nodes [first, last), and below, that keep `state` alive.
   ///
   /// Cost: O(nodes visited); what is below a rejected byte is not visited.

@@ -21,6 +21,9 @@ class DistinctItems:
     In the rules, such an array is ``"[" BEGIN (ITEM item END ("," ITEM item END)*) "]" LEAVE``: the
     marks say where the array and its items begin and end. Arrays nest. Two items are equal if they
     are as JSON values, as the specification says or as a parser with doubles reads them.
+
+    The names of an object's members may be such items, too, each with its colon; what is between
+    END and the next ITEM does not matter.
     """
 
     name: ClassVar[str] = "distinct"

@@ -152,6 +152,7 @@ _FORWARDED = frozenset(
         "fill_mask_within",
         "fill_row",
         "fits",
+        "forbids",
         "forced_bytes",
         "is_complete",
         "is_finished",

@@ -150,7 +150,7 @@ def _compile(
                 raise
             dropped[target] = error.what
     check_satisfiable(lowering, start)
-    grammar = Grammar(tuple(lowering.rules.values()), start)
+    grammar = Grammar(tuple(lowering.rules.values()), start, lowering.memory)
     reader = lowering.of.reader
     notes = collect_notes(lowering.of, reader)
     return CompiledSchema(grammar, reader.root.root, reader.draft, notes)
