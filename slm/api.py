@@ -102,9 +102,13 @@ def lark(
     start: str = "start",
     parser: str = "lalr",
     lexer: str = "auto",
+    semantics: Literal["lark", "cfg"] = "lark",
     **options: Any,
 ) -> Spec:
     """Texts of a Lark grammar; the options are Lark's own.
+
+    Generations have the parse tree as `tree`: Lark's, or what the ``transformer`` among the options
+    makes of it.
 
     Args:
         grammar: the grammar's text, the path of a ``.lark`` file, or a `lark.Lark`.
@@ -112,6 +116,9 @@ def lark(
         parser: with `lexer`, decides which language the grammar has; what cannot be honoured
             exactly is refused by name.
         lexer: see `parser`.
+        semantics: "lark" for the language that Lark gives the grammar; "cfg" for the plain reading
+            of it: any piece of text that matches a terminal as a whole may be that terminal, there
+            is no lexer, `parser` and `lexer` do not count, and Lark may not parse the texts.
         options: more of Lark's options.
 
     Raises:
@@ -120,8 +127,11 @@ def lark(
     """
     from slm.syntax import compile_lark
 
-    compiled = compile_lark(grammar, start=start, parser=parser, lexer=lexer, **options)
-    return Spec("lark", compiled.grammar, str, notes=tuple(compiled.notes))
+    compiled = compile_lark(
+        grammar, start=start, parser=parser, lexer=lexer, semantics=semantics, **options
+    )
+    tree = compiled.tree if semantics == "lark" else None
+    return Spec("lark", compiled.grammar, str, notes=tuple(compiled.notes), tree=tree)
 
 
 def regex(pattern: str, flags: str = "") -> Spec:

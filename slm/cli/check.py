@@ -7,8 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from slm.cli.files import read_json
-from slm.cli.generate import add_lark_options, load_lark
+from slm.cli.files import read_json, read_text
+from slm.cli.generate import add_lark_options
 from slm.errors import SlmError
 
 if TYPE_CHECKING:
@@ -129,11 +129,16 @@ def _status(note: Any) -> str:
 
 
 def _check_lark(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
     from slm.syntax import compile_lark
 
-    spec = load_lark(arguments, arguments.file)
+    read_text(arguments.file)  # for its errors, which name the line
     compiled = compile_lark(
-        arguments.file, start=arguments.start, parser=arguments.parser, lexer=arguments.lexer
+        Path(arguments.file),
+        start=arguments.start,
+        parser=arguments.parser,
+        lexer=arguments.lexer,
     )
     lark = compiled.lark
     rows = []
@@ -150,7 +155,7 @@ def _check_lark(arguments: argparse.Namespace) -> int:
     _print_table("name", "kind", rows)
     for note in compiled.notes:
         print(f"note: {note}")
-    _compile(spec)
+    _compile(compiled.grammar)
     print(f"{arguments.file}: compiles. {len(by_rule)} rules, {len(lark.terminals)} terminals.")
     return 0
 

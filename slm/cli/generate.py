@@ -132,12 +132,12 @@ def _spec(arguments: argparse.Namespace) -> Spec | None:
     return None
 
 
-def load_lark(arguments: argparse.Namespace, name: str | None = None) -> Spec:
+def load_lark(arguments: argparse.Namespace) -> Spec:
     """The grammar file that the arguments name, under their options of Lark."""
     from pathlib import Path
 
     import slm
 
-    path = Path(name or arguments.lark)
+    path = Path(arguments.lark)
     read_text(str(path))  # for its errors, which name the line
     return slm.lark(path, start=arguments.start, parser=arguments.parser, lexer=arguments.lexer)

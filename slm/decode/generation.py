@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 
@@ -81,6 +82,7 @@ class Generation:
         complete: whether the text is a whole text of the specification. With finish_reason
             "length" this can be true: it could have gone on, but did not have to.
         stats: counts and times.
+        tree: of a Lark grammar's text, what Lark makes of it.
 
     Printing it prints the value.
     """
@@ -92,6 +94,30 @@ class Generation:
     finish_reason: Literal["complete", "length"]
     complete: bool
     stats: GenerationStats = field(repr=False)
+    _tree: Callable[[], Any] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def tree(self) -> Any:
+        """The parse tree: a `lark.Tree`, or what the grammar's transformer makes of one.
+
+        None where the text is not complete, or is not of a Lark grammar.
+
+        Raises:
+            lark.exceptions.VisitError: the transformer failed.
+
+        Cost: Lark parses the text, when first asked.
+        """
+        return None if self._tree is None else self._tree()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        plain = tuple(getattr(self, each.name) for each in fields(self) if each.name != "_tree")
+        return _restored, (plain, self.tree)  # what makes a tree cannot be copied, a tree can
 
     def __str__(self) -> str:
         return str(self.value) if self.complete else self.text
+
+
+def _restored(plain: tuple[Any, ...], tree: Any) -> Generation:
+    made = Generation(*plain)
+    object.__setattr__(made, "_tree", lambda: tree)
+    return made

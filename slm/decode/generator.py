@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from codecs import getincrementaldecoder
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any, Literal, overload
 
 from typing_extensions import TypeIs
@@ -286,6 +287,7 @@ class Generator:
             progress.finish_reason,
             progress.complete,
             progress.stats,
+            job.tree() if progress.complete else None,
         )
         if progress.complete or job.spec is None or self.on_incomplete == "return":
             return generation
@@ -317,6 +319,10 @@ class _Job:
     @property
     def is_json(self) -> bool:
         return bool(getattr(self.spec, "is_json", False))
+
+    def tree(self) -> Callable[[], Any] | None:
+        make = getattr(self.spec, "tree", None)
+        return None if make is None else cache(partial(make, self.text))
 
     def parse(self, progress: Progress) -> Any:
         if self.spec is None or isinstance(self.spec, Grammar):

@@ -66,6 +66,7 @@ class Spec:
         schema: the JSON Schema, where there is one.
         prompt: the prompt to use where none is given.
         is_json: whether the texts are JSON, so that an unfinished one has a partial value.
+        tree: from a whole text to its parse tree, where the grammar is Lark's.
     """
 
     kind: str
@@ -75,6 +76,7 @@ class Spec:
     schema: Any = field(default=None, repr=False)
     prompt: str | None = field(default=None, repr=False)
     is_json: bool = False
+    tree: Callable[[str], Any] | None = field(default=None, repr=False)
     # by vocabulary, engine and memory; the latest used are last
     _compiled: dict[tuple[int, str | None, int], CompiledGrammar] = field(
         default_factory=dict, init=False, repr=False

@@ -62,13 +62,16 @@ def minimise(
 def from_rows(rows: Sequence[Sequence[tuple[CharSet, int]]], accepting: Iterable[int]) -> Regular:
     """The minimal automaton of states whose moves are given by sets of characters; 0 is the start.
 
+    It is the same one for the same language.
+
     Args:
         rows: for each state disjoint sets of characters, and the state each leads to.
         accepting: the accepting states.
     """
     symbols, members = symbols_of(charset for row in rows for charset, _ in row)
     moves = [
-        {number: target for charset, target in row for number in members[charset]} for row in rows
+        dict(sorted((number, target) for charset, target in row for number in members[charset]))
+        for row in rows
     ]
     return minimise(moves, accepting, symbols)
 

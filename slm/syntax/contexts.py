@@ -17,11 +17,12 @@ from typing import TypeAlias
 
 from slm.errors import Place, SlmError
 from slm.grammar import ir
+from slm.syntax.alike import merged
 from slm.syntax.lexing import END, Entry, Lexing
 from slm.syntax.obligations import FREE, Obligations
 from slm.syntax.tables import Ahead, Symbols, Table
 
-MAX_EDGES = 100_000  # ten times what the largest grammars of public projects need
+MAX_EDGES = 250_000  # more than twice what the largest grammars of public projects need
 MAX_CONTROLS = 2_000  # between a token and what follows, before they are cut down
 
 # What each token would look like that may come next, sorted by name.
@@ -267,10 +268,10 @@ class _Writer:
         whole = _either(*ways)
         for key in self._queue:  # grows while it is walked
             self._write(key)
-        if isinstance(whole, ir.Call):
-            return ir.Grammar(tuple(self._rules), whole.rule)
-        place = self._place_of(start.rule)
-        return ir.Grammar((ir.Rule(self._name, whole, place), *self._rules), self._name)
+        name = whole.rule if isinstance(whole, ir.Call) else self._name
+        if name == self._name:
+            self._rules.insert(0, ir.Rule(name, whole, self._place_of(start.rule)))
+        return ir.Grammar(*merged(self._rules, name))
 
     def _call(self, key: tuple[int, int]) -> ir.Expression:
         if key not in self._names:

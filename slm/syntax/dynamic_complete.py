@@ -23,11 +23,22 @@ class EveryCut:
 
     def __init__(self, definitions: Definitions, start: str) -> None:
         self.definitions, self.start = definitions, start
-        self.ignored = Ignored(
-            (definitions.terminal(name).language for name in definitions.ignored),
-            self.refuse_ignore,
-        )
         self.leaves: dict[str, ir.Expression] = {}
+        self._prepare()
+
+    def _prepare(self) -> None:
+        terminal = self.definitions.terminal
+        self._ignored = Ignored(
+            (terminal(name).language for name in self.definitions.ignored), self.refuse_ignore
+        )
+
+    def at_end(self) -> ir.Expression:
+        """What may stand behind the last token."""
+        return self._ignored.at_end()
+
+    def before(self, terminal: ir.Terminal) -> ir.Expression:
+        """A terminal, with what may stand before it."""
+        return self._ignored.before(terminal)
 
     def grammar(self) -> ir.Grammar:
         """The grammar of the start rule."""
@@ -44,7 +55,7 @@ class EveryCut:
                 if isinstance(node, ir.Call) and node.rule not in seen:
                     seen.add(node.rule)
                     queue.append(node.rule)
-        end = self.ignored.at_end()
+        end = self.at_end()
         start = self.start
         if end != ir.EMPTY:
             start = _START
@@ -84,7 +95,7 @@ class EveryCut:
     def leaf(self, name: str) -> ir.Expression:
         """A terminal, with the ignored text that may stand before it."""
         if name not in self.leaves:
-            self.leaves[name] = self.ignored.before(self.definitions.terminal(name))
+            self.leaves[name] = self.before(self.definitions.terminal(name))
         return self.leaves[name]
 
     def refuse_ignore(self, why: str) -> UnsupportedLarkFeature:

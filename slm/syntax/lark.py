@@ -27,6 +27,7 @@ from slm.errors import (
     UsageError,
 )
 from slm.grammar import ir
+from slm.syntax.context_free import ContextFree
 from slm.syntax.definitions import Definitions, refuse_postlex
 from slm.syntax.dynamic_complete import EveryCut
 from slm.syntax.indent import indents_of
@@ -69,11 +70,24 @@ class CompiledLark:
         grammar: what the engine consumes.
         lark: the object whose language `grammar` is; parse results with ``lark.parse``.
         notes: what is worth knowing, such as terminals that can never match.
+        start: the start rule.
+        transformer: what `tree` applies.
     """
 
     grammar: ir.Grammar
     lark: lark.Lark
     notes: tuple[str, ...] = ()
+    start: str = "start"
+    transformer: Any = None
+
+    def tree(self, text: str) -> Any:
+        """The tree that Lark parses a text into, transformed where there is a transformer.
+
+        Raises:
+            lark.exceptions.UnexpectedInput: the text is not one of the grammar.
+        """
+        parsed = self.lark.parse(text, start=self.start)
+        return parsed if self.transformer is None else self.transformer.transform(parsed)
 
 
 def compile_lark(
@@ -82,6 +96,7 @@ def compile_lark(
     start: str = "start",
     parser: str = "lalr",
     lexer: str = "auto",
+    semantics: str = "lark",
     **options: Any,
 ) -> CompiledLark:
     """Compile a Lark grammar; the option names, and their defaults, are Lark's.
@@ -93,7 +108,9 @@ def compile_lark(
         parser: ``"lalr"`` or ``"earley"``.
         lexer: ``"contextual"`` or ``"basic"``; with Earley ``"dynamic"``, ``"dynamic_complete"`` or
             ``"basic"``. ``"auto"`` is the first of them, as in Lark.
-        **options: any other option of `lark.Lark`.
+        semantics: ``"lark"``, or ``"cfg"``: without a lexer, see `slm.syntax.context_free`.
+        **options: any other option of `lark.Lark`. A ``transformer`` is applied to what is parsed,
+            which Lark says is the same; so it works with every parser, and changes no text.
 
     Raises:
         LarkError: Lark refuses the grammar or an option; the message and the place are Lark's.
@@ -110,18 +127,27 @@ def compile_lark(
     >>> compiled.grammar.start
     'start'
     """
+    if semantics not in ("lark", "cfg"):
+        raise UsageError(
+            f"semantics={semantics!r} is not known", hint='semantics must be "lark" or "cfg"'
+        )
+    transformer = None
     if isinstance(grammar, lark.Lark):
         built = grammar
         places = places_of(getattr(built, "source_grammar", ""), _source_name(built.source_path))
-        semantics = _check_object(built, places)
+        language = "cfg" if semantics == "cfg" else _check_object(built, places)
         start = _start_of(built, start)
     else:
         text, path = _read(grammar)
         places = places_of(text, _source_name(path))
-        if lexer == "auto" and options.get("postlex") is not None and parser == "earley":
-            lexer = "basic"  # as Lark decides
-        semantics = _semantics_of(parser, lexer)
-        _check_options(options, semantics)
+        transformer = options.pop("transformer", None)
+        if semantics == "cfg":
+            parser, lexer, language = "earley", "dynamic_complete", "cfg"
+        else:
+            if lexer == "auto" and options.get("postlex") is not None and parser == "earley":
+                lexer = "basic"  # as Lark decides
+            language = _semantics_of(parser, lexer)
+        _check_options(options, language)
         if path is not None:
             options.setdefault("source_path", path)
         built = _build(text, places, start=start, parser=parser, lexer=lexer, **options)
@@ -130,15 +156,17 @@ def compile_lark(
             f"Lark refuses the grammar: the start rule `{start}` is not defined",
             hint=f"its rules are {', '.join(sorted(str(r.origin.name) for r in built.rules)[:10])}",
         )
-    definitions = Definitions(built, places, semantics)
-    if semantics == "earley/dynamic_complete":
+    definitions = Definitions(built, places, language)
+    if language == "cfg":
+        lowered = ContextFree(definitions, start).grammar()
+    elif language == "earley/dynamic_complete":
         lowered = EveryCut(definitions, start).grammar()
     else:
         try:
             lowered = token_grammar(definitions, start)
         except re.error as error:  # of the alternation that Lark compiles at its first token
             raise _refused(error, places) from error
-    return CompiledLark(lowered, built, tuple(definitions.notes))
+    return CompiledLark(lowered, built, tuple(definitions.notes), start, transformer)
 
 
 # --- input ----------------------------------------------------------------------------------------
@@ -197,9 +225,11 @@ def _check_options(options: dict[str, Any], semantics: str) -> None:
         if name == "cache" and semantics.startswith("lalr"):
             continue
         if name == "postlex":
+            if semantics == "cfg":
+                raise _unsupported_option(name, semantics)
             indents_of(value, lambda what: refuse_postlex(what, semantics))
             continue
-        if name in ("lexer_callbacks", "use_bytes", "transformer", "cache", "_plugins"):
+        if name in ("lexer_callbacks", "use_bytes", "cache", "_plugins"):
             raise _unsupported_option(name, semantics)
         if name not in ("regex",) and name not in lark.lark.LarkOptions._defaults:
             known = [each for each in lark.lark.LarkOptions._defaults if each[0] != "_"]
@@ -212,9 +242,10 @@ def _check_options(options: dict[str, Any], semantics: str) -> None:
 
 def _unsupported_option(name: str, semantics: str) -> UnsupportedLarkFeature:
     why = {
+        "postlex": "tokens would come from the post-lexer's own code",
         "lexer_callbacks": "callbacks may change tokens",
         "use_bytes": "the text would be bytes",
-        "transformer": "its methods for terminals may change tokens",
+        "transformer": "in a built object, its methods for terminals may change tokens",
         "cache": 'Lark takes it under parser="lalr" only',
         "_plugins": "tokens would come from the plug-in's own code",
     }[name]
@@ -233,9 +264,12 @@ def _check_object(built: lark.Lark, places: Places) -> str:
     semantics = _semantics_of(options.parser, options.lexer, at)
     if options.postlex is not None:
         indents_of(options.postlex, lambda what: refuse_postlex(what, semantics))
-    for name in ("lexer_callbacks", "use_bytes", "transformer", "_plugins"):
+    for name in ("lexer_callbacks", "use_bytes", "_plugins"):
         if getattr(options, name, None):
             raise _unsupported_option(name, semantics)
+    transformer = options.transformer
+    if transformer and any(hasattr(transformer, str(each.name)) for each in built.terminals):
+        raise _unsupported_option("transformer", semantics)
     return semantics
 
 

@@ -318,8 +318,9 @@ class Lexing:
         if key not in self._preferred:
             before = scanner.order[: scanner.order.index(source)] if not scanner.alone else ()
             mine = self._first(source)
+            rivals = (self._matched[each] for each in before if mine & self._first(each))
             self._preferred[key] = frozenset(
-                self._matched[each] for each in before if mine & self._first(each)
+                self._reader.first_hit(each) if isinstance(each, int) else each for each in rivals
             )
         return self._preferred[key]
 

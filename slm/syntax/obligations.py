@@ -24,8 +24,14 @@ from typing import Literal, TypeAlias
 from slm.errors import SlmError
 from slm.grammar.asserting import DEAD, Asserting, Claims
 from slm.grammar.charset import CharSet
-from slm.grammar.derivative import ANY, NONE, Edges, Languages, State
-from slm.grammar.ordered_dfa import determinise, minimise, partition, symbols_of
+from slm.grammar.derivative import ANY, EMPTY, NONE, Edges, Languages, State
+from slm.grammar.ordered_dfa import (
+    determinise,
+    from_rows,
+    minimise,
+    partition,
+    symbols_of,
+)
 from slm.grammar.regular import Chars, Regular
 
 Rival: TypeAlias = "tuple[Literal['rival'], int, int]"  # automaton, state
@@ -41,6 +47,7 @@ _Options: TypeAlias = "list[tuple[int, Claims]]"  # of a rival: states, with wha
 
 FREE: Obligations = frozenset()
 MAX_STATES = 2_000  # of one lexeme
+MAX_FIRST_HIT = 500  # states of an obligation that are looked through for a simpler one
 MAX_READINGS = 10_000  # of all of them, with everything that can be open
 
 
@@ -74,6 +81,7 @@ class Reader:
         pieces += [(low, high, 1) for low, high in outside.ranges]
         self._class_edges: Edges = tuple(sorted(pieces))
         self._outside = next(iter(outside), None)
+        self._first_hits: dict[State, State] = {}
         self._firsts: dict[Matched, CharSet] = {}
         self._breaking: dict[State, CharSet] = {}
         self._needed_of: dict[Obligations, Obligations] = {}
@@ -82,6 +90,44 @@ class Reader:
         self._rival_edges: dict[Rival, tuple[Edges, list[_Options]]] = {}
 
     # --- questions
+
+    def first_hit(self, state: State) -> State:
+        r"""One state for all obligations that are broken by the same texts.
+
+        An obligation is broken by the first beginning that is in its language, so words behind
+        others do not count: what may follow ``"\"``, if that is a string already, must not have a
+        quote in its line, whatever escapes have been begun.
+        """
+        known = self._first_hits.get(state)
+        if known is not None:
+            return known
+        numbers = {state: 0}
+        queue = [state]
+        rows: list[list[tuple[CharSet, int]]] = []
+        hits: set[int] = set()
+        for here in queue:  # grows while it is walked
+            row: list[tuple[CharSet, int]] = []
+            rows.append(row)
+            if here != state and self.pool.accepts(here):
+                hits.add(numbers[here])
+                continue
+            by_target: dict[State, list[tuple[int, int]]] = {}
+            for low, high, target in self.pool.edges(here):
+                if self.pool.alive(target):
+                    by_target.setdefault(target, []).append((low, high))
+            for target, ranges in by_target.items():
+                if target == state and self.pool.accepts(state):
+                    target = EMPTY  # back where it begins, which is a hit this time
+                if target not in numbers:
+                    if len(numbers) >= MAX_FIRST_HIT:
+                        self._first_hits[state] = state
+                        return state
+                    numbers[target] = len(numbers)
+                    queue.append(target)
+                row.append((CharSet.from_ranges(ranges), numbers[target]))
+        found = self.pool.state(from_rows(rows, hits))
+        self._first_hits[state] = self._first_hits[found] = found
+        return found
 
     def first(self, matched: Matched) -> CharSet:
         """The characters a non-empty text of a language, or a match, can begin with."""
@@ -223,6 +269,10 @@ class Reader:
         known = self._needed_of.get(open_now)
         if known is not None:
             return known
+        open_now, asked = (
+            frozenset(self.first_hit(e) if isinstance(e, int) else e for e in open_now),
+            open_now,
+        )
         kept = set(open_now)
         breaking = {each: self._breaks(each) for each in open_now if isinstance(each, int)}
         for each in sorted(open_now, key=str):
@@ -239,7 +289,7 @@ class Reader:
             if isinstance(each, int) and not self.first(each) - self._breaks(each):
                 kept.remove(each)
                 kept.add(self.pool.state(Chars(self.first(each))))
-        known = self._needed_of[open_now] = frozenset(kept)
+        known = self._needed_of[asked] = frozenset(kept)
         return known
 
     def _breaks(self, state: State) -> CharSet:

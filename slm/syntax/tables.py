@@ -8,7 +8,7 @@ from where its rule began. Under Earley neither exists, and there is one place f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias
 from lark.grammar import Rule as LarkRule
 from lark.parsers.lalr_analysis import Shift
 
+from slm.syntax.alike import refined
 from slm.syntax.lexing import END, Lexing
 from slm.syntax.scanners import Scanner, Scanners
 
@@ -290,53 +291,6 @@ def alike(
         (place, name): chosen.setdefault(blocks[number], place)
         for (place, name), number in pairs.items()
     }
-
-
-def refined(kinds: Sequence[Hashable], calls: Sequence[Sequence[int]]) -> list[int]:
-    """The coarsest blocks of things of one kind whose calls, in order, go to the same blocks.
-
-    Args:
-        kinds: of each thing.
-        calls: of each thing, to which things; as many for all of one kind.
-
-    Cost: in each round, the blocks that hold a caller of something that has moved; all but one
-        part of a block that falls apart have moved.
-
-    >>> refined(["a", "a", "b", "c"], [[2], [3], [], []])
-    [0, 3, 1, 2]
-    """
-    numbers: dict[Hashable, int] = {}
-    block = [numbers.setdefault(kind, len(numbers)) for kind in kinds]
-    members: list[list[int]] = [[] for _ in numbers]
-    callers: list[list[int]] = [[] for _ in kinds]
-    for thing, here in enumerate(block):
-        members[here].append(thing)
-        for called in calls[thing]:
-            callers[called].append(thing)
-    waiting = {number for number, inside in enumerate(members) if len(inside) > 1}
-    while waiting:
-        moved: list[int] = []
-        parts_of: list[tuple[int, list[list[int]]]] = []
-        for number in waiting:
-            parts: dict[tuple[int, ...], list[int]] = {}
-            for thing in members[number]:
-                parts.setdefault(tuple([block[each] for each in calls[thing]]), []).append(thing)
-            if len(parts) > 1:
-                parts_of.append((number, sorted(parts.values(), key=len, reverse=True)))
-        for number, (largest, *others) in parts_of:
-            members[number] = largest
-            for part in others:
-                for thing in part:
-                    block[thing] = len(members)
-                members.append(part)
-                moved += part
-        waiting = {
-            block[caller]
-            for thing in moved
-            for caller in callers[thing]
-            if len(members[block[caller]]) > 1
-        }
-    return block
 
 
 def _row_of(rule: Any) -> Row:

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from slm.errors import GrammarTooComplex, PatternError, Place, SlmError, UnsupportedPattern
 from slm.grammar.asserting import Asserting
 from slm.grammar.ordered import leftmost_first_language
-from slm.grammar.pattern import parse_pattern
+from slm.grammar.pattern import parse_pattern, pattern_language
 from slm.grammar.pattern_tree import Look, Node, walk_nodes
 from slm.grammar.regular import Regular, literal
 
@@ -54,7 +54,8 @@ def terminal_language(
         UnsupportedLarkFeature: through `refuse`.
         GrammarTooComplex: the terminal's automaton grows past a bound.
     """
-    return _made(_language, definition, global_flags, place, refuse, semantics)
+    make = _whole if semantics == "cfg" else _language
+    return _made(make, definition, global_flags, place, refuse, semantics)
 
 
 def terminal_words(
@@ -124,6 +125,10 @@ def _made(
 def _language(regexp: str, letters: str) -> Regular:
     pattern = parse_pattern(regexp, dialect="python", flags=letters)
     return leftmost_first_language(pattern, refuse=lambda what, _: UnsupportedPattern(what))
+
+
+def _whole(regexp: str, letters: str) -> Regular:
+    return pattern_language(regexp, dialect="python", flags=letters)
 
 
 @lru_cache(maxsize=4096)

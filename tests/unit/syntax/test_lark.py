@@ -121,7 +121,7 @@ def test_other_semantics_are_refused() -> None:
     assert caught.value.feature == "custom lexer"
 
 
-@pytest.mark.parametrize("option", ["postlex", "lexer_callbacks", "use_bytes", "transformer"])
+@pytest.mark.parametrize("option", ["postlex", "lexer_callbacks", "use_bytes"])
 def test_options_that_change_tokens_are_refused(option: str) -> None:
     """Named by the option."""
     with pytest.raises(UnsupportedLarkFeature) as caught:
