@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from slm.grammar.ir import Grammar
     from slm.knowledge import Knowledge
     from slm.mask import CompiledGrammar, Matcher
+    from slm.schema import JsonStyle
     from slm.vocab import Vocabulary
 
 _HOME = {
@@ -43,6 +44,7 @@ _HOME = {
     "Generation": "slm.decode.generation",
     "Generator": "slm.api",
     "Grammar": "slm.grammar.ir",
+    "JsonStyle": "slm.schema",
     "Knowledge": "slm.knowledge",
     "Matcher": "slm.mask",
     "Spec": "slm.api",
@@ -60,6 +62,7 @@ __all__ = [
     "Generation",
     "Generator",
     "Grammar",
+    "JsonStyle",
     "Knowledge",
     "Matcher",
     "Place",

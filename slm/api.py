@@ -24,6 +24,7 @@ from slm.vocab import Vocabulary
 if TYPE_CHECKING:
     from slm.extract.record import Record
     from slm.knowledge import Knowledge
+    from slm.schema import JsonStyle
 
 __all__ = [
     "Generator",
@@ -51,6 +52,7 @@ def json_schema(
     formats: Literal["assert", "annotate"] = "assert",
     registry: Mapping[str, Any] | None = None,
     on_unsupported: Literal["error", "relax"] = "error",
+    style: JsonStyle | None = None,
 ) -> Spec:
     """JSON texts that are valid under a schema.
 
@@ -65,6 +67,8 @@ def json_schema(
         registry: schemas by URI, for references to other documents; nothing is downloaded.
         on_unsupported: "error" refuses what cannot be enforced exactly; "relax" enforces the rest
             and lists in `notes` what it left out.
+        style: separators, escapes, how numbers are written, names that the schema does not declare;
+            None leaves all of it open. See `slm.JsonStyle`.
 
     Raises:
         SchemaError: the schema is malformed, unsatisfiable, or not supported; says where.
@@ -87,8 +91,9 @@ def json_schema(
         formats=formats,
         registry=registry,
         on_unsupported=on_unsupported,
+        style=style,
     )
-    return Spec.of_schema(compiled.grammar, parse, compiled.schema, lambda: compiled.notes)
+    return Spec.of_schema(compiled, parse)
 
 
 def lark(

@@ -479,3 +479,12 @@ class OutputNotWritten(MergeError):
     """The merged model could not be written; nothing was left behind."""
 
     code = "W006"
+
+
+# --- export ---------------------------------------------------------------------------------------
+
+
+class ExportError(SlmError):
+    """A model that cannot be written exactly in another format, or whose file cannot be written."""
+
+    code = "E001"

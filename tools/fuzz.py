@@ -67,7 +67,9 @@ def build(clang: str, folder: Path, *, coverage: bool = False) -> None:
         flags += ["-DSLM_SANITIZE=fuzzer-no-link,address,undefined"]
         flags += ["-DCMAKE_CXX_FLAGS=-fno-sanitize-recover=all"]
     subprocess.run([cmake, "-S", str(ROOT), "-B", str(folder), *flags], check=True, stdout=-3)
-    subprocess.run([cmake, "--build", str(folder), "--parallel", "2"], check=True, stdout=-3)
+    command = [cmake, "--build", str(folder), "--parallel", "2", "--target", "replay_tests"]
+    command += [] if coverage else [f"fuzz_{target}" for target in SHARES]
+    subprocess.run(command, check=True, stdout=-3)
 
 
 def corpus_of(target: str) -> Path:

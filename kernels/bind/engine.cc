@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <optional>
 
@@ -100,6 +101,8 @@ nb::dict vocabulary_stats(VocabularyTables& tables) {
 }  // namespace
 
 void bind_engine(nb::module_& m) {
+  m.def("wanted_engine", [] { return std::getenv("SLM_ENGINE"); },
+        "The environment's SLM_ENGINE; None where it is not set.");
   nb::class_<VocabularyTables>(m, "VocabularyTables", "What a vocabulary brings to every grammar.")
       .def(nb::new_(&make_tables), "tokens"_a, "folder"_a.none() = nb::none())
       .def("stats", &vocabulary_stats)

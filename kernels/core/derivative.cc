@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/marks.h"
 #include "core/regex.h"
 
 namespace slm {
@@ -15,20 +16,25 @@ NodeId RegexPool::compute_step(NodeId node, std::uint8_t byte) {
 }
 
 void RegexPool::remember_step(NodeId node, std::uint8_t byte, NodeId next) {
-  if (node >= row_of_.size()) row_of_.resize(nodes_.size(), 0);
-  std::uint32_t& row = row_of_[node];
-  if (row < kBusy && ++row == kBusy) {
-    row = kBusy + static_cast<std::uint32_t>(rows_.size());
-    rows_.push_back(std::make_unique<NodeId[]>(256));
-    for (std::size_t b = 0; b < 256; ++b) {
-      rows_.back()[b] = derivatives_.find(key(node, static_cast<std::uint8_t>(b)));
-    }
+  std::uint32_t& place = nodes_[node].steps;
+  if ((place & kHasRow) != 0) {
+    rows_[place & ~kHasRow][byte] = next;
+    return;
   }
-  if (row >= kBusy) {
-    rows_[row - kBusy][byte] = next;
-  } else {
-    derivatives_.insert(key(node, byte), next);
+  std::uint8_t length = place == 0 ? 0 : steps_[place - 1].length;
+  if (length < kBusy) {
+    steps_.push_back({place, next, byte, static_cast<std::uint8_t>(length + 1)});
+    place = static_cast<std::uint32_t>(steps_.size());
+    return;
   }
+  auto row = std::make_unique<NodeId[]>(256);
+  std::fill_n(row.get(), 256, kUnknownStep);
+  for (std::uint32_t at = place; at != 0; at = steps_[at - 1].before) {
+    row[steps_[at - 1].byte] = steps_[at - 1].next;
+  }
+  row[byte] = next;
+  place = kHasRow | static_cast<std::uint32_t>(rows_.size());
+  rows_.push_back(std::move(row));
 }
 
 NodeId RegexPool::derive_chars(std::uint32_t set, std::uint8_t byte) {
@@ -40,6 +46,8 @@ NodeId RegexPool::derive_chars(std::uint32_t set, std::uint8_t byte) {
     to_come = 2, base = (byte & 0x0Fu) << 12, shortest = 0x800, longest = 0xFFFF;
   } else if (byte >= 0xF0 && byte <= 0xF4) {
     to_come = 3, base = (byte & 0x07u) << 18, shortest = 0x10000, longest = 0x10FFFF;
+  } else if (is_mark_byte(byte)) {
+    return contains(set, mark_point(byte)) ? kEpsilon : kNothing;
   } else {
     return kNothing;
   }
@@ -61,8 +69,8 @@ NodeId RegexPool::derive_concat(NodeId id, std::uint8_t byte) {
   for (NodeId at = id;; at = nodes_[at].b) {
     if (at != id) {
       NodeId known = known_step(at, byte);
-      if (known != FlatMap::kAbsent || nodes_[at].kind != Kind::kConcat) {
-        result = known != FlatMap::kAbsent ? known : step(at, byte);
+      if (known != kUnknownStep || nodes_[at].kind != Kind::kConcat) {
+        result = known != kUnknownStep ? known : step(at, byte);
         break;
       }
     }
@@ -121,6 +129,57 @@ NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
       return step(dfa_expansion(node), byte);
   }
   return kNothing;
+}
+
+ByteSet RegexPool::alike(NodeId node, std::uint8_t byte) const {
+  constexpr int kSome = 48;  // nodes: beyond that, deriving one by one costs no more
+  ByteSet same;
+  int left = kSome;
+  for (std::size_t b = 0; b < 0x80; ++b) same.set(b);
+  if (byte >= 0x80 || !keep_alike(node, byte, same, left)) same.reset();
+  same.set(byte);
+  return same;
+}
+
+/// Takes out of `same` what some part tells apart from the byte; false when there is too much to
+/// look at.
+bool RegexPool::keep_alike(NodeId id, std::uint8_t byte, ByteSet& same, int& left) const {
+  for (;;) {
+    if (--left < 0) return false;
+    const Node& node = nodes_[id];
+    switch (node.kind) {
+      case Kind::kNothing:
+      case Kind::kEpsilon:
+      case Kind::kRest:
+        return true;
+      case Kind::kChars: {
+        ByteSet set;
+        std::span<const std::uint32_t> ranges = sets_.words(node.a);
+        for (std::size_t i = 0; i < ranges.size() && ranges[i] < 0x80; i += 2) {
+          for (std::uint32_t c = ranges[i]; c <= std::min(ranges[i + 1], 0x7Fu); ++c) set.set(c);
+        }
+        same &= set[byte] ? set : ~set;
+        return true;
+      }
+      case Kind::kConcat:
+        if (nodes_[node.a].nullable && !keep_alike(node.b, byte, same, left)) return false;
+        id = node.a;
+        break;
+      case Kind::kUnion:
+      case Kind::kIntersection:
+        for (NodeId child : lists_.words(node.a)) {
+          if (!keep_alike(child, byte, same, left)) return false;
+        }
+        return true;
+      case Kind::kRepeat:
+      case Kind::kComplement:
+        id = node.a;
+        break;
+      case Kind::kDfa:
+        id = dfa_expansion(node);
+        break;
+    }
+  }
 }
 
 }  // namespace slm

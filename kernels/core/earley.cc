@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <functional>
 
 namespace slm {
@@ -284,16 +285,35 @@ void EarleyRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint
   configs_of(state, walked_);
   frames_.clear();
   auto open = [&](std::uint32_t from, std::uint32_t to, std::uint32_t begin) {
-    WalkFrame frame{from, to, begin, static_cast<std::uint32_t>(walked_.size()), {}};
+    constexpr std::size_t kFew = 4, kMany = 16;
+    WalkFrame frame{from, to, begin, static_cast<std::uint32_t>(walked_.size()), {}, false};
     for (std::uint32_t i = begin; i < frame.end; ++i) {
       frame.follows |= lexer_.first_bytes(walked_[i].lexer);
     }
+    frame.few = to - from >= kMany && frame.follows.count() <= kFew;
     frames_.push_back(frame);
+  };
+  // The next node whose byte can follow, or the last; a byte that was looked for is done with.
+  auto next_node = [&](WalkFrame& frame) {
+    if (!frame.few) {
+      while (frame.next < frame.last && !frame.follows[trie.bytes[frame.next]]) ++frame.next;
+      return;
+    }
+    for (std::size_t byte = frame.follows._Find_first(); byte < 256;
+         byte = frame.follows._Find_first()) {
+      frame.follows.reset(byte);
+      const std::uint8_t* from = trie.bytes.data() + frame.next;
+      const void* found = std::memchr(from, static_cast<int>(byte), frame.last - frame.next);
+      if (found == nullptr) continue;
+      frame.next += static_cast<std::uint32_t>(static_cast<const std::uint8_t*>(found) - from);
+      return;
+    }
+    frame.next = frame.last;
   };
   open(first, last, 0);
   while (!frames_.empty()) {
     WalkFrame& frame = frames_.back();
-    while (frame.next < frame.last && !frame.follows[trie.bytes[frame.next]]) ++frame.next;
+    next_node(frame);
     if (frame.next == frame.last) {
       frames_.pop_back();
       continue;
@@ -313,8 +333,8 @@ void EarleyRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint
     bool all = false;
     if (node.first_child != node.last_child) {
       for (std::size_t i = begin; i < walked_.size() && !all; ++i) {
-        all = walked_[i].obligation == 0 &&
-              trie.consists_of(at, lexer_.loop_characters(walked_[i].lexer));
+        const CharClass& loop = lexer_.loop_characters(walked_[i].lexer);
+        all = walked_[i].obligation == 0 && loop.size() > 0 && trie.consists_of(at, loop);
       }
     }
     std::uint32_t to = all ? node.subtree_last_token : node.last_token;
@@ -325,20 +345,15 @@ void EarleyRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint
   }
 }
 
-void EarleyRecogniser::add_part(RowId row, TerminalId terminal, NodeId node) {
-  RowId after = advance_one(row, lexer_.accept_only(terminal));
+void EarleyRecogniser::add_part(RowId row, const LexerParts::One& part) {
+  RowId after = advance_one(row, lexer_.accept_only(part.terminal));
   next_.clear();
   if (rows_[after].lexer != 0) next_.push_back({after, rows_[after].lexer, 0});
-  NodeId wider;
-  {
-    std::lock_guard lock(shared_->mutex);
-    wider = shared_->pool.without_exclusions(node);
-  }
-  parts_.push_back({.node = node,
-                    .wider = wider == node ? kNothing : wider,
+  parts_.push_back({.node = part.node,
+                    .wider = part.wider,
                     .after = intern_state(rows_[after].accepting, next_),
                     .row = row,
-                    .terminal = terminal});
+                    .terminal = part.terminal});
 }
 
 StateId EarleyRecogniser::state_of(const Part& part) {
@@ -348,54 +363,69 @@ StateId EarleyRecogniser::state_of(const Part& part) {
 
 /// A terminal that many bytes can go on with is a part of its own, and so is each of its options
 /// that is a loop or has exclusions. All that is narrow stays together.
+const EarleyRecogniser::LexerParts& EarleyRecogniser::lexer_parts(LexId lexer) {
+  if (lexer >= parts_of_.size()) parts_of_.resize(lexer_.size(), 0);
+  if (std::uint32_t known = parts_of_[lexer]; known != 0) return lexer_parts_[known];
+  LexerParts made;
+  std::vector<std::uint32_t> rest;
+  RegexPool& pool = shared_->pool;
+  std::span<const std::uint32_t> pairs = lexer_.pairs(lexer);
+  {
+    std::lock_guard lock(shared_->mutex);
+    auto wide = [&](TerminalId terminal, NodeId node) {
+      NodeId wider = pool.without_exclusions(node);
+      made.wide.push_back({terminal, node, wider == node ? kNothing : wider});
+    };
+    for (std::size_t k = 0; k < pairs.size(); k += 2) {
+      TerminalId terminal = pairs[k];
+      NodeId node = pairs[k + 1];
+      bool fixed = Lexer::is_stretch(terminal) || Lexer::is_fixed(node);
+      if (!fixed && !lexer_.is_longest(terminal) && pool.opens_wide(node)) {
+        std::vector<NodeId> options = pool.options(node), together;
+        for (NodeId option : options) {
+          if (options.size() > 1 && !pool.alive(option)) continue;
+          RegexPool::Loop loop;
+          bool special =
+              options.size() > 1 && pool.opens_wide(option) &&
+              (pool.is_loop(option, loop) ||
+               (pool.without_exclusions(option) != option && pool.excludes_words(option)));
+          if (special) {
+            wide(terminal, option);
+          } else {
+            together.push_back(option);
+          }
+        }
+        node = together.empty() ? kNothing : pool.alternate(std::move(together));
+        if (node != kNothing && pool.opens_wide(node)) {
+          wide(terminal, node);
+          node = kNothing;
+        }
+      }
+      if (node != kNothing) rest.insert(rest.end(), {terminal, node});
+    }
+  }
+  if (made.wide.empty()) {
+    made.narrow = lexer;
+  } else if (!rest.empty()) {
+    made.narrow = lexer_.state_of(rest);
+  }
+  parts_of_[lexer] = static_cast<std::uint32_t>(lexer_parts_.size());
+  lexer_parts_.push_back(std::move(made));
+  return lexer_parts_.back();
+}
+
 std::span<const Recogniser::Part> EarleyRecogniser::parts(StateId state) {
   parts_.clear();
   narrow_.clear();
   configs_of(state, from_);
-  RegexPool& pool = shared_->pool;
-  for (const Config& config : std::vector<Config>(from_)) {
-    std::span<const std::uint32_t> span = lexer_.pairs(config.lexer);
-    std::vector<std::uint32_t> pairs(span.begin(), span.end());
-    rest_.clear();
-    for (std::size_t k = 0; k < pairs.size(); k += 2) {
-      TerminalId terminal = pairs[k];
-      NodeId node = pairs[k + 1];
-      if (Lexer::is_stretch(terminal)) {
-        rest_.insert(rest_.end(), {terminal, node});
-        continue;
-      }
-      pooled_.clear();
-      bool plain = config.obligation != 0 || lexer_.is_longest(terminal);
-      {
-        std::lock_guard lock(shared_->mutex);
-        if (!plain && pool.opens_wide(node)) {
-          std::vector<NodeId> options = pool.options(node), together;
-          for (NodeId option : options) {
-            if (options.size() > 1 && !pool.alive(option)) continue;
-            RegexPool::Loop loop;
-            bool special =
-                options.size() > 1 && pool.opens_wide(option) &&
-                (pool.is_loop(option, loop) ||
-                 (pool.without_exclusions(option) != option && pool.excludes_words(option)));
-            if (special) {
-              pooled_.push_back(option);
-            } else {
-              together.push_back(option);
-            }
-          }
-          node = together.empty() ? kNothing : pool.alternate(std::move(together));
-          if (node != kNothing && pool.opens_wide(node)) {
-            pooled_.push_back(node);
-            node = kNothing;
-          }
-        }
-      }
-      for (NodeId part : pooled_) add_part(config.row, terminal, part);
-      if (node != kNothing) rest_.insert(rest_.end(), {terminal, node});
+  for (const Config& config : from_) {
+    if (config.obligation != 0) {
+      narrow_.push_back(config);
+      continue;
     }
-    if (!rest_.empty()) {
-      narrow_.push_back({config.row, lexer_.state_of(rest_), config.obligation});
-    }
+    const LexerParts& found = lexer_parts(config.lexer);
+    for (const LexerParts::One& part : found.wide) add_part(config.row, part);
+    if (found.narrow != 0) narrow_.push_back({config.row, found.narrow, 0});
   }
   if (parts_.empty()) {
     parts_.push_back({.state = state});

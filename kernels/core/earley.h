@@ -49,7 +49,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
                                     bool widened) override;
   void unlimit_costs() override;
   std::size_t bytes() const override;
-  const Program& program() const noexcept { return grammar_.program(); }
+  const Program& program() const override { return grammar_.program(); }
 
   static constexpr std::size_t kMaxRowItems = 200'000;
   static constexpr std::size_t kFewWaits = 8;  // so many are brought along without a look
@@ -137,7 +137,17 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   void step_configs(std::span<const Config> from, std::uint8_t byte, std::vector<Config>& to,
                     bool& complete);
   void configs_of(StateId state, std::vector<Config>& configs) const;
-  void add_part(RowId row, TerminalId terminal, NodeId node);
+  /// What a lexer state has for `parts`, whatever the row.
+  struct LexerParts {
+    struct One {
+      TerminalId terminal;
+      NodeId node, wider;
+    };
+    std::vector<One> wide;
+    LexId narrow = 0;  // all else together
+  };
+  const LexerParts& lexer_parts(LexId lexer);
+  void add_part(RowId row, const LexerParts::One& part);
   void complete(RuleId rule, RowId origin, std::vector<Item>& todo);
   bool waits_include(RowId more, RowId less, RuleId rule);
   std::pair<RuleId, RowId> topmost(RuleId rule, RowId origin);
@@ -172,6 +182,8 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   std::unordered_map<std::uint64_t, std::pair<RuleId, RowId>> topmost_;
   SequencePool inclusions_;     // (row, row, rule): whether the first waits with all of the second
   std::vector<bool> included_;  // by number in inclusions_
+  std::vector<std::uint32_t> parts_of_;  // by lexer state: a place in lexer_parts_, or 0
+  std::vector<LexerParts> lexer_parts_{1};
   std::size_t row_bytes_ = 0;
   std::unique_ptr<ByteCosts> byte_costs_;    // both are made when first asked for
   std::unique_ptr<TokenCosts> token_costs_;  // of the phases that were asked for last
@@ -184,14 +196,14 @@ class EarleyRecogniser final : public Recogniser, private RowView {
     AcceptId set;
     auto operator<=>(const Ended&) const = default;
   };
-  std::vector<std::uint32_t> words_, key_, rest_;
+  std::vector<std::uint32_t> words_, key_;
   std::vector<Config> from_, next_, narrow_, walk_from_;
-  std::vector<NodeId> pooled_;
   std::vector<Part> parts_;
   struct WalkFrame {
     std::uint32_t next, last;  // nodes still to be visited
     std::uint32_t begin, end;  // configurations before their bytes, in walked_
     ByteSet follows;           // the bytes these can take
+    bool few;                  // of those: they are looked for, not the nodes gone through
   };
   std::vector<WalkFrame> frames_;
   std::vector<Config> walked_;

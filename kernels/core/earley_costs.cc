@@ -48,7 +48,8 @@ Recogniser::Rounds EarleyRecogniser::rounds(StateId state, std::uint32_t longest
       if (config.obligation != 0) continue;
       std::span<const std::uint32_t> pairs = lexer_.pairs(config.lexer);
       for (std::size_t k = 0; k < pairs.size(); k += 2) {
-        if (Lexer::is_stretch(pairs[k]) || lexer_.is_longest(pairs[k])) continue;
+        bool fixed = Lexer::is_stretch(pairs[k]) || Lexer::is_fixed(pairs[k + 1]);
+        if (fixed || lexer_.is_longest(pairs[k])) continue;
         for (NodeId option : pool.options(pairs[k + 1])) {
           RegexPool::Loop loop;
           if (!pool.is_loop(option, loop)) continue;

@@ -33,6 +33,10 @@ LexId Lexer::intern(const std::vector<std::uint32_t>& pairs) {
         state.first |= literals_.first_bytes(pairs[i] & ~kStretch);
         continue;
       }
+      if (is_fixed(pairs[i + 1])) {
+        state.first.set(literals_.next_byte(pairs[i], pairs[i + 1]));
+        continue;
+      }
       state.first |= regexes_.first_bytes(pairs[i + 1]);
       goes_on = goes_on && pairs[i + 1] > kEpsilon && regexes_.is_plain(pairs[i + 1]);
       if (!regexes_.nullable(pairs[i + 1])) continue;
@@ -68,12 +72,14 @@ void Lexer::add_stretch(LiteralSets::Start stretch, std::vector<std::uint32_t>& 
 std::vector<std::uint32_t> Lexer::all_pairs(LexId state) {
   std::span<const std::uint32_t> shared = pairs_.words(state);
   std::vector<std::uint32_t> pairs(shared.begin(), shared.end());
-  if (pairs.empty() || !is_stretch(pairs[pairs.size() - 2])) return pairs;
   std::lock_guard lock(shared_.mutex);
   loose_.clear();
   while (!pairs.empty() && is_stretch(pairs[pairs.size() - 2])) {
     literals_.expand(pairs[pairs.size() - 2] & ~kStretch, loose_);
     pairs.resize(pairs.size() - 2);
+  }
+  for (std::size_t i = 0; i < pairs.size(); i += 2) {
+    if (is_fixed(pairs[i + 1])) pairs[i + 1] = literals_.expression(pairs[i], pairs[i + 1]);
   }
   add_stretch({}, pairs);
   return pairs;
@@ -89,6 +95,12 @@ LexId Lexer::compute_step(LexId state, std::uint8_t byte) {
   for (std::size_t i = 0; i < from_.size(); i += 2) {
     if (is_stretch(from_[i])) {
       stretch = literals_.step(from_[i] & ~kStretch, byte, loose_);
+      continue;
+    }
+    if (is_fixed(from_[i + 1])) {
+      if (literals_.next_byte(from_[i], from_[i + 1]) == byte) {
+        to_.insert(to_.end(), {from_[i], literals_.after_next(from_[i], from_[i + 1])});
+      }
       continue;
     }
     NodeId next = regexes_.step(from_[i + 1], byte);
@@ -120,7 +132,7 @@ LexId Lexer::compute_going_on(LexId state) {
   std::span<const std::uint32_t> shared = pairs_.words(state);
   std::vector<std::uint32_t> from(shared.begin(), shared.end()), kept;
   for (std::size_t i = 0; i < from.size(); i += 2) {
-    if (is_stretch(from[i]) || regexes_.can_continue(from[i + 1])) {
+    if (is_stretch(from[i]) || is_fixed(from[i + 1]) || regexes_.can_continue(from[i + 1])) {
       kept.insert(kept.end(), {from[i], from[i + 1]});
     }
   }
@@ -129,12 +141,12 @@ LexId Lexer::compute_going_on(LexId state) {
   return going_on;
 }
 
-CharClass Lexer::compute_loop(LexId state) {
+const CharClass& Lexer::compute_loop(LexId state) {
   std::lock_guard lock(shared_.mutex);
   CharClass widest;
   std::span<const std::uint32_t> pairs = pairs_.words(state);
   for (std::size_t i = 0; i < pairs.size(); i += 2) {
-    if (is_stretch(pairs[i])) continue;
+    if (is_stretch(pairs[i]) || is_fixed(pairs[i + 1])) continue;
     CharClass one = shared_.loop_characters(pairs[i + 1]);
     if (one.size() > widest.size()) widest = one;
   }
@@ -155,7 +167,7 @@ ObligationId Lexer::oblige(ObligationId before, LexId state, TerminalId ended) {
   std::span<const std::uint32_t> shared = pairs_.words(state);
   std::vector<std::uint32_t> pairs(shared.begin(), shared.end());
   for (std::size_t i = 0; i < pairs.size(); i += 2) {
-    if (pairs[i] == ended && regexes_.can_continue(pairs[i + 1])) nodes.push_back(pairs[i + 1]);
+    if (pairs[i] == ended && !is_fixed(pairs[i + 1]) && regexes_.can_continue(pairs[i + 1])) nodes.push_back(pairs[i + 1]);
   }
   std::sort(nodes.begin(), nodes.end());
   nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());

@@ -58,11 +58,14 @@ class Lexer {
   AcceptId accept_only(TerminalId terminal) { return accept_sets_.intern({&terminal, 1}); }
 
   /// What a state is: (terminal, expression still to match), sorted. A pair for which `is_stretch`
-  /// holds is many terminals, of which none is complete; they stand last.
+  /// holds is many terminals, of which none is complete; they stand last. In place of an expression
+  /// for which `is_fixed` holds, one byte after the other must follow, and it has no options.
   std::span<const std::uint32_t> pairs(LexId state) const noexcept { return pairs_.words(state); }
   static bool is_stretch(std::uint32_t terminal) noexcept { return (terminal & kStretch) != 0; }
 
-  /// The same with every terminal by itself.
+  static bool is_fixed(NodeId node) noexcept { return LiteralSets::is_fixed(node); }
+
+  /// The same with every terminal by itself, and expressions only.
   std::vector<std::uint32_t> all_pairs(LexId state);
 
   /// The state of such pairs.
@@ -71,8 +74,9 @@ class Lexer {
     return intern(pairs);
   }
 
-  /// Characters, each of which leaves the state alive however many of them come.
-  CharClass loop_characters(LexId state) {
+  /// Characters, each of which leaves the state alive however many of them come. Valid until the
+  /// next call.
+  const CharClass& loop_characters(LexId state) {
     const State& here = states_[state];
     return here.loop != kUnknown ? loops_[here.loop] : compute_loop(state);
   }
@@ -110,7 +114,7 @@ class Lexer {
   void add_stretch(LiteralSets::Start stretch, std::vector<std::uint32_t>& pairs);
   LexId compute_step(LexId state, std::uint8_t byte);
   LexId compute_going_on(LexId state);
-  CharClass compute_loop(LexId state);
+  const CharClass& compute_loop(LexId state);
 
   TerminalTables& shared_;
   RegexPool& regexes_;

@@ -4,6 +4,8 @@
 #include <array>
 #include <bit>
 
+#include "core/marks.h"
+
 namespace slm {
 namespace {
 
@@ -11,11 +13,15 @@ constexpr std::uint32_t kNowhere = 0xFFFFFFFFu;
 constexpr std::size_t kLongestHead = 1024;  // of what is compared; the rest is read as ever
 
 std::size_t utf8_size(std::uint32_t point) {
-  return point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  return point < 0x80 || is_mark_point(point) ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
 }
 
 void append_utf8(std::string& text, std::uint32_t point) {
   constexpr std::array<std::uint32_t, 5> kLead{0, 0, 0xC0, 0xE0, 0xF0};
+  if (is_mark_point(point)) {
+    text.push_back(static_cast<char>(mark_byte(point)));
+    return;
+  }
   std::uint32_t more = static_cast<std::uint32_t>(utf8_size(point)) - 1;
   text.push_back(static_cast<char>(kLead[more + 1] | point >> 6 * more));
   while (more-- > 0) text.push_back(static_cast<char>(0x80u | (point >> 6 * more & 0x3Fu)));
@@ -187,15 +193,15 @@ LiteralSets::Stretch LiteralSets::cut(Stretch at) {
 
 LiteralSets::Start LiteralSets::start(std::span<const TerminalId> terminals, Pairs& others) {
   std::vector<TerminalId> literal;
-  if (terminals.size() > kFew) {
-    for (TerminalId terminal : terminals) {
-      if (!head(terminal).empty()) literal.push_back(terminal);
-    }
+  for (TerminalId terminal : terminals) {
+    if (!head(terminal).empty()) literal.push_back(terminal);
   }
   bool some = literal.size() > kFew;
   for (TerminalId terminal : terminals) {
-    if (some && !heads_[terminal].empty()) continue;
-    others.emplace_back(terminal, grammar_.language_locked(terminal));
+    std::size_t length = heads_[terminal].size();
+    if (some && length > 0) continue;
+    others.emplace_back(terminal,
+                        length >= kEnough ? kFixed : grammar_.language_locked(terminal));
   }
   if (!some) return {};
   std::uint32_t set = set_of(literal);
@@ -207,7 +213,7 @@ LiteralSets::Start LiteralSets::narrow(Stretch at, Pairs& pairs) {
   const Order& order = order_of(at.set);
   auto take = [&](std::uint32_t member) {
     TerminalId terminal = order.terminals[member];
-    pairs.emplace_back(terminal, left(terminal, at.depth));
+    pairs.emplace_back(terminal, alone(terminal, at.depth));
   };
   while (at.low < at.high && heads_[order.terminals[at.low]].size() == at.depth) {
     if (is_member(at.set, at.low)) take(at.low);

@@ -20,7 +20,8 @@
 
 namespace slm {
 
-/// Stretches of sorted terminals. Guarded by the lock of the shared expressions.
+/// Stretches of sorted terminals, and single ones. Guarded by the lock of the shared expressions,
+/// but for what is const.
 class LiteralSets {
  public:
   using StretchId = std::uint32_t;
@@ -29,6 +30,11 @@ class LiteralSets {
   /// So many terminals are better read one by one from the start; and so many of a stretch, for
   /// then the states of different sets become equal.
   static constexpr std::size_t kFew = 16, kLast = 4;
+  /// A terminal by itself whose head has so many bytes left is the number of those read, with
+  /// `kFixed`, in place of an expression: what nobody reads as far as that is never made.
+  static constexpr std::size_t kEnough = 4;
+  static constexpr std::uint32_t kFixed = 0x80000000u;
+  static bool is_fixed(NodeId node) noexcept { return (node & kFixed) != 0; }
 
   LiteralSets(RegexPool& regexes, GrammarTables& grammar) : regexes_(regexes), grammar_(grammar) {}
 
@@ -43,6 +49,16 @@ class LiteralSets {
   /// What is left of a stretch after one more byte: another, if that is more than a few terminals;
   /// others, unsorted, go to `pairs`.
   Start step(StretchId stretch, std::uint8_t byte, Pairs& pairs);
+
+  /// The byte that must follow, and what is left after it, of a terminal by itself.
+  std::uint8_t next_byte(TerminalId terminal, NodeId fixed) const {
+    return static_cast<std::uint8_t>(heads_[terminal][fixed & ~kFixed]);
+  }
+  NodeId after_next(TerminalId terminal, NodeId fixed) {
+    return alone(terminal, (fixed & ~kFixed) + 1);
+  }
+  /// The expression that it stands for.
+  NodeId expression(TerminalId terminal, NodeId fixed) { return left(terminal, fixed & ~kFixed); }
 
   /// Exactly the bytes that can follow.
   ByteSet first_bytes(StretchId stretch) const;
@@ -67,7 +83,12 @@ class LiteralSets {
   };
 
   const std::string& head(TerminalId terminal);
-  /// What must follow after so many bytes of the terminal's head.
+  /// What must follow after so many bytes of the terminal's head, maybe as a fixed one.
+  NodeId alone(TerminalId terminal, std::uint32_t depth) {
+    bool fixed = heads_[terminal].size() - depth >= kEnough;
+    return fixed ? kFixed | depth : left(terminal, depth);
+  }
+  /// The same as an expression.
   NodeId left(TerminalId terminal, std::uint32_t depth);
   bool is_member(std::uint32_t set, std::uint32_t at) const {
     std::span<const std::uint32_t> words = sets_.words(set);

@@ -51,6 +51,12 @@ void MaskMemo::fill(StateId state, Mask row) {
 
 MaskMemo::Remembered MaskMemo::make(StateId state) {
   Remembered made;
+  if (recogniser_.makes_masks()) {
+    made.own = std::make_unique<std::uint32_t[]>(words_);
+    made.base = made.own.get();
+    recogniser_.make_mask(state, {made.own.get(), words_});
+    return made;
+  }
   const ByteTrie& trie = trie_.trie();
   std::span<const Part> span = recogniser_.parts(state);
   if (span.size() == 1 && span[0].node == kNothing) {
@@ -91,12 +97,31 @@ void MaskMemo::join(Remembered& into, Remembered&& part) {
     into.base = part.base;
     into.own = std::move(part.own);
     into.without = std::move(part.without);
-  } else if (part.base != nullptr) {
+  } else if (part.base != nullptr && !join_bases(into, part)) {
     own_base(into);
     own_base(part);
     for (std::size_t w = 0; w < words_; ++w) into.own[w] |= part.own[w];
   }
   into.with.insert(into.with.end(), part.with.begin(), part.with.end());
+}
+
+/// Takes the part's base in without a copy, where both are of tables. What one of the two leaves out
+/// and the other has is not left out.
+bool MaskMemo::join_bases(Remembered& into, const Remembered& part) {
+  bool shared = into.base != nullptr && !into.own && !part.own;
+  if (!shared || (!into.without.empty() && !part.without.empty())) return false;
+  const std::uint32_t* both;
+  {
+    std::lock_guard lock(shared_.mutex);
+    both = shared_.joined(into.base, part.base);
+  }
+  if (both == nullptr) return false;
+  const std::uint32_t* other = into.without.empty() ? into.base : part.base;
+  if (into.without.empty()) into.without = part.without;
+  std::erase_if(into.without,
+                [&](TokenId token) { return (other[token >> 5] >> (token & 31) & 1) != 0; });
+  into.base = both;
+  return true;
 }
 
 /// The tokens that stay in the part's terminal, from its table; and those that end it, by what they

@@ -62,6 +62,7 @@ class MaskMemo {
   const std::vector<TokenId>& crossing(const ByteTrie& remainders, StateId after);
   void exclude(const std::vector<TokenId>& excluded, Remembered& part);
   void join(Remembered& into, Remembered&& part);
+  bool join_bases(Remembered& into, const Remembered& part);
   void own_base(Remembered& made);
 
   const TokenTrie& trie_;

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "core/marks.h"
+
 namespace slm {
 
 class Program::Reader {
@@ -60,7 +62,7 @@ void Program::read_node(Reader& in) {
       if (in.word() < 0 || in.word() < -1) throw std::invalid_argument("a negative bound");
       break;
     case Op::kLiteral:
-      for (std::size_t left = in.count(); left > 0; --left) in.index(0x110000);
+      for (std::size_t left = in.count(); left > 0; --left) in.index(kPoints);
       break;
     case Op::kConcat:
     case Op::kUnion:
@@ -90,8 +92,8 @@ Program::Program(std::span<const std::int32_t> words) : words_(words.begin(), wo
   for (std::size_t left = in.count(); left > 0; --left) {
     set_at_.push_back(in.at());
     for (std::size_t ranges = in.count(); ranges > 0; --ranges) {
-      in.index(0x110000);
-      in.index(0x110000);
+      in.index(kPoints);
+      in.index(kPoints);
     }
   }
   rules_ = static_cast<std::uint32_t>(in.count());
@@ -106,7 +108,24 @@ Program::Program(std::span<const std::int32_t> words) : words_(words.begin(), wo
   bodies_at_ = in.at();
   for (std::size_t rule = 0; rule < rules_; ++rule) in.index(node_at_.size());
   in.index(rules_);
+  memory_at_ = in.at();
+  if (!in.done()) {
+    in.word();  // its kind
+    for (std::size_t left = in.count(); left > 0; --left) in.word();
+  }
   if (!in.done()) throw std::invalid_argument("the grammar program has words left over");
+}
+
+Program Program::without(const std::vector<bool>& terminals) const {
+  Program copy = *this;
+  for (std::uint32_t node = 0; node < nodes(); ++node) {
+    if (op(node) != Op::kTerminal || !terminals[children(node)[0]]) continue;
+    // A sequence of nothing has two words as well.
+    copy.words_[node_at_[node]] = static_cast<std::uint32_t>(Op::kSeq);
+    copy.words_[node_at_[node] + 1] = 0;
+  }
+  copy.words_.resize(memory_at_);
+  return copy;
 }
 
 std::vector<Program::DfaState> Program::states(std::uint32_t node) const {

@@ -20,6 +20,7 @@
 
 namespace slm {
 
+class Program;
 using StateId = std::uint32_t;
 inline constexpr StateId kDead = 0;
 
@@ -54,6 +55,9 @@ class Recogniser {
 
   virtual std::vector<Expectation> expected(StateId state) = 0;
 
+  /// The grammar as it arrived.
+  virtual const Program& program() const = 0;
+
   /// A piece of a state: the futures of its parts together are its future.
   struct Part {
     NodeId node = kNothing;   // an expression that is being read; kNothing: something else
@@ -61,6 +65,7 @@ class Recogniser {
     StateId after = kDead;    // with `node`: the state when it ends
     StateId state = kDead;    // without: the part as a state of its own
     std::uint32_t row = 0, terminal = 0;  // with `node`: the recogniser's own
+    std::uint32_t memory = 0;             // with `node`: that of a recogniser around it
   };
   /// Cuts a state into parts whose masks are cheap to make. Valid until the next call.
   virtual std::span<const Part> parts(StateId state) {
@@ -70,6 +75,13 @@ class Recogniser {
 
   /// A part with an expression as a state.
   virtual StateId state_of(const Part& part) { return part.state; }
+
+  /// Whether the recogniser makes its masks by itself, and how: all bits of the row.
+  virtual bool makes_masks() const { return false; }
+  virtual void make_mask(StateId /*state*/, std::span<std::uint32_t> /*row*/) {}
+
+  /// Whether the rules would let the byte follow, and what is remembered beside them does not.
+  virtual bool forbids(StateId /*state*/, std::uint8_t /*byte*/) { return false; }
 
   /// Appends the tokens of the trie's nodes [first, last), and below, that keep `state` alive.
   ///

@@ -13,12 +13,20 @@ RegexPool::RegexPool() : ascii_(128, kNothing) {
 
 NodeId RegexPool::make(Kind kind, bool nullable, bool boolean, std::uint32_t a, std::uint32_t b,
                        std::int32_t low, std::int32_t high) {
-  const std::array<std::uint32_t, 5> key{static_cast<std::uint32_t>(kind), a, b,
-                                         static_cast<std::uint32_t>(low),
-                                         static_cast<std::uint32_t>(high)};
-  NodeId id = keys_.intern(key);
+  std::uint64_t bounds = std::uint64_t{static_cast<std::uint32_t>(low)} << 32 |
+                         static_cast<std::uint32_t>(high);
+  std::uint32_t hash = static_cast<std::uint32_t>(
+      mix(mix(static_cast<std::uint64_t>(kind), std::uint64_t{a} << 32 | b), bounds));
+  const NodeSlot* known = slots_.find(hash, [&](const NodeSlot& slot) {
+    if (slot.hash != hash) return false;
+    const Node& node = nodes_[slot.next - 1];
+    bool same = node.kind == kind && node.a == a && node.low == low && node.high == high;
+    return same && (node.b == b || kind == Kind::kChars);  // whose b is not of the key
+  });
+  NodeId id = known != nullptr ? known->next - 1 : static_cast<NodeId>(nodes_.size());
   if (id == nodes_.size()) {
     if (id >= kMaxNodes) throw TooComplex("the terminals of the grammar need too many states");
+    slots_.insert({hash, id + 1});
     bool counted = has_counter(kind, a, b, low, high);
     Node node{kind, nullable, boolean, counted, kNoByte, a, b, low, high};
     if (kind == Kind::kConcat && nodes_[a].kind == Kind::kChars) {

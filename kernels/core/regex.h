@@ -77,8 +77,11 @@ class RegexPool {
     const Node& here = nodes_[node];
     if (here.only != kNoByte) return here.only == byte ? here.b : kNothing;
     NodeId known = known_step(node, byte);
-    return known != FlatMap::kAbsent ? known : compute_step(node, byte);
+    return known != kUnknownStep ? known : compute_step(node, byte);
   }
+
+  /// ASCII bytes after which the same is left as after this one, itself included.
+  ByteSet alike(NodeId node, std::uint8_t byte) const;
 
   /// Whether any text is in the language. Exact; searches only below intersections and complements.
   bool alive(NodeId node);
@@ -197,8 +200,23 @@ class RegexPool {
     std::uint32_t a;  // chars, rest: set; concat: head; repeat, complement: body; lists: list; dfa
     std::uint32_t b;  // rest: bytes to come; concat: tail; dfa: state; one character: kEpsilon
     std::int32_t low, high;
+    std::uint32_t steps = 0;  // the place in steps_ of its latest derivative, plus one, or kHasRow
   };
   static constexpr std::uint8_t kNoByte = 0xFF;
+  /// A derivative. Those of one node are a chain: what is made at one time lies together, while a
+  /// hash table of all of them would be a miss of every cache.
+  struct Step {
+    std::uint32_t before;  // as Node::steps
+    NodeId next;
+    std::uint8_t byte;
+    std::uint8_t length;  // of the chain, this one included
+  };
+  struct NodeSlot {
+    std::uint32_t hash;
+    std::uint32_t next;  // the number of the node and one
+    bool is_free() const noexcept { return next == 0; }
+    std::uint64_t place() const noexcept { return hash; }
+  };
   /// Counts nested calls, so that a deep expression is an error and not a crash.
   struct DepthGuard {
     explicit DepthGuard(int& depth) : depth_(depth) {
@@ -244,14 +262,16 @@ class RegexPool {
               std::int32_t low = 0, std::int32_t high = 0);
   bool has_counter(Kind kind, std::uint32_t a, std::uint32_t b, std::int32_t low,
                    std::int32_t high) const;
-  static std::uint64_t key(NodeId node, std::uint8_t byte) noexcept {
-    return (std::uint64_t{node} << 8) | byte;
-  }
   NodeId known_step(NodeId node, std::uint8_t byte) const noexcept {
-    return node < row_of_.size() && row_of_[node] >= kBusy ? rows_[row_of_[node] - kBusy][byte]
-                                                           : derivatives_.find(key(node, byte));
+    std::uint32_t at = nodes_[node].steps;
+    if ((at & kHasRow) != 0) return rows_[at & ~kHasRow][byte];
+    for (; at != 0; at = steps_[at - 1].before) {
+      if (steps_[at - 1].byte == byte) return steps_[at - 1].next;
+    }
+    return kUnknownStep;
   }
   NodeId compute_step(NodeId node, std::uint8_t byte);
+  bool keep_alike(NodeId node, std::uint8_t byte, ByteSet& same, int& left) const;
   void remember_step(NodeId node, std::uint8_t byte, NodeId next);
   NodeId derive(NodeId node, std::uint8_t byte);
   NodeId derive_concat(NodeId node, std::uint8_t byte);
@@ -292,14 +312,14 @@ class RegexPool {
   const Least& nearest_end(const Node& automaton_state);
 
   PagedArray<Node> nodes_;
-  SequencePool keys_;   // a node's fields, for hash-consing; numbered as the nodes
+  SlotTable<NodeSlot> slots_;  // by a node's fields, for hash-consing
   SequencePool lists_;  // children of unions and intersections
   SequencePool sets_;   // ranges, flattened
   std::vector<Automaton> dfas_;
-  FlatMap derivatives_;
-  // By node: how often a derivative was made, or, from kBusy on, a place in rows_.
-  static constexpr std::uint32_t kBusy = 12;
-  PagedArray<std::uint32_t> row_of_;
+  static constexpr std::uint8_t kBusy = 12;  // derivatives before a node gets a row of them
+  static constexpr std::uint32_t kHasRow = 0x80000000u;  // with a place in rows_
+  static constexpr NodeId kUnknownStep = 0xFFFFFFFFu;
+  PagedArray<Step> steps_;
   std::vector<std::unique_ptr<NodeId[]>> rows_;
   std::vector<NodeId> ascii_;           // by character: the set of just that one, once made
   PagedArray<std::uint8_t> alive_;      // by node: see Alive

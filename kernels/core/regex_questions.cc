@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/marks.h"
 #include "core/regex.h"
 
 namespace slm {
@@ -41,6 +42,9 @@ ByteSet RegexPool::first_bytes(NodeId id) {
         leads(0x80, 0x7FF, 6, 0xC0);
         leads(0x800, 0xFFFF, 12, 0xE0);
         leads(0x10000, 0x10FFFF, 18, 0xF0);
+        for (std::uint32_t c = std::max(low, kFirstMarkPoint); c <= high; ++c) {
+          bytes.set(mark_byte(c));
+        }
       }
       break;
     case Kind::kRest:
@@ -348,8 +352,8 @@ bool RegexPool::opens_wide(NodeId node) {
 }
 
 std::size_t RegexPool::bytes() const noexcept {
-  return nodes_.size() * sizeof(Node) + keys_.bytes() + lists_.bytes() + sets_.bytes() +
-         derivatives_.bytes() + rows_.size() * 1024 + row_of_.size() * 4 +
+  return nodes_.size() * sizeof(Node) + slots_.bytes() + lists_.bytes() + sets_.bytes() +
+         steps_.size() * sizeof(Step) + rows_.size() * 1024 +
          first_.size() * sizeof(ByteSet) + first_of_.size() * 4 + alive_.size() +
          names_of_.bytes() + names_.size() * sizeof(std::optional<Hash128>);
 }

@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "core/error.h"
+#include "core/marks.h"
 #include "core/regex.h"
 
 namespace slm {
@@ -17,13 +18,13 @@ namespace {
 constexpr std::size_t kMaxSearch = 1'000'000;
 
 std::uint32_t utf8_length(std::uint32_t point) noexcept {
-  return point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  return point < 0x80 || is_mark_point(point) ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
 }
 
 std::uint8_t first_byte(std::uint32_t point) noexcept {
   switch (utf8_length(point)) {
     case 1:
-      return static_cast<std::uint8_t>(point);
+      return is_mark_point(point) ? mark_byte(point) : static_cast<std::uint8_t>(point);
     case 2:
       return static_cast<std::uint8_t>(0xC0 | point >> 6);
     case 3:

@@ -60,6 +60,19 @@ TerminalTable* TerminalTables::table_of(NodeId key, const RegexPool::Loop* loop,
   return tables_[at].get();
 }
 
+const std::uint32_t* TerminalTables::joined(const std::uint32_t* one, const std::uint32_t* other) {
+  if (one == other) return one;
+  auto known = joined_.find(std::minmax(one, other));
+  if (known == joined_.end()) {
+    if (joined_.size() == kMaxJoined) return nullptr;
+    std::vector<std::uint32_t> made(one, one + index_.words());
+    for (std::size_t w = 0; w < made.size(); ++w) made[w] |= other[w];
+    bytes_ += made.size() * sizeof(std::uint32_t);
+    known = joined_.emplace(std::minmax(one, other), std::move(made)).first;
+  }
+  return known->second.data();
+}
+
 /// Whether what follows a loop never looks like another round of it, so that rounds can be counted.
 bool TerminalTables::ends_clearly(const RegexPool::Loop& loop) {
   if ((pool.first_bytes(loop.body) & pool.first_bytes(loop.tail)).none()) return true;
@@ -100,7 +113,9 @@ std::uint32_t TerminalTables::walked(NodeId node) {
   made.node = node;
   made.nullable = pool.nullable(node);
   made.follows = pool.first_bytes(node);
+  made.wide = made.follows.count() > 4;
   made.loop = loop_characters(node);
+  made.loops = made.loop.size() > 0;
   made.next.fill(kUnknown);
   walked_of_.insert(node, known);
   return known;
@@ -109,7 +124,14 @@ std::uint32_t TerminalTables::walked(NodeId node) {
 std::uint32_t TerminalTables::compute_walk_step(std::uint32_t at, std::uint8_t byte) {
   NodeId node = pool.step(walked_[at].node, byte);
   std::uint32_t next = node == kNothing || !pool.alive(node) ? 0 : walked(node);
-  walked_[at].next[byte] = next;
+  Walked& here = walked_[at];
+  here.next[byte] = next;
+  if (here.wide && byte < 0x80) {
+    const ByteSet alike = pool.alike(here.node, byte);
+    for (std::size_t b = 0; b < 0x80; ++b) {
+      if (alike[b]) here.next[b] = next;
+    }
+  }
   return next;
 }
 
@@ -156,7 +178,7 @@ bool TerminalTables::walk(Tokens which, std::uint32_t first, std::uint32_t last,
       continue;
     }
     bool leaf = here.first_child == here.last_child;
-    bool all = !leaf && trie.consists_of(at, walked_[state].loop);
+    bool all = !leaf && walked_[state].loops && trie.consists_of(at, walked_[state].loop);
     std::uint32_t to = all ? here.subtree_last_token : here.last_token;
     for (std::uint32_t t = here.first_token; t < to; ++t) {
       if (is_for(which, trie.tokens[t])) inside.push_back(trie.tokens[t]);

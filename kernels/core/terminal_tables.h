@@ -64,6 +64,10 @@ class TerminalTables {
   /// in nothing else; else nullptr.
   const std::vector<TokenId>* exclusions(NodeId node, NodeId wider);
 
+  /// Two of the tables' masks together, which many grammars join; nullptr when there are too many
+  /// such pairs already.
+  const std::uint32_t* joined(const std::uint32_t* one, const std::uint32_t* other);
+
   /// The characters under which an expression stays alive however many of them come: those of one
   /// of its loops.
   const CharClass& loop_characters(NodeId node) {
@@ -73,7 +77,7 @@ class TerminalTables {
 
   std::size_t bytes() const noexcept { return pool.bytes() + bytes_; }
 
-  static constexpr std::size_t kMaxCrossing = 8192;
+  static constexpr std::size_t kMaxCrossing = 8192, kMaxJoined = 512;
 
  private:
   bool exclude_texts(const ByteTrie::Node& root, const RegexPool::Exclusion& exclusion,
@@ -107,6 +111,8 @@ class TerminalTables {
   struct Walked {
     NodeId node;
     bool nullable;
+    bool wide;   // many bytes can follow
+    bool loops;  // by some characters
     ByteSet follows;
     CharClass loop;
     std::array<std::uint32_t, 256> next;  // by byte: a place in walked_; 0: dead, or kUnknown
@@ -131,6 +137,8 @@ class TerminalTables {
   std::vector<std::unique_ptr<TerminalTable>> tables_;
   std::map<NodeId, std::unique_ptr<LoopTable>> loops_;
   std::map<std::pair<NodeId, NodeId>, std::unique_ptr<std::vector<TokenId>>> exclusions_;
+  std::map<std::pair<const std::uint32_t*, const std::uint32_t*>, std::vector<std::uint32_t>>
+      joined_;
   std::vector<std::uint32_t> loop_chars_of_;  // by expression: a place in loop_chars_; 0: unasked
   std::vector<CharClass> loop_chars_{CharClass{}, CharClass{}};  // [1]: none at all
   std::size_t bytes_ = 0;

@@ -57,7 +57,8 @@ class Lowering {
 
   /// A demand on the left holds only for the first pass with text, and so on.
   Variants repeated(const Variants& body, Bounds bounds) {
-    auto [low, high] = bounds;
+    // No structured binding: Clang captures those in lambdas from version 16 on.
+    const std::int32_t low = bounds.low, high = bounds.high;
     auto of = [&](bool before, bool after) {
       for (const Variant& each : body) {
         if (each.before == before && each.after == after) return each.words;

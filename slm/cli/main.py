@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from slm import __version__
-from slm.cli import check, demo, extract, finetune, generate, merge, sample, train
+from slm.cli import check, demo, export, extract, finetune, generate, merge, sample, train
 from slm.errors import SlmError
 
 _EPILOG = """\
@@ -23,6 +23,7 @@ examples:
   slm train --data corpus --output run
   slm finetune MODEL --data train.jsonl --output run
   slm merge run-1/model run-2/model --output soup
+  slm export run/model --gguf model.gguf
 
 Every command has its own --help. Errors give exit code 2.
 """
@@ -47,7 +48,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"slm {__version__}")
     commands = parser.add_subparsers(metavar="command", required=True, parser_class=Parser)
-    for command in (generate, extract, check, sample, finetune, merge, demo):
+    for command in (generate, extract, check, sample, finetune, merge, export, demo):
         name = command.__name__.rpartition(".")[2]
         doc, _, examples = command.HELP.partition("\n\n")
         sub = commands.add_parser(

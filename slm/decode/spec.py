@@ -6,7 +6,6 @@ Front ends make them (`slm.api`); here they meet a vocabulary.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
@@ -18,6 +17,7 @@ from slm.mask.stats import DEFAULT_MEMORY
 from slm.vocab import Vocabulary
 
 _COMPILED_KEPT = 4  # vocabularies a spec remembers its compiled form for
+_remembering = threading.Lock()  # for what all specs remember: it is held for a moment only
 
 
 @runtime_checkable
@@ -32,6 +32,25 @@ class Specification(Protocol):
     @property
     def parse(self) -> Callable[[str], Any]:
         """From a whole text to its value."""
+        ...
+
+
+class SchemaGrammar(Protocol):
+    """A compiled schema: `slm.schema.CompiledSchema`."""
+
+    @property
+    def grammar(self) -> Grammar:
+        """The texts of the values that are valid."""
+        ...
+
+    @property
+    def schema(self) -> Any:
+        """The schema."""
+        ...
+
+    @property
+    def notes(self) -> tuple[Any, ...]:
+        """What became of each keyword; may be made when it is asked for."""
         ...
 
 
@@ -58,44 +77,37 @@ class Spec:
     prompt: str | None = field(default=None, repr=False)
     is_json: bool = False
     tree: Callable[[str], Any] | None = field(default=None, repr=False)
-    _compiled: OrderedDict[tuple[int, str | None, int], CompiledGrammar] = field(
-        default_factory=OrderedDict, init=False, repr=False
+    # by vocabulary, engine and memory; the latest used are last
+    _compiled: dict[tuple[int, str | None, int], CompiledGrammar] = field(
+        default_factory=dict, init=False, repr=False
     )
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @classmethod
-    def of_schema(
-        cls,
-        grammar: Grammar,
-        parse: Callable[[str], Any],
-        schema: Any,
-        notes: Callable[[], tuple[Any, ...]],
-    ) -> Spec:
+    def of_schema(cls, compiled: SchemaGrammar, parse: Callable[[str], Any]) -> Spec:
         """The spec of a JSON Schema; its notes are made when they are asked for.
 
         Cost: a third of what the constructor takes, which a small schema would feel.
         """
         spec = object.__new__(cls)
-        spec.__dict__.update(
-            kind="json_schema",
-            grammar=grammar,
-            parse=parse,
-            schema=schema,
-            prompt=None,
-            is_json=True,
-            _compiled=OrderedDict(),
-            _lock=threading.Lock(),
-            _make_notes=notes,
-        )
+        attributes = {
+            "kind": "json_schema",
+            "grammar": compiled.grammar,
+            "parse": parse,
+            "schema": compiled.schema,
+            "is_json": True,
+            "_compiled": {},
+            "_of": compiled,
+        }
+        object.__setattr__(spec, "__dict__", attributes)
         return spec
 
     if not TYPE_CHECKING:  # so that other unknown names stay errors
 
         def __getattr__(self, name: str) -> Any:
-            make = self.__dict__.get("_make_notes")
-            if make is None or name != "notes":
+            source = self.__dict__.get("_of")
+            if source is None or name != "notes":
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            return self.__dict__.setdefault("notes", make())
+            return self.__dict__.setdefault("notes", source.notes)
 
 
 AnySpec: TypeAlias = "Specification | Grammar"
@@ -133,16 +145,17 @@ def compile_spec(
         grammar = spec if isinstance(spec, Grammar) else _checked(spec).grammar
         return compile_grammar(grammar, vocabulary, engine=engine, memory=memory)
     # The compiled form holds the vocabulary, so its id stays its own while it is a key.
-    key = (id(vocabulary), engine, memory)
-    with spec._lock:
-        if key in spec._compiled:
-            spec._compiled.move_to_end(key)
-            return spec._compiled[key]
+    key, kept = (id(vocabulary), engine, memory), spec._compiled
+    if kept:
+        with _remembering:
+            if key in kept:
+                kept[key] = kept.pop(key)
+                return kept[key]
     compiled = compile_grammar(spec.grammar, vocabulary, engine=engine, memory=memory)
-    with spec._lock:
-        spec._compiled[key] = compiled
-        while len(spec._compiled) > _COMPILED_KEPT:
-            spec._compiled.popitem(last=False)
+    with _remembering:
+        kept[key] = compiled
+        while len(kept) > _COMPILED_KEPT:
+            del kept[next(iter(kept))]
     return compiled
 
 

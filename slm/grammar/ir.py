@@ -17,7 +17,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from slm.errors import DuplicateRule, Place, UndefinedRule
-from slm.grammar.regular import Regular
+from slm.grammar.memory import Memory, mark_of, mark_set
+from slm.grammar.regular import Chars, Regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,17 @@ EMPTY: Expression = Seq(())
 NEVER: Expression = Choice(())
 
 
+def mark(byte: int, name: str) -> Terminal:
+    """A mark for the grammar's memory; see `slm.grammar.memory`. `name` is for people."""
+    return Terminal(name, Chars(mark_set(byte)))
+
+
+def is_mark(terminal: Terminal) -> bool:
+    """Whether the terminal is no text but a mark that no character is."""
+    language = terminal.language
+    return isinstance(language, Chars) and mark_of(language.charset) is not None
+
+
 def seq(*parts: Expression) -> Expression:
     """The parts one after the other, flattened."""
     flat: list[Expression] = []
@@ -124,6 +136,8 @@ class Grammar:
 
     rules: tuple[Rule, ...]
     start: str
+    memory: Memory | None = None
+    """What is remembered beside the rules, whose marks they hold."""
 
     program: ClassVar[object] = None
     """What an engine may use in place of the rules, if a front end made it: see `deferred`."""
@@ -137,7 +151,7 @@ class Grammar:
             program: the same grammar in the form the native engine reads, by number.
         """
         grammar = object.__new__(cls)
-        grammar.__dict__.update(_make=make, program=program)
+        object.__setattr__(grammar, "__dict__", {"_make": make, "program": program})
         return grammar
 
     if not TYPE_CHECKING:  # so that other unknown names stay errors
@@ -150,8 +164,8 @@ class Grammar:
             self.__dict__.update(rules=made.rules, start=made.start)
             return self.__dict__[name]
 
-    def __reduce__(self) -> tuple[type[Grammar], tuple[tuple[Rule, ...], str]]:
-        return Grammar, (self.rules, self.start)  # a program cannot be copied
+    def __reduce__(self) -> tuple[type[Grammar], tuple[tuple[Rule, ...], str, Memory | None]]:
+        return Grammar, (self.rules, self.start, self.memory)  # a program cannot be copied
 
     def __post_init__(self) -> None:
         if len(self.by_name) != len(self.rules):

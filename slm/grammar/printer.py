@@ -2,14 +2,16 @@
 
 ::
 
+    %memory distinct        only where there is one: see `slm.grammar.memory`
     %start value            only where the start is not the first rule
     value: NUMBER | "(" …   rules; () is the empty text, <> what derives nothing
     NUMBER: [0-9]{1,3}      terminals, after the rules; NUMBER! has to be as long as it can
 
 Rules are lower case, terminals upper case; any other name is quoted: ``<"my rule">``,
 ``$"my terminal"``; ``NAME/2`` is the second terminal of that name. Terminals are regular:
-``"text"``, ``[a-z]``, ``[^"]``, ``x*``, ``x{2,5}``, ``x | y``, ``x & y`` (both), ``~x`` (not), and
-``dfa(accepting states; edges of state 0; …)``. ``(x,)``, ``(x|)``, ``(x&)`` have one part only.
+``"text"``, ``[a-z]``, ``[^"]``, ``x*``, ``x{2,5}``, ``x | y``, ``x & y`` (both), ``~x`` (not),
+``dfa(accepting states; edges of state 0; …)``, and ``mark(248)``, a byte for the memory. ``(x,)``,
+``(x|)``, ``(x&)`` have one part only.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from collections.abc import Callable
 
 from slm.grammar.charset import CharSet
 from slm.grammar.ir import Call, Choice, Expression, Grammar, Many, Seq, Terminal, walk
+from slm.grammar.memory import mark_of
 from slm.grammar.regular import (
     Chars,
     Complement,
@@ -46,6 +49,9 @@ def print_grammar(grammar: Grammar) -> str:
     lines += [
         f"{_rule_name(rule.name)}: {_expression(rule.body, names)[0]}" for rule in grammar.rules
     ]
+    if grammar.memory is not None:
+        name = grammar.memory.name
+        lines.insert(0, f"%memory {' '.join([name, *map(str, grammar.memory.words()[2:])])}")
     for terminal in grammar.terminals:
         mark = "!" if terminal.longest else ""
         lines.append(f"{names[terminal]}{mark}: {print_regular(terminal.language)}")
@@ -112,6 +118,9 @@ def _expression(node: Expression, names: dict[Terminal, str]) -> tuple[str, int]
 def _regular(node: Regular) -> tuple[str, int]:
     match node:
         case Chars(charset):
+            mark = mark_of(charset)
+            if mark is not None:
+                return f"mark({mark})", _ATOM
             if len(charset) == 1:
                 return quote(chr(charset.ranges[0][0])), _ATOM
             return _charset(charset), _ATOM

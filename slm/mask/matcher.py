@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from slm.errors import BudgetTooSmall, GrammarTooComplex, RollbackTooFar, TokenRejected
 from slm.grammar.ir import Grammar
+from slm.grammar.memory import DistinctItems
 from slm.mask.bitmask import row_of, rows_of
 from slm.mask.forced import forced_tokens
 from slm.mask.refusal import Expectation, Refusal, expectations, refusal
@@ -40,6 +41,16 @@ class CompiledGrammar:
     def matcher(self) -> Matcher:
         """A new matcher at the start of a text. Cost: O(1)."""
         return Matcher(self, self.engine.session())
+
+    @property
+    def keeps_budgets(self) -> bool:
+        """Whether every mask may well have a budget (`Matcher.mask`): where that costs little.
+
+        The reference engine, and the native one with items that have to differ, look for a way to
+        the end from the state after every token.
+        """
+        remembers = isinstance(self.grammar.memory, DistinctItems)
+        return self.engine_name == "native" and not remembers
 
     def stats(self) -> Stats:
         """Sizes and counters, for people and for operators: states, masks, memory, hit rates.

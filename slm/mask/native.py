@@ -13,33 +13,64 @@ from collections.abc import Sequence
 from functools import cached_property
 from threading import RLock
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from slm import _native
 from slm.errors import EmptyLanguage, GrammarTooComplex
 from slm.grammar.flatten import Flattener, terminal_names, terminal_nodes
 from slm.grammar.ir import Grammar, Terminal
 from slm.mask.cache import table_folder
+from slm.mask.spelling import writes_anything
 from slm.mask.stats import DEFAULT_MEMORY, SharedStats, Stats
 from slm.vocab import Vocabulary
 
-_tables: WeakKeyDictionary[Vocabulary, _native.VocabularyTables] = WeakKeyDictionary()
-_tables_lock = RLock()  # a signal's handler may compile, too
+wanted_engine = _native.wanted_engine
 
 
-def vocabulary_tables(vocabulary: Vocabulary) -> _native.VocabularyTables:
-    """The vocabulary's trie and indexes, built once and shared by all grammars."""
-    tables = _tables.get(vocabulary)
-    if tables is None:
-        with _tables_lock:
-            tables = _tables.get(vocabulary)
-            if tables is None:
-                folder = table_folder()
-                tables = _native.VocabularyTables(
-                    list(vocabulary.tokens), None if folder is None else os.fspath(folder)
-                )
-                _tables[vocabulary] = tables
-    return tables
+class Shared:
+    """What a vocabulary brings to every grammar of this process.
+
+    Attributes:
+        tables: its trie and indexes, and the tables that grammars make there.
+        ends: the ids that end a text.
+        writes_anything: whether every text can be written with its tokens.
+    """
+
+    __slots__ = ("ends", "tables", "writes_anything")
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        folder = table_folder()
+        self.tables = _native.VocabularyTables(
+            list(vocabulary.tokens), None if folder is None else os.fspath(folder)
+        )
+        self.ends = list(vocabulary.eos_ids)
+        self.writes_anything = writes_anything(vocabulary.alphabet)
+
+
+_shared: WeakKeyDictionary[Vocabulary, Shared] = WeakKeyDictionary()
+_shared_lock = RLock()  # a signal's handler may compile, too
+# The same by the id of a vocabulary that lives: this look-up calls none of its methods.
+_by_id: dict[int, tuple[ref[Vocabulary], Shared]] = {}
+
+
+def shared_of(vocabulary: Vocabulary) -> Shared:
+    """The vocabulary's tables, built once and shared by all grammars, and by equal vocabularies."""
+    known = _by_id.get(id(vocabulary))
+    if known is not None and known[0]() is vocabulary:
+        return known[1]
+    with _shared_lock:
+        shared = _shared.get(vocabulary)
+        if shared is None:
+            shared = _shared[vocabulary] = Shared(vocabulary)
+        number = id(vocabulary)
+        _by_id[number] = ref(vocabulary, lambda gone: _forget(number, gone)), shared
+    return shared
+
+
+def _forget(number: int, gone: ref[Vocabulary]) -> None:
+    known = _by_id.get(number)
+    if known is not None and known[0] is gone:  # else a younger vocabulary has the number
+        del _by_id[number]
 
 
 def save_tables() -> bool:
@@ -50,28 +81,13 @@ def save_tables() -> bool:
 atexit.register(save_tables)
 
 
-class _Names:
-    """What the engine's numbers stand for, for people; found out when someone asks."""
-
-    def __init__(self, grammar: Grammar) -> None:
-        self._grammar = grammar
-
-    @cached_property
-    def terminals(self) -> list[str]:
-        return terminal_names(self._grammar)
-
-    @cached_property
-    def rules(self) -> list[str]:
-        return [rule.name for rule in self._grammar.rules]
-
-    @cached_property
-    def nodes(self) -> dict[int, Terminal]:
-        """By the number of the expression node; a program made elsewhere has its own numbers."""
-        return {} if self._grammar.program is not None else terminal_nodes(self._grammar)
-
-
 class NativeEngine:
     """A grammar compiled in C++ for one vocabulary. Immutable from outside, safe between threads.
+
+    Args:
+        grammar: one that the vocabulary can write.
+        shared: what the vocabulary brings, see `shared_of`.
+        memory: see `slm.mask.compile_grammar`.
 
     Raises:
         EmptyLanguage: no text at all matches.
@@ -80,17 +96,13 @@ class NativeEngine:
     Cost: O(size of the grammar); states and masks are computed when first needed.
     """
 
-    def __init__(
-        self, grammar: Grammar, vocabulary: Vocabulary, memory: int = DEFAULT_MEMORY
-    ) -> None:
-        tables, ends = vocabulary_tables(vocabulary), list(vocabulary.eos_ids)
-        self._tables, self._memory = tables, memory
+    def __init__(self, grammar: Grammar, shared: Shared, memory: int = DEFAULT_MEMORY) -> None:
+        self.grammar, self._shared, self._memory = grammar, shared, memory
         program = grammar.program
         try:
-            if isinstance(program, _native.SchemaProgram):
-                self._engine = _native.Engine(program, tables, ends, memory)
-            else:
-                self._engine = _native.Engine(Flattener(grammar).words(), tables, ends, memory)
+            if not isinstance(program, _native.SchemaProgram):
+                program = Flattener(grammar).words()
+            self._engine = _native.Engine(program, shared.tables, shared.ends, memory)
         except RecursionError:
             raise GrammarTooComplex(
                 "the grammar is nested too deeply",
@@ -102,32 +114,45 @@ class NativeEngine:
                 at=grammar.by_name[grammar.start].place,
                 hint="give every recursive rule an alternative that ends",
             ) from None
-        self._names = _Names(grammar)
 
     def session(self) -> NativeSession:
         """A new text."""
-        return NativeSession(self._engine.session(), self._names)
+        return NativeSession(self._engine.session(), self)
 
     def stats(self) -> Stats:
         """Sizes and counters. Cost: microseconds."""
-        shared = SharedStats(**self._tables.stats())
+        shared = SharedStats(**self._shared.tables.stats())
         return Stats(
             engine="native", memory=self._memory, shared=shared, details={}, **self._engine.stats()
         )
 
+    # What the engine's numbers stand for, for people; found out when someone asks.
 
-class NativeSession:
-    """See `slm.mask.session.Session`."""
+    @cached_property
+    def terminal_names(self) -> list[str]:
+        """By number."""
+        return terminal_names(self.grammar)
 
-    __slots__ = (
-        "_names",
-        "_session",
+    @cached_property
+    def rule_names(self) -> list[str]:
+        """By number."""
+        return [rule.name for rule in self.grammar.rules]
+
+    @cached_property
+    def terminal_nodes(self) -> dict[int, Terminal]:
+        """By the number of the expression node; a program made elsewhere has its own numbers."""
+        return {} if self.grammar.program is not None else terminal_nodes(self.grammar)
+
+
+_FORWARDED = frozenset(
+    (
         "accept",
         "check",
         "fill_mask",
         "fill_mask_within",
         "fill_row",
         "fits",
+        "forbids",
         "forced_bytes",
         "is_complete",
         "is_finished",
@@ -140,27 +165,28 @@ class NativeSession:
         "verify",
         "viable_length",
     )
+)
 
-    def __init__(self, session: _native.Session, names: _Names) -> None:
-        self._session, self._names = session, names
-        # Bound methods of the C++ object: a call of these costs no Python frame.
-        self.fill_mask = session.fill_mask
-        self.fill_row = session.fill_row
-        self.fill_mask_within = session.fill_mask_within
-        self.mask_key = session.mask_key
-        self.tokens_left = session.tokens_left
-        self.fits = session.fits
-        self.accept = session.accept
-        self.check = session.check
-        self.verify = session.verify
-        self.rollback = session.rollback
-        self.tokens = session.tokens
-        self.is_complete = session.is_complete
-        self.is_finished = session.is_finished
-        self.viable_length = session.viable_length
-        self.forced_bytes = session.forced_bytes
-        self.look_ahead = session.look_ahead
-        self.only_tokens = session.only_tokens
+
+class NativeSession:
+    """See `slm.mask.session.Session`.
+
+    Its slots are bound methods of the C++ object: a call of these costs no Python frame. They are
+    taken when they are first asked for, since a text needs few of them.
+    """
+
+    __slots__ = ("_engine", "_session", *_FORWARDED)
+
+    def __init__(self, session: _native.Session, engine: NativeEngine) -> None:
+        self._session, self._engine = session, engine
+        self.fill_row, self.accept = session.fill_row, session.accept  # what every matcher takes
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _FORWARDED:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        method = getattr(self._session, name)
+        setattr(self, name, method)
+        return method
 
     @staticmethod
     def fill_rows(sessions: Sequence[Any], bitmask: Any, rows: list[int], threads: int) -> bool:
@@ -171,7 +197,7 @@ class NativeSession:
 
     def fork(self) -> NativeSession:
         """An independent copy."""
-        return NativeSession(self._session.fork(), self._names)
+        return NativeSession(self._session.fork(), self._engine)
 
     def expected(self, after: bytes) -> list[tuple[str, str]]:
         """Sorted (terminal, rule) names that may go on after these viable bytes."""
@@ -181,6 +207,6 @@ class NativeSession:
         """The same, with the terminals as they stand in the rules."""
         found = []
         for terminal, rule, node in sorted(set(self._session.expected(after))):
-            names = self._names
-            found.append((names.terminals[terminal], names.rules[rule], names.nodes.get(node)))
+            names, rules = self._engine.terminal_names, self._engine.rule_names
+            found.append((names[terminal], rules[rule], self._engine.terminal_nodes.get(node)))
         return sorted(found, key=lambda wait: wait[:2])

@@ -25,6 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slm.grammar.ir import Grammar, Terminal
+from slm.grammar.memory import MARKS, DistinctItems, mark_set
+from slm.mask.distinct import DistinctParser
 from slm.mask.earley import Column, Parser
 from slm.mask.fewest import FewestTokens
 from slm.mask.session import Ahead
@@ -32,7 +34,8 @@ from slm.mask.spelling import spellable
 from slm.mask.stats import Stats
 from slm.vocab import Vocabulary
 
-Position: TypeAlias = tuple[Column, bytes]  # a column, and the bytes of a started code point
+# A column, and the bytes of a started code point; an engine with a memory has positions of its own.
+Position: TypeAlias = Any
 
 
 class ReferenceEngine:
@@ -51,7 +54,9 @@ class ReferenceEngine:
 
     def __init__(self, grammar: Grammar, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self.parser = Parser(spellable(grammar, vocabulary.alphabet))
+        spelled = spellable(grammar, vocabulary.alphabet)
+        remembers = isinstance(spelled.memory, DistinctItems)
+        self.parser = DistinctParser(spelled) if remembers else Parser(spelled)
         self.lock = RLock()  # the caches below, and the parser's, are shared by all sessions
         self._masks: dict[Position, NDArray[np.int32]] = {}
         self._hits = self._misses = 0
@@ -105,6 +110,17 @@ class ReferenceEngine:
                 break
             yield bound
 
+    def forbids(self, position: Position, byte: int) -> bool:
+        """Whether the rules would let the byte follow, and what is remembered does not."""
+        parser, (column, started) = self.parser, position
+        points = code_points(started + bytes((byte,)))
+        if points is None or not isinstance(parser, DistinctParser):
+            return False
+        low, high, _ = points
+        if self.step_byte(position, byte) is not None:
+            return False
+        return any(parser.forbids(column, point) for point in self._samples(column, low, high))
+
     def waiting(self, position: Position) -> list[tuple[str, str, Terminal]]:
         """Sorted (terminal, rule) of what may read the next bytes, with the terminals."""
         column, started = position
@@ -122,7 +138,8 @@ class ReferenceEngine:
     def is_complete(self, position: Position) -> bool:
         """Whether the text so far is a text of the grammar."""
         column, started = position
-        return column.complete and not started
+        whole: bool = column.complete and not started
+        return whole
 
     def after_token(self, position: Position, data: bytes) -> Position | None:
         """The position after a token; None when no text goes on so."""
@@ -281,6 +298,13 @@ class ReferenceSession:
         """How many leading bytes are viable; none once finished."""
         return 0 if self._finished else self._walk(data)[0]
 
+    def forbids(self, data: bytes) -> bool:
+        """Whether the last byte is refused for what is remembered."""
+        if self._finished or not data or self.viable_length(data) != len(data) - 1:
+            return False
+        with self._engine.lock:
+            return self._engine.forbids(self._walk(data[:-1])[1], data[-1])
+
     def rollback(self, n: int) -> bool:
         """Take back `n` tokens."""
         if n > len(self._tokens):
@@ -310,10 +334,9 @@ class ReferenceSession:
         position = self._past[-1]
         with self._engine.lock:
             while not self._finished and len(forced) < limit:
-                column, started = position
                 steps = {byte: self._engine.step_byte(position, byte) for byte in range(256)}
                 ways = [(byte, after) for byte, after in steps.items() if after is not None]
-                if len(ways) != 1 or (column.complete and not started):
+                if len(ways) != 1 or self._engine.is_complete(position):
                     break
                 forced.append(ways[0][0])
                 position = ways[0][1]
@@ -358,8 +381,7 @@ class ReferenceSession:
 
     def _is_last(self, position: Position) -> bool:
         """Whether the text is complete there and nothing can follow."""
-        column, started = position
-        if not column.complete or started:
+        if not self._engine.is_complete(position):
             return False
         with self._engine.lock:
             return all(self._engine.step_byte(position, byte) is None for byte in range(256))
@@ -390,12 +412,16 @@ class ReferenceSession:
 def code_points(prefix: bytes) -> tuple[int, int, bool] | None:
     """The range of code points whose UTF-8 begins with `prefix`, and whether that is all of it.
 
-    None when no code point does. Surrogates are not cut out: no language holds them.
+    None when no code point does. Surrogates are not cut out: no language holds them. Marks (see
+    `slm.grammar.memory`) are code points of one byte.
 
-    >>> code_points(b"a"), code_points("é".encode()[:1]), code_points(bytes([0xff]))
+    >>> code_points(b"a"), code_points("é".encode()[:1]), code_points(bytes([0xf5]))
     ((97, 97, True), (192, 255, False), None)
     """
-    first = prefix[0] if prefix else 0xFF
+    first = prefix[0] if prefix else 0x100
+    if first in MARKS:
+        point = mark_set(first).ranges[0][0]
+        return (point, point, True) if len(prefix) == 1 else None
     for length, mark, least, most in (
         (1, 0x00, 0, 0x7F),
         (2, 0xC0, 0x80, 0x7FF),

@@ -14,7 +14,8 @@ from functools import lru_cache
 from slm.errors import EmptyLanguage, VocabularyCannotSpell
 from slm.grammar.analysis import prune
 from slm.grammar.charset import CharSet
-from slm.grammar.ir import Call, Choice, Expression, Grammar, Many, Rule, Seq, Terminal
+from slm.grammar.ir import Call, Choice, Expression, Grammar, Many, Rule, Seq, Terminal, is_mark
+from slm.grammar.memory import Indentation
 from slm.grammar.regular import (
     Chars,
     Complement,
@@ -47,10 +48,19 @@ def spellable(grammar: Grammar, alphabet: frozenset[int]) -> Grammar:
     pruned = prune(grammar)
     if writes_anything(alphabet):
         return pruned
+    if isinstance(pruned.memory, Indentation):
+        raise VocabularyCannotSpell(
+            "the vocabulary cannot write every text, and columns can only be kept exactly where it "
+            "can",
+            hint="use a tokenizer with byte fallback",
+        )
     allowed = spellable_characters(alphabet)
+    if pruned.memory is not None:  # its marks are no text
+        allowed |= CharSet.of("".join(pruned.memory.marks))
     cut = Grammar(
         tuple(Rule(rule.name, _cut(rule.body, allowed), rule.place) for rule in pruned.rules),
         pruned.start,
+        pruned.memory,
     )
     try:
         return prune(cut)
@@ -101,6 +111,8 @@ def spellable_characters(alphabet: frozenset[int]) -> CharSet:
 
 def _cut(expression: Expression, allowed: CharSet) -> Expression:
     match expression:
+        case Terminal() if is_mark(expression):
+            return expression
         case Terminal(name, language, longest, place):
             return Terminal(name, _cut_language(language, allowed), longest, place)
         case Call():

@@ -7,6 +7,7 @@ be enforced exactly is refused by name, with its JSON Pointer.
 
 from slm.schema.compile import CompiledSchema, compile_schema
 from slm.schema.notes import Note
+from slm.schema.style import JsonStyle
 from slm.schema.types import from_type
 
-__all__ = ["CompiledSchema", "Note", "compile_schema", "from_type"]
+__all__ = ["CompiledSchema", "JsonStyle", "Note", "compile_schema", "from_type"]

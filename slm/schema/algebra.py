@@ -213,6 +213,7 @@ class ArrayShape:
     high: int | None = None
     contains: tuple[Contains, ...] = ()
     unique: int = 0  # number of the schema whose `uniqueItems` asks for it
+    none: tuple[ArrayShape, ...] = ()  # and the array has none of these shapes, see `frames.py`
 
     def meet(self, other: ArrayShape) -> ArrayShape | None:
         """Arrays in both sets; None where that is seen to be empty."""
@@ -233,7 +234,8 @@ class ArrayShape:
         if high is not None and low > high:
             return None
         contains = _merged(self.contains, other.contains)
-        return ArrayShape(prefix, items, low, high, contains, self.unique or other.unique)
+        unique, none = self.unique or other.unique, _merged(self.none, other.none)
+        return ArrayShape(prefix, items, low, high, contains, unique, none)
 
     def item(self, at: int) -> Goal:
         """What the item at this index must satisfy."""
@@ -284,6 +286,7 @@ class ObjectShape:
     high: int | None = None
     number: int = 0  # of the schema that asks for `low`, or for the first of `some`
     some: tuple[NameRule, ...] = ()  # for each of them, a member whose name it speaks about
+    none: tuple[ObjectShape, ...] = ()  # and the object has none of these shapes
 
     def goal_of(self, name: str, pool: Languages) -> Goal:
         """What the value of the member of this name must satisfy."""
@@ -314,6 +317,7 @@ class ObjectShape:
             high,
             self.number if self.low >= other.low and not other.some else other.number,
             _merged(self.some, other.some),
+            _merged(self.none, other.none),
         )
         if any(both.goal_of(name, pool) == FALSE for name in required):
             return None
@@ -396,7 +400,7 @@ def _unique(shapes: Any) -> tuple[Any, ...]:
         alike = found
         if isinstance(shape, ObjectShape):
             members = frozenset(shape.members.items())
-            key = (members, frozenset(shape.required), shape.low, shape.high)
+            key = (members, frozenset(shape.required), shape.low, shape.high, len(shape.none))
             alike = objects.setdefault(key, [])
         if shape in alike:
             continue

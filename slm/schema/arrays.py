@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from slm.errors import Place
 from slm.grammar.ir import EMPTY, NEVER, Expression, Terminal, many, optional, seq
 from slm.schema.algebra import FALSE, ArrayShape, Contains, Goal, conjoin
+from slm.schema.array_frames import ArrayFrames
 from slm.schema.counted import counted_items, counts_simply
+from slm.schema.distinct import mark, marked
 from slm.schema.expressions import alternatives
 from slm.schema.unique import unique_items
 
@@ -34,6 +36,8 @@ def array_expression(
     Raises:
         UnsupportedKeyword: ``contains`` or ``uniqueItems`` where it cannot be enforced.
     """
+    if shape.none:
+        return ArrayFrames(to, shape, goal, rule, depth).expression(only_empty)
     low, high = shape.low, shape.high
     prefix = list(shape.prefix)
     if high is not None:
@@ -68,6 +72,8 @@ def array_expression(
         if inner == NEVER:
             return empty
     full = seq(layout.structural("[", depth), inner, layout.structural("]", depth))
+    if items.marked:
+        full = seq(full, mark(to, "LEAVE"))
     return full if empty == NEVER else alternatives(empty, full)
 
 
@@ -83,10 +89,12 @@ class Items:
     depth: int
     rule: str
     place: Place | None
+    marked: bool = False  # for the memory of items that differ
 
     def value(self, goal: Goal) -> Expression:
         """An item under the goal."""
-        return self.to.value(goal, self.depth + 1)
+        item = self.to.value(goal, self.depth + 1)
+        return marked(self.to, item) if self.marked else item
 
     @property
     def comma(self) -> Terminal:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from slm.errors import (
+    SlmError,
     UnsupportedKeyword,
     UsageError,
 )
@@ -19,8 +19,10 @@ from slm.schema.normalise import Normaliser
 from slm.schema.notes import Note, collect_notes
 from slm.schema.reader import Reader, read_json
 from slm.schema.satisfiable import check_satisfiable
+from slm.schema.style import PLAIN_STYLE, JsonStyle
 
 MAX_RELAXATIONS = 200
+_USUAL = ("any", "declared", "assert", "error")  # options that need no check
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,14 @@ class CompiledSchema:
     draft: str
     notes: tuple[Note, ...] = field(repr=False, default_factory=tuple)
 
-    if not TYPE_CHECKING:  # the notes of a schema that C++ compiled
+    if not TYPE_CHECKING:  # what nobody has asked yet of a schema that C++ compiled
 
         def __getattr__(self, name: str) -> Any:
             twin = self.__dict__.get("_twin")
-            if twin is None or name != "notes":
+            if twin is None or name not in ("notes", "draft"):
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            return self.__dict__.setdefault("notes", twin.compiled().notes)
+            made = twin.program.draft if name == "draft" else twin.compiled().notes
+            return self.__dict__.setdefault(name, made)
 
     def __reduce__(self) -> tuple[type[CompiledSchema], tuple[Any, ...]]:
         return CompiledSchema, (self.grammar, self.schema, self.draft, self.notes)
@@ -60,6 +63,7 @@ def compile_schema(
     formats: Literal["assert", "annotate"] = "assert",
     registry: Mapping[str, Any] | None = None,
     on_unsupported: Literal["error", "relax"] = "error",
+    style: JsonStyle | None = None,
 ) -> CompiledSchema:
     """Compile a JSON Schema to the grammar of its valid JSON texts.
 
@@ -73,6 +77,8 @@ def compile_schema(
         formats: whether ``format`` is asserted.
         registry: schemas by URI for references that leave the schema.
         on_unsupported: "relax" drops a keyword that cannot be enforced and says so in the notes.
+        style: how the JSON is written, and what names there may be that the schema does not
+            declare; None leaves all of it open. A style of its own compiles in Python only.
 
     Raises:
         InvalidSchema: not a JSON Schema.
@@ -86,21 +92,29 @@ def compile_schema(
     >>> print(compile_schema({"type": "integer", "minimum": 3}).grammar.start)
     root
     """
-    _check_option("whitespace", whitespace, ("any", "compact"), allow_int=True)
-    _check_option("order", order, ("declared", "any"))
-    _check_option("formats", formats, ("assert", "annotate"))
-    _check_option("on_unsupported", on_unsupported, ("error", "relax"))
+    if (whitespace, order, formats, on_unsupported) != _USUAL:
+        _check_option("whitespace", whitespace, ("any", "compact"), allow_int=True)
+        _check_option("order", order, ("declared", "any"))
+        _check_option("formats", formats, ("assert", "annotate"))
+        _check_option("on_unsupported", on_unsupported, ("error", "relax"))
     if registry is not None and not isinstance(registry, Mapping):
         raise UsageError(
             f"registry cannot be of type {type(registry).__name__}",
             hint="pass a dict of schemas by URI",
         )
     value = read_json(schema) if isinstance(schema, str) else schema
-    if not registry and order == "declared":
+    if style is not None:
+        if not isinstance(style, JsonStyle):
+            raise UsageError(
+                f"style cannot be of type {type(style).__name__}", hint="pass slm.JsonStyle(…)"
+            )
+        style.check_with(whitespace, order)
+    if not registry and order == "declared" and (style is None or style == PLAIN_STYLE):
         program = compile_program(value, draft, whitespace, formats)
         if not isinstance(program, str):
             return _deferred(value, program, draft, whitespace, formats)
-    return _compile(schema, draft, whitespace, formats, registry, on_unsupported, order)
+    style = style or PLAIN_STYLE
+    return _compile(schema, draft, whitespace, formats, registry, on_unsupported, order, style)
 
 
 def _compile(
@@ -111,55 +125,83 @@ def _compile(
     registry: Mapping[str, Any] | None = None,
     on_unsupported: Literal["error", "relax"] = "error",
     order: Literal["declared", "any"] = "declared",
+    style: JsonStyle = PLAIN_STYLE,
 ) -> CompiledSchema:
     """The compiler in Python; options as for `compile_schema`, and checked."""
     dropped: dict[tuple[str, str], str] = {}
+    options = (draft, registry, formats, whitespace, order, style)
     while True:
-        reader = Reader.open(schema, draft, registry)
-        asserted = formats == "assert" or reader.dialect.asserts_formats
-        of = Normaliser(reader, assert_formats=asserted, dropped=dropped)
-        point = reader.draft != "4"
-        lowering = Lowering(of, Layout(whitespace), point, any_order=order == "any")
+        lowering = _lowering(schema, *options, dropped)
         try:
-            start = lowering.lower(reader.start())
+            start = lowering.lower(lowering.of.reader.start())
             break
         except UnsupportedKeyword as error:
-            target = of.relaxation_of(error)
+            second = None if dropped else _lowering(schema, *options, dropped, frames=True)
+            try:
+                if second is not None:
+                    start, lowering = second.lower(second.of.reader.start()), second
+                    break
+            except SlmError:
+                pass  # the first error says more
+            target = lowering.of.relaxation_of(error)
             if on_unsupported == "error" or target is None or target in dropped:
                 raise
             if len(dropped) >= MAX_RELAXATIONS:
                 raise
             dropped[target] = error.what
     check_satisfiable(lowering, start)
-    grammar = Grammar(tuple(lowering.rules.values()), start)
-    notes = collect_notes(of, reader)
+    grammar = Grammar(tuple(lowering.rules.values()), start, lowering.memory)
+    reader = lowering.of.reader
+    notes = collect_notes(lowering.of, reader)
     return CompiledSchema(grammar, reader.root.root, reader.draft, notes)
+
+
+def _lowering(
+    schema: dict[str, Any] | bool | str,
+    draft: str | None,
+    registry: Mapping[str, Any] | None,
+    formats: str,
+    whitespace: Literal["any", "compact"] | int,
+    order: str,
+    style: JsonStyle,
+    dropped: dict[tuple[str, str], str],
+    *,
+    frames: bool = False,
+) -> Lowering:
+    reader = Reader.open(schema, draft, registry)
+    asserted = formats == "assert" or reader.dialect.asserts_formats
+    of = Normaliser(reader, assert_formats=asserted, dropped=dropped, frames=frames)
+    layout = Layout(whitespace, style)
+    return Lowering(of, layout, reader.draft != "4", any_order=order == "any")
 
 
 class _Twin:
     """What the Python compiler makes of a schema that the native one compiled, if anyone asks."""
 
-    def __init__(self, program: Program, *options: Any) -> None:
-        self._program, self._options = program, options
-        self._lock = threading.Lock()
+    __slots__ = ("_compiled", "_options", "program")
+
+    def __init__(self, program: Program, options: tuple[Any, ...]) -> None:
+        self.program, self._options = program, options
         self._compiled: CompiledSchema | None = None
 
     def compiled(self) -> CompiledSchema:
-        """Compiled once, from the copy in the program: the caller's schema may have changed."""
-        with self._lock:
-            if self._compiled is None:
-                self._compiled = _compile(self._program.schema(), *self._options)
-            return self._compiled
+        """Compiled from the copy in the program: the caller's schema may have changed since.
 
-    def grammar(self) -> Grammar:
+        Two threads that ask at once may both do it, and get equal answers.
+        """
+        if self._compiled is None:
+            self._compiled = _compile(self.program.schema(), *self._options)
+        return self._compiled
+
+    def __call__(self) -> Grammar:
         return self.compiled().grammar
 
 
 def _deferred(schema: Any, program: Program, *options: Any) -> CompiledSchema:
-    twin = _Twin(program, *options)
+    twin = _Twin(program, options)
     compiled = object.__new__(CompiledSchema)
-    grammar = Grammar.deferred(twin.grammar, program)
-    compiled.__dict__.update(_twin=twin, grammar=grammar, schema=schema, draft=program.draft)
+    grammar = Grammar.deferred(twin, program)
+    object.__setattr__(compiled, "__dict__", {"_twin": twin, "grammar": grammar, "schema": schema})
     return compiled
 
 

@@ -15,18 +15,21 @@ from slm.grammar.charset import CharSet
 from slm.grammar.ir import Terminal
 from slm.grammar.regular import EPSILON, Chars, Regular, concat, literal, repeat
 from slm.schema.strings import canonical, quick_literal
+from slm.schema.style import PLAIN_STYLE, JsonStyle
 
 MAX_WHITESPACE = 40  # code points in one run with whitespace="any"
 MAX_INDENTED_DEPTH = 24  # how deep values nest with an indent; deeper only `{}` and `[]`
 
-_ANY_RUN = repeat(Chars(CharSet.of(" \n\r\t")), 0, MAX_WHITESPACE)
+_SPACE = Chars(CharSet.of(" \n\r\t"))
+_ANY_RUN = repeat(_SPACE, 0, MAX_WHITESPACE)
 
 
 @dataclass
 class Layout:
-    """Structural terminals for one whitespace mode."""
+    """Structural terminals for one whitespace mode and style."""
 
     mode: Literal["any", "compact"] | int
+    style: JsonStyle = PLAIN_STYLE
     _made: dict[tuple[str, int], Terminal] = field(default_factory=dict)
 
     @property
@@ -54,33 +57,42 @@ class Layout:
         return found
 
     def _text(self, char: str, depth: int) -> Regular:
+        separators = self.style.separators
+        comma = "," if separators is None else separators[0]
         if self.mode == "compact":
-            return literal(char)
+            return literal(comma if char == "," else char)
         if self.mode == "any":
             if char in "{[":
-                return concat(literal(char), _ANY_RUN)
+                return concat(literal(char), self._run)
             if char in "}]":
-                return concat(_ANY_RUN, literal(char))
+                return concat(self._run, literal(char))
             if char == ",":
-                return concat(_ANY_RUN, literal(char), _ANY_RUN)
-            return concat(literal(char[0]), _ANY_RUN, literal(char[1]))
+                return concat(self._run, literal(char), self._run)
+            return concat(literal(char[0]), self._run, literal(char[1]))
         inner = "\n" + " " * (self.mode * (depth + 1))
         if char in "{[,":
-            return literal(char + inner)
+            return literal((comma if char == "," else char) + inner)
         if char in "}]":
             return literal("\n" + " " * (self.mode * depth) + char)
         return literal(char)
 
     @cached_property
+    def _run(self) -> Regular:
+        most = self.style.max_whitespace
+        return _ANY_RUN if most == MAX_WHITESPACE else repeat(_SPACE, 0, most)
+
+    @cached_property
     def colon(self) -> Regular:
         """What stands between a name and its value."""
         if self.mode == "any":
-            return concat(_ANY_RUN, literal(":"), _ANY_RUN)
+            return concat(self._run, literal(":"), self._run)
+        if self.style.separators is not None:
+            return literal(self.style.separators[1])
         return literal(":" if self.mode == "compact" else ": ")
 
     def key(self, name: str) -> Regular:
         """A name, spelled canonically, with the colon."""
-        return concat(quick_literal(canonical(name)), self.colon)
+        return concat(quick_literal(canonical(name, self.style.escapes)), self.colon)
 
     def free_key(self, names: Regular) -> Regular:
         """A name out of a language of spelled names, with the colon."""

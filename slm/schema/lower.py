@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from slm.errors import Place
 from slm.grammar.ir import NEVER, Call, Choice, Expression, Rule, Terminal
+from slm.grammar.memory import Memory
 from slm.grammar.regular import NOTHING, Regular, choice_of, literal, union
 from slm.schema.algebra import ANY_STRING, Goal, Kinds, NumberShape, StringShape
 from slm.schema.arrays import array_expression
@@ -21,7 +22,6 @@ from slm.schema.normalise import Normaliser
 from slm.schema.numbers import number_text, too_fine
 from slm.schema.objects import object_expression
 from slm.schema.strings import (
-    ANY_STRING_TEXT,
     has_short_text,
     is_void,
     may_be_empty,
@@ -46,6 +46,7 @@ class Lowering:
         rules: name → rule, in the order they were asked for.
         goals: rule name → the goal, for rules that stand for one.
         dead: rule name → the goal of a required member that no value reaches.
+        memory: what an engine has to remember beside the rules.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Lowering:
         self.rules: dict[str, Rule] = {}
         self.goals: dict[str, Goal] = {}
         self.dead: dict[str, Goal] = {}
+        self.memory: Memory | None = None
         self._names: dict[str, int] = {}
         self._calls: dict[tuple[Goal, int], Expression] = {}
         self._terminals: dict[Hashable, tuple[Expression, object]] = {}
@@ -201,8 +203,10 @@ class Lowering:
                     node, "multipleOf", f"the multiples of {step} need too many states"
                 )
 
+        plain = self.layout.style.numbers == "plain"
+
         def make() -> Regular:
-            language = union(*(number_text(shape, self.integer_point) for shape in shapes))
+            language = union(*(number_text(shape, self.integer_point, plain) for shape in shapes))
             pool = self.of.pool
             if not may_be_empty(language) or has_short_text(language, pool):
                 return language
@@ -212,8 +216,9 @@ class Lowering:
         return self.terminal(label, ("number", shapes), make)
 
     def _strings(self, shapes: tuple[StringShape, ...]) -> Expression:
+        escapes = self.layout.style.escapes
         if shapes[0] is ANY_STRING:
-            return self.terminal("STRING", "string", lambda: ANY_STRING_TEXT)
+            return self.terminal("STRING", "string", lambda: string_text(ANY_STRING, escapes))
         key = tuple(
             (shape.low, shape.high, tuple(map(id, shape.parts)), shape.values) for shape in shapes
         )
@@ -221,7 +226,7 @@ class Lowering:
 
         def make() -> Regular:
             alive = (shape for shape in shapes if not is_void(shape, self.of.pool))
-            return union(*map(string_text, alive))
+            return union(*(string_text(shape, escapes) for shape in alive))
 
         return self.terminal(label, ("strings", key), make, keep=shapes)
 

@@ -9,7 +9,6 @@ questions that take it too long it asks, as JSON, and remembers the answers: see
 from __future__ import annotations
 
 import json
-import os
 import threading
 from decimal import Decimal
 from functools import lru_cache
@@ -62,7 +61,7 @@ def compile_program(
 
     Cost: some ten microseconds for a schema of ordinary size.
     """
-    if _native is None or os.environ.get("SLM_ENGINE") == "reference":
+    if _native is None or _native.wanted_engine() == "reference":
         return "the native engine is not there, or not wanted"
     if whitespace != "any" and whitespace != "compact":
         return "an indented layout"

@@ -52,7 +52,10 @@ def negated_kinds(of: Normaliser, node: SchemaNode) -> Kinds:
         if of.has(node, keyword):
             raise of.unsupported(node, keyword, why)
     found = _not_type(of, node)
-    for part in (_not_finite, _not_number, _not_string, _not_array, _not_object, _not_applied):
+    parts = [_not_finite, _not_number, _not_string, _not_applied]
+    if not of.only_scalars:
+        parts[3:3] = [_not_array, _not_object]
+    for part in parts:
         found = found.join(part(of, node))
     if has_unevaluated(of, node):
         found = found.join(violations(of, node))

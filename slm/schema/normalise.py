@@ -20,6 +20,7 @@ from slm.grammar.derivative import Languages
 from slm.grammar.regular import Regular
 from slm.schema.algebra import (
     ANY_ARRAY,
+    ANY_OBJECT,
     EVERYTHING,
     FALSE,
     FALSE_ID,
@@ -31,6 +32,7 @@ from slm.schema.algebra import (
 from slm.schema.applicators import APPLICATORS, SOFT_ONE_OF, apply_applicators
 from slm.schema.constants import finite_kinds
 from slm.schema.evaluated import Cases, evaluated_kinds, has_unevaluated
+from slm.schema.frames import without
 from slm.schema.keywords import UNSUPPORTED, is_known
 from slm.schema.negation import negated_kinds
 from slm.schema.pruning import pruned
@@ -49,6 +51,7 @@ from slm.schema.shapes import (
 from slm.schema.strings import is_void
 
 MAX_ALTERNATIVES = 400
+MAX_UNFOLDED = 4  # alternatives on two sides that are multiplied, with `frames`
 MAX_DEPTH = 150  # of schemas that apply to the same value
 
 
@@ -56,11 +59,20 @@ class Normaliser:
     """The meaning of goals, memoised; one for a compilation."""
 
     def __init__(
-        self, reader: Reader, *, assert_formats: bool, dropped: dict[tuple[str, str], str]
+        self,
+        reader: Reader,
+        *,
+        assert_formats: bool,
+        dropped: dict[tuple[str, str], str],
+        frames: bool = False,
+        only_scalars: bool = False,
     ) -> None:
         self.reader = reader
         self.assert_formats = assert_formats
         self.dropped = dropped  # (pointer, keyword) left out by on_unsupported="relax", and why
+        self.frames = frames  # keep what is excluded as it stands, see `frames.py`
+        self.only_scalars = only_scalars  # leave arrays and objects out
+        self._scalars: Normaliser | None = None
         self.softened: list[str] = []  # pointers of schemas whose oneOf is read as anyOf
         self.pool = Languages()
         self.patterns: dict[str, Regular] = {}  # the languages of the patterns, by their text
@@ -119,6 +131,8 @@ class Normaliser:
         self._open.append(literal)
         try:
             found = self._positive(node) if literal > 0 else self._negative(node)
+            if self.only_scalars:
+                found = found.only(arrays=(), objects=())
         except UnsupportedKeyword as error:
             if literal < 0:
                 self._targets[error] = self._outermost(literal)
@@ -130,6 +144,8 @@ class Normaliser:
 
     def meet(self, left: Kinds, right: Kinds, literal: int) -> Kinds:
         """Both, refused where the alternatives would become too many."""
+        if self.frames:
+            right = _folded(left, right)
         if left.width() * right.width() > MAX_ALTERNATIVES * 25:
             left, right = pruned(self, left), pruned(self, right)
             if left.width() * right.width() > MAX_ALTERNATIVES * 25:
@@ -227,7 +243,28 @@ class Normaliser:
     def _negative(self, node: SchemaNode) -> Kinds:
         if any(pointer == node.pointer for pointer, _ in self.dropped):
             raise self.unsupported(node, next(iter(node.raw)), "a part of it was relaxed")
+        if self.frames:
+            return self._excluded(node)
         return negated_kinds(self, node)
+
+    def _excluded(self, node: SchemaNode) -> Kinds:
+        """The values that the schema does not admit, where arrays and objects stay as they are."""
+        if self._scalars is None:
+            self._scalars = Normaliser(
+                self.reader,
+                assert_formats=self.assert_formats,
+                dropped=self.dropped,
+                only_scalars=True,
+            )
+            self._scalars.pool, self._scalars.patterns = self.pool, self.patterns
+            self._scalars.cause, self._scalars._targets = self.cause, self._targets
+        admitted = self.kinds(frozenset((node.number,)))
+        return self._scalars.kinds(frozenset((-node.number,))).only(
+            arrays=without(admitted.arrays, ANY_ARRAY) if ANY_ARRAY not in admitted.arrays else (),
+            objects=without(admitted.objects, ANY_OBJECT)
+            if ANY_OBJECT not in admitted.objects
+            else (),
+        )
 
     def relaxation_of(self, error: UnsupportedKeyword) -> tuple[str, str] | None:
         """What to drop so that the error goes away and no valid value is lost.
@@ -264,6 +301,8 @@ class Normaliser:
         """What a schema's own keywords admit, without those that apply others to the value."""
         raw, number = node.raw, node.number
         found = type_kinds(self, node)
+        if self.only_scalars:
+            found = found.only(arrays=(), objects=())
         keys = raw.keys()
         changes: dict[str, Any] = {}
         if found.numbers and not keys.isdisjoint(NUMBER_KEYWORDS):
@@ -295,3 +334,12 @@ class Normaliser:
         if literal != FALSE_ID:
             self.cause.setdefault(-literal, (node, keyword))
         return negate(literal)
+
+
+def _folded(left: Kinds, right: Kinds) -> Kinds:
+    """The right side, many alternatives as one where those on the left would multiply them."""
+    for name, whole in (("arrays", ANY_ARRAY), ("objects", ANY_OBJECT)):
+        one, two = getattr(left, name), getattr(right, name)
+        if min(len(one), len(two)) > 1 and len(one) * len(two) > MAX_UNFOLDED:
+            right = right.only(**{name: without(without(two, whole), whole, fold=True)})
+    return right

@@ -315,10 +315,10 @@ def too_fine(shape: NumberShape) -> Decimal | None:
     return None
 
 
-def spell_value(value: Decimal, integer_point: bool = True) -> Regular:
+def spell_value(value: Decimal, integer_point: bool = True, plain: bool = False) -> Regular:
     """The spellings of one number: canonical, and ``.0`` after an integer where it may be."""
     if value != value.to_integral_value():
-        return literal(repr(float(value)))
+        return literal(format(value, "f") if plain else repr(float(value)))
     if not integer_point:
         return literal(str(int(value)))
     texts = [concat(literal(str(int(value))), _POINT_ZERO)]
@@ -328,27 +328,28 @@ def spell_value(value: Decimal, integer_point: bool = True) -> Regular:
 
 
 @lru_cache(maxsize=1024)
-def number_text(shape: NumberShape, integer_point: bool = True) -> Regular:
+def number_text(shape: NumberShape, integer_point: bool = True, plain: bool = False) -> Regular:
     """The JSON texts of a set of numbers.
 
     Args:
         shape: the set.
         integer_point: whether an integer may be written ``1.0`` (every draft but 4).
+        plain: without exponents, and without ``.0`` where the set asks for integers.
     """
     if shape.values is not None:
-        point = integer_point or not shape.integer
-        return union(*(spell_value(value, point) for value in shape.values))
-    if shape == NumberShape():
+        point = not plain and (integer_point or not shape.integer)
+        return union(*(spell_value(value, point, plain) for value in shape.values))
+    if shape == NumberShape() and not plain:
         return ANY_NUMBER_TEXT
     plain_only = shape.multiples or shape.non_multiples or shape.excluded
     if shape.integer:
         text = _signed(shape, _INTEGERS)
-        if integer_point:
+        if integer_point and not plain:
             text = _with_point(shape, text)
     else:
         shape = _closed(shape)
         text = _signed(shape, _PLAIN)
-        if shape.integer is None and not plain_only:
+        if shape.integer is None and not plain_only and not plain:
             return union(text, _signed(shape, _SCIENTIFIC))
         if shape.integer is False:
             text = intersection(text, _fractions())

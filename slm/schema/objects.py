@@ -9,29 +9,32 @@ chain of rules over (next member, members so far).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
 from slm.grammar.ir import EMPTY, NEVER, Expression, many, optional, seq
-from slm.grammar.regular import (
-    ANYTHING,
-    Regular,
-    choice_of,
-    complement,
-    difference,
-    intersection,
-)
+from slm.grammar.memory import DistinctItems
+from slm.grammar.regular import ANYTHING, Regular, complement, intersection
 from slm.schema.algebra import FALSE, TRUE, Goal, NameRule, ObjectShape, conjoin
+from slm.schema.distinct import Counts, mark, marked
 from slm.schema.expressions import alternatives
+from slm.schema.names import (
+    MAX_NAME_CLASSES,
+    declared_names,
+    extra_names,
+    free_key,
+    inhabited,
+    region,
+    speaks,
+)
+from slm.schema.object_frames import ObjectFrames
 from slm.schema.orders import AnyOrder
-from slm.schema.strings import has_short_text, spell, spell_other_names
 from slm.schema.witnesses import Witnesses, unsupported_some, with_members
 
 if TYPE_CHECKING:
     from slm.schema.lower import Lowering
 
-MAX_NAME_CLASSES = 64
 MAX_COUNT_RULES = 4_000
 FEW_MEMBERS = 8
 
@@ -51,12 +54,25 @@ def object_expression(
         UnsupportedKeyword: ``minProperties`` that free names would have to fill without repeats, or
             name patterns that overlap in too many ways.
     """
+    shape = _styled(to, shape)
+    if shape.none:
+        return ObjectFrames(to, shape, goal, rule, depth).expression(only_empty)
     if shape.some:
         variants = with_members(to, shape)
         return alternatives(
             *(_one_object(to, one, goal, rule, depth, only_empty) for one in variants)
         )
     return _one_object(to, shape, goal, rule, depth, only_empty)
+
+
+def _styled(to: Lowering, shape: ObjectShape) -> ObjectShape:
+    """The shape with what the style says of names that are not declared."""
+    style = to.layout.style
+    if style.extra_names is None and style.max_extra != 0:
+        return shape
+    allowed = () if style.max_extra == 0 else (extra_names(style),)
+    names = frozenset(declared_names(shape))
+    return replace(shape, rules=(*shape.rules, NameRule(FALSE, None, names, allowed)))
 
 
 def _one_object(
@@ -93,6 +109,9 @@ def _one_object(
     comma = to.layout.structural(",", depth)
     if shape.some and free is None:
         return NEVER
+    extra = to.layout.style.max_extra
+    if shape.some and extra is not None:
+        raise unsupported_some(to, shape, "it cannot be combined with max_extra")
     if shape.some:
         found = {}
 
@@ -110,23 +129,26 @@ def _one_object(
             witnesses = Witnesses(to, shape, some, comma, high, rule, place)
     if not members and free is None:
         return empty
-    if low > len(shape.required) + 1 and free is not None:
-        raise to.of.unsupported(
-            to.of.reader.node(shape.number),
-            "minProperties",
-            "members with free names might repeat a name to reach it",
-            hint="declare the properties, or set additionalProperties to false",
-        )
+    # A name that is repeated is one member. Where several have to be counted, none may be repeated.
+    counted = low > len(shape.required) + 1 and free is not None
+    if counted:
+        free = _distinct_members(to, shape, goal, list(names), depth, low)
     if to.any_order:
         if shape.some:
             raise unsupported_some(to, shape, 'it cannot be combined with order="any"')
         pairs = [(member.expression, member.required) for member in members]
         inner = AnyOrder(to, pairs, free, comma, low, high, rule, goal).start()
     else:
-        inner = _Chain(to, members, free, must, witnesses, comma, low, high, rule, goal).start()
+        chain = _Chain(to, members, free, must, witnesses, comma, low, high, rule, goal)
+        chain.extra = extra
+        inner = chain.start()
     if inner == NEVER:
         return empty
-    full = seq(to.layout.structural("{", depth), inner, to.layout.structural("}", depth))
+    if counted:
+        full = seq(to.layout.structural("{", depth), mark(to, "BEGIN"), inner)
+        full = seq(full, to.layout.structural("}", depth), mark(to, "LEAVE"))
+    else:
+        full = seq(to.layout.structural("{", depth), inner, to.layout.structural("}", depth))
     return full if empty == NEVER else alternatives(empty, full)
 
 
@@ -137,11 +159,12 @@ def _free_members(
     names: list[str],
     depth: int,
     only: tuple[NameRule, ...] = (),
+    differ: bool = False,
 ) -> Expression | None:
     """Members whose names are none of the declared ones; None where there can be none.
 
     `only` narrows them to the names that all of some rules speak about, and the values to those
-    that satisfy the rules' goals.
+    that satisfy the rules' goals. `differ`: each name has marks for the memory of names.
     """
     for rule in only:
         names = [*names, *sorted(rule.names.difference(names))]
@@ -155,72 +178,54 @@ def _free_members(
         for held in product((True, False), repeat=len(conditions))
     )
     if 2 ** len(conditions) > MAX_NAME_CLASSES:
-        ways = _inhabited(to, list(conditions), goal)
+        ways = inhabited(to, list(conditions), goal)
     by_goal: dict[Goal, list[Regular]] = {}
     for holds in ways:
-        if not all(_speaks(rule, holds) for rule in only):
+        if not all(speaks(rule, holds) for rule in only):
             continue
         value_goal = TRUE
         for rule in only:
             value_goal = conjoin(value_goal, rule.goal)
         for rule in shape.rules:
-            if _speaks(rule, holds):
+            if speaks(rule, holds):
                 value_goal = conjoin(value_goal, rule.goal)
         if value_goal == FALSE:
             continue
-        by_goal.setdefault(value_goal, []).append(_region(holds))
+        by_goal.setdefault(value_goal, []).append(region(holds))
     options: list[Expression] = []
     for value_goal, regions in by_goal.items():
-        keys = [key for region in regions if (key := _free_key(to, region, names)) != NEVER]
+        keys = [key for region in regions if (key := free_key(to, region, names)) != NEVER]
         if keys:
-            options.append(seq(alternatives(*keys), to.value(value_goal, depth + 1)))
+            name = alternatives(*keys)
+            options.append(
+                seq(marked(to, name) if differ else name, to.value(value_goal, depth + 1))
+            )
     return alternatives(*options) if options else None
 
 
-def _inhabited(to: Lowering, conditions: list[Regular], goal: Goal) -> list[dict[Regular, bool]]:
-    """The ways in which conditions hold of names, without those that no name is in."""
-    found: list[dict[Regular, bool]] = [{}]
-    for condition in conditions:
-        more: list[dict[Regular, bool]] = []
-        for holds in found:
-            for yes in (True, False):
-                both = {**holds, condition: yes}
-                language = _region(both)
-                if has_short_text(language, to.of.pool) or to.of.pool.alive(
-                    to.of.pool.state(language)
-                ):
-                    more.append(both)
-        found = more
-        if len(found) > MAX_NAME_CLASSES:
-            node = to.of.reader.node(min(goal, key=abs))
-            why = f"{len(conditions)} patterns may overlap in too many ways"
-            raise to.of.unsupported(node, "patternProperties", why)
-    return found
+def _distinct_members(
+    to: Lowering, shape: ObjectShape, goal: Goal, names: list[str], depth: int, low: int
+) -> Expression | None:
+    """Members with free names, none of which comes twice.
 
-
-def _region(holds: dict[Regular, bool]) -> Regular:
-    return intersection(*(part if yes else complement(part) for part, yes in holds.items()))
-
-
-def _speaks(rule: NameRule, holds: dict[Regular, bool]) -> bool:
-    included = rule.included is None or holds[rule.included]
-    return included and not any(holds[part] for part in rule.excluded)
-
-
-def _free_key(to: Lowering, region: Regular, names: list[str]) -> Expression:
-    """The terminal for the names of a region that are not declared."""
-    if region == ANYTHING:
-        whole = spell_other_names
-        key = ("name", frozenset(names))
-        return to.terminal("NAME", key, lambda: to.layout.free_key(whole(names)))
-    language = difference(region, choice_of(names)) if names else region
-    if not to.of.pool.alive(to.of.pool.state(language)):
-        return NEVER
-
-    def make() -> Regular:
-        return to.layout.free_key(intersection(spell(region), spell_other_names(names)))
-
-    return to.terminal("NAME", ("name", frozenset(names), region), make)
+    Raises:
+        UnsupportedKeyword: the names may be too few, or a rule asks for a member besides.
+    """
+    left: list[Regular] = []
+    for rule in shape.rules:
+        if rule.goal == FALSE:
+            spoken = [ANYTHING if rule.included is None else rule.included]
+            left.append(complement(intersection(*spoken, *map(complement, rule.excluded))))
+    language = intersection(*left) if left else ANYTHING
+    if shape.some or not Counts(to.of).at_least_names(language, low + len(names)):
+        raise to.of.unsupported(
+            to.of.reader.node(shape.number),
+            "minProperties",
+            "it cannot be told whether there are enough free names to reach it",
+            hint="declare the properties, or set additionalProperties to false",
+        )
+    to.memory = DistinctItems()
+    return _free_members(to, shape, goal, names, depth, differ=True)
 
 
 class _Chain:
@@ -249,6 +254,7 @@ class _Chain:
             self.high = high = None
         self.cap = max(1, low) if high is None else max(low, high)
         self.made: dict[tuple[int, int], Expression] = {}
+        self.extra: int | None = None  # so many free ones at most
 
     def start(self) -> Expression:
         """All members; at least one."""
@@ -282,7 +288,8 @@ class _Chain:
         many as members.
         """
         must_follow = False
-        following = NEVER if self.free is None else many(seq(self.comma, self.free))
+        more = None if self.extra is None else self.extra - 1
+        following = NEVER if self.free is None else many(seq(self.comma, self.free), 0, more)
         next_one = NEVER if self.free is None else seq(self.free, following)
         rest = self._others(1)
         at = len(self.members)
@@ -350,6 +357,8 @@ class _Chain:
         if self.free is None:
             return EMPTY if need == 0 else NEVER
         most = None if self.high is None else self.high - count
+        if self.extra is not None:
+            most = self.extra if most is None else min(most, self.extra)
         if most is not None and most < need:
             return NEVER
         if most == 0:

@@ -9,6 +9,7 @@ nowhere else.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from slm.schema.algebra import (
@@ -55,9 +56,7 @@ def _without_void(of: Normaliser, shape: ObjectShape) -> ObjectShape | None:
             members[name] = shape.members[name]
     if all(members[name] == goal for name, goal in shape.members.items()):
         return shape
-    return ObjectShape(
-        members, shape.required, shape.rules, shape.low, shape.high, shape.number, shape.some
-    )
+    return replace(shape, members=members)
 
 
 def _maximal(shapes: list[_Shape], inside: Callable[[_Shape, _Shape], bool]) -> tuple[_Shape, ...]:
@@ -88,6 +87,7 @@ def _object_in(one: ObjectShape, wide: ObjectShape) -> bool:
         and _bounds_in(one.low, one.high, wide.low, wide.high)
         and set(wide.rules) <= set(one.rules)
         and set(wide.some) <= set(one.some)
+        and all(shape in one.none for shape in wide.none)
         and all(_narrower(one.members.get(name, TRUE), goal) for name, goal in wide.members.items())
     )
 
@@ -97,6 +97,8 @@ def _array_in(one: ArrayShape, wide: ArrayShape) -> bool:
     if not _bounds_in(one.low, one.high, wide.low, wide.high):
         return False
     if (wide.unique and not one.unique) or not set(wide.contains) <= set(one.contains):
+        return False
+    if not all(shape in one.none for shape in wide.none):
         return False
     length = max(len(one.prefix), len(wide.prefix))
     items = ((one.item(at), wide.item(at)) for at in range(length + 1))

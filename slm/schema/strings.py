@@ -9,9 +9,10 @@ keeps length bounds counters over *decoded* code points, as the specification co
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import pairwise
+from typing import TypeAlias
 
 from slm.grammar.charset import CharSet
 from slm.grammar.derivative import Languages
@@ -36,20 +37,23 @@ from slm.grammar.regular import (
     union,
 )
 from slm.schema.algebra import StringShape
+from slm.schema.style import Escapes
 
 _SHORT = {'"': '"', "\\": "\\", "/": "/", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t"}
 _RAW = CharSet.from_ranges([(0x20, 0x10FFFF)]) - CharSet.of('"\\')
+_PRINTABLE = CharSet.from_ranges([(0x20, 0x7E)]) - CharSet.of('"\\')
 _BASIC = CharSet.from_ranges([(0, 0xFFFF)])
 _ASTRAL = CharSet.from_ranges([(0x10000, 0x10FFFF)])
 _QUOTE = literal('"')
 _BACKSLASH = Chars(CharSet.of("\\"))
 _U = Chars(CharSet.of("u"))
 _HEX_DIGITS = "0123456789abcdef"
+_Digits: TypeAlias = Callable[[int, int], Regular]
 
 
 @lru_cache(maxsize=4096)
-def spell_charset(charset: CharSet) -> Regular:
-    r"""Every JSON spelling of one code point of the set.
+def spell_charset(charset: CharSet, escapes: Escapes = "any") -> Regular:
+    r"""Every JSON spelling of one code point of the set, or those of a style (`JsonStyle`).
 
     >>> from slm.schema.algebra import matches
     >>> pool = Languages()
@@ -58,20 +62,25 @@ def spell_charset(charset: CharSet) -> Regular:
     [True, True, True, False]
     """
     options: list[Regular] = []
-    raw = charset & _RAW
+    raw = charset & (_PRINTABLE if escapes == "ascii" else _RAW)
     if raw:
         options.append(Chars(raw))
-    escapes: list[Regular] = []
-    short = "".join(name for char, name in _SHORT.items() if char in charset)
-    if short:
-        escapes.append(Chars(CharSet.of(short)))
-    units: list[Regular] = [_code_units(low, high) for low, high in (charset & _BASIC).ranges]
-    for low, high in (charset & _ASTRAL).ranges:
-        units.append(_surrogate_pairs(low - 0x10000, high - 0x10000))
+    short, coded = _SHORT, charset
+    if escapes != "any":  # as json.dumps: one spelling each
+        short = {char: name for char, name in _SHORT.items() if char != "/"}
+        coded = charset - raw - CharSet.of("".join(short))
+    found: list[Regular] = []
+    names = "".join(name for char, name in short.items() if char in charset)
+    if names:
+        found.append(Chars(CharSet.of(names)))
+    digits = _hex_class if escapes == "any" else _small_hex_class
+    units = [_code_units(low, high, 4, digits) for low, high in (coded & _BASIC).ranges]
+    for low, high in (coded & _ASTRAL).ranges:
+        units.append(_surrogate_pairs(low - 0x10000, high - 0x10000, digits))
     if units:
-        escapes.append(concat(_U, union(*units)))
-    if escapes:
-        options.append(concat(_BACKSLASH, union(*escapes)))
+        found.append(concat(_U, union(*units)))
+    if found:
+        options.append(concat(_BACKSLASH, union(*found)))
     return union(*options)
 
 
@@ -80,42 +89,46 @@ def _hex_class(low: int, high: int) -> Regular:
     return Chars(CharSet.of(digits + digits.upper()))
 
 
+def _small_hex_class(low: int, high: int) -> Regular:
+    return Chars(CharSet.of(_HEX_DIGITS[low : high + 1]))
+
+
 @lru_cache(maxsize=4096)
-def _code_units(low: int, high: int, width: int = 4) -> Regular:
+def _code_units(low: int, high: int, width: int, digits: _Digits) -> Regular:
     """Hexadecimal spellings, `width` digits long, of the numbers from low to high."""
     if width == 0:
         return EPSILON
     block = 16 ** (width - 1)
     first, last = low // block, high // block
     if low % block == 0 and high % block == block - 1:
-        return concat(_hex_class(first, last), repeat(_hex_class(0, 15), width - 1, width - 1))
+        return concat(digits(first, last), repeat(digits(0, 15), width - 1, width - 1))
     if first == last:
-        rest = _code_units(low % block, high % block, width - 1)
-        return concat(_hex_class(first, first), rest)
+        rest = _code_units(low % block, high % block, width - 1, digits)
+        return concat(digits(first, first), rest)
     options: list[Regular] = []
     if low % block:
-        rest = _code_units(low % block, block - 1, width - 1)
-        options.append(concat(_hex_class(first, first), rest))
+        rest = _code_units(low % block, block - 1, width - 1, digits)
+        options.append(concat(digits(first, first), rest))
         first += 1
     if high % block != block - 1:
-        rest = _code_units(0, high % block, width - 1)
-        options.append(concat(_hex_class(last, last), rest))
+        rest = _code_units(0, high % block, width - 1, digits)
+        options.append(concat(digits(last, last), rest))
         last -= 1
     if first <= last:
-        whole = repeat(_hex_class(0, 15), width - 1, width - 1)
-        options.append(concat(_hex_class(first, last), whole))
+        whole = repeat(digits(0, 15), width - 1, width - 1)
+        options.append(concat(digits(first, last), whole))
     return union(*options)
 
 
-def _surrogate_pairs(low: int, high: int) -> Regular:
+def _surrogate_pairs(low: int, high: int, digits: _Digits) -> Regular:
     r"""`DXXX\uDXXX`: the pairs of the offsets from low to high (each is 20 bits)."""
 
     def pairs(first: int, last: int, bottom: int, top: int) -> Regular:
         return concat(
-            _code_units(0xD800 + first, 0xD800 + last),
+            _code_units(0xD800 + first, 0xD800 + last, 4, digits),
             _BACKSLASH,
             _U,
-            _code_units(0xDC00 + bottom, 0xDC00 + top),
+            _code_units(0xDC00 + bottom, 0xDC00 + top, 4, digits),
         )
 
     first, last = low >> 10, high >> 10
@@ -139,35 +152,46 @@ SPELLED_ANYTHING = repeat(SPELLED_CHAR)
 ANY_STRING_TEXT = concat(_QUOTE, SPELLED_ANYTHING, _QUOTE)
 
 
-def spell(language: Regular) -> Regular:
-    """Every JSON spelling, without the quotes, of the strings of a language."""
+@lru_cache(maxsize=4)
+def spelled_anything(escapes: Escapes) -> Regular:
+    """Every string, in the spellings of a style."""
+    return SPELLED_ANYTHING if escapes == "any" else repeat(spell_charset(CharSet.ALL, escapes))
+
+
+def spell(language: Regular, escapes: Escapes = "any") -> Regular:
+    """Every JSON spelling, without the quotes, of the strings of a language; or those of a style.
+
+    Each style spells strings one character at a time, so what is said of all spellings holds of it.
+    """
     if language == ANYTHING:
-        return SPELLED_ANYTHING
+        return spelled_anything(escapes)
     match language:
         case Chars(charset):
-            return spell_charset(charset)
+            return spell_charset(charset, escapes)
         case Concat(parts):
-            return concat(*map(spell, parts))
+            return concat(*(spell(part, escapes) for part in parts))
         case Union(options):
-            return union(*map(spell, options))
+            return union(*(spell(option, escapes) for option in options))
         case Repeat(body, low, high):
-            return repeat(spell(body), low, high)
+            return repeat(spell(body, escapes), low, high)
         case Intersection(parts):
-            return intersection(*map(spell, parts))
+            return intersection(*(spell(part, escapes) for part in parts))
         case Complement(body):
-            return intersection(SPELLED_ANYTHING, complement(spell(body)))
+            return intersection(spelled_anything(escapes), complement(spell(body, escapes)))
         case Dfa():
-            return _spell_dfa(language)
+            return _spell_dfa(language, escapes)
 
 
-def _spell_dfa(automaton: Dfa) -> Regular:
+def _spell_dfa(automaton: Dfa, escapes: Escapes) -> Regular:
     """The spellings of an explicit automaton, as another one: a trie of spellings a state."""
     pool = Languages()
     edges: list[list[tuple[CharSet, int]]] = [[] for _ in automaton.edges]
     for source, ways in enumerate(automaton.edges):
         # All ways out at once: spellings of different code points never share a text, so once one
         # is complete it is the only one left, and its target is where the trie ends.
-        starts = tuple((pool.state(spell_charset(charset)), target) for charset, target in ways)
+        starts = tuple(
+            (pool.state(spell_charset(charset, escapes)), target) for charset, target in ways
+        )
         known: dict[tuple[tuple[int, int], ...], int] = {starts: source}
         todo = [starts]
         while todo:
@@ -212,16 +236,16 @@ def _grouped(ways: list[tuple[CharSet, int]]) -> tuple[tuple[CharSet, int], ...]
 
 
 @lru_cache(maxsize=4096)
-def _spelled_char(char: str) -> Regular:
-    return spell_charset(CharSet.of(char))
+def _spelled_char(char: str, escapes: Escapes) -> Regular:
+    return spell_charset(CharSet.of(char), escapes)
 
 
-def spell_other_names(names: Iterable[str]) -> Regular:
-    """Every spelling of every string but these."""
-    spelled = tuple(concat(*map(_spelled_char, name)) for name in names)
+def spell_other_names(names: Iterable[str], escapes: Escapes = "any") -> Regular:
+    """Every spelling of every string but these; or those of a style."""
+    spelled = tuple(concat(*(_spelled_char(char, escapes) for char in name)) for name in names)
     if not spelled:
-        return SPELLED_ANYTHING
-    return Intersection((SPELLED_ANYTHING, Complement(Union(spelled))))
+        return spelled_anything(escapes)
+    return Intersection((spelled_anything(escapes), Complement(Union(spelled))))
 
 
 _CHARS = {chr(point): Chars(CharSet.of(chr(point))) for point in range(128)}
@@ -237,9 +261,9 @@ def quick_literal(text: str) -> Regular:
     return parts[0] if len(parts) == 1 else Concat(parts)
 
 
-def canonical(text: str) -> str:
+def canonical(text: str, escapes: Escapes = "any") -> str:
     """The one spelling that names and constants get, with the quotes."""
-    return json.dumps(text, ensure_ascii=False)
+    return json.dumps(text, ensure_ascii=escapes == "ascii")
 
 
 def decoded_language(shape: StringShape) -> Regular:
@@ -250,14 +274,14 @@ def decoded_language(shape: StringShape) -> Regular:
     return intersection(length, *shape.parts)
 
 
-def string_text(shape: StringShape) -> Regular:
+def string_text(shape: StringShape, escapes: Escapes = "any") -> Regular:
     """The JSON texts of a shape's strings; constants are spelled canonically."""
     if shape.values is not None:
-        texts = tuple(quick_literal(canonical(value)) for value in shape.values)
+        texts = tuple(quick_literal(canonical(value, escapes)) for value in shape.values)
         return texts[0] if len(texts) == 1 else Union(texts)
-    if not shape.parts and shape.low == 0 and shape.high is None:
+    if not shape.parts and shape.low == 0 and shape.high is None and escapes == "any":
         return ANY_STRING_TEXT
-    inner = spell(decoded_language(shape))
+    inner = spell(decoded_language(shape), escapes)
     return NOTHING if inner == NOTHING else concat(_QUOTE, inner, _QUOTE)
 
 

@@ -3,7 +3,7 @@
 A few values of any type: a rule for every set of values that may be there. More of them, if they
 are scalars: the array is one terminal, a list of the values in which, for each of them, it occurs
 at most once. As a regular language that is an intersection, of which an engine only makes the
-states it meets.
+states it meets. All else is left to the engine's memory: see `slm.schema.distinct`.
 """
 
 from __future__ import annotations
@@ -33,9 +33,11 @@ from slm.schema.algebra import (
     conjoin,
     integer_bounds,
 )
+from slm.schema.distinct import marked_items
 from slm.schema.expressions import alternatives
 from slm.schema.numbers import number_text
 from slm.schema.strings import string_text
+from slm.schema.style import JsonStyle
 
 if TYPE_CHECKING:
     from slm.schema.arrays import Items
@@ -158,8 +160,10 @@ def _objects(of: Normaliser, shape: ObjectShape, limit: int) -> list[Any] | None
 def unique_items(items: Items, shape: ArrayShape) -> Expression:
     """The items of an array, at least one and all different; without the brackets.
 
+    Those that are too many for rules have marks (`items.marked`).
+
     Raises:
-        UnsupportedKeyword: they are not finitely many, or too many, or are counted besides.
+        UnsupportedKeyword: it cannot be told whether there are enough, or they are counted besides.
     """
     of = items.to.of
     node = of.reader.node(shape.unique)
@@ -167,20 +171,17 @@ def unique_items(items: Items, shape: ArrayShape) -> Expression:
     if items.high is not None:
         goals = goals[: items.high]
     listed = [finite_values(of, goal) for goal in goals]
-    if any(values is None for values in listed):
-        why = "equal items are not tracked where they are not finitely many"
-        raise of.unsupported(node, "uniqueItems", why)
+    if shape.contains or any(values is None for values in listed):
+        return marked_items(items, shape)
     values = list({_key(value): value for each in listed for value in each or ()}.values())
     high = len(values) if items.high is None else min(items.high, len(values))
     if items.low > high:
         return NEVER
-    if shape.contains:
-        raise of.unsupported(node, "uniqueItems", "it cannot be combined with contains")
     if sum(comb(len(values), size) for size in range(high + 1)) <= MAX_SETS:
         return _Sets(items, values, high, shape.unique).start()
     scalar = not any(isinstance(value, (list, dict)) for value in values)
     if items.prefix or not scalar or items.to.layout.indented:
-        raise of.unsupported(node, "uniqueItems", f"{len(values)} values make too many sets")
+        return marked_items(items, shape)
     return _one_terminal(items, values, high)
 
 
@@ -228,7 +229,8 @@ class _Sets:
 def _one_terminal(items: Items, values: list[Any], high: int) -> Expression:
     """The items as one regular language."""
     comma = items.comma.language
-    texts = [_text(value, items.to.integer_point) for value in values]
+    style = items.to.layout.style
+    texts = [_text(value, items.to.integer_point, style) for value in values]
     parts: list[Regular] = []
     for at, text in enumerate(texts):
         others = union(*texts[:at], *texts[at + 1 :])
@@ -241,10 +243,10 @@ def _one_terminal(items: Items, values: list[Any], high: int) -> Expression:
     return items.to.terminal("UNIQUE", key, lambda: intersection(counted, *parts))
 
 
-def _text(value: Any, integer_point: bool) -> Regular:
+def _text(value: Any, integer_point: bool, style: JsonStyle) -> Regular:
     match value:
         case str():
-            return string_text(StringShape(values=(value,)))
+            return string_text(StringShape(values=(value,)), style.escapes)
         case bool() | None:
             return literal(json.dumps(value))
         case _:
@@ -252,4 +254,4 @@ def _text(value: Any, integer_point: bool) -> Regular:
             shape = NumberShape(
                 integer=isinstance(value, int) or None, values=(Decimal(repr(value)),)
             )
-            return number_text(shape, integer_point)
+            return number_text(shape, integer_point, style.numbers == "plain")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 
 from slm.grammar import ir
+from slm.grammar.regular import Chars
 
 
 def refined(kinds: Sequence[Hashable], calls: Sequence[Sequence[int]]) -> list[int]:
@@ -61,7 +62,7 @@ def merged(rules: Iterable[ir.Rule], start: str) -> tuple[tuple[ir.Rule, ...], s
     """The rules with equal ones made one, and the start's name then.
 
     Two rules are equal if their right-hand sides are, once equal rules in them have one name; so
-    they derive the same texts. Terminals are compared as objects.
+    they derive the same texts. Terminals of more than one character are compared as objects.
 
     Cost: that of `refined`, and once through all right-hand sides.
     """
@@ -104,6 +105,8 @@ def _kind(expression: ir.Expression, numbers: dict[str, int], calls: list[int]) 
             return "choice", *[_kind(option, numbers, calls) for option in options]
         case ir.Many(body, low, high):
             return "many", _kind(body, numbers, calls), low, high
+        case ir.Terminal(name, Chars(charset)):  # marks of a memory are made where they are used
+            return name, charset
         case _:
             return id(expression)
 

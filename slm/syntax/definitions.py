@@ -23,6 +23,16 @@ from slm.syntax.terminals import (
 )
 
 
+def refuse_postlex(what: str, semantics: str) -> UnsupportedLarkFeature:
+    """The error for a post-lexer."""
+    return UnsupportedLarkFeature(
+        what,
+        feature="postlex",
+        semantics=semantics,
+        hint="use a subclass of lark.indenter.Indenter that only sets its attributes",
+    )
+
+
 class Definitions:
     """The definitions of one Lark object under one of Lark's semantics.
 
@@ -101,6 +111,21 @@ class Definitions:
             semantics=self.semantics,
             at=at,
             hint=hint,
+        )
+
+    def refuse_postlex(self, what: str) -> UnsupportedLarkFeature:
+        """The error for a post-lexer."""
+        return refuse_postlex(what, self.semantics)
+
+    def columns_not_free(self, newline: str) -> UnsupportedLarkFeature:
+        """The error for a newline token whose blanks do not reach every column."""
+        return self.refusal(
+            f"the blanks behind a line break of `{newline}` cannot make every column, so a line "
+            "could begin where no column fits",
+            "postlex",
+            newline,
+            self.place_of_terminal(newline),
+            "end the terminal with any number of blanks, such as /\n[\t ]*/",
         )
 
     def _terminal(self, name: str) -> ir.Terminal:

@@ -28,8 +28,9 @@ from slm.errors import (
 )
 from slm.grammar import ir
 from slm.syntax.context_free import ContextFree
-from slm.syntax.definitions import Definitions
+from slm.syntax.definitions import Definitions, refuse_postlex
 from slm.syntax.dynamic_complete import EveryCut
+from slm.syntax.indent import indents_of
 from slm.syntax.places import Places, places_of
 from slm.syntax.tokens import failing_at_once, token_grammar
 from slm.syntax.unparsed import UnparsedLark
@@ -143,6 +144,8 @@ def compile_lark(
         if semantics == "cfg":
             parser, lexer, language = "earley", "dynamic_complete", "cfg"
         else:
+            if lexer == "auto" and options.get("postlex") is not None and parser == "earley":
+                lexer = "basic"  # as Lark decides
             language = _semantics_of(parser, lexer)
         _check_options(options, language)
         if path is not None:
@@ -228,7 +231,12 @@ def _check_options(options: dict[str, Any], semantics: str) -> None:
             continue
         if name == "cache" and semantics.startswith("lalr"):
             continue
-        if name in ("postlex", "lexer_callbacks", "use_bytes", "cache", "_plugins"):
+        if name == "postlex":
+            if semantics == "cfg":
+                raise _unsupported_option(name, semantics)
+            indents_of(value, lambda what: refuse_postlex(what, semantics))
+            continue
+        if name in ("lexer_callbacks", "use_bytes", "cache", "_plugins"):
             raise _unsupported_option(name, semantics)
         if name not in ("regex",) and name not in lark.lark.LarkOptions._defaults:
             known = [each for each in lark.lark.LarkOptions._defaults if each[0] != "_"]
@@ -261,7 +269,9 @@ def _check_object(built: lark.Lark, places: Places) -> str:
     options = built.options
     at = places.at(0) if places.text else None
     semantics = _semantics_of(options.parser, options.lexer, at)
-    for name in ("postlex", "lexer_callbacks", "use_bytes", "_plugins"):
+    if options.postlex is not None:
+        indents_of(options.postlex, lambda what: refuse_postlex(what, semantics))
+    for name in ("lexer_callbacks", "use_bytes", "_plugins"):
         if getattr(options, name, None):
             raise _unsupported_option(name, semantics)
     transformer = options.transformer

@@ -126,6 +126,10 @@ class Lexing:
             self._leaves["ignored", run] = ir.Terminal("ignored", self._wide(run))
         return ir.seq(self._leaves["ignored", run], leaf)
 
+    def words_of(self, number: int) -> Regular:
+        """The texts of a run, or of a lexeme, by the number in an entry."""
+        return self._wide(number)
+
     def at_end(self, scanner: Scanner, open_now: Obligations) -> ir.Expression:
         """The ignored text that may stand at the end; `NEVER`: the text cannot end."""
         runs = self._graph(scanner, open_now)
@@ -357,8 +361,10 @@ class Lexing:
             if here in graph:
                 continue
             ways: _Lexemes = {}
-            for name in self._ignored(scanner):
-                for target, number in self._read(scanner, name, name, (), here).items():
+            gone = [self._read(scanner, name, name, (), here) for name in self._ignored(scanner)]
+            gone += [self.lexemes(scanner, name, here) for name in scanner.dropped]
+            for lexemes in gone:
+                for target, number in lexemes.items():
                     other = ways.get(target)
                     if other is not None:
                         number = self._either(other, number)

@@ -30,12 +30,14 @@ class Scanner:
         renames: for a terminal, the strings that its match turns into, the preferred one first.
         ignored: terminals whose matches are dropped, before any renaming.
         alone: whether there is no competition.
+        dropped: tokens that a post-lexer drops, after any renaming.
     """
 
     order: tuple[str, ...]
     renames: tuple[tuple[str, tuple[str, ...]], ...]
     ignored: tuple[str, ...]
     alone: bool = False
+    dropped: tuple[str, ...] = ()
 
 
 def scanner_of(basic: Any) -> Scanner:

@@ -8,7 +8,7 @@ from where its rule began. Under Earley neither exists, and there is one place f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
@@ -175,6 +175,7 @@ class LalrTable:
         self.start: int = table.start_states[start]
         self._symbols, self._lexing = symbols, lexing
         lexer = built.parser.lexer
+        lexer = getattr(lexer, "lexer", lexer)  # behind a post-lexer
         self._lexers: dict[int, Any] | None = getattr(lexer, "lexers", None)
         self._read = Scanners(built.terminals)
         self._basic = None if self._lexers else self._read.of(lexer)
@@ -184,7 +185,7 @@ class LalrTable:
         self._tokens: dict[int, frozenset[str]] = {}
         self._reduces: dict[int, dict[tuple[str, Row], frozenset[str]]] = {}
         self._cuts: dict[tuple[int, str, Row], frozenset[str]] = {}
-        self._like = self._partition()
+        self._like: dict[tuple[int, str], int] | None = None
 
     def to(self, place: int, symbol: str) -> int:
         """The state that is pushed."""
@@ -195,6 +196,8 @@ class LalrTable:
 
     def like(self, place: int, rule: str) -> int:
         """One of the states in which the rule meets the same lexers and the same conflicts."""
+        if self._like is None:
+            self._like = alike(self, self._symbols)
         return self._like[place, rule]
 
     def ahead(self, place: int, terminal: str | None) -> Ahead:
@@ -250,40 +253,44 @@ class LalrTable:
             self._scanners[id(lexer)] = self._read.of(lexer)
         return self._scanners[id(lexer)]
 
-    def _partition(self) -> dict[tuple[int, str], int]:
-        """Merge the places of each rule that cannot be told apart, by refining guesses.
 
-        Two places of a rule are alike when each of its rows meets the same lexer after each of its
-        terminals, the same cut at its end, and alike places for the rules in it.
-        """
-        pairs: dict[tuple[int, str], int] = {(self.start, self._symbols.start): 0}
-        queue = list(pairs)
-        fixed: list[list[object]] = []
-        calls: list[list[int]] = []
-        for place, name in queue:  # grows while it is walked
-            found: list[object] = [name]
-            inner: list[int] = []
-            for row in self._symbols.rows[name]:
-                at = place
-                for symbol, term in row:
-                    if term:
-                        found.append(id(self.ahead(at, symbol)))
-                    else:
-                        pair = (at, symbol)
-                        if pair not in pairs:
-                            pairs[pair] = len(pairs)
-                            queue.append(pair)
-                        inner.append(pairs[pair])
-                    at = self.to(at, symbol)
-                found.append(self.cut(at, name, row))
-            fixed.append(found)
-            calls.append(inner)
-        blocks = refined([tuple(each) for each in fixed], calls)
-        chosen: dict[int, int] = {}
-        return {
-            (place, name): chosen.setdefault(blocks[number], place)
-            for (place, name), number in pairs.items()
-        }
+def alike(
+    table: Table, symbols: Symbols, enter: Callable[[int], int] = lambda place: place
+) -> dict[tuple[int, str], int]:
+    """One place for all those of a rule that cannot be told apart, by refining guesses.
+
+    Two places of a rule are alike when each of its rows meets the same lexer after each of its
+    terminals, the same cut at its end, and alike places for the rules in it. `enter` gives the
+    place in which a rule is read where it is called.
+    """
+    pairs: dict[tuple[int, str], int] = {(table.start, symbols.start): 0}
+    queue = list(pairs)
+    fixed: list[list[object]] = []
+    calls: list[list[int]] = []
+    for place, name in queue:  # grows while it is walked
+        found: list[object] = [name]
+        inner: list[int] = []
+        for row in symbols.rows[name]:
+            at = place
+            for symbol, term in row:
+                if term:
+                    found.append(id(table.ahead(at, symbol)))
+                else:
+                    pair = (enter(at), symbol)
+                    if pair not in pairs:
+                        pairs[pair] = len(pairs)
+                        queue.append(pair)
+                    inner.append(pairs[pair])
+                at = table.to(at, symbol)
+            found.append(table.cut(at, name, row))
+        fixed.append(found)
+        calls.append(inner)
+    blocks = refined([tuple(each) for each in fixed], calls)
+    chosen: dict[int, int] = {}
+    return {
+        (place, name): chosen.setdefault(blocks[number], place)
+        for (place, name), number in pairs.items()
+    }
 
 
 def _row_of(rule: Any) -> Row:

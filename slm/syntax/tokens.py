@@ -10,14 +10,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lark.lexer import BasicLexer
 
 from slm.errors import GrammarTooComplex
 from slm.grammar import ir
+from slm.grammar.memory import Indentation
 from slm.grammar.regular import Regular
 from slm.syntax.alphabet import Alphabet, charsets_of
 from slm.syntax.contexts import Contexts
 from slm.syntax.definitions import Definitions
+from slm.syntax.indent import check_rules, indents_of
+from slm.syntax.indent_lexing import IndentedLexing, IndentedTable
 from slm.syntax.lexing import Lexing
 from slm.syntax.scanners import Scanners, dynamic_scanner
 from slm.syntax.tables import LalrTable, OnePlace, Symbols, Table
@@ -44,7 +49,12 @@ def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
         )
 
     symbols = Symbols(built.rules, start)
+    indents = None
+    if built.options.postlex is not None:
+        indents = indents_of(built.options.postlex, definitions.refuse_postlex)
+        check_rules(symbols, indents, definitions)
     used = {name for rows in symbols.rows.values() for row in rows for name, term in row if term}
+    used -= indents.added if indents is not None else frozenset()
     for name in sorted(used - set(definitions.by_name)):
         if definitions.semantics == "earley/dynamic":
             definitions.terminal(name)  # raises: Lark fails where it looks for such a terminal
@@ -57,7 +67,12 @@ def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
         if not isinstance(each, Regular)
     }
     languages = {name: each for name, each in words.items() if isinstance(each, Regular)}
-    lexing = Lexing(languages, automata, alphabet, definitions.place_of_terminal, too_complex)
+    arguments = (languages, automata, alphabet, definitions.place_of_terminal, too_complex)
+    if indents is None:
+        lexing = Lexing(*arguments)
+    else:
+        newline = indents.newline
+        lexing = IndentedLexing(indents, lambda: definitions.columns_not_free(newline), *arguments)
     table: Table
     if definitions.semantics.startswith("lalr"):
         table = LalrTable(built, symbols, start, lexing)
@@ -65,8 +80,10 @@ def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
         table = OnePlace(symbols, Scanners(built.terminals).of(BasicLexer(built.lexer_conf)))
     else:
         table = OnePlace(symbols, dynamic_scanner(definitions.ignored))
-    contexts = Contexts(symbols, table, lexing, too_complex)
-    return contexts.grammar(_START, definitions.place_of_rule)
+    if indents is not None:
+        table = IndentedTable(table, symbols, indents)
+    made = Contexts(symbols, table, lexing, too_complex).grammar(_START, definitions.place_of_rule)
+    return made if indents is None else replace(made, memory=Indentation(indents.tab))
 
 
 def failing_at_once(definitions: Definitions, start: str) -> ir.Grammar | None:

@@ -10,12 +10,15 @@ logits of the two equal.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
+
+from slm.errors import TrainingError
 
 NORM_EPS = 1e-5
 ROPE_THETA = 10000.0
@@ -186,29 +189,53 @@ def seed_copying(model: Llama) -> None:
 
 def to_hugging_face(model: Llama) -> dict[str, Tensor]:
     """The weights under the names of ``LlamaForCausalLM``, float32; the tied head is not stored."""
+    return {name: part.detach().clone().contiguous() for name, part in _named_parts(model)}
+
+
+def _named_parts(model: Llama) -> Iterator[tuple[str, Tensor]]:
+    """Views of the parameters that are whole tensors in the ordinary format."""
     config = model.config
-    tensors: dict[str, Tensor] = {
-        "model.embed_tokens.weight": model.embedding,
-        "model.norm.weight": model.norm,
-    }
+    yield "model.embed_tokens.weight", model.embedding
+    yield "model.norm.weight", model.norm
     size = config.head_size
+    parts = [config.heads * size, config.kv_heads * size, config.kv_heads * size]
     for index, block in enumerate(model.layers):
         at = f"model.layers.{index}"
-        parts = [config.heads * size, config.kv_heads * size, config.kv_heads * size]
         q, k, v = torch.split(block.qkv, parts)
         gate, up = block.gate_up.chunk(2)
-        tensors |= {
-            f"{at}.input_layernorm.weight": block.norm1,
-            f"{at}.self_attn.q_proj.weight": q,
-            f"{at}.self_attn.k_proj.weight": k,
-            f"{at}.self_attn.v_proj.weight": v,
-            f"{at}.self_attn.o_proj.weight": block.out,
-            f"{at}.post_attention_layernorm.weight": block.norm2,
-            f"{at}.mlp.gate_proj.weight": gate,
-            f"{at}.mlp.up_proj.weight": up,
-            f"{at}.mlp.down_proj.weight": block.down,
-        }
-    return {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
+        yield f"{at}.input_layernorm.weight", block.norm1
+        yield f"{at}.self_attn.q_proj.weight", q
+        yield f"{at}.self_attn.k_proj.weight", k
+        yield f"{at}.self_attn.v_proj.weight", v
+        yield f"{at}.self_attn.o_proj.weight", block.out
+        yield f"{at}.post_attention_layernorm.weight", block.norm2
+        yield f"{at}.mlp.gate_proj.weight", gate
+        yield f"{at}.mlp.up_proj.weight", up
+        yield f"{at}.mlp.down_proj.weight", block.down
+
+
+def from_hugging_face(config: ModelConfig, tensors: Mapping[str, Tensor]) -> Llama:
+    """A network of this shape with weights under the names of ``LlamaForCausalLM``.
+
+    Args:
+        config: the shape, `vocabulary` included.
+        tensors: what `to_hugging_face` gives; a tied head may be among them.
+
+    Raises:
+        TrainingError: a tensor is missing, or has another shape.
+    """
+    model = Llama(config)
+    with torch.no_grad():
+        for name, parameter in _named_parts(model):
+            found = tensors.get(name)
+            if found is None or found.shape != parameter.shape:
+                shape = "missing" if found is None else f"{tuple(found.shape)}"
+                raise TrainingError(
+                    f"the tensor {name} is {shape}, and {tuple(parameter.shape)} is wanted",
+                    hint="give the preset that the model was trained with",
+                )
+            parameter.copy_(found)
+    return model
 
 
 def hugging_face_config(config: ModelConfig, *, end: int, padding: int) -> dict[str, Any]:

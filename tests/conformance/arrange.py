@@ -15,12 +15,17 @@ from slm.schema.reader import Reader
 
 
 class Arranger:
-    """Arranges values for one schema; options as for `compile_schema`."""
+    """Arranges values for one schema; options as for `compile_schema`.
 
-    def __init__(self, schema: Any, formats: str = "assert", registry: Any = None) -> None:
+    `frames`: as the compiler does it where alternatives would become too many.
+    """
+
+    def __init__(
+        self, schema: Any, formats: str = "assert", registry: Any = None, *, frames: bool = False
+    ) -> None:
         reader = Reader.open(schema, None, registry)
         asserted = formats == "assert" or reader.dialect.asserts_formats
-        self.of = Normaliser(reader, assert_formats=asserted, dropped={})
+        self.of = Normaliser(reader, assert_formats=asserted, dropped={}, frames=frames)
         self.start = reader.start()
 
     def arrange(self, value: Any) -> tuple[Any, bool]:
@@ -62,6 +67,8 @@ class Arranger:
     def _array(self, shape: ArrayShape, value: list[Any]) -> tuple[Any] | None:
         if len(value) < shape.low or (shape.high is not None and len(value) > shape.high):
             return None
+        if any(self._array(other, value) for other in shape.none):
+            return None
         goals = [shape.item(at) for at in range(len(value))]
         for part in shape.contains:
             places = range(part.start, len(value))
@@ -83,6 +90,8 @@ class Arranger:
             return None
         if not set(shape.required) <= set(value):
             return None
+        if any(self._object(other, value) for other in shape.none):
+            return None
         last: list[str] = []
         extra: dict[str, Goal] = {}
         for rule in shape.some:
@@ -96,6 +105,7 @@ class Arranger:
             if rule.goal:
                 witness = next((name for name in names if name not in free), names[0])
                 extra[witness] = conjoin(extra.get(witness, TRUE), rule.goal)
+        last += self._failing(shape, value)
         found: dict[str, Any] = {}
         order = [name for name in _order(shape, value) if name not in last]
         for name in [*order, *dict.fromkeys(last)]:
@@ -105,6 +115,20 @@ class Arranger:
                 return None
             found[name] = part[0]
         return (found,)
+
+    def _failing(self, shape: ObjectShape, value: dict[str, Any]) -> list[str]:
+        """Free names whose values keep the object out of excluded shapes; most shapes last."""
+        declared = _declared(shape)
+        kept_out = {
+            name: sum(
+                not self._admitted(other.goal_of(name, self.of.pool), value[name])
+                for other in shape.none
+            )
+            for name in value
+            if name not in declared
+        }
+        names = [name for name, count in kept_out.items() if count]
+        return sorted(names, key=kept_out.__getitem__)
 
     def _roughly(self, goal: Goal, value: Any) -> Any:
         kinds: Kinds = self.of.kinds(goal)
@@ -125,5 +149,14 @@ class Arranger:
 
 
 def _order(shape: ObjectShape, value: dict[str, Any]) -> list[str]:
-    declared = [name for name in {**shape.members, **shape.required} if name in value]
+    declared = [name for name in _declared(shape) if name in value]
     return declared + [name for name in value if name not in declared]
+
+
+def _declared(shape: ObjectShape) -> dict[str, None]:
+    names = {**dict.fromkeys(shape.members), **shape.required}
+    for other in shape.none:
+        names.update(_declared(other))
+    for rule in shape.rules if shape.none else ():
+        names.update(dict.fromkeys(sorted(rule.names)))
+    return names

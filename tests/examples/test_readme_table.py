@@ -69,7 +69,6 @@ ENFORCED: dict[str, Any] = {
 }
 REFUSED: dict[str, Any] = {
     "minProperties": {"minProperties": 2},
-    "uniqueItems": {"uniqueItems": True},
 }
 
 

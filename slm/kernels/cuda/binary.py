@@ -106,6 +106,39 @@ def nvrtc_version() -> tuple[int, int]:
     return major.value, minor.value
 
 
+def nvrtc_architectures() -> list[int]:
+    """The architectures that the NVRTC found can compile for; [] where it is too old to say."""
+    lib, count = nvrtc(), ctypes.c_int()
+    if not hasattr(lib, "nvrtcGetSupportedArchs"):  # before CUDA 11.2
+        return []
+    lib.nvrtcGetNumSupportedArchs(ctypes.byref(count))
+    found = (ctypes.c_int * count.value)()
+    lib.nvrtcGetSupportedArchs(found)
+    return list(found)
+
+
+def why_no_code(architecture: int) -> str | None:
+    """None if there is machine code for an architecture or NVRTC can make it, else why not.
+
+    Machine code runs on the chip it was made for and on later ones of the same major version.
+    """
+    if os.environ.get("SLM_CUDA_BINARY"):
+        return None  # whoever names one knows what is in it
+    major = architecture // 10
+    built = any(made // 10 == major and made <= architecture for made in ARCHITECTURES)
+    if built and fat_binary() is not None:
+        return None
+    try:
+        able = nvrtc_architectures()
+    except CompileError as error:
+        return str(error)
+    if architecture in able:
+        return None
+    return "NVRTC {}.{} can't compile for sm_{} (pip install a newer nvidia-cuda-nvrtc)".format(
+        *nvrtc_version(), architecture
+    )
+
+
 # Which SLM_PART of the sources has a kernel, by the beginning of its name; the longest one counts.
 PARTS = {
     "slm_sample_full_": 2,

@@ -16,6 +16,7 @@ _CLUSTER_DIMENSION = 4  # CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION
 _NON_PORTABLE_CLUSTER = 14  # CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
 _WRONG_CONTEXT = (201, 400)  # CUDA_ERROR_INVALID_CONTEXT, CUDA_ERROR_INVALID_HANDLE
 _DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+_CAPABILITY = (75, 76)  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, and …_MINOR
 
 
 class DriverError(RuntimeError):
@@ -62,6 +63,25 @@ def driver_version() -> int:
     version = ctypes.c_int()
     check(library().cuDriverGetVersion(ctypes.byref(version)), "cuDriverGetVersion")
     return version.value
+
+
+def architectures() -> list[int]:
+    """The architecture of every device that this process may use (90: sm_90). Makes no context.
+
+    Raises:
+        DriverError: the driver can't be started.
+    """
+    lib, count = library(), ctypes.c_int()
+    check(lib.cuInit(0), "cuInit")
+    check(lib.cuDeviceGetCount(ctypes.byref(count)), "cuDeviceGetCount")
+    found = []
+    for index in range(count.value):
+        version = [ctypes.c_int(), ctypes.c_int()]
+        for number, attribute in zip(version, _CAPABILITY, strict=True):
+            status = lib.cuDeviceGetAttribute(ctypes.byref(number), attribute, index)
+            check(status, "cuDeviceGetAttribute")
+        found.append(10 * version[0].value + version[1].value)
+    return found
 
 
 def current_context() -> int:

@@ -118,7 +118,7 @@ def device(index: int) -> Device:
 
 @functools.cache
 def why_unavailable() -> str | None:
-    """None if the kernels can run here, else why not."""
+    """None if the kernels can run on every device that torch may name here, else why not."""
     reason = driver.has_driver()
     if reason is not None:
         return reason
@@ -130,8 +130,7 @@ def why_unavailable() -> str | None:
         return "this torch is built for ROCm"
     try:
         binary.sources()
-        if binary.fat_binary() is None:
-            binary.nvrtc()
-    except (FileNotFoundError, binary.CompileError) as error:
+        reasons = (binary.why_no_code(chip) for chip in sorted(set(driver.architectures())))
+        return next((reason for reason in reasons if reason is not None), None)
+    except (FileNotFoundError, DriverError) as error:
         return str(error)
-    return None

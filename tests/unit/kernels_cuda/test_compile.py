@@ -51,6 +51,50 @@ def test_nvrtc_compiles_without_include_paths() -> None:
     assert len(binary.compile_source(90, 1)) > 10_000
 
 
+@pytest.mark.parametrize(
+    ("architecture", "prebuilt", "able", "reason"),
+    [
+        (90, True, None, None),
+        (87, True, None, None),  # sm_86's code runs there
+        (103, True, None, None),
+        (70, True, None, "no NVRTC"),  # nothing older than sm_80 was built
+        (90, False, None, "no NVRTC"),
+        (90, False, [80, 90], None),
+        (120, False, [80, 90], "NVRTC 12.0 can't compile for sm_120"),
+    ],
+)
+def test_a_chip_without_code_is_known_before_the_first_call(
+    monkeypatch: pytest.MonkeyPatch,
+    architecture: int,
+    prebuilt: bool,
+    able: list[int] | None,
+    reason: str | None,
+) -> None:
+    """An NVRTC that is older than the chip makes room for Triton, and is no error at first use."""
+
+    def architectures() -> list[int]:
+        if able is None:
+            raise binary.CompileError("no NVRTC library was found")
+        return able
+
+    monkeypatch.delenv("SLM_CUDA_BINARY", raising=False)
+    monkeypatch.setattr(binary, "fat_binary", lambda: b"code" if prebuilt else None)
+    monkeypatch.setattr(binary, "nvrtc_architectures", architectures)
+    monkeypatch.setattr(binary, "nvrtc_version", lambda: (12, 0))
+    found = binary.why_no_code(architecture)
+    assert (found is None) == (reason is None)
+    assert reason is None or reason in str(found)
+
+
+def test_nvrtc_says_what_it_compiles_for() -> None:
+    """The list is NVRTC's own: it has the chips that the fat binary is made for."""
+    try:
+        binary.nvrtc()
+    except binary.CompileError as error:
+        pytest.skip(str(error))
+    assert set(binary.ARCHITECTURES) <= set(binary.nvrtc_architectures())
+
+
 @pytest.mark.parametrize("spoil", [b"", b"half of a file", None])
 def test_a_spoilt_file_of_the_cache_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: bytes | None

@@ -67,7 +67,8 @@ print(masks()[0], flush=True)
 from slm.mask import native
 while True:
     save_tables()
-    native._tables.clear()
+    native._by_id.clear()
+    native._shared.clear()
     masks()
 """
 
