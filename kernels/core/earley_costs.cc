@@ -123,14 +123,24 @@ Recogniser::Completion EarleyRecogniser::completion(StateId state) {
   return best;
 }
 
-std::optional<Cost> EarleyRecogniser::tokens_to_end(StateId state, TokenPhases& phases, Cost limit,
-                                                    bool widened) {
-  if (can_end(state)) return 0;
+TokenCosts& EarleyRecogniser::token_costs(TokenPhases& phases) {
   if (!token_costs_ || phases_ != &phases) {
     phases.measure();
     phases_ = &phases;
     token_costs_ = std::make_unique<TokenCosts>(grammar_, *shared_, rows(), phases);
   }
+  return *token_costs_;
+}
+
+bool EarleyRecogniser::fill_loop(const Part& part, TokenPhases& phases, Cost limit,
+                                 std::span<std::uint32_t> row, std::vector<Phase>& open) {
+  if (part.node == kNothing) return false;
+  return token_costs(phases).fill_loop({part.row, part.terminal, part.node}, limit, row, open);
+}
+
+std::optional<Cost> EarleyRecogniser::tokens_to_end(StateId state, TokenPhases& phases, Cost limit,
+                                                    bool widened) {
+  if (can_end(state)) return 0;
   std::span<const std::uint32_t> shared = configs_.words(state);
   std::vector<std::uint32_t> words(shared.begin() + 1, shared.end());
   std::vector<Reading> readings;
@@ -149,7 +159,7 @@ std::optional<Cost> EarleyRecogniser::tokens_to_end(StateId state, TokenPhases& 
   // No view of the standard library: Clang 15 cannot read those of its neighbour.
   auto same = [&](const Reading& x, const Reading& y) { return key(x) == key(y); };
   readings.erase(std::unique(readings.begin(), readings.end(), same), readings.end());
-  return token_costs_->cost(readings, limit);
+  return token_costs(phases).cost(readings, limit);
 }
 
 void EarleyRecogniser::unlimit_costs() {
