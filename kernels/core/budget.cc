@@ -174,6 +174,13 @@ Cost BudgetMasks::enough_after_any(StateId state) {
   };
   std::span<const Recogniser::Part> parts = recogniser_.parts(state);
   for (const Recogniser::Part& part : std::vector<Recogniser::Part>(parts.begin(), parts.end())) {
+    if (part.node != kNothing) {
+      Cost far = recogniser_.enough_in_loop(part, phases_, within_reach(part.after));
+      if (far < kInfiniteCost) {
+        most = std::max(most, far);
+        continue;
+      }
+    }
     StateId from = part.node == kNothing ? part.state : recogniser_.state_of(part);
     walk_states(
         phases_.trie(), kBetween, from,
@@ -201,10 +208,10 @@ const BudgetMasks::Loop& BudgetMasks::loop(StateId state) {
   return loops_.emplace(state, made).first->second;
 }
 
-/// Calls `visit(node, state)` for the nodes of a trie below `begun` with the state after their bytes,
-/// where that is not dead. Where a node and all below it are characters of a loop of the state before it,
-/// `skip(node, state before, loop, whole)` may take all of it; not `whole`: some tokens may end
-/// within a character, or are no characters and not allowed.
+/// Calls `visit(node, state)` for the nodes of a trie below `begun` with the state after their
+/// bytes, where that is not dead. Where a node and all below it are characters of a loop of the
+/// state before it, `skip(node, state before, loop, whole)` may take all of it; not `whole`: some
+/// tokens may end within a character, or are no characters and not allowed.
 template <class Visit, class Skip>
 void BudgetMasks::walk_states(const ByteTrie& trie, Phase begun, StateId from, Visit visit,
                               Skip skip) {

@@ -49,6 +49,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
                                     bool widened) override;
   bool fill_loop(const Part& part, TokenPhases& phases, Cost limit, std::span<std::uint32_t> row,
                  std::vector<Phase>& open) override;
+  Cost enough_in_loop(const Part& part, TokenPhases& phases, Cost after) override;
   void unlimit_costs() override;
   std::size_t bytes() const override;
   const Program& program() const noexcept { return grammar_.program(); }

@@ -40,6 +40,7 @@ Recogniser::Rounds EarleyRecogniser::rounds(StateId state, std::uint32_t longest
   Config in{};
   TerminalId terminal = 0;
   configs_of(state, from_);
+  const bool complete = can_end(state);  // the text; it is not after another round
   RegexPool& pool = shared_->pool;
   std::vector<NodeId> rests;  // what is left after 1, 2, … rounds; the last also after more
   {
@@ -63,7 +64,7 @@ Recogniser::Rounds EarleyRecogniser::rounds(StateId state, std::uint32_t longest
           best_loop = loop;
           in = config;
           terminal = pairs[k];
-          found.still = alone && loop.low == 0 && loop.high == kNoBound;
+          found.still = alone && !complete && loop.low == 0 && loop.high == kNoBound;
         }
       }
     }
@@ -136,6 +137,17 @@ bool EarleyRecogniser::fill_loop(const Part& part, TokenPhases& phases, Cost lim
                                  std::span<std::uint32_t> row, std::vector<Phase>& open) {
   if (part.node == kNothing) return false;
   return token_costs(phases).fill_loop({part.row, part.terminal, part.node}, limit, row, open);
+}
+
+Cost EarleyRecogniser::enough_in_loop(const Part& part, TokenPhases& phases, Cost after) {
+  RegexPool::Loop loop;
+  {
+    std::lock_guard lock(shared_->mutex);
+    bool far = part.node != kNothing && shared_->pool.is_loop(part.node, loop);
+    if (!far || loop.low < TokenCosts::kFar)
+      return kInfiniteCost;  // do not make what is not needed
+  }
+  return token_costs(phases).enough_in_loop({part.row, part.terminal, part.node}, after);
 }
 
 std::optional<Cost> EarleyRecogniser::tokens_to_end(StateId state, TokenPhases& phases, Cost limit,

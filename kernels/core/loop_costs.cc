@@ -206,11 +206,13 @@ Cost TokenCosts::from_loop(const Reading& reading, const LoopPlace& place, After
         const LoopTokens::Exit& exit = moves.exits[i];
         Cost before = reach(at, place.low, exit.rounds);
         // A phase is worth its detour at most.
-        Cost least = add_costs(before, plain_at_least + 1 - std::min<Cost>(exit.detour, plain_at_least + 1));
+        Cost least =
+            add_costs(before, plain_at_least + 1 - std::min<Cost>(exit.detour, plain_at_least + 1));
         if (least >= best || least > limit) continue;
         Cost rest = know(after.exits[at][i], [&] {
           std::vector<Exit> exits;
-          for (std::uint32_t p = exit.first; p < exit.last; ++p) exits.push_back({moves.phases[p], 0});
+          for (std::uint32_t p = exit.first; p < exit.last; ++p)
+            exits.push_back({moves.phases[p], 0});
           return after_terminal(reading, exits);
         });
         best = std::min(best, add_costs(before, rest));
@@ -220,6 +222,53 @@ Cost TokenCosts::from_loop(const Reading& reading, const LoopPlace& place, After
     doubt_ = true;
   }
   return best;
+}
+
+Cost TokenCosts::enough_in_loop(const Reading& reading, Cost plain) {
+  LoopPlace place;
+  {
+    std::lock_guard lock(shared_.mutex);
+    const LoopPlace* found = loop_place(reading.node);
+    if (found == nullptr || found->low < kFar) return kInfiniteCost;
+    place = *found;
+  }
+  LoopTokens& loop = *place.loop;
+  const LoopTokens::Moves& moves = loop.moves(place.at);
+  // Which ways end the terminal between two tokens, and then in how many.
+  struct End {
+    LoopTokens::Place at;
+    std::uint32_t rounds, tokens;
+  };
+  std::vector<End> ends;
+  if (loop.may_end()) ends.push_back({LoopTokens::kAround, 0, 0});
+  for (LoopTokens::Place at = 0; at < loop.places(); ++at) {
+    for (const LoopTokens::Leave& leave : loop.moves(at).leaves) {
+      if (leave.left == kEpsilon) ends.push_back({at, leave.rounds, 1});
+    }
+  }
+  Cost most = 0;
+  try {
+    for (const LoopTokens::Stay& stay : moves.stays) {
+      // Near the end of the counter tokens leave the loop, too.
+      if (stay.rounds >= place.low) return kInfiniteCost;
+      Cost least = kInfiniteCost;
+      for (const End& end : ends) {
+        std::int64_t low = place.low - stay.rounds, high = less(place.high, stay.rounds);
+        if (high != kNoBound && high < static_cast<std::int64_t>(end.rounds)) continue;
+        std::uint32_t tokens =
+            loop.fewest(stay.to, end.at, low - end.rounds, less(high, end.rounds));
+        if (tokens != LoopTokens::kNever) least = std::min<Cost>(least, tokens + end.tokens);
+      }
+      most = std::max(most, least);
+    }
+  } catch (const TooComplex&) {
+    return kInfiniteCost;
+  }
+  bool leaves = std::ranges::any_of(
+      moves.leaves, [&](const LoopTokens::Leave& leave) { return leave.rounds >= place.low; });
+  bool exits = std::ranges::any_of(
+      moves.exits, [&](const LoopTokens::Exit& exit) { return exit.rounds >= place.low; });
+  return leaves || exits ? kInfiniteCost : add_costs(most, plain);
 }
 
 bool TokenCosts::fill_loop(const Reading& reading, Cost limit, std::span<std::uint32_t> row,
@@ -246,15 +295,16 @@ bool TokenCosts::fill_loop(const Reading& reading, Cost limit, std::span<std::ui
     bool over = stay.to == LoopTokens::kAround && there.low == 0 && loop.may_end();
     // More rounds are no worse where there is no bound to them.
     bool more = last != nullptr && last->to == stay.to && place.high == kNoBound;
-    bool fits = more || (over && plain <= limit) ||
-                from_loop(reading, there, after, limit, limit) <= limit;
+    bool fits =
+        more || (over && plain <= limit) || from_loop(reading, there, after, limit, limit) <= limit;
     if (!exact_ || doubt_) return false;
     if (!fits) continue;
     fitting.emplace_back(stay.first, stay.last);
     last = &stay;
   }
   auto passes = [&](std::uint32_t rounds) {
-    return less(place.low, rounds) <= 0 && (place.high == kNoBound || less(place.high, rounds) >= 0);
+    return less(place.low, rounds) <= 0 &&
+           (place.high == kNoBound || less(place.high, rounds) >= 0);
   };
   for (const LoopTokens::Leave& leave : moves.leaves) {
     if (!passes(leave.rounds)) continue;

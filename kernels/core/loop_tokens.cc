@@ -7,9 +7,34 @@
 
 namespace slm {
 
+namespace {
+
+/// Whether no text of an expression is the beginning of another. Where the form does not show it, a
+/// short search does: of what may be left, only nothing at all may be over.
+bool rounds_apart(RegexPool& pool, NodeId body) {
+  if (pool.is_prefix_code(body)) return true;
+  if (!pool.is_plain(body)) return false;
+  constexpr std::size_t kMost = 64;  // expressions
+  std::vector<NodeId> seen{body};
+  for (std::size_t at = 0; at < seen.size(); ++at) {
+    const ByteSet first = pool.first_bytes(seen[at]);
+    for (std::size_t b = 0; b < 256; ++b) {
+      if (!first[b]) continue;
+      NodeId next = pool.step(seen[at], static_cast<std::uint8_t>(b));
+      if (next <= kEpsilon || std::ranges::find(seen, next) != seen.end()) continue;
+      if (pool.nullable(next) || seen.size() == kMost) return false;
+      seen.push_back(next);
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
 bool LoopTokens::suits(RegexPool& pool, const RegexPool::Loop& loop) {
-  return !pool.nullable(loop.body) && pool.is_prefix_code(loop.body) &&
-         (pool.first_bytes(loop.body) & pool.first_bytes(loop.tail)).none();
+  return !pool.nullable(loop.body) &&
+         (pool.first_bytes(loop.body) & pool.first_bytes(loop.tail)).none() &&
+         rounds_apart(pool, loop.body);
 }
 
 LoopTokens::LoopTokens(RegexPool& pool, const TokenPhases& phases, const RegexPool::Loop& loop)
@@ -21,6 +46,12 @@ LoopTokens::LoopTokens(RegexPool& pool, const TokenPhases& phases, const RegexPo
   add_place(kEpsilon);
   for (Place place = 0; complete_ && place < places_.size(); ++place) find_moves(place);
   tables_.resize(places_.size());
+  for (const Edge& edge : edges_) {  // by place, and then by rounds, for each place they begin in
+    bool same =
+        !longest_.empty() && longest_.back().from == edge.from && longest_.back().to == edge.to;
+    if (same) longest_.pop_back();
+    longest_.push_back(edge);
+  }
 }
 
 LoopTokens::Place LoopTokens::add_place(NodeId left) {
@@ -152,7 +183,8 @@ void LoopTokens::grow(Numbers& numbers, Place from, std::size_t rounds, bool mor
       row[edge.to] = before[edge.from] + 1;
       return true;
     };
-    for (const Edge& edge : edges_) {
+    // Where more is fine, a token that passes more rounds is as good as any.
+    for (const Edge& edge : more_is_fine ? longest_ : edges_) {
       if (edge.rounds <= t) {
         relax(edge, row - edge.rounds * width);
       } else if (more_is_fine && t > 0) {
@@ -163,7 +195,7 @@ void LoopTokens::grow(Numbers& numbers, Place from, std::size_t rounds, bool mor
       changed = false;
       for (const Edge& edge : inner_) changed = relax(edge, row) || changed;
       if (t > 0 || !more_is_fine) continue;
-      for (const Edge& edge : edges_) changed = relax(edge, row) || changed;
+      for (const Edge& edge : longest_) changed = relax(edge, row) || changed;
     }
   }
 }

@@ -109,8 +109,9 @@ class LoopTokens {
   std::vector<NodeId> places_;
   std::unordered_map<NodeId, Place> place_of_;
   std::vector<Moves> moves_;
-  std::vector<Edge> edges_;     // that pass rounds
-  std::vector<Edge> inner_;     // that pass none
+  std::vector<Edge> edges_;    // that pass rounds
+  std::vector<Edge> longest_;  // of those between two places the one that passes most
+  std::vector<Edge> inner_;    // that pass none
   std::vector<Table> tables_;
   std::size_t numbers_ = 0;
 };

@@ -1,4 +1,5 @@
-// Through a terminal, for the costs in tokens: in which phases it can end, and after how many tokens.
+// Through a terminal, for the costs in tokens: in which phases it can end, and after how many
+// tokens.
 #include <algorithm>
 #include <unordered_map>
 

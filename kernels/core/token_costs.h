@@ -55,6 +55,10 @@ class TokenCosts {
   bool fill_loop(const Reading& reading, Cost limit, std::span<std::uint32_t> row,
                  std::vector<Phase>& open);
 
+  /// Where a reading is in a loop that is far from over: so many tokens end the text after any
+  /// token that stays, if `plain` do after the terminal; infinite where that is not easily told.
+  Cost enough_in_loop(const Reading& reading, Cost plain);
+
   /// Lifts the bounds on work.
   void unlimit() noexcept { limited_ = false; }
   std::size_t bytes() const noexcept;
@@ -62,6 +66,7 @@ class TokenCosts {
   static constexpr std::uint64_t kMaxVisits = 4'000'000;  // trie nodes, for one place in a terminal
   static constexpr std::uint64_t kMaxTasks = 20'000'000;  // places in rules, in all
   static constexpr std::size_t kMaxLoops = 256;           // others are walked through
+  static constexpr std::int64_t kFar = 64;                // rounds that no usual token passes
 
  private:
   using ContextId = std::uint32_t;
@@ -118,8 +123,9 @@ class TokenCosts {
   };
   /// What is known of the ways on from a terminal that ends in a row, and how a loop leads there.
   struct AfterLoop {
-    Known plain;                             // between two tokens
-    std::vector<std::vector<Known>> exits;   // by place, and its exits there: the best of their phases
+    Known plain;  // between two tokens
+    std::vector<std::vector<Known>>
+        exits;  // by place, and its exits there: the best of their phases
     std::unordered_map<NodeId, Known> tail;  // by what is left of the terminal
   };
   /// How a rule can be finished from one place in it, begun in one phase.
@@ -185,10 +191,10 @@ class TokenCosts {
   const RowView& rows_;
   const TokenPhases& phases_;
   std::vector<std::uint32_t> worst_;  // by rule: the worst detour of a phase at its end
-  std::unordered_map<std::uint64_t, Walk> walks_;         // (node, phase)
-  std::unordered_map<std::uint64_t, Summary> summaries_;  // (node, phase)
+  std::unordered_map<std::uint64_t, Walk> walks_;                         // (node, phase)
+  std::unordered_map<std::uint64_t, Summary> summaries_;                  // (node, phase)
   std::unordered_map<std::uint64_t, std::unique_ptr<LoopTokens>> loops_;  // (body, tail)
-  std::unordered_map<NodeId, LoopPlace> loop_places_;  // without a loop: in none
+  std::unordered_map<NodeId, LoopPlace> loop_places_;                     // without a loop: in none
   std::unordered_map<std::uint64_t, std::unordered_map<LoopTokens*, AfterLoop>> after_loops_;
   std::unordered_map<std::uint64_t, PlaceId> place_ids_;
   std::vector<std::pair<PositionId, std::uint32_t>> places_;

@@ -263,7 +263,9 @@ void test_masks_under_budgets() {
 
 /// Loops with counters over rounds that can be told apart, what follows them, and more of them.
 std::vector<std::int32_t> random_loops(std::mt19937& random) {
-  auto below = [&](int n) { return static_cast<std::int32_t>(random() % static_cast<unsigned>(n)); };
+  auto below = [&](int n) {
+    return static_cast<std::int32_t>(random() % static_cast<unsigned>(n));
+  };
   std::vector<std::int32_t> words, nodes;
   auto put = [](std::vector<std::int32_t>& to, std::initializer_list<std::int32_t> more) {
     to.insert(to.end(), more.begin(), more.end());
@@ -334,7 +336,8 @@ std::vector<std::int32_t> random_loops(std::mt19937& random) {
 
 std::vector<std::string> loop_tokens(std::mt19937& random) {
   std::vector<std::string> tokens{"a", "b", "c", "d", "\xC3", "\xA9", "\xE4", "\xB8", "\x80"};
-  const std::vector<std::string> pieces{"a", "b", "ab", "cd", "c", "\xC3\xA9", "\xE4\xB8\x80", "aac"};
+  const std::vector<std::string> pieces{"a", "b",        "ab",           "cd",
+                                        "c", "\xC3\xA9", "\xE4\xB8\x80", "aac"};
   for (unsigned n = 3 + random() % 20; n > 0; --n) {
     std::string token;
     const std::string& often = pieces[random() % pieces.size()];
