@@ -15,6 +15,9 @@ constexpr std::uint8_t kEnd = 0xF8, kIndent = 0xF9, kDedent = 0xFA, kStay = 0xFB
 IndentationRecogniser::IndentationRecogniser(std::unique_ptr<EarleyRecogniser> rules)
     : rules_(std::move(rules)), tab_(rules_->program().memory()[2]) {
   for (std::size_t byte = kFirstMark; byte < 256; ++byte) marks_.set(byte);
+  apart_.starts = {~std::uint64_t{0}, ~std::uint64_t{0}, ~std::uint64_t{0}};
+  apart_.take_out(marks_);
+  apart_.take_out(ByteSet().set('\n'));
   const Program& program = rules_->program();
   for (const Program::Terminal& terminal : program.terminals()) {
     bool chars = program.op(terminal.language) == Program::Op::kChars;
@@ -190,7 +193,8 @@ void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std:
   threads_of(state, threads);
   for (const Thread& thread : threads) frames.push_back({first, last, thread});
   auto breaks = [&](std::uint32_t at) {
-    return trie.bytes[at] == '\n' || trie.below[at].starts.has('\n');
+    std::uint8_t byte = trie.bytes[at];
+    return byte == '\n' || is_mark_byte(byte) || !apart_.covers(trie.below[at].starts);
   };
   while (!frames.empty()) {
     Frame frame = frames.back();
@@ -209,7 +213,7 @@ void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std:
       }
       std::uint8_t byte = trie.bytes[at];
       const ByteTrie::Node& node = trie.nodes[at++];
-      if (!follows[byte]) continue;
+      if (!follows[byte] || is_mark_byte(byte)) continue;
       Thread thread = frame.thread;
       thread.rules = rules_->step(thread.rules, byte);
       if (thread.rules == kDead || !advance(thread, byte)) continue;

@@ -84,6 +84,7 @@ class IndentationRecogniser final : public Recogniser {
   std::unique_ptr<EarleyRecogniser> rules_;
   std::uint32_t tab_;
   ByteSet marks_;
+  CharClass apart_;                   // characters that no mark follows, and that are none
   std::vector<bool> mark_terminals_;  // by number
   std::vector<Level> levels_;
   FlatMap level_numbers_;
