@@ -51,9 +51,13 @@ class Indentation:
 
     Attributes:
         tab: how many columns a tab is; a space is one.
+        goes_on: whether, wherever blanks have begun, their characters can also be read by the
+            terminal before them, on to another line break with the same answers. Masks are faster
+            then, and nothing else.
     """
 
     tab: int
+    goes_on: bool = False
 
     name: ClassVar[str] = "indentation"
     number: ClassVar[int] = 1
@@ -70,7 +74,7 @@ class Indentation:
 
     def words(self) -> list[int]:
         """For the native engine: what kind it is, then a list of parameters."""
-        return [self.number, 1, self.tab]
+        return [self.number, 2, self.tab, int(self.goes_on)]
 
 
 Memory: TypeAlias = DistinctItems | Indentation

@@ -284,7 +284,11 @@ def test_the_engines_agree(name: str, semantics: tuple[str, str], seed: int) -> 
         assert fast.is_complete() == slow.is_complete()
         assert fast.forced_text(8) == slow.forced_text(8)
         assert fast.expected() == slow.expected()
-        assert fast.expectations() == slow.expectations()
+        places = [
+            {(each.terminal, each.rule, each.place) for each in matcher.expectations()}
+            for matcher in (fast, slow)
+        ]
+        assert places[0] == places[1]
         refused = next(token for token in range(256, 0, -1) if not slow.check(token))
         assert str(fast.why_not(refused)) == str(slow.why_not(refused))
         draft = [rng.randrange(256), rng.randrange(len(WORDS))]

@@ -13,7 +13,7 @@ std::unique_ptr<Recogniser> make_recogniser(Program program, std::shared_ptr<Ter
   if (memory.empty()) {
     return std::make_unique<EarleyRecogniser>(std::move(program), std::move(shared));
   }
-  if (memory[0] == static_cast<std::uint32_t>(MemoryKind::kIndentation) && memory.size() == 3 &&
+  if (memory[0] == static_cast<std::uint32_t>(MemoryKind::kIndentation) && memory.size() == 4 &&
       static_cast<std::int32_t>(memory[2]) > 0) {
     return std::make_unique<IndentationRecogniser>(
         std::make_unique<EarleyRecogniser>(std::move(program), std::move(shared)));
