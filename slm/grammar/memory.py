@@ -47,7 +47,9 @@ class Indentation:
 
     The blanks that a line's column is counted in are written between marks: first what the line
     does, INDENT (a level more), or any number of DEDENT (a level less, each) and STAY; then the
-    blanks; then END. At the end of the text the levels that are left end with as many DEDENT.
+    blanks; then END. At the end of the text the levels that are left end with as many DEDENT. The
+    first mark follows a line break. What has been read can always be finished with columns that
+    fit; `slm.syntax.indent_lexing` writes such rules.
 
     Attributes:
         tab: how many columns a tab is; a space is one.

@@ -43,10 +43,10 @@ def test_a_grammar_with_a_memory_reads_back_equal() -> None:
 
 
 def test_rewrites_keep_the_memory() -> None:
-    """Pruning, and cutting down to an alphabet, keep the memory and its marks."""
+    """Pruning keeps the memory, and cutting down to an alphabet the marks."""
     assert prune(GRAMMAR).memory == Indentation(4, True)
-    cut = spellable(GRAMMAR, frozenset(b"ab \n"))
-    assert cut.memory == Indentation(4, True)
+    assert "u{110001}" in repr(GRAMMAR)
+    cut = spellable(ir.Grammar(GRAMMAR.rules, "start"), frozenset(b"ab \n"))
     assert any(ir.is_mark(terminal) for terminal in cut.terminals)
 
 
