@@ -62,7 +62,7 @@ def grammars_of(folder: Path, longest: int) -> Iterator[Grammar]:
         starts = entry["start"] or ["start"]
         start = starts if isinstance(starts, str) else starts[0]
         if entry["postlex"]:
-            options["postlex"] = entry["postlex"]
+            options["postlex"] = indenter_of(entry["postlex"])
         made = Grammar(entry["name"], home / entry["grammar"], start, options)
         strings = home / "samples.jsonl"
         if strings.exists():
@@ -75,6 +75,14 @@ def grammars_of(folder: Path, longest: int) -> Iterator[Grammar]:
             made.samples.append((text, file["lark_accepts"]))
         made.samples = [pair for pair in made.samples if len(pair[0]) <= longest]
         yield made
+
+
+def indenter_of(told: dict[str, Any]) -> Any:
+    """The subclass of Lark's `Indenter` that a project has, made again from its attributes."""
+    from lark.indenter import Indenter
+
+    attributes = {name: value for name, value in told.items() if name != "kind"}
+    return type("Columns", (Indenter,), attributes)()
 
 
 def slm_engine(grammar: Grammar) -> Judge:
