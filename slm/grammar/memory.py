@@ -1,7 +1,7 @@
 """What a grammar remembers of the text beside its rules: what no context-free rule can say.
 
-The rules talk to a memory by *marks*: terminals that stand for no text, each a single character that
-no text of the grammar holds. An engine takes them by itself, and tells the memory.
+The rules talk to a memory by *marks*: terminals that stand for no text, each a single character
+that no text of the grammar holds. An engine takes them by itself, and tells the memory.
 """
 
 from __future__ import annotations

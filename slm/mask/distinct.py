@@ -20,7 +20,9 @@ from slm.grammar.memory import DistinctItems
 from slm.mask.earley import Column, Leaf, Parser
 
 _MAX_SEARCHED = 100_000
-_ORDER = '"}]0123456789abcdefghijklmnopqrstuvwxyz'  # what a search tries first: values that are short
+_ORDER = (
+    '"}]0123456789abcdefghijklmnopqrstuvwxyz'  # what a search tries first: values that are short
+)
 
 Key: TypeAlias = tuple[str, str]  # equal if either is
 
@@ -46,9 +48,9 @@ class Thread:
 
 
 def key_of(text: str) -> Key:
-    """What stands for a JSON value: with numbers as decimals, and as a parser reads them.
+    r"""What stands for a JSON value: with numbers as decimals, and as a parser reads them.
 
-    >>> key_of("1.0") == key_of("10e-1"), key_of('["A"]')[0] == key_of(r'[ "\\u0041" ]')[0]
+    >>> key_of("1.0") == key_of("10e-1"), key_of('["A"]')[0] == key_of(r'[ "\u0041" ]')[0]
     (True, True)
     """
     text = text.rstrip(" \t\r\n:")  # a name has its colon
@@ -77,11 +79,9 @@ class ThreadColumn:
     def __init__(self, parser: DistinctParser, threads: frozenset[Thread]) -> None:
         self.threads = threads
         columns = [thread.column for thread in threads]
-        self.complete = any(
-            thread.column.complete and not thread.arrays for thread in threads
-        )
-        # Of code points that the rules do not tell apart, as many by themselves as could be in values
-        # that were seen: the next one is in none.
+        self.complete = any(thread.column.complete and not thread.arrays for thread in threads)
+        # Of code points that the rules do not tell apart, as many by themselves as could be in
+        # values that were seen: the next one is in none.
         count = 1 + max((len(a.seen) for thread in threads for a in thread.arrays), default=0)
         bounds = {bound for column in columns for bound in column.bounds}
         self.bounds = sorted({bound + more for bound in bounds for more in range(count)})
@@ -130,8 +130,7 @@ class DistinctParser(Parser):
     def _read(self, threads: frozenset[Thread], point: int) -> list[Thread]:
         found: list[Thread] = []
         for thread in threads:
-            for after in self._steps(thread, point, None)[0]:
-                found.append(after)
+            found += self._steps(thread, point, None)[0]
         return found
 
     def _column(self, threads: list[Thread]) -> ThreadColumn | None:
@@ -140,9 +139,7 @@ class DistinctParser(Parser):
             return None
         return self._made.setdefault(viable, ThreadColumn(self, viable))
 
-    def _steps(
-        self, thread: Thread, point: int, goal: int | None
-    ) -> tuple[list[Thread], bool]:
+    def _steps(self, thread: Thread, point: int, goal: int | None) -> tuple[list[Thread], bool]:
         """What a thread becomes by a code point; and whether the array at depth `goal` went on."""
         column = super().step(thread.column, point)
         if column is None:
@@ -205,7 +202,7 @@ class DistinctParser(Parser):
 
     def _points(self, column: Column, count: int) -> list[int]:
         """As many code points of each kind as there could be values in the way."""
-        found = []
+        found: list[int] = []
         for low, after in zip(column.bounds, column.bounds[1:], strict=False):
             found += range(low, min(after, low + count))
         marks = {ord(mark) for mark in DistinctItems().marks}
