@@ -106,7 +106,8 @@ void DistinctRecogniser::read(const Thread& thread, std::uint8_t byte, Threads& 
 
 /// Drops the threads that cannot be completed.
 void DistinctRecogniser::settle(Threads& threads) {
-  if (threads.size() > kMaxThreads) throw TooComplex("too many readings of the text are open at once");
+  if (threads.size() > kMaxThreads)
+    throw TooComplex("too many readings of the text are open at once");
   std::erase_if(threads, [&](const Thread& thread) { return !viable(thread); });
 }
 
@@ -216,9 +217,13 @@ std::uint32_t DistinctRecogniser::add_value(std::uint32_t seen, std::string_view
   return sets_.intern(words);
 }
 
-bool DistinctRecogniser::may_repeat(const Thread& thread, const Frame& frame) const {
+/// Whether the item of an array may come out as one that was seen; `names_too`: even if that takes
+/// a member's name to come twice.
+bool DistinctRecogniser::may_repeat(const Thread& thread, const Frame& frame,
+                                    bool names_too) const {
   if (frame.start == kOutside) return true;
   JsonPrefix prefix = read_prefix(text_of(thread.text, frame.start));
+  if (names_too && prefix.kind == '{') return true;
   for (std::uint32_t set = frame.seen; set != 0; set = sets_.words(set)[0]) {
     if (may_become(prefix, values_[sets_.words(set)[1]])) return true;
   }
@@ -273,8 +278,8 @@ bool DistinctRecogniser::search(const Thread& from, std::size_t level) {
       if (!first[byte]) continue;
       StateId base = rules_.step(now.thread.base, static_cast<std::uint8_t>(byte));
       if (base == kDead) continue;
-      todo.assign({{base, now.thread.stack,
-                    append(now.thread.text, static_cast<std::uint8_t>(byte))}});
+      todo.assign(
+          {{base, now.thread.stack, append(now.thread.text, static_cast<std::uint8_t>(byte))}});
       after.clear();
       if (close(todo, after, level)) return true;
       for (const Thread& thread : after) {
@@ -367,8 +372,7 @@ std::vector<Expectation> DistinctRecogniser::expected(StateId state) {
 }
 
 bool DistinctRecogniser::forbids(StateId state, std::uint8_t byte) {
-  return step(state, byte) == kDead && !marks_[byte] &&
-         plain_.step(plain_of(state), byte) != kDead;
+  return step(state, byte) == kDead && !marks_[byte] && plain_.step(plain_of(state), byte) != kDead;
 }
 
 std::size_t DistinctRecogniser::bytes() const {

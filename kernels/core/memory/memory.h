@@ -18,8 +18,8 @@ enum class MemoryKind : std::uint32_t { kIndentation = 1, kDistinctItems = 2 };
 /// The recogniser of a program: that of its rules, in that of its memory if it has one.
 ///
 /// `trie` outlives it; `mask_memory`: bytes that a recogniser with masks of its own may take for
-/// them. Throws NoText, TooComplex as EarleyRecogniser does, std::invalid_argument for a memory that
-/// is none.
+/// them. Throws NoText, TooComplex as EarleyRecogniser does, std::invalid_argument for a memory
+/// that is none.
 std::unique_ptr<Recogniser> make_recogniser(Program program, std::shared_ptr<TerminalTables> shared,
                                             const TokenTrie& trie, std::size_t mask_memory);
 
