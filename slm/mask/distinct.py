@@ -171,8 +171,14 @@ class DistinctParser(Parser):
 
     def _is_viable(self, thread: Thread) -> bool:
         if thread not in self._viable:
-            seen = (at for at, array in enumerate(thread.arrays) if array.seen)
-            level = next(seen, None)
+            last = len(thread.arrays) - 1
+            # What is in an item of its own, as a member's value is, says nothing of the next item.
+            at_risk = (
+                at
+                for at, array in enumerate(thread.arrays)
+                if array.seen and (array.text is not None or at == last)
+            )
+            level = next(at_risk, None)
             self._viable[thread] = level is None or self._search(thread, level)
         return self._viable[thread]
 

@@ -143,16 +143,20 @@ bool DistinctRecogniser::take(Thread& thread, Mark mark) {
   if (thread.stack == 0) throw std::invalid_argument("a mark of items is outside of an array");
   std::uint32_t under = below(thread.stack);
   Frame frame = top(thread.stack);
+  bool outermost = true;  // of the items: an object whose names differ is in none
+  for (std::uint32_t at = under; at != 0; at = below(at)) {
+    outermost = outermost && top(at).start == kOutside;
+  }
   switch (mark) {
     case kItem:
-      if (under == 0) thread.text = 1;
+      if (outermost) thread.text = 1;
       frame.start = sizes_[thread.text];
       break;
     case kEnd: {
       std::uint32_t seen = add_value(frame.seen, text_of(thread.text, frame.start));
       if (seen == frame.seen) return false;
       frame = {seen, kOutside};
-      if (under == 0) thread.text = 0;
+      if (outermost) thread.text = 0;
       break;
     }
     default:
@@ -246,7 +250,9 @@ bool DistinctRecogniser::viable(const Thread& thread) {
   if (id < verdicts_.size()) return verdicts_[id];
   verdicts_.push_back(true);
   for (std::size_t level = 0; level < arrays.size(); ++level) {
-    if (arrays[level].seen == 0 || !may_repeat(thread, arrays[level])) continue;
+    // What is in an item of its own, as a member's value is, says nothing of the next one out there.
+    bool waits = arrays[level].start == kOutside && level + 1 < arrays.size();
+    if (arrays[level].seen == 0 || waits || !may_repeat(thread, arrays[level])) continue;
     bool found = search(thread, level);
     verdicts_[id] = found;
     break;
