@@ -75,11 +75,9 @@ class Program {
   /// The same program with nothing in place of some terminals.
   Program without(const std::vector<bool>& terminals) const;
 
-  /// What is remembered beside the rules: its kind (see memory/memory.h), then a list of parameters.
-  /// Empty where nothing is.
-  Words memory() const noexcept {
-    return {words_.data() + memory_at_, words_.size() - memory_at_};
-  }
+  /// What is remembered beside the rules: its kind (see memory/memory.h), then a list of
+  /// parameters. Empty where nothing is.
+  Words memory() const noexcept { return {words_.data() + memory_at_, words_.size() - memory_at_}; }
 
   std::size_t bytes() const noexcept {
     return (words_.size() + set_at_.size() + node_at_.size() + 2 * terminals_.size()) * 4;
