@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/json_spellings.h"
 #include "core/loop_table.h"
 #include "core/regex.h"
 #include "core/table_store.h"
@@ -51,6 +52,7 @@ class TerminalTables {
 
   std::mutex mutex;
   RegexPool pool;
+  JsonSpellings spellings{pool};
 
   struct Found {
     TerminalTable* table = nullptr;         // none: the expression is better walked
