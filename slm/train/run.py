@@ -16,6 +16,7 @@ from slm.train import checkpoint as checkpoints
 from slm.train.config import TrainConfig
 from slm.train.corpus import Corpus, Sentence, read_corpus
 from slm.train.data import Batch, Encoder, Example, Stream, collate, target_limit
+from slm.train.devices import Devices
 from slm.train.files import read_bytes, write_bytes, write_json
 from slm.train.loop import Progress, Result, Start, train
 from slm.train.model import PRESETS, Llama, hugging_face_config, to_hugging_face
@@ -50,17 +51,12 @@ def train_from_folder(
         TrainingError: the data or the settings cannot be used, or see `loop.train`.
     """
     corpus = read_corpus(data / config.train, data / config.ontologies)
+    devices = Devices(config.threads)
     tokenizer_file = output / "tokenizer" / "tokenizer.json"
-    start = None
-    if start_from is not None:
-        start = last_weights(start_from)
-        for name in ("tokenizer.json", "tokenizer_config.json"):
-            old = start_from / "tokenizer" / name
-            write_bytes(tokenizer_file.parent / name, read_bytes(old))
-    elif not tokenizer_file.exists():
-        tokenizer = tokenizer_for(corpus, config)
-        context = PRESETS[config.preset].context
-        save_tokenizer(tokenizer, tokenizer_file.parent, context_length=context)
+    start = None if start_from is None else last_weights(start_from)
+    if devices.main:
+        _provide_tokenizer(config, corpus, tokenizer_file, start_from)
+    devices.wait()
     tokenizer = load_tokenizer(tokenizer_file)
     encoder = encoder_for(config, tokenizer, output)
     stream = Stream(
@@ -83,9 +79,25 @@ def train_from_folder(
         progress=progress,
         stop_after=stop_after,
         start=start,
+        devices=devices,
     )
-    export(result.model, tokenizer_file.parent, output / "model", encoder)
+    if devices.main:
+        export(result.model, tokenizer_file.parent, output / "model", encoder)
+    devices.wait()
     return result
+
+
+def _provide_tokenizer(
+    config: TrainConfig, corpus: Corpus, file: Path, start_from: Path | None
+) -> None:
+    """Put the tokenizer into the run's folder: that of the run before, or one of the corpus."""
+    if start_from is not None:
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            old = start_from / "tokenizer" / name
+            write_bytes(file.parent / name, read_bytes(old))
+    elif not file.exists():
+        tokenizer = tokenizer_for(corpus, config)
+        save_tokenizer(tokenizer, file.parent, context_length=PRESETS[config.preset].context)
 
 
 def last_weights(run: Path) -> Start:

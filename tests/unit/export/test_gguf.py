@@ -17,8 +17,9 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
-gguf = pytest.importorskip("gguf")
+pytest.importorskip("gguf")
 
+import gguf
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
@@ -154,7 +155,7 @@ def test_a_tokenizer_gets_the_name_of_its_twin(
 
 
 def test_rows_without_a_token_are_marked_unused(tmp_path: Path) -> None:
-    """An embedding that is longer than the vocabulary keeps its rows; their tokens are of type 5."""
+    """An embedding longer than the vocabulary keeps its rows; their tokens are of type 5."""
     found = read_tokenizer(embedded(), 3600)
     assert len(found.tokens) == len(found.kinds) == 3600
     assert found.kinds[3584:] == [5] * 16
@@ -227,11 +228,11 @@ def _has_llama_cpp() -> bool:
 @pytest.mark.slow
 @pytest.mark.skipif(
     not _has_llama_cpp(),
-    reason="llama-cpp-python is not installed, and SLM_LLAMA_CPP_PYTHON names no Python that has it",
+    reason="llama-cpp-python is not installed here, nor in the Python SLM_LLAMA_CPP_PYTHON names",
 )
 @pytest.mark.parametrize("kind", ["embedded", "lora", "ignore-merges"])
 def test_llama_cpp_computes_the_same(tmp_path: Path, kind: str) -> None:
-    """llama.cpp gives the same logits (1e-2, float32) and the same tokens, for merged models too."""
+    """llama.cpp gives the same logits (1e-2, float32) and tokens, for merged models too."""
     folder = embedded()
     if kind == "lora":
         adapter = lora(tmp_path / "lora", folder)
