@@ -30,6 +30,8 @@ from typing import Any
 import numpy as np
 import torch
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from benchmarks.loss_data import (
     Item,
     fields,
