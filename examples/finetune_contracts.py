@@ -51,13 +51,13 @@ def main(folder: Path) -> None:
     model, tokenizer, _ = load_base(embedded())
     rows = []
     for bound in (False, True):
-        score, _ = score_records(model, tokenizer, test, constrained=bound, max_tokens=120)
+        score, _ = score_records(model, tokenizer, test, constrained=bound, max_tokens=240)
         rows.append(("before", bound, score))
     config = FinetuneConfig(method="lora", rank=16, alpha=32, steps=STEPS, batch=min(8, TRAINING))
     tuned = finetune(embedded(), train, folder / "run", config)
     for bound in (False, True):
         score, outputs = score_records(
-            tuned.model, tuned.tokenizer, test, constrained=bound, max_tokens=120
+            tuned.model, tuned.tokenizer, test, constrained=bound, max_tokens=240
         )
         rows.append(("after", bound, score))
     for record, output in list(zip(test, outputs, strict=True))[:3]:
