@@ -31,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
         "--start-from",
         type=Path,
         metavar="FOLDER",
-        help="a finished run whose weights to begin with",
+        help="a finished run, or a model folder, whose weights to begin with",
     )
     parser.add_argument("--steps", type=int, metavar="N", help="instead of the settings' number")
     parser.add_argument("--seed", type=int, metavar="N", help="instead of the settings' seed")

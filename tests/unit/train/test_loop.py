@@ -149,6 +149,21 @@ def test_logits_equal_those_of_transformers() -> None:
     assert difference < 1e-4
 
 
+def test_a_run_goes_on_from_a_model_folder(
+    data: Path, settings: TrainConfig, tmp_path: Path
+) -> None:
+    """An exported model is a start as a run is: its tokenizer, and its weights as stored."""
+    train_from_folder(settings, data, tmp_path / "first", stop_after=4)
+    model = tmp_path / "first" / "model"
+    still = replace(settings, learning_rate=1e-12, weight_decay=0.0, steps=3, warmup=0)
+    train_from_folder(still, data, tmp_path / "second", start_from=model)
+    assert_same(weights(tmp_path / "first"), weights(tmp_path / "second"))
+    ours, theirs = (p / "tokenizer.json" for p in (tmp_path / "second" / "tokenizer", model))
+    assert ours.read_bytes() == theirs.read_bytes()
+    with pytest.raises(TrainingError, match="give the preset"):
+        train_from_folder(replace(still, preset="1m"), data, tmp_path / "third", start_from=model)
+
+
 def test_weights_come_back_from_the_ordinary_format() -> None:
     """What `to_hugging_face` gives makes the same network again; another shape is refused."""
     torch.manual_seed(2)
