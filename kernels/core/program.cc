@@ -63,7 +63,9 @@ void Program::read_node(Reader& in) {
       break;
     case Op::kLiteral:
     case Op::kSpelled:
-      for (std::size_t left = in.count(); left > 0; --left) in.index(kPoints);
+      for (std::size_t left = in.count(); left > 0; --left) {
+        in.index(static_cast<Op>(op) == Op::kSpelled ? kFirstMarkPoint : kPoints);
+      }
       break;
     case Op::kConcat:
     case Op::kUnion:
