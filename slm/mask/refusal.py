@@ -101,7 +101,7 @@ def refusal(session: Session, compiled: CompiledGrammar, token_id: int) -> Refus
         else:
             why = f"{name} is not allowed at its byte {offset} ({_show(data, offset)}): "
             if session.forbids(text[: offset + 1]):
-                why += "the array has every item that goes on so already; "
+                why += "every item or name that goes on so is there already; "
             why += wanted
     places = tuple(dict.fromkeys(wait.place for wait in waits if wait.place is not None))
     if places:

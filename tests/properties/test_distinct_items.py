@@ -208,3 +208,63 @@ def test_walks_never_repeat_an_item(schema: Any) -> None:
             text += vocabulary.tokens[token] or b""
         if matcher.is_complete():
             assert not duplicates(json.loads(text)), text
+
+
+def test_what_is_remembered_is_taken_back() -> None:
+    """After a rollback, in a fork and in tables begun anew, exactly what was seen is seen."""
+    compiled = compile_grammar(compile_schema(SCHEMAS[0]).grammar, words(), memory=1)
+    matcher = compiled.matcher()
+    for byte in b'["a","b",':
+        matcher.accept(byte)
+    for byte in b'"c':
+        matcher.accept(byte)
+    before = matcher.mask()
+    fork = matcher.fork()
+    fork.accept(ord('"'))
+    for byte in b',"c':
+        fork.accept(byte)
+    assert not fork.check(ord('"'))
+    assert matcher.check(ord('"'))
+    matcher.rollback(1)
+    matcher.accept(ord("a"))
+    assert not matcher.check(ord('"'))
+    matcher.rollback(1)
+    matcher.accept(ord("c"))
+    assert np.array_equal(matcher.mask(), before)
+
+
+BUDGETS: list[Any] = [
+    {
+        "type": "array",
+        "uniqueItems": True,
+        "minItems": 2,
+        "maxItems": 3,
+        "items": {"type": "integer", "minimum": 1, "maximum": 66},
+    },
+    {"type": "array", "uniqueItems": True, "minItems": 2, "items": {"type": ["array", "null"]}},
+]
+
+
+@pytest.mark.skipif("native" not in ENGINES, reason="the native engine is not built")
+def test_budgets_count_items_that_have_to_differ() -> None:
+    """The fewest tokens are those that a breadth-first search finds, and the budget is kept."""
+    vocabulary = byte_vocabulary()
+    for schema, text in zip(BUDGETS, (b"[1,1", b"[null,"), strict=True):
+        grammar = compile_schema(schema, whitespace="compact").grammar
+        native, reference = (
+            compile_grammar(grammar, vocabulary, engine).matcher() for engine in ENGINES[::-1]
+        )
+        for at in range(len(text) + 1):
+            if at > 1:
+                assert native.min_tokens().tokens == reference.min_tokens().tokens
+            if at < len(text):
+                native.accept(text[at])
+                reference.accept(text[at])
+        budget = native.min_tokens().tokens
+        assert native.fits(budget)
+        assert set(native.allowed(budget=budget)) <= set(reference.allowed(budget=budget))
+        while not native.is_complete():
+            native.accept(native.allowed(budget=budget)[0])
+            budget -= 1
+        assert budget >= 0
+        assert not native.compiled.keeps_budgets

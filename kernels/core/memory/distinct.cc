@@ -250,7 +250,8 @@ bool DistinctRecogniser::viable(const Thread& thread) {
   if (id < verdicts_.size()) return verdicts_[id];
   verdicts_.push_back(true);
   for (std::size_t level = 0; level < arrays.size(); ++level) {
-    // What is in an item of its own, as a member's value is, says nothing of the next one out there.
+    // What is in an item of its own, as a member's value is, says nothing of the next one out
+    // there.
     bool waits = arrays[level].start == kOutside && level + 1 < arrays.size();
     if (arrays[level].seen == 0 || waits || !may_repeat(thread, arrays[level])) continue;
     bool found = search(thread, level);
