@@ -77,11 +77,14 @@ def json_schema(
     >>> spec.parse('{"age": 3}')
     {'age': 3}
     """
-    from slm.schema import compile_schema, from_type
+    # From the module and not the package: Python asks a package for each name, every time.
+    from slm.schema.compile import compile_schema
 
     parse: Callable[[str], Any] = json.loads
     schema = x
     if not isinstance(x, (dict, bool, str)):
+        from slm.schema import from_type
+
         schema, parse = from_type(x)
     compiled = compile_schema(
         schema,

@@ -92,7 +92,9 @@ void Program::read_node(Reader& in) {
 
 Program::Program(std::span<const std::int32_t> words) : words_(words.begin(), words.end()) {
   Reader in(words_);
-  for (std::size_t left = in.count(); left > 0; --left) {
+  std::size_t sets = in.count();
+  set_at_.reserve(sets);
+  for (std::size_t left = sets; left > 0; --left) {
     set_at_.push_back(in.at());
     for (std::size_t ranges = in.count(); ranges > 0; --ranges) {
       in.index(kPoints);
@@ -101,13 +103,19 @@ Program::Program(std::span<const std::int32_t> words) : words_(words.begin(), wo
   }
   rules_ = static_cast<std::uint32_t>(in.count());
   // Regular nodes first, then the terminals that name them, then expressions.
-  for (std::size_t left = in.count(); left > 0; --left) read_node(in);
-  for (std::size_t left = in.count(); left > 0; --left) {
+  std::size_t regular = in.count();
+  node_at_.reserve(2 * regular);
+  for (std::size_t left = regular; left > 0; --left) read_node(in);
+  std::size_t terminals = in.count();
+  terminals_.reserve(terminals);
+  for (std::size_t left = terminals; left > 0; --left) {
     std::uint32_t language = in.index(node_at_.size());
     std::int32_t flags = in.word();
     terminals_.push_back({language, (flags & 1) != 0, (flags & 2) != 0});
   }
-  for (std::size_t left = in.count(); left > 0; --left) read_node(in);
+  std::size_t expressions = in.count();
+  node_at_.reserve(regular + expressions);
+  for (std::size_t left = expressions; left > 0; --left) read_node(in);
   bodies_at_ = in.at();
   for (std::size_t rule = 0; rule < rules_; ++rule) in.index(node_at_.size());
   in.index(rules_);

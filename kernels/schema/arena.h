@@ -20,6 +20,12 @@ namespace slm::schema {
 class Arena {
  public:
   Arena() = default;
+  ~Arena() {
+    if (passing_) spare() = std::move(blocks_.front());
+  }
+  /// One that goes away before the function that makes it returns. Its first block is that of the
+  /// thread's last such arena, which is in the processor's caches, if anything is.
+  static Arena passing() { return Arena(Passing()); }
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
@@ -59,6 +65,18 @@ class Arena {
   }
 
  private:
+  struct Passing {};
+  static constexpr std::size_t kSpare = 1u << 16;
+  explicit Arena(Passing) : size_(kSpare), passing_(true) {
+    std::unique_ptr<std::byte[]>& kept = spare();
+    if (!kept) kept = std::make_unique_for_overwrite<std::byte[]>(kSpare);
+    blocks_.push_back(std::move(kept));
+  }
+  static std::unique_ptr<std::byte[]>& spare() {
+    static thread_local std::unique_ptr<std::byte[]> block;
+    return block;
+  }
+
   void* take(std::size_t size, std::size_t alignment) {
     std::size_t start = (used_ + alignment - 1) & ~(alignment - 1);
     if (start + size > size_) {
@@ -74,6 +92,7 @@ class Arena {
 
   std::vector<std::unique_ptr<std::byte[]>> blocks_;
   std::size_t used_ = 0, size_ = 0, next_ = 1u << 13;
+  bool passing_ = false;
 };
 
 }  // namespace slm::schema

@@ -8,7 +8,7 @@ Compiled compile(const Value& schema, const Options& options, Oracle& oracle) {
   if (!schema.is(Value::Kind::kObject) && !schema.is(Value::Kind::kBool)) {
     throw Deferred("not a schema");
   }
-  Arena arena;
+  Arena arena = Arena::passing();
   Goals goals(arena);
   Languages pool(arena, oracle);
   Reader reader(arena, goals, pool, oracle, schema, options.draft);

@@ -21,7 +21,12 @@ using Regular = std::uint32_t;  // the number of a node
 ///   repeats in a schema (spelled characters, whitespace, answers) is written once.
 class Regulars {
  public:
-  explicit Regulars(Arena& arena) : set_numbers_(arena) {}
+  explicit Regulars(Arena& arena) : set_numbers_(arena) {
+    sets_.reserve(kUsual);
+    nodes_.reserve(4 * kUsual);
+    kept_.reserve(4);
+    moved_.reserve(16);
+  }
 
   using Ranges = std::span<const std::int32_t>;  // low, high, low, high …
   Regular chars(Ranges ranges);
@@ -44,6 +49,7 @@ class Regulars {
 
  private:
   static constexpr Regular kUnmade = 0xFFFFFFFFu;
+  static constexpr std::size_t kUsual = 128;  // words of sets
 
   std::uint32_t set(Ranges ranges);
   Regular list(std::int32_t op, std::span<const Regular> parts);

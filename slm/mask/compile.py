@@ -60,8 +60,16 @@ def compile_grammar(
         raise UsageError(f"memory={memory!r} is out of range", hint="memory must be 1 or above")
     native = None if wanted == "reference" else _native_engine()
     if native is not None:
-        built = _built(native, grammar, vocabulary, memory)
-        return CompiledGrammar(grammar, vocabulary, built, "native")
+        shared = native.shared_of(vocabulary)
+        try:
+            written = grammar  # the engine prunes, but its vocabulary has to be able to write
+            if not shared.writes_anything:
+                written = spellable(grammar, vocabulary.alphabet)
+            made: Engine = native.NativeEngine(written, shared, memory)
+        except EmptyLanguage:
+            prune(grammar)  # says which rule or terminal is to blame
+            raise
+        return CompiledGrammar(grammar, vocabulary, made, "native")
     if wanted == "native":
         raise EngineUnavailable(
             "the native engine is not built here",
@@ -109,16 +117,3 @@ def _native_engine() -> Any:
         except ImportError:
             return None
     return _module
-
-
-def _built(native: Any, grammar: Grammar, vocabulary: Vocabulary, memory: int) -> Engine:
-    """The native engine; it prunes by itself, but its vocabulary has to be able to write."""
-    shared = native.shared_of(vocabulary)
-    if not shared.writes_anything:
-        grammar = spellable(grammar, vocabulary.alphabet)
-    try:
-        engine: Engine = native.NativeEngine(grammar, shared, memory)
-    except EmptyLanguage:
-        prune(grammar)  # says which rule or terminal is to blame
-        raise
-    return engine
