@@ -111,7 +111,7 @@ bool TokenCosts::pass_loop(const LoopPlace& place, std::uint32_t cost, Ways& way
 }
 
 /// The exits of all loops, with the phases they are.
-void TokenCosts::leave_loops(Ways& ways) {
+void TokenCosts::leave_loops(Ways& ways) const {
   for (const Ways::InLoop& in : ways.loops) {
     for (LoopTokens::Place at = 0; at < in.loop->places(); ++at) {
       const LoopTokens::Moves& moves = in.loop->moves(at);
@@ -119,7 +119,8 @@ void TokenCosts::leave_loops(Ways& ways) {
         std::uint32_t cost = in.exits[at][i];
         if (cost == kNever) continue;
         for (std::uint32_t p = moves.exits[i].first; p < moves.exits[i].last; ++p) {
-          auto [known, fresh] = ways.exits.try_emplace(moves.phases[p], cost);
+          auto [known, fresh] =
+              ways.exits.try_emplace(phases_.representative(moves.phases[p]), cost);
           if (!fresh) known->second = std::min(known->second, cost);
         }
       }
@@ -210,9 +211,14 @@ Cost TokenCosts::from_loop(const Reading& reading, const LoopPlace& place, After
             add_costs(before, plain_at_least + 1 - std::min<Cost>(exit.detour, plain_at_least + 1));
         if (least >= best || least > limit) continue;
         Cost rest = know(after.exits[at][i], [&] {
+          std::vector<Phase> open;
+          for (std::uint32_t p = exit.first; p < exit.last; ++p) {
+            open.push_back(phases_.representative(moves.phases[p]));
+          }
+          std::ranges::sort(open);
+          open.erase(std::unique(open.begin(), open.end()), open.end());
           std::vector<Exit> exits;
-          for (std::uint32_t p = exit.first; p < exit.last; ++p)
-            exits.push_back({moves.phases[p], 0});
+          for (Phase phase : open) exits.push_back({phase, 0});
           return after_terminal(reading, exits);
         });
         best = std::min(best, add_costs(before, rest));

@@ -25,7 +25,7 @@ class TokenPhases {
  public:
   explicit TokenPhases(const TokenTrie& tokens);
 
-  /// Makes the detours, once; safe between threads. Ask for none before.
+  /// Makes the detours and representatives, once; safe between threads. Ask for none before.
   /// Cost: linear in the bytes of the vocabulary, times the tokens that begin at one of them.
   void measure();
 
@@ -48,10 +48,13 @@ class TokenPhases {
     return trie_.nodes[phase].first_child != trie_.nodes[phase].last_child;
   }
   std::uint32_t detour(Phase phase) const noexcept { return detours_[phase]; }
+  /// Of the phases after which tokens go on in the same ways, one: to be in it is worth the same.
+  Phase representative(Phase phase) const noexcept { return alike_[phase]; }
   /// The most it can be for a phase that one of these bytes led to.
   std::uint32_t worst_detour(const std::bitset<256>& last) const noexcept;
 
-  /// A phase that takes a detour of more than one token, and the bytes that lead to it.
+  /// A phase that takes a detour of more than one token, as a representative, and the bytes that
+  /// lead to it.
   struct Rare {
     Phase phase;
     std::string bytes;
@@ -61,12 +64,14 @@ class TokenPhases {
 
  private:
   void measure_detours();
+  void find_alike();
 
   const TokenTrie& tokens_;
   const ByteTrie& trie_;
   std::once_flag measured_;
   std::array<Phase, 256> first_{};
   std::vector<std::uint8_t> detours_;  // saturated
+  std::vector<Phase> alike_;
   std::array<std::vector<Rare>, 256> rare_;
 };
 

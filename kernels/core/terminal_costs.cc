@@ -188,7 +188,9 @@ const TokenCosts::Summary& TokenCosts::summary(NodeId from, Phase begun) {
         break;
       }
       if (!settled) {
-        for (Phase phase : step.open) ways.exits.try_emplace(phase, cost);
+        for (Phase phase : step.open) {
+          ways.exits.try_emplace(phases_.representative(phase), cost);
+        }
       }
       for (auto [after, tokens] : step.next) {
         if (regexes_.nullable(after)) ways.between = std::min(ways.between, cost + 1);

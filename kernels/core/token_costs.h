@@ -160,7 +160,7 @@ class TokenCosts {
   const LoopPlace* loop_place(NodeId node);
   LoopTokens* loop_tokens(const RegexPool::Loop& loop);
   bool pass_loop(const LoopPlace& place, std::uint32_t cost, Ways& ways);
-  static void leave_loops(Ways& ways);
+  void leave_loops(Ways& ways) const;
   AfterLoop& after_loop(std::uint32_t row, TerminalId terminal, LoopTokens* loop);
   Cost from_loop(const Reading& reading, const LoopPlace& place, AfterLoop& after, Cost limit,
                  Cost enough);

@@ -66,6 +66,26 @@ void test_detours() {
         known = std::max({known, 1u, *rest});
       }
     }
+    std::map<std::vector<std::string>, Phase> alike;  // by all that tokens go on with
+    for (const auto& [begun, detour] : worst) {
+      std::vector<std::string> rests;
+      for (const std::string& token : tokens) {
+        if (token.size() > begun.size() && token.starts_with(begun)) {
+          rests.push_back(token.substr(begun.size()));
+        }
+      }
+      std::ranges::sort(rests);
+      rests.erase(std::unique(rests.begin(), rests.end()), rests.end());
+      Phase phase = kBetween;
+      for (char c : begun) phase = phases.step(phase, static_cast<std::uint8_t>(c));
+      Phase one = phases.representative(phase);
+      CHECK(alike.try_emplace(rests, one).first->second == one);
+      CHECK(phases.detour(one) == phases.detour(phase));
+    }
+    std::vector<Phase> ones;
+    for (const auto& [rests, one] : alike) ones.push_back(one);
+    std::ranges::sort(ones);
+    CHECK(std::ranges::adjacent_find(ones) == ones.end());
     std::map<char, std::uint32_t> by_last;
     for (const auto& [begun, detour] : worst) {
       Phase phase = kBetween;

@@ -154,7 +154,7 @@ def test_an_ample_budget_changes_nothing(
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_loop_after_the_end_of_another_text_is_no_end(engine: str) -> None:
-    """What may end before a round of a loop need not end after it: `aab` is whole, `aabb` is not."""
+    """What may end before a round of a loop need not after it: `aab` may, `aabb` may not."""
     vocabulary = Vocabulary([b"a", b"b", b"c", b"ab", b"bb", b"bbb", None], eos_ids=[6])
     grammar = compile_regex("aab|[ab]{2,}ccc")
     matcher = compile_grammar(grammar, vocabulary, engine).matcher()
