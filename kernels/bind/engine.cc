@@ -101,8 +101,9 @@ nb::dict vocabulary_stats(VocabularyTables& tables) {
 }  // namespace
 
 void bind_engine(nb::module_& m) {
-  m.def("wanted_engine", [] { return std::getenv("SLM_ENGINE"); },
-        "The environment's SLM_ENGINE; None where it is not set.");
+  m.def(
+      "wanted_engine", [] { return std::getenv("SLM_ENGINE"); },
+      "The environment's SLM_ENGINE; None where it is not set.");
   nb::class_<VocabularyTables>(m, "VocabularyTables", "What a vocabulary brings to every grammar.")
       .def(nb::new_(&make_tables), "tokens"_a, "folder"_a.none() = nb::none())
       .def("stats", &vocabulary_stats)

@@ -10,8 +10,8 @@
 
 namespace slm {
 
-/// The spellings of characters as expressions, made once for all grammars of a vocabulary. An object
-/// that takes others than the declared members has those of each declared name in it.
+/// The spellings of characters as expressions, made once for all grammars of a vocabulary. An
+/// object that takes others than the declared members has those of each declared name in it.
 ///
 /// Invariant: the expressions are those that spell_charset of slm/schema/strings.py becomes.
 class JsonSpellings {

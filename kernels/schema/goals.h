@@ -16,14 +16,15 @@ namespace slm::schema {
 /// Invariant: `literals(g)` is sorted; the empty goal is 0, {1} ("false") is 1.
 class Goals {
  public:
-  explicit Goals(Arena& arena) : arena_(arena), numbers_(arena) {
+  explicit Goals(Arena& arena)
+      : arena_(arena), numbers_(arena), sets_(arena), positive_(arena), negative_(arena) {
     intern({});
     std::int32_t never[] = {kFalseId};
     intern(never);
   }
 
   Goal of(std::int32_t literal) {
-    std::vector<Goal>& known = literal > 0 ? positive_ : negative_;
+    Growing<Goal>& known = literal > 0 ? positive_ : negative_;
     auto at = static_cast<std::size_t>(std::abs(literal));
     if (at >= known.size()) known.resize(2 * at + 16, kTrue);
     if (known[at] == kTrue) known[at] = intern({&literal, 1});
@@ -62,8 +63,8 @@ class Goals {
 
   Arena& arena_;
   Interner numbers_;
-  std::vector<std::span<const std::int32_t>> sets_;
-  std::vector<Goal> positive_, negative_;
+  Growing<std::span<const std::int32_t>> sets_;
+  Growing<Goal> positive_, negative_;
   std::vector<std::int32_t> scratch_;
 };
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "schema/arena.h"
+#include "schema/growing.h"
 
 namespace slm::schema {
 
@@ -15,7 +16,7 @@ namespace slm::schema {
 /// Cost: O(length) a call, amortised; keys are copied into the arena only where asked.
 class Interner {
  public:
-  explicit Interner(Arena& arena) : arena_(arena) {}
+  explicit Interner(Arena& arena) : arena_(arena), keys_(arena) {}
 
   /// `lasting`: the bytes outlive this table, so they need no copy.
   std::uint32_t intern(std::string_view bytes, bool lasting = false) {
@@ -60,8 +61,8 @@ class Interner {
   }
 
   void grow() {
-    std::vector<Slot> old = std::move(slots_);
-    slots_.assign(old.empty() ? 32 : old.size() * 2, Slot{});
+    std::span<Slot> old = slots_;
+    slots_ = arena_.room<Slot>(old.empty() ? 64 : old.size() * 2);
     for (const Slot& slot : old) {
       if (slot.number == kFree) continue;
       std::size_t at = slot.hash & (slots_.size() - 1);
@@ -71,8 +72,8 @@ class Interner {
   }
 
   Arena& arena_;
-  std::vector<std::string_view> keys_;
-  std::vector<Slot> slots_;
+  Growing<std::string_view> keys_;
+  std::span<Slot> slots_;
 };
 
 }  // namespace slm::schema

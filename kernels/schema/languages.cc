@@ -1,5 +1,7 @@
 #include "schema/languages.h"
 
+#include <mutex>
+
 #include "schema/json.h"
 #include "schema/patterns.h"
 #include "schema/search.h"
@@ -367,11 +369,20 @@ Languages::Words Languages::string_words(Span<const StringShape*> shapes) {
 }
 
 Answer Languages::constant(std::string_view name) {
-  return ask("[\"" + std::string(name) + "\"]", [&]() -> Words {
-    Spelling& spelling = shop().spelling;
-    bool whole = name == "any string";
-    return shop().terms.words(whole ? spelling.any_string() : spelling.any_spelled_char());
-  });
+  auto made = [&] {
+    return ask("[\"" + std::string(name) + "\"]", [&]() -> Words {
+      Spelling& spelling = shop().spelling;
+      bool whole = name == "any string";
+      return shop().terms.words(whole ? spelling.any_string() : spelling.any_spelled_char());
+    });
+  };
+  // Nearly every schema asks for these: they are kept apart.
+  if (name == "any string") {
+    static const Answer string = made();
+    return string;
+  }
+  static const Answer character = made();
+  return character;
 }
 
 Languages::Words Languages::number_words(Span<const NumberShape*> shapes, bool integer_point) {
@@ -428,13 +439,29 @@ void Languages::write(std::string& out, const NumberShape& shape) const {
 }
 
 Answer Languages::numbers(Span<const NumberShape*> shapes, bool integer_point) {
-  std::string request = integer_point ? "[\"numbers\",true" : "[\"numbers\",false";
-  for (const NumberShape* shape : shapes) {
-    request.push_back(',');
-    write(request, *shape);
-  }
-  request.push_back(']');
-  return ask(request, [&] { return number_words(shapes, integer_point); });
+  auto made = [&] {
+    std::string request = integer_point ? "[\"numbers\",true" : "[\"numbers\",false";
+    for (const NumberShape* shape : shapes) {
+      request.push_back(',');
+      write(request, *shape);
+    }
+    request.push_back(']');
+    return ask(request, [&] { return number_words(shapes, integer_point); });
+  };
+  // All numbers, and all integers: most schemas ask for no others, and they are kept apart.
+  const NumberShape& shape = *shapes[0];
+  bool plain = shapes.size() == 1 && !shape.low && !shape.high && !shape.finite &&
+               shape.multiples.empty() && shape.non_multiples.empty() && shape.values.empty() &&
+               shape.excluded.empty();
+  if (!plain) return made();
+  struct Kept {
+    std::once_flag once;
+    Answer answer;
+  };
+  static Kept kept[2][3];
+  Kept& at = kept[integer_point][shape.integer ? 1 + *shape.integer : 0];
+  std::call_once(at.once, [&] { at.answer = made(); });
+  return at.answer;
 }
 
 }  // namespace slm::schema

@@ -26,7 +26,13 @@ class Lowering {
         regulars(of.arena),
         compact_(compact),
         integer_point_(of.reader.draft() != Draft::k4),
-        keys_(of.arena) {}
+        bodies_(of.arena),
+        order_(of.arena),
+        calls_(of.arena),
+        todo_(of.arena),
+        keys_(of.arena),
+        made_(of.arena),
+        terminals_(of.arena) {}
 
   /// Make the rules of the goal and of all it needs; its rule.
   Rule lower(Goal start);
@@ -85,13 +91,13 @@ class Lowering {
   }
 
   bool compact_, integer_point_;
-  std::vector<Pointer> bodies_;  // by rule
-  std::vector<Rule> order_;
-  std::vector<Pointer> calls_;  // by goal
-  std::vector<Pending> todo_;
+  Growing<Pointer> bodies_;  // by rule
+  Growing<Rule> order_;
+  Growing<Pointer> calls_;  // by goal
+  Growing<Pending> todo_;
   Interner keys_;
-  std::vector<Pointer> made_;
-  std::vector<Regular> terminals_;
+  Growing<Pointer> made_;
+  Growing<Regular> terminals_;
   std::optional<Regular> run_, spelled_char_, spelled_anything_, colon_;
 };
 

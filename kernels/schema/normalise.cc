@@ -67,7 +67,7 @@ const Kinds* Normaliser::literal(std::int32_t number) {
   if (number == kFalseId) return &kNoValue;
   auto at = static_cast<std::size_t>(std::abs(number));
   {
-    std::vector<const Kinds*>& known = number > 0 ? positives_ : negatives_;
+    Growing<const Kinds*>& known = number > 0 ? positives_ : negatives_;
     if (at < known.size() && known[at] != nullptr) return known[at];
   }
   if (std::ranges::find(open_, number) != open_.end()) {
@@ -80,7 +80,7 @@ const Kinds* Normaliser::literal(std::int32_t number) {
     Opened opened(open_, number);
     found = number > 0 ? positive(node) : negated_kinds(node);
   }
-  std::vector<const Kinds*>& known = number > 0 ? positives_ : negatives_;
+  Growing<const Kinds*>& known = number > 0 ? positives_ : negatives_;
   if (at >= known.size()) known.resize(2 * at + 16, nullptr);
   return known[at] = found;
 }

@@ -22,7 +22,11 @@ class Normaliser {
         pool(pool),
         reader(reader),
         algebra(arena, goals, pool),
-        assert_formats_(assert_formats) {}
+        assert_formats_(assert_formats),
+        goals_(arena),
+        positives_(arena),
+        negatives_(arena),
+        void_(arena) {}
 
   /// The values that reach the goal.
   const Kinds* kinds(Goal goal);
@@ -90,9 +94,9 @@ class Normaliser {
   }
 
   bool assert_formats_;
-  std::vector<const Kinds*> goals_;
-  std::vector<const Kinds*> positives_, negatives_;
-  std::vector<signed char> void_;  // by goal: -1 unknown
+  Growing<const Kinds*> goals_;
+  Growing<const Kinds*> positives_, negatives_;
+  Growing<signed char> void_;  // by goal: -1 unknown
   std::vector<std::int32_t> open_;
 };
 

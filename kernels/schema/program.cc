@@ -162,7 +162,7 @@ bool Lowering::is_satisfiable(Rule start) const {
     find_calls(*bodies_[rule], calls);
     for (Rule called : calls) users[called].push_back(rule);
   }
-  std::vector<Rule> todo = order_;
+  std::vector<Rule> todo(order_.begin(), order_.end());
   std::fill(productive.begin(), productive.end(), false);
   while (!todo.empty() && !productive[start]) {
     Rule rule = todo.back();

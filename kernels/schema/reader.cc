@@ -49,7 +49,13 @@ std::uint32_t escaped_length(std::string_view token) {
 
 Reader::Reader(Arena& arena, Goals& goals, Languages& pool, Oracle& oracle, const Value& root,
                std::optional<Draft> draft)
-    : arena_(arena), goals_(goals), pool_(pool), oracle_(oracle) {
+    : arena_(arena),
+      goals_(goals),
+      pool_(pool),
+      oracle_(oracle),
+      nodes_(arena),
+      places_(arena),
+      goal_of_place_(arena) {
   const Value* declared = root.is(Kind::kObject) ? find(root, Keyword::kSchema) : nullptr;
   if (declared != nullptr && declared->is(Kind::kNull)) declared = nullptr;
   guessed_ = !draft && declared == nullptr;
@@ -136,8 +142,10 @@ Goal Reader::goal(const Value* raw, const Pointer* pointer, Resource* outer) {
   if (raw->is(Kind::kBool)) return raw->truth ? kTrue : kFalse;
   if (!raw->is(Kind::kObject)) throw Deferred("not a schema");
   if (raw->members.empty()) return kTrue;
-  auto [known, fresh] = numbers_.try_emplace(Key{raw, outer}, kTrue);
-  if (!fresh) return known->second;
+  const void* const key[] = {raw, outer};
+  std::uint32_t place = places_.intern_words(std::span<const void* const>(key));
+  if (place < goal_of_place_.size()) return goal_of_place_[place];
+  goal_of_place_.push_back(kTrue);
   if (pointer->length > kMaxPointer) throw Deferred("a pointer is too long");
   Resource* inner = outer;
   if (raw != outer->root) {
@@ -150,7 +158,7 @@ Goal Reader::goal(const Value* raw, const Pointer* pointer, Resource* outer) {
   if (ref_overrides() && (keywords & bit(Keyword::kRef))) keywords = bit(Keyword::kRef);
   auto number = static_cast<std::int32_t>(nodes_.size() + 2);
   nodes_.push_back(arena_.make<SchemaNode>(number, raw, pointer, inner, keywords));
-  return numbers_[Key{raw, outer}] = goals_.of(number);
+  return goal_of_place_[place] = goals_.of(number);
 }
 
 // --- identifiers and references

@@ -92,19 +92,9 @@ class Reader {
   bool guessed_;
   KeywordSet known_;
   Resource root_;
-  std::vector<const SchemaNode*> nodes_;
-  struct Key {
-    const Value* raw;
-    const Resource* resource;
-    bool operator==(const Key&) const = default;
-  };
-  struct KeyHash {
-    std::size_t operator()(const Key& key) const {
-      return (reinterpret_cast<std::size_t>(key.raw) >> 4) * 0x9e3779b97f4a7c15ull ^
-             reinterpret_cast<std::size_t>(key.resource);
-    }
-  };
-  std::unordered_map<Key, Goal, KeyHash> numbers_;
+  Growing<const SchemaNode*> nodes_;
+  Interner places_;  // a value and its resource
+  Growing<Goal> goal_of_place_;
   std::unordered_map<std::string, Resource*> resources_;
   bool all_resources_ = false;
   std::vector<std::unique_ptr<Resource>> made_;
