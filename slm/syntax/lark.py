@@ -31,6 +31,7 @@ from slm.syntax.context_free import ContextFree
 from slm.syntax.definitions import Definitions, refuse_postlex
 from slm.syntax.dynamic_complete import EveryCut
 from slm.syntax.indent import indents_of
+from slm.syntax.pause import without_collection
 from slm.syntax.places import Places, places_of
 from slm.syntax.tokens import failing_at_once, token_grammar
 from slm.syntax.unparsed import UnparsedLark
@@ -131,6 +132,18 @@ def compile_lark(
         raise UsageError(
             f"semantics={semantics!r} is not known", hint='semantics must be "lark" or "cfg"'
         )
+    with without_collection():
+        return _compiled(grammar, start, parser, lexer, semantics, options)
+
+
+def _compiled(
+    grammar: str | os.PathLike[str] | lark.Lark,
+    start: str,
+    parser: str,
+    lexer: str,
+    semantics: str,
+    options: dict[str, Any],
+) -> CompiledLark:
     transformer = None
     if isinstance(grammar, lark.Lark):
         built = grammar
