@@ -62,7 +62,7 @@ def grammars_of(folder: Path, longest: int) -> Iterator[Grammar]:
         starts = entry["start"] or ["start"]
         start = starts if isinstance(starts, str) else starts[0]
         if entry["postlex"]:
-            options["postlex"] = entry["postlex"]
+            options["postlex"] = indenter_of(entry["postlex"])
         made = Grammar(entry["name"], home / entry["grammar"], start, options)
         strings = home / "samples.jsonl"
         if strings.exists():
@@ -75,6 +75,14 @@ def grammars_of(folder: Path, longest: int) -> Iterator[Grammar]:
             made.samples.append((text, file["lark_accepts"]))
         made.samples = [pair for pair in made.samples if len(pair[0]) <= longest]
         yield made
+
+
+def indenter_of(attributes: dict[str, Any]) -> Any:
+    """The post-lexer that a manifest describes by the attributes of its class."""
+    from lark.indenter import Indenter
+
+    own = {name: value for name, value in attributes.items() if name != "kind"}
+    return type("OwnIndenter", (Indenter,), own)()
 
 
 def slm_engine(grammar: Grammar) -> Judge:

@@ -20,7 +20,7 @@ from slm.vocab import Vocabulary, byte_vocabulary
 ENGINES = ["reference", *(["native"] if native_available() else [])]
 
 ITEMS = {
-    "numbers": "[1-2] [0-1]? | \"1.0\" | \"10e-1\"",
+    "numbers": '[1-2] [0-1]? | "1.0" | "10e-1"',
     "spellings": '"\\"a\\"" | "\\"\\\\u0061\\"" | "\\"ab\\"" | "true" | "null"',
     "objects": '"{\\"a\\":1}" | "{\\"a\\":1.0}" | "{\\"b\\":1,\\"a\\":2}" | "{\\"a\\":2,\\"b\\":1}" | "{}"',
     "whitespace": '"[" " "{0,2} "1"? "]" | "[1,2]" | "[2, 1]"',
@@ -103,8 +103,17 @@ def test_masks_are_the_prefixes_of_all_texts(engine: str, kind: str) -> None:
 
 SCHEMAS: list[Any] = [
     {"type": "array", "uniqueItems": True, "items": {"type": ["string", "boolean"]}},
-    {"type": "array", "uniqueItems": True, "items": {"type": "integer", "minimum": 0, "maximum": 99}},
-    {"type": "array", "uniqueItems": True, "minItems": 2, "items": {"type": "string", "pattern": "^[ab]{1,3}$"}},
+    {
+        "type": "array",
+        "uniqueItems": True,
+        "items": {"type": "integer", "minimum": 0, "maximum": 99},
+    },
+    {
+        "type": "array",
+        "uniqueItems": True,
+        "minItems": 2,
+        "items": {"type": "string", "pattern": "^[ab]{1,3}$"},
+    },
     {
         "type": "array",
         "uniqueItems": True,
@@ -115,7 +124,9 @@ SCHEMAS: list[Any] = [
         },
     },
     {
-        "$defs": {"tree": {"type": "array", "uniqueItems": True, "items": {"$ref": "#/$defs/tree"}}},
+        "$defs": {
+            "tree": {"type": "array", "uniqueItems": True, "items": {"$ref": "#/$defs/tree"}}
+        },
         "$ref": "#/$defs/tree",
     },
     {
