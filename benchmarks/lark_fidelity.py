@@ -77,12 +77,12 @@ def grammars_of(folder: Path, longest: int) -> Iterator[Grammar]:
         yield made
 
 
-def indenter_of(attributes: dict[str, Any]) -> Any:
-    """The post-lexer that a manifest describes by the attributes of its class."""
+def indenter_of(told: dict[str, Any]) -> Any:
+    """The subclass of Lark's `Indenter` that a project has, made again from its attributes."""
     from lark.indenter import Indenter
 
-    own = {name: value for name, value in attributes.items() if name != "kind"}
-    return type("OwnIndenter", (Indenter,), own)()
+    attributes = {name: value for name, value in told.items() if name != "kind"}
+    return type("Columns", (Indenter,), attributes)()
 
 
 def slm_engine(grammar: Grammar) -> Judge:

@@ -1,6 +1,6 @@
 """Four losses at equal steps: what the grammar inside the loss changes, over several seeds.
 
-    python benchmarks/loss_comparison.py --data CORPUS --runs FOLDER [--seeds 5] [--steps 64]
+    python benchmarks/loss_comparison.py --data CORPUS --runs FOLDER [--seeds 5] [--steps 40]
     python benchmarks/loss_report.py FOLDER
 
 CORPUS is a folder in the layout of Text2KGBench (Wikidata-TekGen), as for `slm train`. The embedded
@@ -30,6 +30,8 @@ from typing import Any
 import numpy as np
 import torch
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from benchmarks.loss_data import (
     Item,
     fields,
@@ -58,7 +60,7 @@ LOSSES = {
     "weighted": (0.1, 1.0),
     "penalty": (1.0, 3.0),
 }
-POOL, LONGEST = 1600, 192  # training examples in all, and tokens of the longest
+POOL, LONGEST = 900, 160  # training examples in all, and tokens of the longest
 Batch = Sequence[Walked]
 
 
@@ -91,8 +93,8 @@ class Bench:
         self.runtime.model.load_state_dict(to_hugging_face(model), strict=False)
         runtime = TransformersModel(self.runtime.model, self.tokenizer)
         found: list[str] = []
-        for at in range(0, len(self.held_out), 32):
-            rows = self.held_out[at : at + 32]
+        for at in range(0, len(self.held_out), 48):
+            rows = self.held_out[at : at + 48]
             specs = [one.spec if constrained else None for one in rows]
             generator = Generator(runtime, specs, on_incomplete="return")
             prompts = [str(one.record.input) for one in rows]
@@ -123,7 +125,7 @@ class Bench:
         }
 
     def teacher_forced(self, model: Llama) -> dict[str, float]:
-        """On the held-out targets: P(legal), and loss and hits where the grammar leaves a choice."""
+        """On the held-out targets: P(legal); loss and hits where the grammar leaves a choice."""
         mass, free_mass, losses, hits = [], [], [], []
         with torch.no_grad():
             for at in range(0, len(self.walked), 16):
@@ -225,12 +227,12 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=3e-4)
-    parser.add_argument("--held-out", type=int, default=48)
-    parser.add_argument("--at", type=int, nargs="+", default=[8, 16, 32, 48, 64])
-    parser.add_argument("--free-at", type=int, nargs="+", default=[32, 64])
+    parser.add_argument("--held-out", type=int, default=40)
+    parser.add_argument("--at", type=int, nargs="+", default=[10, 20, 30, 40])
+    parser.add_argument("--free-at", type=int, nargs="+", default=[40])
     parser.add_argument("--losses", nargs="+", choices=LOSSES, default=list(LOSSES))
     args = parser.parse_args()
     torch.set_num_threads(1)

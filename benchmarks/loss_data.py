@@ -44,6 +44,8 @@ FIXED = {
     "close": "]}",
 }
 MOST = 8  # statements of an output
+OTHERS = 3  # relations in a list that the text does not need: short lists, for more steps an hour
+LONGEST_TEXT = 140  # characters of a text, for the same reason
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class ItemWalker(Walker):
 
     item: Item
 
-    def spec(self, record: Record) -> Spec | None:
+    def spec(self, record: Record) -> Spec | None:  # noqa: ARG002
         """The item's, whatever the record."""
         return self.item.spec
 
@@ -120,23 +122,36 @@ def target(answers: Sequence[Answer]) -> str:
 
 
 def training_items(pool: Pool, count: int, seed: int = 0) -> list[Item]:
-    """Real sentences, mostly with other names, under relation lists with distractors."""
+    """Real sentences, mostly with other names; a tenth of them have no answer."""
     rng = random.Random(seed)
-    return [
-        item(real_example(pool, rng, repopulated=0.65, abstain=0.15, full_lists=0.1), number)
-        for number in range(count)
-    ]
+    found: list[Item] = []
+    while len(found) < count:
+        task = real_example(pool, rng, repopulated=0.65, abstain=0.1, full_lists=1.0)
+        if len(task.text) <= LONGEST_TEXT:
+            found.append(item(shortened(task, rng), len(found)))
+    return found
 
 
 def held_out_items(
     sentences: Sequence[Sentence], corpus: Corpus, count: int, seed: int
 ) -> list[Item]:
     """Unseen sentences whose text shows at least one gold fact, under full relation lists."""
-    usable = [s for s in sentences if fact_answers(s, corpus) and len(s.text) <= 220]
-    return [
-        item(Task(corpus.ontologies[s.ontology].relations, s.text, fact_answers(s, corpus)), number)
-        for number, s in enumerate(random.Random(seed).sample(usable, min(count, len(usable))))
-    ]
+    rng = random.Random(seed)
+    usable = [s for s in sentences if fact_answers(s, corpus) and len(s.text) <= LONGEST_TEXT]
+    tasks = (
+        Task(corpus.ontologies[s.ontology].relations, s.text, fact_answers(s, corpus))
+        for s in rng.sample(usable, min(count, len(usable)))
+    )
+    return [item(shortened(task, rng), number) for number, task in enumerate(tasks)]
+
+
+def shortened(task: Task, rng: random.Random) -> Task:
+    """The task under the relations that its answers need and some others of their ontology."""
+    needed = tuple(dict.fromkeys(answer.relation for answer in task.answers))
+    rest = [relation for relation in task.relations if relation not in needed]
+    chosen = [*needed, *rng.sample(rest, min(OTHERS, len(rest)))]
+    rng.shuffle(chosen)
+    return Task(tuple(chosen), task.text, task.answers)
 
 
 def walk(one: Item, encode: Any, tokenizer: Any, vocabulary: Any) -> Walked:

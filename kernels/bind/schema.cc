@@ -5,6 +5,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstdlib>
+#include <string_view>
 #include <unordered_map>
 
 #include "schema/compile.h"
@@ -184,6 +186,10 @@ class PythonOracle : public schema::Oracle {
 
 nb::object compile_schema(nb::handle value, std::optional<int> draft, bool compact,
                           bool assert_formats, nb::handle answer) {
+  const char* wanted = std::getenv("SLM_ENGINE");
+  if (wanted != nullptr && wanted == std::string_view("reference")) {
+    return nb::str("the native engine is not wanted");
+  }
   try {
     auto program = std::make_shared<SchemaProgram>();
     program->schema.root = Copier(program->schema.arena).copy(value.ptr(), 0);

@@ -164,7 +164,7 @@ bool ends_token(const ByteTrie::Node& node) noexcept { return node.first_token !
 /// token can do all that any of its parts can, so what is enough for one is enough.
 Cost BudgetMasks::enough_after_any(StateId state) {
   if (auto known = enough_.find(state); known != enough_.end()) return known->second;
-  if (longest_) return groups(state).enough;
+  if (longest_) return groups(state, kBetween).enough;
   Cost most = 0;
   StateId last = kDead;
   auto count = [&](StateId after) {
@@ -174,9 +174,16 @@ Cost BudgetMasks::enough_after_any(StateId state) {
   };
   std::span<const Recogniser::Part> parts = recogniser_.parts(state);
   for (const Recogniser::Part& part : std::vector<Recogniser::Part>(parts.begin(), parts.end())) {
+    if (part.node != kNothing) {
+      Cost far = recogniser_.enough_in_loop(part, phases_, within_reach(part.after));
+      if (far < kInfiniteCost) {
+        most = std::max(most, far);
+        continue;
+      }
+    }
     StateId from = part.node == kNothing ? part.state : recogniser_.state_of(part);
     walk_states(
-        phases_.trie(), from,
+        phases_.trie(), kBetween, from,
         [&](const ByteTrie::Node& node, StateId after) {
           if (ends_token(node)) count(after);
         },
@@ -201,18 +208,19 @@ const BudgetMasks::Loop& BudgetMasks::loop(StateId state) {
   return loops_.emplace(state, made).first->second;
 }
 
-/// Calls `visit(node, state)` for the nodes of a trie with the state after their bytes, where that
-/// is not dead. Where a node and all below it are characters of a loop of the state before it,
-/// `skip(node, state before, loop, whole)` may take all of it; not `whole`: some tokens may end
-/// within a character, or are no characters and not allowed.
+/// Calls `visit(node, state)` for the nodes of a trie below `begun` with the state after their
+/// bytes, where that is not dead. Where a node and all below it are characters of a loop of the
+/// state before it, `skip(node, state before, loop, whole)` may take all of it; not `whole`: some
+/// tokens may end within a character, or are no characters and not allowed.
 template <class Visit, class Skip>
-void BudgetMasks::walk_states(const ByteTrie& trie, StateId from, Visit visit, Skip skip) {
+void BudgetMasks::walk_states(const ByteTrie& trie, Phase begun, StateId from, Visit visit,
+                              Skip skip) {
   struct Frame {
     std::uint32_t next, last;
     StateId state;
     const Loop* loop;  // looked up when first needed
   };
-  const ByteTrie::Node& root = trie.nodes[0];
+  const ByteTrie::Node& root = trie.nodes[begun];
   std::vector<Frame> stack{{root.first_child, root.last_child, from, nullptr}};
   while (!stack.empty()) {
     Frame& frame = stack.back();
@@ -240,16 +248,17 @@ void BudgetMasks::walk_states(const ByteTrie& trie, StateId from, Visit visit, S
   }
 }
 
-/// The tokens by where they lead.
-const BudgetMasks::Groups& BudgetMasks::groups(StateId state) {
-  if (auto known = groups_.find(state); known != groups_.end()) return known->second;
+/// The tokens below a phase by where they lead.
+const BudgetMasks::Groups& BudgetMasks::groups(StateId state, Phase begun) {
+  std::uint64_t key = (std::uint64_t{state} << 32) | begun;
+  if (auto known = groups_.find(key); known != groups_.end()) return known->second;
   const ByteTrie& trie = phases_.trie();
   std::vector<std::pair<StateId, TokenId>> found;
   auto add = [&](std::uint32_t first, std::uint32_t last, StateId after) {
     for (std::uint32_t t = first; t < last; ++t) found.emplace_back(after, trie.tokens[t]);
   };
   walk_states(
-      trie, state,
+      trie, begun, state,
       [&](const ByteTrie::Node& node, StateId after) {
         add(node.first_token, node.last_token, after);
       },
@@ -267,14 +276,38 @@ const BudgetMasks::Groups& BudgetMasks::groups(StateId state) {
       made.tokens.push_back(found[i].second);
     }
     made.groups.push_back({target, first, static_cast<std::uint32_t>(made.tokens.size())});
-    made.enough = std::max(made.enough, within_reach(target));
+    if (longest_) made.enough = std::max(made.enough, within_reach(target));
   }
   if (remembered_ + made.tokens.size() > kMaxRemembered) {  // start over: simple, and rare
     groups_.clear();
     remembered_ = 0;
   }
   remembered_ += made.tokens.size();
-  return groups_.emplace(state, std::move(made)).first->second;
+  return groups_.emplace(key, std::move(made)).first->second;
+}
+
+void BudgetMasks::set_fitting(StateId state, Phase begun, Cost budget, Mask row) {
+  const Groups& known = groups(state, begun);
+  for (const Group& group : known.groups) {
+    if (!fits(group.state, budget - 1)) continue;
+    for (std::uint32_t t = group.first; t < group.last; ++t) set_bit(row, known.tokens[t]);
+  }
+}
+
+/// Part by part: what fits after a token that several allow, fits after it in one of them.
+void BudgetMasks::set_fitting(StateId state, Cost budget, Mask row) {
+  if (longest_) return set_fitting(state, kBetween, budget, row);
+  std::span<const Recogniser::Part> parts = recogniser_.parts(state);
+  std::vector<Phase> open;
+  for (const Recogniser::Part& part : std::vector<Recogniser::Part>(parts.begin(), parts.end())) {
+    open.clear();
+    if (recogniser_.fill_loop(part, phases_, budget - 1, row, open)) {
+      for (Phase phase : open) set_fitting(part.after, phase, budget, row);
+    } else {
+      StateId from = part.node == kNothing ? part.state : recogniser_.state_of(part);
+      set_fitting(from, kBetween, budget, row);
+    }
+  }
 }
 
 void BudgetMasks::fill(StateId state, Cost budget, Mask row) {
@@ -284,24 +317,16 @@ void BudgetMasks::fill(StateId state, Cost budget, Mask row) {
     masks_.fill(state, row);
     return;
   }
-  const Groups& known = groups(state);
-  auto set_fitting = [&] {
-    bool any = false;
-    for (const Group& group : known.groups) {
-      if (!fits(group.state, budget - 1)) continue;
-      any = true;
-      for (std::uint32_t t = group.first; t < group.last; ++t) set_bit(row, known.tokens[t]);
-    }
-    return any;
-  };
-  if (set_fitting() || recogniser_.can_end(state) || longest_) return;
+  set_fitting(state, budget, row);
+  bool any = std::ranges::any_of(row, [](std::uint32_t word) { return word != 0; });
+  if (any || recogniser_.can_end(state) || longest_) return;
   TokensLeft left = fewest(state);
   if (left.exact && left.tokens > budget) return;
   // It fits, or may, and was too much work to be found for the states after it.
   recogniser_.unlimit_costs();
   std::erase_if(exact_, [](const auto& entry) { return entry.second == kUnknown; });
   lowest_.clear();
-  set_fitting();
+  set_fitting(state, budget, row);
 }
 
 std::size_t BudgetMasks::bytes() const noexcept {

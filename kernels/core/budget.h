@@ -65,11 +65,13 @@ class BudgetMasks {
     bool still;   // the state after them is the same
   };
 
-  const Groups& groups(StateId state);
+  const Groups& groups(StateId state, Phase begun);
   Cost enough_after_any(StateId state);
   const Loop& loop(StateId state);
   template <class Visit, class Skip>
-  void walk_states(const ByteTrie& trie, StateId from, Visit visit, Skip skip);
+  void walk_states(const ByteTrie& trie, Phase begun, StateId from, Visit visit, Skip skip);
+  void set_fitting(StateId state, Phase begun, Cost budget, Mask row);
+  void set_fitting(StateId state, Cost budget, Mask row);
   Cost within_reach(StateId state);
   Recogniser::Completion completion(StateId state);
   Recogniser::Completion search(StateId state);
@@ -83,7 +85,7 @@ class BudgetMasks {
   std::unordered_map<StateId, Cost> segmented_;       // see within_reach
   std::unordered_map<StateId, Cost> exact_, lowest_;  // of tokens_to_end; kUnknown: too much work
   std::unordered_map<StateId, Cost> enough_;          // see enough_after_any
-  std::unordered_map<StateId, Groups> groups_;
+  std::unordered_map<std::uint64_t, Groups> groups_;  // by state and phase
   std::unordered_map<StateId, Loop> loops_;
   std::size_t remembered_ = 0;
   static constexpr Cost kUnknown = ~Cost{0};

@@ -2,12 +2,23 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <bitset>
 #include <cstdint>
 
 namespace slm {
 
 using ByteSet = std::bitset<256>;
+
+/// The least byte of a set, or 256.
+inline std::size_t first_byte(const ByteSet& bytes) noexcept {
+  const ByteSet low(~std::uint64_t{0});
+  for (std::size_t at = 0; at < 256; at += 64) {
+    std::uint64_t word = (bytes >> at & low).to_ullong();
+    if (word != 0) return at + static_cast<std::size_t>(std::countr_zero(word));
+  }
+  return 256;
+}
 
 /// A set of characters by the bytes they start with: ASCII characters one by one, others only all
 /// those of a lead byte together.

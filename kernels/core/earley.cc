@@ -299,8 +299,8 @@ void EarleyRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint
       while (frame.next < frame.last && !frame.follows[trie.bytes[frame.next]]) ++frame.next;
       return;
     }
-    for (std::size_t byte = frame.follows._Find_first(); byte < 256;
-         byte = frame.follows._Find_first()) {
+    for (std::size_t byte = first_byte(frame.follows); byte < 256;
+         byte = first_byte(frame.follows)) {
       frame.follows.reset(byte);
       const std::uint8_t* from = trie.bytes.data() + frame.next;
       const void* found = std::memchr(from, static_cast<int>(byte), frame.last - frame.next);
@@ -319,6 +319,7 @@ void EarleyRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint
       continue;
     }
     std::uint32_t at = frame.next++;
+    __builtin_prefetch(&trie.nodes[at]);  // it comes while the parser works
     walked_.resize(frame.end);
     std::uint32_t begin = frame.end;
     bool complete = false;
@@ -420,6 +421,10 @@ std::span<const Recogniser::Part> EarleyRecogniser::parts(StateId state) {
   configs_of(state, from_);
   for (const Config& config : from_) {
     if (config.obligation != 0) {
+      narrow_.push_back(config);
+      continue;
+    }
+    if (lexer_.is_fixed_only(config.lexer)) {
       narrow_.push_back(config);
       continue;
     }

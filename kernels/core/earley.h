@@ -47,6 +47,9 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   bool has_longest() const override;
   std::optional<Cost> tokens_to_end(StateId state, TokenPhases& phases, Cost limit,
                                     bool widened) override;
+  bool fill_loop(const Part& part, TokenPhases& phases, Cost limit, std::span<std::uint32_t> row,
+                 std::vector<Phase>& open) override;
+  Cost enough_in_loop(const Part& part, TokenPhases& phases, Cost after) override;
   void unlimit_costs() override;
   std::size_t bytes() const override;
   const Program& program() const override { return grammar_.program(); }
@@ -125,6 +128,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   const RowView& rows() const noexcept { return *this; }
 
   RegexPool::Least least_more(NodeId node);
+  TokenCosts& token_costs(TokenPhases& phases);
 
   StateId compute_step(StateId state, std::uint8_t byte) override;
   bool can_read(LexId lexer, ObligationId obligation, int more);

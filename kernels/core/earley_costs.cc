@@ -40,6 +40,7 @@ Recogniser::Rounds EarleyRecogniser::rounds(StateId state, std::uint32_t longest
   Config in{};
   TerminalId terminal = 0;
   configs_of(state, from_);
+  const bool complete = can_end(state);  // the text; it is not after another round
   RegexPool& pool = shared_->pool;
   std::vector<NodeId> rests;  // what is left after 1, 2, … rounds; the last also after more
   {
@@ -64,7 +65,7 @@ Recogniser::Rounds EarleyRecogniser::rounds(StateId state, std::uint32_t longest
           best_loop = loop;
           in = config;
           terminal = pairs[k];
-          found.still = alone && loop.low == 0 && loop.high == kNoBound;
+          found.still = alone && !complete && loop.low == 0 && loop.high == kNoBound;
         }
       }
     }
@@ -124,14 +125,35 @@ Recogniser::Completion EarleyRecogniser::completion(StateId state) {
   return best;
 }
 
-std::optional<Cost> EarleyRecogniser::tokens_to_end(StateId state, TokenPhases& phases, Cost limit,
-                                                    bool widened) {
-  if (can_end(state)) return 0;
+TokenCosts& EarleyRecogniser::token_costs(TokenPhases& phases) {
   if (!token_costs_ || phases_ != &phases) {
     phases.measure();
     phases_ = &phases;
     token_costs_ = std::make_unique<TokenCosts>(grammar_, *shared_, rows(), phases);
   }
+  return *token_costs_;
+}
+
+bool EarleyRecogniser::fill_loop(const Part& part, TokenPhases& phases, Cost limit,
+                                 std::span<std::uint32_t> row, std::vector<Phase>& open) {
+  if (part.node == kNothing) return false;
+  return token_costs(phases).fill_loop({part.row, part.terminal, part.node}, limit, row, open);
+}
+
+Cost EarleyRecogniser::enough_in_loop(const Part& part, TokenPhases& phases, Cost after) {
+  RegexPool::Loop loop;
+  {
+    std::lock_guard lock(shared_->mutex);
+    bool far = part.node != kNothing && shared_->pool.is_loop(part.node, loop);
+    if (!far || loop.low < TokenCosts::kFar)
+      return kInfiniteCost;  // do not make what is not needed
+  }
+  return token_costs(phases).enough_in_loop({part.row, part.terminal, part.node}, after);
+}
+
+std::optional<Cost> EarleyRecogniser::tokens_to_end(StateId state, TokenPhases& phases, Cost limit,
+                                                    bool widened) {
+  if (can_end(state)) return 0;
   std::span<const std::uint32_t> shared = configs_.words(state);
   std::vector<std::uint32_t> words(shared.begin() + 1, shared.end());
   std::vector<Reading> readings;
@@ -150,7 +172,7 @@ std::optional<Cost> EarleyRecogniser::tokens_to_end(StateId state, TokenPhases& 
   // No view of the standard library: Clang 15 cannot read those of its neighbour.
   auto same = [&](const Reading& x, const Reading& y) { return key(x) == key(y); };
   readings.erase(std::unique(readings.begin(), readings.end(), same), readings.end());
-  return token_costs_->cost(readings, limit);
+  return token_costs(phases).cost(readings, limit);
 }
 
 void EarleyRecogniser::unlimit_costs() {

@@ -132,6 +132,7 @@ std::vector<bool> GrammarTables::terminals_with_text() {
         sizes[i] = kFinite;
         break;
       case Op::kLiteral:
+      case Op::kSpelled:
         answer = children.empty() ? kEmptyOnly : kText;
         sizes[i] = kFinite;
         break;
@@ -220,7 +221,8 @@ NodeId GrammarTables::regular(std::uint32_t node) {
     std::uint32_t at = todo.back();
     std::size_t before = todo.size();
     Op op = program_.op(at);
-    if (regular_[at] == kUnmade && op != Op::kChars && op != Op::kLiteral) {
+    bool points = op == Op::kLiteral || op == Op::kSpelled;
+    if (regular_[at] == kUnmade && op != Op::kChars && !points) {
       for (std::uint32_t child : program_.children(at)) {
         bool text = op == Op::kConcat && program_.op(child) == Op::kLiteral;
         if (op <= Op::kDfa && regular_[child] == kUnmade && !text) todo.push_back(child);
@@ -272,6 +274,8 @@ NodeId GrammarTables::make_regular(std::uint32_t node) {
       return set(children[0]);
     case Op::kLiteral:
       return pool.literal(children);
+    case Op::kSpelled:
+      return shared_.spellings.of(children);
     case Op::kConcat: {  // a text is written before the rest at once, not made first
       NodeId tail = kEpsilon;
       for (std::size_t i = children.size(); i-- > 0;) {

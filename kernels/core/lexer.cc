@@ -37,6 +37,7 @@ LexId Lexer::intern(const std::vector<std::uint32_t>& pairs) {
         state.first.set(literals_.next_byte(pairs[i], pairs[i + 1]));
         continue;
       }
+      state.fixed_only = false;
       state.first |= regexes_.first_bytes(pairs[i + 1]);
       goes_on = goes_on && pairs[i + 1] > kEpsilon && regexes_.is_plain(pairs[i + 1]);
       if (!regexes_.nullable(pairs[i + 1])) continue;

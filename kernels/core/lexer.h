@@ -81,6 +81,9 @@ class Lexer {
     return here.loop != kUnknown ? loops_[here.loop] : compute_loop(state);
   }
 
+  /// Whether nothing but fixed texts is read.
+  bool is_fixed_only(LexId state) const noexcept { return states_[state].fixed_only; }
+
   /// A superset of the bytes that can follow.
   const ByteSet& first_bytes(LexId state) const noexcept { return states_[state].first; }
 
@@ -100,6 +103,7 @@ class Lexer {
     ByteSet first;
     AcceptId accepts = 0;
     LexId going_on = kUnknown;
+    bool fixed_only = true;
     std::uint32_t misses = 0;
     std::uint32_t loop = kUnknown;           // place in loops_
     std::unique_ptr<std::uint32_t[]> row{};  // 256 next states, once the state is seen to be busy

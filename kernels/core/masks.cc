@@ -39,7 +39,8 @@ void MaskMemo::fill(StateId state, Mask row) {
     of_state_[state] = static_cast<std::uint32_t>(masks_.size());
     masks_.push_back(std::move(made));
   }
-  const Remembered& mask = masks_[of_state_[state]];
+  Remembered& mask = masks_[of_state_[state]];
+  if (++mask.hits > kAgain && mask.with.size() + mask.without.size() >= kMany) compose(mask);
   if (mask.base != nullptr) {
     std::memcpy(row.data(), mask.base, words_ * 4);
   } else {
@@ -89,6 +90,19 @@ void MaskMemo::own_base(Remembered& made) {
   made.with.clear();
   made.own = std::move(own);
   made.base = made.own.get();
+}
+
+/// States differ in where they go on, and much less in which tokens they allow: the mask with all in
+/// it is one for many states and grammars. A hit must not wait: not now if the tables are in use.
+void MaskMemo::compose(Remembered& made) {
+  if (made.base == nullptr || made.own) return;
+  std::unique_lock lock(shared_.mutex, std::try_to_lock);
+  if (!lock.owns_lock()) return;
+  const std::uint32_t* shared = shared_.composed(made.base, made.without, made.with);
+  if (shared == nullptr) return;
+  made.base = shared;
+  made.without.clear();
+  made.with.clear();
 }
 
 void MaskMemo::join(Remembered& into, Remembered&& part) {
@@ -170,10 +184,12 @@ void MaskMemo::add_terminal(const Part& part, Remembered& made) {
     if (each != found.table) {
       made.with.insert(made.with.end(), each->tokens.begin(), each->tokens.end());
     }
+    const std::vector<TokenId>& crossed = crossing(each->remainders, part.after);
+    made.with.reserve(made.with.size() + each->left.size() + crossed.size());
     for (auto [token, rounds] : each->left) {
       if (fits(rounds)) made.with.push_back(token);
     }
-    for (TokenId at : crossing(each->remainders, part.after)) {
+    for (TokenId at : crossed) {
       auto [token, rounds] = each->crossing[at];
       if (fits(rounds)) made.with.push_back(token);
     }

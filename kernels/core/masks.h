@@ -55,6 +55,7 @@ class MaskMemo {
     const std::uint32_t* base = nullptr;  // a table's mask, or this one's own; none: all zero
     std::unique_ptr<std::uint32_t[]> own{};
     std::vector<TokenId> without, with;  // taken out of the base, then added
+    std::uint32_t hits = 0;
   };
 
   Remembered make(StateId state);
@@ -64,6 +65,11 @@ class MaskMemo {
   void join(Remembered& into, Remembered&& part);
   bool join_bases(Remembered& into, const Remembered& part);
   void own_base(Remembered& made);
+  void compose(Remembered& mask);
+
+  // A mask that is asked for again, with so many tokens beside its base, gets a base without any.
+  static constexpr std::size_t kMany = 64;
+  static constexpr std::uint32_t kAgain = 2;
 
   const TokenTrie& trie_;
   TerminalTables& shared_;

@@ -40,7 +40,7 @@ void Program::read_node(Reader& in) {
   std::size_t made = node_at_.size();
   std::uint32_t at = in.at();
   std::int32_t op = in.word();
-  if (op < 0 || op > static_cast<std::int32_t>(Op::kMany)) {
+  if (op < 0 || op > static_cast<std::int32_t>(Op::kSpelled)) {
     throw std::invalid_argument("the grammar program has an unknown node");
   }
   switch (static_cast<Op>(op)) {
@@ -62,7 +62,10 @@ void Program::read_node(Reader& in) {
       if (in.word() < 0 || in.word() < -1) throw std::invalid_argument("a negative bound");
       break;
     case Op::kLiteral:
-      for (std::size_t left = in.count(); left > 0; --left) in.index(kPoints);
+    case Op::kSpelled:
+      for (std::size_t left = in.count(); left > 0; --left) {
+        in.index(static_cast<Op>(op) == Op::kSpelled ? kFirstMarkPoint : kPoints);
+      }
       break;
     case Op::kConcat:
     case Op::kUnion:

@@ -12,11 +12,12 @@ namespace slm {
 /// encoding. Checked once, when it is read; immutable after that.
 class Program {
  public:
-  // Regular languages, then expressions.
+  // Regular languages, then expressions, then what Python's flattener does not write.
   // clang-format off
   enum class Op : std::int32_t {
     kChars, kLiteral, kConcat, kUnion, kRepeat, kIntersection, kComplement, kDfa,
     kTerminal, kCall, kSeq, kChoice, kMany,
+    kSpelled,  // a regular language again: every way to write a text inside a JSON string
   };
   // clang-format on
   using Words = std::span<const std::uint32_t>;
@@ -42,12 +43,13 @@ class Program {
   Words set(std::uint32_t index) const noexcept { return list(set_at_[index], 2); }
 
   Op op(std::uint32_t node) const noexcept { return static_cast<Op>(words_[node_at_[node]]); }
-  /// Node numbers; of chars the set, of a terminal or call its number, of a literal the code
-  /// points.
+  /// Node numbers; of chars the set, of a terminal or call its number, of a literal or spelled text
+  /// the code points.
   Words children(std::uint32_t node) const noexcept {
     std::uint32_t at = node_at_[node] + 1;
     switch (op(node)) {
       case Op::kLiteral:
+      case Op::kSpelled:
       case Op::kConcat:
       case Op::kUnion:
       case Op::kIntersection:
@@ -75,11 +77,9 @@ class Program {
   /// The same program with nothing in place of some terminals.
   Program without(const std::vector<bool>& terminals) const;
 
-  /// What is remembered beside the rules: its kind (see memory/memory.h), then a list of parameters.
-  /// Empty where nothing is.
-  Words memory() const noexcept {
-    return {words_.data() + memory_at_, words_.size() - memory_at_};
-  }
+  /// What is remembered beside the rules: its kind (see memory/memory.h), then a list of
+  /// parameters. Empty where nothing is.
+  Words memory() const noexcept { return {words_.data() + memory_at_, words_.size() - memory_at_}; }
 
   std::size_t bytes() const noexcept {
     return (words_.size() + set_at_.size() + node_at_.size() + 2 * terminals_.size()) * 4;

@@ -116,6 +116,19 @@ class Recogniser {
   /// instead, which many states share: a lower bound.
   virtual std::optional<Cost> tokens_to_end(StateId state, TokenPhases& phases, Cost limit,
                                             bool widened) = 0;
+  /// Where the expression of a part is a loop: sets the bits of the tokens that stay inside of the
+  /// terminal, if so many more are enough after them. Other tokens of the part go on in
+  /// `part.after` after one of the phases `open`. False, and nothing is done: not such a loop, or
+  /// too much work.
+  virtual bool fill_loop(const Part& /*part*/, TokenPhases& /*phases*/, Cost /*limit*/,
+                         std::span<std::uint32_t> /*row*/, std::vector<Phase>& /*open*/) {
+    return false;
+  }
+  /// Where that loop is far from over: so many tokens are enough after any that the part allows, if
+  /// `after` of them are in `part.after`; infinite where that is not easily told.
+  virtual Cost enough_in_loop(const Part& /*part*/, TokenPhases& /*phases*/, Cost /*after*/) {
+    return kInfiniteCost;
+  }
   /// Lifts the bounds on the work of `tokens_to_end`.
   virtual void unlimit_costs() = 0;
 

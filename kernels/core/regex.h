@@ -137,6 +137,15 @@ class RegexPool {
   /// Whether `node` is such a loop.
   bool is_loop(NodeId node, Loop& loop) const;
 
+  /// Cuts the first part off a concatenation; anything else is none.
+  bool is_concat(NodeId node, NodeId& head, NodeId& tail) const noexcept {
+    if (nodes_[node].kind != Kind::kConcat) return false;
+    const Node whole = nodes_[node];
+    head = whole.a;
+    tail = whole.b;
+    return true;
+  }
+
   /// The characters that are one whole `body` and begin no other text of it.
   CharClass single_characters(NodeId body);
 

@@ -73,6 +73,31 @@ const std::uint32_t* TerminalTables::joined(const std::uint32_t* one, const std:
   return known->second.data();
 }
 
+const std::uint32_t* TerminalTables::composed(const std::uint32_t* base,
+                                              std::span<const TokenId> without,
+                                              std::span<const TokenId> with) {
+  // Some of the tokens are enough for a hash: what has it is compared.
+  constexpr std::size_t kSome = 16;
+  std::uint64_t hash = mix(reinterpret_cast<std::uintptr_t>(base), without.size());
+  for (std::size_t i = 0; i < with.size(); i += with.size() / kSome + 1) hash = mix(hash, with[i]);
+  for (auto [at, last] = composed_.equal_range(hash); at != last; ++at) {
+    const Composed& known = at->second;
+    if (known.base == base && std::ranges::equal(known.without, without) &&
+        std::ranges::equal(known.with, with)) {
+      return known.mask.data();
+    }
+  }
+  if (composed_.size() == kMaxComposed) return nullptr;
+  Composed made{base,
+                {without.begin(), without.end()},
+                {with.begin(), with.end()},
+                {base, base + index_.words()}};
+  for (TokenId token : without) made.mask[token >> 5] &= ~(1u << (token & 31));
+  for (TokenId token : with) made.mask[token >> 5] |= 1u << (token & 31);
+  bytes_ += (made.mask.size() + without.size() + with.size()) * sizeof(std::uint32_t);
+  return composed_.emplace(hash, std::move(made))->second.mask.data();
+}
+
 /// Whether what follows a loop never looks like another round of it, so that rounds can be counted.
 bool TerminalTables::ends_clearly(const RegexPool::Loop& loop) {
   if ((pool.first_bytes(loop.body) & pool.first_bytes(loop.tail)).none()) return true;
@@ -166,6 +191,8 @@ bool TerminalTables::walk(Tokens which, std::uint32_t first, std::uint32_t last,
     }
     std::uint32_t at = frame.next++;
     const ByteTrie::Node& here = trie.nodes[at];
+    __builtin_prefetch(&here);
+    __builtin_prefetch(&trie.below[at]);
     std::uint32_t state = walk_step(frame.state, trie.bytes[at]);
     std::uint32_t depth = static_cast<std::uint32_t>(stack.size());
     if (state == 0) {

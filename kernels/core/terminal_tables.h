@@ -13,9 +13,11 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "core/json_spellings.h"
 #include "core/loop_table.h"
 #include "core/regex.h"
 #include "core/table_store.h"
@@ -50,6 +52,7 @@ class TerminalTables {
 
   std::mutex mutex;
   RegexPool pool;
+  JsonSpellings spellings{pool};
 
   struct Found {
     TerminalTable* table = nullptr;         // none: the expression is better walked
@@ -68,6 +71,11 @@ class TerminalTables {
   /// such pairs already.
   const std::uint32_t* joined(const std::uint32_t* one, const std::uint32_t* other);
 
+  /// One of the tables' masks without some tokens and then with others, for all grammars that come
+  /// to it; nullptr when there are too many such already.
+  const std::uint32_t* composed(const std::uint32_t* base, std::span<const TokenId> without,
+                                std::span<const TokenId> with);
+
   /// The characters under which an expression stays alive however many of them come: those of one
   /// of its loops.
   const CharClass& loop_characters(NodeId node) {
@@ -77,7 +85,7 @@ class TerminalTables {
 
   std::size_t bytes() const noexcept { return pool.bytes() + bytes_; }
 
-  static constexpr std::size_t kMaxCrossing = 8192, kMaxJoined = 512;
+  static constexpr std::size_t kMaxCrossing = 8192, kMaxJoined = 512, kMaxComposed = 512;
 
  private:
   bool exclude_texts(const ByteTrie::Node& root, const RegexPool::Exclusion& exclusion,
@@ -139,6 +147,12 @@ class TerminalTables {
   std::map<std::pair<NodeId, NodeId>, std::unique_ptr<std::vector<TokenId>>> exclusions_;
   std::map<std::pair<const std::uint32_t*, const std::uint32_t*>, std::vector<std::uint32_t>>
       joined_;
+  struct Composed {
+    const std::uint32_t* base;
+    std::vector<TokenId> without, with;
+    std::vector<std::uint32_t> mask;
+  };
+  std::unordered_multimap<std::uint64_t, Composed> composed_;
   std::vector<std::uint32_t> loop_chars_of_;  // by expression: a place in loop_chars_; 0: unasked
   std::vector<CharClass> loop_chars_{CharClass{}, CharClass{}};  // [1]: none at all
   std::size_t bytes_ = 0;

@@ -1,7 +1,6 @@
 #include "core/token_costs.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 namespace slm {
 namespace {
@@ -67,192 +66,6 @@ void TokenCosts::measure_ends() {
 ByteSet TokenCosts::last_bytes(TerminalId terminal) {
   std::lock_guard lock(shared_.mutex);
   return regexes_.last_bytes(grammar_.language_locked(terminal));
-}
-
-// --- through a terminal --------------------------------------------------------------------------
-
-/// The caller holds the lock of the expressions.
-const TokenCosts::Walk& TokenCosts::walk(NodeId from, Phase begun) {
-  auto [slot, fresh] = walks_.try_emplace(pair_key(from, begun));
-  Walk& walk = slot->second;
-  if (!fresh) return walk;
-  NodeId wide = regexes_.without_exclusions(from);
-  if (wide != from) {
-    walk = this->walk(wide, begun);
-    walk.visits = 0;
-    walk_difference(from, wide, begun, walk);
-    return walk;
-  }
-  const ByteTrie& trie = phases_.trie();
-  struct Frame {
-    Phase next, last;
-    NodeId node;
-    ByteSet follows;
-  };
-  auto frame = [&](Phase phase, NodeId node) {
-    const ByteTrie::Node& inner = trie.nodes[phase];
-    return Frame{inner.first_child, inner.last_child, node, regexes_.first_bytes(node)};
-  };
-  std::unordered_map<NodeId, std::uint32_t> next;
-  NodeId last = kNothing;
-  std::uint32_t* counter = nullptr;
-  std::vector<Frame> stack{frame(begun, from)};
-  while (!stack.empty()) {
-    Frame& top = stack.back();
-    while (top.next < top.last && !top.follows[trie.bytes[top.next]]) ++top.next;
-    if (top.next == top.last) {
-      stack.pop_back();
-      continue;
-    }
-    Phase phase = top.next++;
-    ++walk.visits;
-    NodeId node = regexes_.step(top.node, trie.bytes[phase]);
-    if (node != top.node && (node == kNothing || !regexes_.alive(node))) continue;
-    if (phases_.ends_token(phase)) {
-      if (node != last) counter = &next[last = node];
-      ++*counter;
-    }
-    if (!phases_.goes_on(phase)) continue;
-    if (regexes_.nullable(node)) walk.open.push_back(phase);
-    stack.push_back(frame(phase, node));
-  }
-  walk.next.assign(next.begin(), next.end());
-  std::sort(walk.next.begin(), walk.next.end());
-  std::sort(walk.open.begin(), walk.open.end());
-  return walk;
-}
-
-/// Corrects the walk of `wide` where `narrow`, the same with exclusions, is another: only on the
-/// paths of what is excluded.
-void TokenCosts::walk_difference(NodeId narrow, NodeId wide, Phase begun, Walk& walk) {
-  const ByteTrie& trie = phases_.trie();
-  struct Frame {
-    Phase next, last;
-    NodeId narrow, wide;
-    ByteSet differ;
-  };
-  auto frame = [&](Phase phase, NodeId less, NodeId more) {
-    const ByteTrie::Node& inner = trie.nodes[phase];
-    bool known = less != kNothing && regexes_.without_exclusions(less) == more;
-    ByteSet differ = known ? regexes_.exclusion_bytes(less) : ByteSet{}.set();
-    return Frame{inner.first_child, inner.last_child, less, more, differ};
-  };
-  auto step = [&](NodeId node, std::uint8_t byte) {
-    if (node == kNothing) return kNothing;
-    NodeId next = regexes_.step(node, byte);
-    return next != kNothing && regexes_.alive(next) ? next : kNothing;
-  };
-  std::unordered_map<NodeId, std::uint32_t> next(walk.next.begin(), walk.next.end());
-  std::vector<Phase> closed, opened;
-  std::vector<Frame> stack{frame(begun, narrow, wide)};
-  while (!stack.empty()) {
-    Frame& top = stack.back();
-    while (top.next < top.last && !top.differ[trie.bytes[top.next]]) ++top.next;
-    if (top.next == top.last) {
-      stack.pop_back();
-      continue;
-    }
-    Phase phase = top.next++;
-    ++walk.visits;
-    NodeId less = step(top.narrow, trie.bytes[phase]), more = step(top.wide, trie.bytes[phase]);
-    if (less == more) continue;
-    if (phases_.ends_token(phase)) {
-      if (more != kNothing && --next[more] == 0) next.erase(more);
-      if (less != kNothing) ++next[less];
-    }
-    if (!phases_.goes_on(phase)) continue;
-    bool before = regexes_.nullable(more), now = regexes_.nullable(less);
-    if (before && !now) closed.push_back(phase);
-    if (now && !before) opened.push_back(phase);
-    stack.push_back(frame(phase, less, more));
-  }
-  std::sort(closed.begin(), closed.end());
-  std::erase_if(walk.open, [&](Phase p) { return std::ranges::binary_search(closed, p); });
-  walk.open.insert(walk.open.end(), opened.begin(), opened.end());
-  std::sort(walk.open.begin(), walk.open.end());
-  walk.next.assign(next.begin(), next.end());
-  std::sort(walk.next.begin(), walk.next.end());
-}
-
-/// Whether the bytes end the terminal here.
-bool TokenCosts::spells(NodeId node, std::string_view bytes) {
-  for (char c : bytes) {
-    node = regexes_.step(node, static_cast<std::uint8_t>(c));
-    if (node == kNothing) return false;
-  }
-  return regexes_.nullable(node);
-}
-
-/// Level by level: what is left of the terminal after no, one, two, … whole tokens.
-///
-/// Once a token can end with the terminal, later exits are of use only in phases whose detour is
-/// long. Those are few: they are spelled out, instead of walking through the whole trie.
-const TokenCosts::Summary& TokenCosts::summary(NodeId from, Phase begun) {
-  auto [slot, fresh] = summaries_.try_emplace(pair_key(from, begun));
-  Summary& summary = slot->second;
-  if (!fresh) return summary;
-  std::unique_lock lock(shared_.mutex);
-  const ByteSet last = regexes_.last_bytes(from);
-  lock.unlock();
-  std::unordered_map<Phase, std::uint32_t> exits;
-  std::uint32_t between = kNever;
-  std::vector<NodeId> level{from}, next, walked;  // walked: in this level or before
-  std::unordered_set<NodeId> seen;
-  if (begun == kBetween) seen.insert(from);
-  std::uint64_t visits = 0;
-  for (std::uint32_t cost = 0; !level.empty(); ++cost) {
-    bool settled = between != kNever && cost >= between;
-    std::vector<const TokenPhases::Rare*> wanted;
-    bool more = !settled;  // whether another level could be of use
-    for (std::size_t b = 0; settled && b < 256; ++b) {
-      if (!last[b]) continue;
-      for (const TokenPhases::Rare& rare : phases_.rare(static_cast<std::uint8_t>(b))) {
-        if (useless(cost, rare.phase, between)) break;
-        if (exits.contains(rare.phase)) continue;
-        wanted.push_back(&rare);
-        more = more || !useless(cost + 1, rare.phase, between);
-      }
-    }
-    if (settled && wanted.empty()) break;
-    lock.lock();
-    // The widest first: nothing new can come of what these cover, as they are no dearer.
-    std::ranges::sort(
-        level, {}, [&](NodeId node) { return std::pair(regexes_.is_plain(node) ? 0 : 1, node); });
-    next.clear();
-    lock.unlock();
-    for (NodeId node : level) {
-      std::lock_guard held(shared_.mutex);
-      bool covered = std::ranges::any_of(
-          walked, [&](NodeId wide) { return wide != node && regexes_.covers(wide, node); });
-      if (covered) continue;
-      if (cost > 0 || begun == kBetween) walked.push_back(node);
-      for (const TokenPhases::Rare* rare : wanted) {
-        visits += rare->bytes.size();
-        if (spells(node, rare->bytes)) exits.try_emplace(rare->phase, cost);
-      }
-      if (!more) continue;
-      const Walk& step = walk(node, cost == 0 ? begun : kBetween);
-      visits += step.visits;
-      if (limited_ && visits > kMaxVisits) {
-        summary.exact = false;
-        break;
-      }
-      if (!settled) {
-        for (Phase phase : step.open) exits.try_emplace(phase, cost);
-      }
-      for (auto [after, tokens] : step.next) {
-        if (regexes_.nullable(after)) between = std::min(between, cost + 1);
-        if (seen.insert(after).second && regexes_.can_continue(after)) next.push_back(after);
-      }
-    }
-    if (!summary.exact) break;
-    level = next;
-  }
-  if (between != kNever) summary.exits.push_back({kBetween, between});
-  for (auto [phase, cost] : exits) {
-    if (!useless(cost, phase, between)) summary.exits.push_back({phase, cost});
-  }
-  return summary;
 }
 
 // --- to the end of a rule ------------------------------------------------------------------------
@@ -422,10 +235,16 @@ void TokenCosts::leave_item(const StackItem& item, Phase phase, Cost cost, Edge 
   }
 }
 
-std::optional<Cost> TokenCosts::cost(std::span<const Reading> readings, Cost limit) {
+/// What is asked for next are ways of at most so many tokens.
+void TokenCosts::aim(Cost limit) {
+  doubt_ = false;
   horizon_ = limit;
   if (limit > known_to_) known_.clear();
   known_to_ = limit;  // what is added now is right so far only
+}
+
+/// From the end of a terminal in one of some phases to the end of the text.
+Cost TokenCosts::after_terminal(const Reading& reading, std::span<const Exit> exits) {
   Cost best = kInfiniteCost;
   std::vector<std::pair<std::uint64_t, Cost>> ways;
   std::vector<std::uint64_t> start;
@@ -435,15 +254,9 @@ std::optional<Cost> TokenCosts::cost(std::span<const Reading> readings, Cost lim
     start.push_back(site);
   };
   auto end = [&](Cost cost) { best = std::min(best, cost); };
-  for (const Reading& reading : readings) {
-    if (!exact_) return std::nullopt;
-    const Summary& through = summary(reading.node, kBetween);
-    if (!through.exact) return std::nullopt;
-    items.clear();
-    rows_.after_terminal(reading.row, reading.terminal, items);
-    for (const Exit& exit : through.exits) {
-      for (const StackItem& item : items) leave_item(item, exit.phase, exit.cost, edge, end);
-    }
+  rows_.after_terminal(reading.row, reading.terminal, items);
+  for (const Exit& exit : exits) {
+    for (const StackItem& item : items) leave_item(item, exit.phase, exit.cost, edge, end);
   }
   auto expand = [&](std::uint64_t from, auto more_edge, auto more_end) {
     auto [row, rule] = sites_[from >> 32];
@@ -454,15 +267,39 @@ std::optional<Cost> TokenCosts::cost(std::span<const Reading> readings, Cost lim
     }
   };
   solve_distances(start, expand, known_);
-  if (!exact_) return std::nullopt;
   for (auto [site, cost] : ways) best = std::min(best, add_costs(cost, known_.at(site)));
-  return best <= horizon_ ? best : kInfiniteCost;
+  return best;
+}
+
+std::optional<Cost> TokenCosts::cost(std::span<const Reading> readings, Cost limit) {
+  aim(limit);
+  Cost best = kInfiniteCost;
+  for (const Reading& reading : readings) {
+    if (!exact_) return std::nullopt;
+    std::optional<LoopPlace> place;
+    {
+      std::lock_guard lock(shared_.mutex);
+      if (const LoopPlace* found = loop_place(reading.node)) place = *found;
+    }
+    if (place) {
+      AfterLoop& after = after_loop(reading.row, reading.terminal, place->loop);
+      best = std::min(best, from_loop(reading, *place, after, limit, 0));
+    } else {
+      const Summary& through = summary(reading.node, kBetween);
+      if (!through.exact) return std::nullopt;
+      best = std::min(best, after_terminal(reading, through.exits));
+    }
+  }
+  if (!exact_ || doubt_) return std::nullopt;
+  return best <= limit ? best : kInfiniteCost;
 }
 
 std::size_t TokenCosts::bytes() const noexcept {
   std::size_t reached = 0;
   for (const Context& context : contexts_) reached += context.reached.size() * 32 + 256;
-  return reached + walks_.size() * 128 + known_.size() * 32;
+  for (const auto& [key, loop] : loops_) reached += loop ? loop->bytes() : 0;
+  for (const auto& [key, after] : after_loops_) reached += after.size() * 1024;
+  return reached + walks_.size() * 128 + known_.size() * 32 + loop_places_.size() * 48;
 }
 
 }  // namespace slm

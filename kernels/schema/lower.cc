@@ -1,6 +1,7 @@
 #include "schema/lower.h"
 
 #include <algorithm>
+#include <array>
 
 namespace slm::schema {
 namespace {
@@ -78,30 +79,33 @@ Lowering::Pointer Lowering::add_rule(Pointer body) {
 }
 
 Lowering::Pointer Lowering::body(const Kinds& kinds) {
-  std::vector<Pointer> options{scalars(kinds)};
+  std::vector<Pointer> options;
+  options.reserve(1 + kinds.arrays.size() + kinds.objects.size());
+  options.push_back(scalars(kinds));
   for (const ArrayShape* shape : kinds.arrays) options.push_back(arrays(*shape));
   for (const ObjectShape* shape : kinds.objects) options.push_back(objects(*shape));
   return build.alternatives(options);
 }
 
 Lowering::Pointer Lowering::scalars(const Kinds& kinds) {
-  std::vector<Pointer> options;
-  if (!kinds.strings.empty()) options.push_back(strings(kinds.strings));
-  if (!kinds.numbers.empty()) options.push_back(numbers(kinds.numbers));
+  std::array<Pointer, 4> options;
+  std::size_t count = 0;
+  if (!kinds.strings.empty()) options[count++] = strings(kinds.strings);
+  if (!kinds.numbers.empty()) options[count++] = numbers(kinds.numbers);
   if (kinds.booleans) {
     std::string key = "B";
     add(key, kinds.booleans);
-    options.push_back(terminal(key, [&] {
+    options[count++] = terminal(key, [&] {
       std::vector<Regular> words;
       if (kinds.booleans & 1) words.push_back(regulars.literal("false"));
       if (kinds.booleans & 2) words.push_back(regulars.literal("true"));
       return add_terminal(regulars.any_of(words));
-    }));
+    });
   }
   if (kinds.null) {
-    options.push_back(terminal("0", [&] { return add_terminal(regulars.literal("null")); }));
+    options[count++] = terminal("0", [&] { return add_terminal(regulars.literal("null")); });
   }
-  return build.alternatives(options);
+  return build.alternatives(std::span<const Pointer>(options.data(), count));
 }
 
 Lowering::Pointer Lowering::numbers(Span<const NumberShape*> shapes) {
@@ -218,13 +222,14 @@ Lowering::Pointer Lowering::structural(std::string_view text) {
   key += text;
   return terminal(key, [&] {
     if (compact_) return add_terminal(regulars.literal(text));
-    std::vector<Regular> parts;
+    std::array<Regular, 3> parts;
+    std::size_t count = 0;
     char first = text[0];
-    if (first == '}' || first == ']' || first == ',') parts.push_back(run());
-    parts.push_back(regulars.literal(text.substr(0, 1)));
-    if (first == '{' || first == '[' || first == ',') parts.push_back(run());
-    if (text.size() > 1) parts.push_back(regulars.literal(text.substr(1)));
-    return add_terminal(regulars.concat(parts));
+    if (first == '}' || first == ']' || first == ',') parts[count++] = run();
+    parts[count++] = regulars.literal(text.substr(0, 1));
+    if (first == '{' || first == '[' || first == ',') parts[count++] = run();
+    if (text.size() > 1) parts[count++] = regulars.literal(text.substr(1));
+    return add_terminal(regulars.concat(std::span<const Regular>(parts.data(), count)));
   });
 }
 
@@ -253,7 +258,7 @@ Lowering::Pointer Lowering::free_key(std::optional<Part> region, Span<Name> name
     Regular inner = spelled_anything();
     if (!names.empty()) {
       std::vector<Regular> spelled;
-      for (Name name : names) spelled.push_back(regulars.spelled_text(of.pool.text(name)));
+      for (Name name : names) spelled.push_back(regulars.spelled(of.pool.text(name)));
       inner = regulars.both(inner, regulars.complement(regulars.any_of(spelled)));
     }
     if (region) inner = regulars.both(regulars.splice(of.pool.spelled(*region), 1), inner);

@@ -270,6 +270,11 @@ const ObjectShape* Algebra::meet(const ObjectShape* left, const ObjectShape* rig
 
 template <class Shape>
 Span<const Shape*> Algebra::meet_all(Span<const Shape*> left, Span<const Shape*> right) {
+  if (left.empty() || right.empty()) return {};
+  if (left.size() == 1 && right.size() == 1) {
+    const Shape* both = meet(left[0], right[0]);
+    return both == nullptr ? Span<const Shape*>{} : one(both);
+  }
   std::vector<const Shape*> found;
   for (const Shape* one : left) {
     for (const Shape* two : right) {

@@ -102,6 +102,7 @@ class Chain {
     bool free_count = count >= std::max<Count>(1, low_) && !high_;
     if (flat || (free_count && size() - at <= 4)) {
       std::vector<Pointer> parts;
+      parts.reserve(static_cast<std::size_t>(size() - at) + 1);
       for (Count next = at; next < size(); ++next) {
         const OneMember& member = members_[static_cast<std::size_t>(next)];
         Pointer with_comma = build.seq({comma_, member.expression});
@@ -112,6 +113,7 @@ class Chain {
     }
     const OneMember& member = members_[static_cast<std::size_t>(at)];
     std::vector<Pointer> options;
+    options.reserve(2);
     if (!high_ || count < *high_) {
       Pointer step = count ? build.seq({comma_, member.expression}) : member.expression;
       Pointer rest = shared(at + 1, std::min(count + 1, cap_));
@@ -221,6 +223,7 @@ Lowering::Pointer Lowering::one_object(const ObjectShape& shape) {
   Pointer empty = low == 0 && shape.required.empty() ? structural("{}") : build.never;
   if (high && *high == 0) return empty;
   std::vector<Name> names;
+  names.reserve(shape.members.size() + shape.required.size());
   for (const NamedGoal& member : shape.members) names.push_back(member.name);
   std::vector<Name> declared = names;
   std::ranges::sort(declared);
@@ -230,6 +233,7 @@ Lowering::Pointer Lowering::one_object(const ObjectShape& shape) {
   std::vector<Name> required(shape.required.begin(), shape.required.end());
   std::ranges::sort(required);
   std::vector<OneMember> members;
+  members.reserve(names.size());
   for (std::size_t at = 0; at < names.size(); ++at) {
     Name name = names[at];
     Goal goal = kTrue;

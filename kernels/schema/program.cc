@@ -1,6 +1,8 @@
 // The rules of a schema as the words of a program, and whether they derive anything.
 #include "core/program.h"
 
+#include <algorithm>
+
 #include "schema/lower.h"
 
 namespace slm::schema {
@@ -137,7 +139,22 @@ std::vector<std::int32_t> Lowering::words(Rule start) const {
   return flat;
 }
 
+/// Rules mostly come before those that they call, so a pass from the last to the first tells nearly
+/// all. What is left after a few passes is taken from a list, by its callers.
 bool Lowering::is_satisfiable(Rule start) const {
+  constexpr int kPasses = 4;
+  std::vector<bool> productive(bodies_.size());
+  bool changed = true;
+  for (int pass = 0; changed && pass < kPasses; ++pass) {
+    changed = false;
+    for (std::size_t at = order_.size(); at-- > 0;) {
+      Rule rule = order_[at];
+      if (productive[rule] || !derives(*bodies_[rule], productive)) continue;
+      productive[rule] = changed = true;
+    }
+    if (productive[start]) return true;
+  }
+  if (!changed) return false;
   std::vector<std::vector<Rule>> users(bodies_.size());
   std::vector<Rule> calls;
   for (Rule rule : order_) {
@@ -145,8 +162,8 @@ bool Lowering::is_satisfiable(Rule start) const {
     find_calls(*bodies_[rule], calls);
     for (Rule called : calls) users[called].push_back(rule);
   }
-  std::vector<bool> productive(bodies_.size());
   std::vector<Rule> todo = order_;
+  std::fill(productive.begin(), productive.end(), false);
   while (!todo.empty() && !productive[start]) {
     Rule rule = todo.back();
     todo.pop_back();

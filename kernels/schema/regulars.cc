@@ -1,6 +1,5 @@
 #include "schema/regulars.h"
 
-#include "core/program.h"
 #include "schema/json.h"
 
 namespace slm::schema {
@@ -27,19 +26,17 @@ Regular Regulars::chars(Ranges ranges) {
   return count_++;
 }
 
-Regular Regulars::literal(std::string_view text) {
-  nodes_.push_back(op(Op::kLiteral));
+Regular Regulars::literal(std::string_view text) { return points(Op::kLiteral, text); }
+
+Regular Regulars::spelled(std::string_view text) { return points(Op::kSpelled, text); }
+
+Regular Regulars::points(Op kind, std::string_view text) {
+  nodes_.push_back(op(kind));
   std::size_t size = nodes_.size();
   nodes_.push_back(0);
   each_point(text,
              [&](std::uint32_t point) { nodes_.push_back(static_cast<std::int32_t>(point)); });
   nodes_[size] = static_cast<std::int32_t>(nodes_.size() - size - 1);
-  return count_++;
-}
-
-Regular Regulars::points(std::span<const std::int32_t> run) {
-  nodes_.insert(nodes_.end(), {op(Op::kLiteral), static_cast<std::int32_t>(run.size())});
-  nodes_.insert(nodes_.end(), run.begin(), run.end());
   return count_++;
 }
 
@@ -129,70 +126,6 @@ Regular Regulars::splice(const Answer& answer, std::size_t start) {
     }
   }
   return spliced_[answer->data() + start] = static_cast<Regular>(base + *in);
-}
-
-/// Appends a `\uXXXX` without the backslash; letters may have either case.
-void Regulars::hex_digits(std::vector<std::uint32_t>& out, std::uint32_t unit) {
-  static constexpr char kLower[] = "0123456789abcdef";
-  out.push_back('u');
-  for (int shift = 12; shift >= 0; shift -= 4) {
-    out.push_back(static_cast<unsigned char>(kLower[unit >> shift & 15]));
-  }
-}
-
-/// The escapes of one code point: `\u…`, as a pair beyond 16 bits, and the short one if it has one.
-Regular Regulars::escape(std::uint32_t point, char shorthand) {
-  std::vector<std::uint32_t> digits;
-  if (point < 0x10000) {
-    hex_digits(digits, point);
-  } else {
-    hex_digits(digits, 0xD800 + ((point - 0x10000) >> 10));
-    digits.push_back('\\');
-    hex_digits(digits, 0xDC00 + (point & 0x3FF));
-  }
-  std::vector<Regular> parts;
-  std::vector<std::int32_t> run;
-  if (!shorthand) run.push_back('\\');
-  auto flush = [&] {
-    if (!run.empty()) parts.push_back(points(run));
-    run.clear();
-  };
-  for (std::size_t at = 0; at < digits.size(); ++at) {
-    auto digit = static_cast<std::int32_t>(digits[at]);
-    if (digit >= 'a' && digit <= 'f') {
-      flush();
-      std::int32_t upper = digit - 'a' + 'A';
-      std::int32_t either[] = {upper, upper, digit, digit};
-      parts.push_back(chars(either));
-    } else {
-      run.push_back(digit);
-    }
-  }
-  flush();
-  Regular unit = concat(parts);
-  if (!shorthand) return unit;
-  Regular options[] = {unit, literal({&shorthand, 1})};
-  Regular both_parts[] = {literal("\\"), any_of(options)};
-  return concat(both_parts);
-}
-
-Regular Regulars::spelled(std::uint32_t point) {
-  Regular& known = point < 128 ? ascii_[point] : others_.try_emplace(point, kUnmade).first->second;
-  if (known != kUnmade) return known;
-  static constexpr std::string_view kEscaped = "\"\\/\b\f\n\r\t", kShort = "\"\\/bfnrt";
-  std::size_t at = point < 128 ? kEscaped.find(static_cast<char>(point)) : kEscaped.npos;
-  Regular escaped = escape(point, at == kEscaped.npos ? '\0' : kShort[at]);
-  bool raw = point >= 0x20 && point != '"' && point != '\\';
-  if (!raw) return known = escaped;
-  std::int32_t one[] = {static_cast<std::int32_t>(point)};
-  Regular options[] = {escaped, points(one)};
-  return known = any_of(options);
-}
-
-Regular Regulars::spelled_text(std::string_view text) {
-  parts_.clear();
-  each_point(text, [&](std::uint32_t point) { parts_.push_back(spelled(point)); });
-  return concat(parts_);
 }
 
 }  // namespace slm::schema

@@ -1,13 +1,13 @@
 // Regular languages, written straight into the words of a program, children before parents.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "core/program.h"
 #include "schema/intern.h"
 #include "schema/oracle.h"
 
@@ -34,10 +34,8 @@ class Regulars {
   /// A language of Python's: the sets and nodes of an answer, from word `at` on.
   Regular splice(const Answer& answer, std::size_t at);
 
-  /// Every JSON spelling of one character.
-  Regular spelled(std::uint32_t point);
   /// Every JSON spelling of a text, without quotes.
-  Regular spelled_text(std::string_view text);
+  Regular spelled(std::string_view text);
 
   const std::vector<std::int32_t>& sets() const { return sets_; }
   const std::vector<std::int32_t>& nodes() const { return nodes_; }
@@ -49,25 +47,14 @@ class Regulars {
 
   std::uint32_t set(Ranges ranges);
   Regular list(std::int32_t op, std::span<const Regular> parts);
-  Regular points(std::span<const std::int32_t> run);
-  void hex_digits(std::vector<std::uint32_t>& points, std::uint32_t unit);
-  Regular escape(std::uint32_t point, char shorthand);
+  Regular points(Program::Op kind, std::string_view text);
 
   std::vector<std::int32_t> sets_, nodes_;
   std::uint32_t count_ = 0;
   Interner set_numbers_;
-  std::array<Regular, 128> ascii_ = filled();
-  std::unordered_map<std::uint32_t, Regular> others_;
   std::unordered_map<const std::int32_t*, Regular> spliced_;
   std::vector<Answer> kept_;  // so that an address in `spliced_` stays its answer's
   std::vector<std::uint32_t> moved_;
-  std::vector<Regular> parts_;
-
-  static std::array<Regular, 128> filled() {
-    std::array<Regular, 128> made;
-    made.fill(kUnmade);
-    return made;
-  }
 };
 
 }  // namespace slm::schema

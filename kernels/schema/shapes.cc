@@ -143,7 +143,9 @@ const ObjectShape* Normaliser::object_shape(const SchemaNode& node) {
   ObjectShape made;
   std::vector<NamedGoal> members;
   if (has(node, Keyword::kProperties)) {
-    for (const Member& member : find(*node.raw, Keyword::kProperties)->members) {
+    Span<Member> declared = find(*node.raw, Keyword::kProperties)->members;
+    members.reserve(declared.size());
+    for (const Member& member : declared) {
       Name name = pool.name(member.name);
       members.push_back({name, reader.child(node, Keyword::kProperties, member)});
     }
@@ -152,7 +154,9 @@ const ObjectShape* Normaliser::object_shape(const SchemaNode& node) {
   std::vector<Name> required;
   if (has(node, Keyword::kRequired)) {
     std::vector<bool> seen;
-    for (const Value* item : find(*node.raw, Keyword::kRequired)->items) {
+    Span<const Value*> items = find(*node.raw, Keyword::kRequired)->items;
+    required.reserve(items.size());
+    for (const Value* item : items) {
       Name name = pool.name(item->text);
       if (name >= seen.size()) seen.resize(2 * name + 16);
       if (!seen[name]) required.push_back(name);

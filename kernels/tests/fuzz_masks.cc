@@ -3,7 +3,8 @@
 // Held after every step: `fill_mask` has the bits of `walk_mask` and of every token asked alone; no
 // mask is empty; the end is reachable; a token is accepted if and only if its bit is set; rollback
 // and fork give the same masks again; the text may end if and only if the definition of the grammar
-// says so; a second engine that meets the states in another order says the same.
+// says so; a second engine that meets the states in another order says the same; from the fewest
+// tokens on, masks under a budget end in time.
 #include <algorithm>
 #include <memory>
 #include <unordered_set>
@@ -250,6 +251,38 @@ class Run {
     failed("no end can be reached", "");
   }
 
+  /// From the fewest tokens on, whatever a mask under the budget allows leads to an end in time;
+  /// what it allows is what the states after the tokens say, asked alone.
+  void check_budgets() {
+    constexpr Cost kMany = 24;
+    Session session = track().session;
+    TokensLeft left = session.tokens_left();
+    if (!never_stuck() || left.tokens > kMany) return;
+    if (left.exact && left.tokens > 0 && session.fits(left.tokens - 1)) {
+      failed("fewer tokens than the fewest fit", std::to_string(left.tokens));
+    }
+    Cost budget = left.tokens + track().text.size() % 2;
+    for (Row row(row_words_), plain(row_words_);; --budget) {
+      session.fill_mask_within(row, budget);
+      session.fill_mask(plain);
+      std::vector<TokenId> fitting = allowed(row);
+      if (fitting.empty()) failed("nothing fits into the fewest tokens", std::to_string(budget));
+      std::size_t count = input_.tokens.bytes.size(), stride = count > 100 ? count / 50 : 1;
+      for (std::size_t t = budget % stride; left.exact && t < count; t += stride) {
+        TokenId token = static_cast<TokenId>(t);
+        if (has(row, token) && !has(plain, token)) failed("a forbidden token fits", name(token));
+        if (!has(plain, token) || engine_->is_end_token(token)) continue;
+        StateId after = engine_->step(session.state(), input_.tokens.bytes[t]);
+        bool fits = budget > 0 && engine_->fits(after, budget - 1);
+        if (fits != has(row, token)) failed("a mask under a budget is not what fits", name(token));
+      }
+      TokenId token = fitting[(budget * 7 + track().text.size()) % fitting.size()];
+      if (engine_->is_end_token(token)) break;
+      if (budget == 0) failed("a token fits into a budget of none", name(token));
+      if (!session.accept(token)) failed("what fits is not accepted", name(token));
+    }
+  }
+
   void act() {
     std::uint32_t kind = in_.below(14);
     switch (kind) {
@@ -282,6 +315,7 @@ class Run {
       case 6:
         if (!track().session.is_finished()) {
           (void)engine_->expected(track().session.state(), "");
+          check_budgets();
         }
         break;
       default: {

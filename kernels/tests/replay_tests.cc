@@ -55,6 +55,11 @@ std::vector<Row> walk(Session session, std::size_t words, unsigned seed) {
       if (row[t >> 5] >> (t & 31) & 1) allowed.push_back(t);
     }
     seen.push_back(std::move(row));
+    if (step % 4 == 1) {  // what fits into few tokens is no matter of threads either
+      Row fitting(words, 0);
+      session.fill_mask_within(fitting, 1 + seed);
+      seen.push_back(std::move(fitting));
+    }
     if (allowed.empty() || session.engine().stats().states > 50'000) break;
     session.accept(allowed[random.below(allowed.size())]);
     if (step % 5 == 4) session.rollback(2);

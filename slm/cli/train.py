@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ def add_parser(subparsers: Any) -> None:
         help="train a small extraction model from scratch",
         description="Train a small Llama-style model that writes triples found in a sentence as "
         "JSON. The same settings and data give the same model; a run that was killed goes on "
-        "where it was.",
+        "where it was. On several GPUs or machines: accelerate launch -m slm.cli.main train …",
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file of settings")
     parser.add_argument(
@@ -30,7 +31,7 @@ def add_parser(subparsers: Any) -> None:
         "--start-from",
         type=Path,
         metavar="FOLDER",
-        help="a finished run whose weights to begin with",
+        help="a finished run, or a model folder, whose weights to begin with",
     )
     parser.add_argument("--steps", type=int, metavar="N", help="instead of the settings' number")
     parser.add_argument("--seed", type=int, metavar="N", help="instead of the settings' seed")
@@ -59,7 +60,9 @@ def run(args: argparse.Namespace) -> int:
     config = read_config(args.config) if args.config else TrainConfig()
     changes = {name: getattr(args, name) for name in ("steps", "seed")}
     config = replace(config, **{k: v for k, v in changes.items() if v is not None})
-    bar = None if args.quiet else _Bar(config.steps)
+    # `accelerate launch` numbers the processes of a run; one of them speaks for all.
+    quiet = args.quiet or os.environ.get("RANK", "0") != "0"
+    bar = None if quiet else _Bar(config.steps)
     try:
         result = train_from_folder(
             config,
@@ -71,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
     finally:
         if bar is not None:
             bar.close()
+    if os.environ.get("RANK", "0") != "0":
+        return 0
     print(
         f"trained {result.model.size:,} parameters for {result.steps} steps in "
         f"{result.seconds:.0f} s; the model is in {args.output / 'model'}",

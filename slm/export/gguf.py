@@ -10,6 +10,7 @@ Source: the format and its names are those of the package ``gguf``, llama.cpp's 
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -51,7 +52,8 @@ class _Planned:
     name: str
     shape: tuple[int, ...]
     dtype: torch.dtype
-    heads: int  # whose rows are put in pairs; 0: none
+    heads: int = 0  # whose rows are put in pairs; 0: none
+    value: torch.Tensor | None = None  # of a tensor that is computed, not stored
 
 
 def export_gguf(
@@ -140,7 +142,7 @@ def _checked(source: Model) -> dict[str, Any]:
     window = config.get("sliding_window")
     rules = (
         ("hidden_act", config.get("hidden_act", "silu"), ("silu",)),
-        ("rope_type", kind, ("default",)),
+        ("rope_type", kind, ("default", "llama3")),
         ("attention_bias", bool(config.get("attention_bias")), (False,)),
         ("mlp_bias", bool(config.get("mlp_bias")), (False,)),
         ("quantization_config", bool(config.get("quantization_config")), (False,)),
@@ -160,6 +162,7 @@ def _checked(source: Model) -> dict[str, Any]:
     heads = config["num_attention_heads"]
     return {
         **config,
+        "rope": rope if kind == "llama3" else None,
         "rope_theta": float(theta),
         "num_key_value_heads": config.get("num_key_value_heads") or heads,
         "head_dim": config.get("head_dim") or config["hidden_size"] // heads,
@@ -221,6 +224,42 @@ def _plan(
             heads = config["num_key_value_heads"]
         new = names.get_name(name, try_suffixes=(".weight",))
         yield _Planned(name, new, shape, kind, heads)
+    if config["rope"] is not None:
+        factors = rope_factors(config["rope"], config["rope_theta"], size, at)
+        kind = torch.float32
+        yield _Planned("rope_freqs", "rope_freqs.weight", (size // 2,), kind, value=factors)
+
+
+def rope_factors(rope: dict[str, Any], theta: float, size: int, at: Place) -> torch.Tensor:
+    """By how much Llama 3.1's rotary scaling slows each of the frequencies down: (size / 2,).
+
+    Args:
+        rope: ``rope_parameters`` of the configuration.
+        theta: base of the frequencies.
+        size: of a head.
+        at: the configuration, for the error.
+
+    Raises:
+        ExportError: a number is missing.
+
+    Source: Dubey et al. 2024, "The Llama 3 Herd of Models", as in their reference code.
+    """
+    names = (
+        "factor",
+        "low_freq_factor",
+        "high_freq_factor",
+        "original_max_position_embeddings",
+    )
+    for name in names:
+        if not isinstance(rope.get(name), (int, float)):
+            raise ExportError(
+                f"the rotary scaling has no `{name}`", at=at, hint="save the model again"
+            )
+    factor, low, high, context = (float(rope[name]) for name in names)
+    waves = 2 * math.pi * theta ** (torch.arange(0, size, 2, dtype=torch.float64) / size)
+    # 0 and below: a wave longer than the old context, wholly slowed; 1 and above: left as it is.
+    kept = ((context / waves - low) / (high - low)).clamp(0, 1)
+    return (1 / ((1 - kept) / factor + kept)).float()
 
 
 def _describe(writer: Any, source: Model, config: dict[str, Any], planned: list[_Planned]) -> None:
@@ -302,7 +341,7 @@ def _write(
 def _data(source: Model, tensor: _Planned) -> np.ndarray[Any, Any]:
     """The bytes of a tensor, as llama.cpp wants its elements ordered."""
     at = Place(str(source.folder))
-    value = source.read(tensor.source)
+    value = source.read(tensor.source) if tensor.value is None else tensor.value
     bad = not_finite(value)
     if bad:
         raise ExportError(

@@ -1,11 +1,11 @@
-"""A byte-level BPE tokenizer as llama.cpp knows it: a list of tokens, merges, and a name.
+r"""A byte-level BPE tokenizer as llama.cpp knows it: a list of tokens, merges, and a name.
 
 A GGUF file does not hold the expression that cuts a text into words. It names one of those that are
 built into llama.cpp (``tokenizer.ggml.pre``), and each name also says whether a word that is itself
 a token is taken before any merge is tried (``ignore_merges``). So a tokenizer can be exported only
 if llama.cpp has its expression with the same way to look words up; others are refused.
 
-Not the same in both, and not checked here: ``\\p{L}`` and ``\\p{N}`` are those of the Unicode
+Not the same in both, and not checked here: ``\p{L}`` and ``\p{N}`` are those of the Unicode
 version that each runtime was built with, and the one letter that equals an ASCII letter only when
 case is ignored (ſ, behind an apostrophe) is cut off as ``'s`` in Hugging Face's tokenizers alone.
 """

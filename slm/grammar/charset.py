@@ -116,6 +116,8 @@ class CharSet:
 
 
 def _show(point: int) -> str:
+    if point > MAX_CODE_POINT:  # a mark: see slm.grammar.memory
+        return f"\\u{{{point:x}}}"
     char = chr(point)
     if char in "\\]-^":
         return "\\" + char

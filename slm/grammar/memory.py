@@ -50,13 +50,19 @@ class Indentation:
 
     The blanks that a line's column is counted in are written between marks: first what the line
     does, INDENT (a level more), or any number of DEDENT (a level less, each) and STAY; then the
-    blanks; then END. At the end of the text the levels that are left end with as many DEDENT.
+    blanks; then END. At the end of the text the levels that are left end with as many DEDENT. The
+    first mark follows a line break. What has been read can always be finished with columns that
+    fit; `slm.syntax.indent_lexing` writes such rules.
 
     Attributes:
         tab: how many columns a tab is; a space is one.
+        goes_on: whether, wherever blanks have begun, their characters can also be read by the
+            terminal before them, on to another line break with the same answers. Masks are faster
+            then, and nothing else.
     """
 
     tab: int
+    goes_on: bool = False
 
     name: ClassVar[str] = "indentation"
     number: ClassVar[int] = 1
@@ -73,7 +79,7 @@ class Indentation:
 
     def words(self) -> list[int]:
         """For the native engine: what kind it is, then a list of parameters."""
-        return [self.number, 1, self.tab]
+        return [self.number, 2, self.tab, int(self.goes_on)]
 
 
 Memory: TypeAlias = DistinctItems | Indentation

@@ -161,7 +161,8 @@ class _Reader:
 
     def _memory(self, name: str) -> Memory:
         if name == Indentation.name:
-            return Indentation(int(self._expect("number", "expected the columns of a tab")))
+            tab = int(self._expect("number", "expected the columns of a tab"))
+            return Indentation(tab, self._expect("number", "expected 0 or 1") == "1")
         if name != DistinctItems.name:
             raise self.error(f"there is no memory `{name}`")
         return DistinctItems()

@@ -48,9 +48,9 @@ class Thread:
 
 
 def key_of(text: str) -> Key:
-    """What stands for a JSON value: with numbers as decimals, and as a parser reads them.
+    r"""What stands for a JSON value: with numbers as decimals, and as a parser reads them.
 
-    >>> key_of("1.0") == key_of("10e-1"), key_of('["A"]')[0] == key_of(r'[ "\\u0041" ]')[0]
+    >>> key_of("1.0") == key_of("10e-1"), key_of('["A"]')[0] == key_of(r'[ "\u0041" ]')[0]
     (True, True)
     """
     text = text.rstrip(" \t\r\n:")  # a name has its colon
@@ -80,8 +80,8 @@ class ThreadColumn:
         self.threads = threads
         columns = [thread.column for thread in threads]
         self.complete = any(thread.column.complete and not thread.arrays for thread in threads)
-        # Of code points that the rules do not tell apart, as many by themselves as could be in values
-        # that were seen: the next one is in none.
+        # Of code points that the rules do not tell apart, as many by themselves as could be in
+        # values that were seen: the next one is in none.
         count = 1 + max((len(a.seen) for thread in threads for a in thread.arrays), default=0)
         bounds = {bound for column in columns for bound in column.bounds}
         self.bounds = sorted({bound + more for bound in bounds for more in range(count)})
@@ -130,8 +130,7 @@ class DistinctParser(Parser):
     def _read(self, threads: frozenset[Thread], point: int) -> list[Thread]:
         found: list[Thread] = []
         for thread in threads:
-            for after in self._steps(thread, point, None)[0]:
-                found.append(after)
+            found += self._steps(thread, point, None)[0]
         return found
 
     def _column(self, threads: list[Thread]) -> ThreadColumn | None:
@@ -172,8 +171,14 @@ class DistinctParser(Parser):
 
     def _is_viable(self, thread: Thread) -> bool:
         if thread not in self._viable:
-            seen = (at for at, array in enumerate(thread.arrays) if array.seen)
-            level = next(seen, None)
+            last = len(thread.arrays) - 1
+            # What is in an item of its own, as a member's value is, says nothing of the next item.
+            at_risk = (
+                at
+                for at, array in enumerate(thread.arrays)
+                if array.seen and (array.text is not None or at == last)
+            )
+            level = next(at_risk, None)
             self._viable[thread] = level is None or self._search(thread, level)
         return self._viable[thread]
 
@@ -203,7 +208,7 @@ class DistinctParser(Parser):
 
     def _points(self, column: Column, count: int) -> list[int]:
         """As many code points of each kind as there could be values in the way."""
-        found = []
+        found: list[int] = []
         for low, after in zip(column.bounds, column.bounds[1:], strict=False):
             found += range(low, min(after, low + count))
         marks = {ord(mark) for mark in DistinctItems().marks}

@@ -1,18 +1,18 @@
-"""The reference for columns: the rules' engine, and a stack of levels beside it.
+r"""The reference for columns: the rules' engine, and a stack of levels beside it.
 
 The rules (`slm.grammar.memory.Indentation`) write, where a line begins, first what it does to the
 levels, then its blanks, then an end mark:
 
-    x = 1 \\n  INDENT  ␣␣␣␣  END  y = 2 \\n  DEDENT STAY  END  z = 3
+    x = 1 \n  INDENT  ␣␣␣␣  END  y = 2 \n  DEDENT STAY  END  z = 3
 
 Marks are no part of the text. Behind a line break every answer that the rules can take is tried, as
 a *thread*: the rules' position, the levels, and, while blanks are read, their column so far and the
 one that the answer needs. The end mark is taken where the two agree, and a thread that is past its
 column is dropped.
 
-A thread is viable as long as it is there. The rules can always finish (`slm.grammar.analysis.prune`),
-they close as many levels as are open (`slm.syntax.indent` sees to that), and blanks can go on to any
-column (`slm.syntax.indent_lines`): so any way in which the rules finish can be written with columns
+A thread is viable as long as it is there. The rules can always finish, since they are pruned; they
+close as many levels as are open (`slm.syntax.indent` sees to that); and blanks can go on to any
+column (`slm.syntax.indent_lines`). So any way in which the rules finish can be written with columns
 that fit.
 """
 
@@ -147,6 +147,5 @@ class IndentationEngine(ReferenceEngine):
         fits = blanks.column > levels[-1] if blanks.level is None else blanks.column == blanks.level
         after = self._mark(rules, Indentation.END) if fits else None
         if after is not None:
-            yield Thread(
-                after, levels if blanks.level is not None else (*levels, blanks.column), None
-            )
+            deeper = (blanks.column,) if blanks.level is None else ()
+            yield Thread(after, (*levels, *deeper), None)

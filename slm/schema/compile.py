@@ -22,6 +22,7 @@ from slm.schema.satisfiable import check_satisfiable
 from slm.schema.style import PLAIN_STYLE, JsonStyle
 
 MAX_RELAXATIONS = 200
+_new, _set = object.__new__, object.__setattr__
 _USUAL = ("any", "declared", "assert", "error")  # options that need no check
 
 
@@ -178,30 +179,30 @@ def _lowering(
 class _Twin:
     """What the Python compiler makes of a schema that the native one compiled, if anyone asks."""
 
-    __slots__ = ("_compiled", "_options", "program")
-
-    def __init__(self, program: Program, options: tuple[Any, ...]) -> None:
-        self.program, self._options = program, options
-        self._compiled: CompiledSchema | None = None
+    __slots__ = ("made", "options", "program")
+    program: Program
+    options: tuple[Any, ...]
+    made: CompiledSchema | None
 
     def compiled(self) -> CompiledSchema:
         """Compiled from the copy in the program: the caller's schema may have changed since.
 
         Two threads that ask at once may both do it, and get equal answers.
         """
-        if self._compiled is None:
-            self._compiled = _compile(self.program.schema(), *self._options)
-        return self._compiled
+        if self.made is None:
+            self.made = _compile(self.program.schema(), *self.options)
+        return self.made
 
     def __call__(self) -> Grammar:
         return self.compiled().grammar
 
 
 def _deferred(schema: Any, program: Program, *options: Any) -> CompiledSchema:
-    twin = _Twin(program, options)
-    compiled = object.__new__(CompiledSchema)
-    grammar = Grammar.deferred(twin, program)
-    object.__setattr__(compiled, "__dict__", {"_twin": twin, "grammar": grammar, "schema": schema})
+    """Made without constructors: in all they would take as long as a small schema does in C++."""
+    twin, compiled = _Twin(), _new(CompiledSchema)
+    twin.program, twin.options, twin.made = program, options, None
+    parts = {"_twin": twin, "grammar": Grammar.deferred(twin, program), "schema": schema}
+    _set(compiled, "__dict__", parts)
     return compiled
 
 

@@ -61,8 +61,8 @@ def compile_program(
 
     Cost: some ten microseconds for a schema of ordinary size.
     """
-    if _native is None or _native.wanted_engine() == "reference":
-        return "the native engine is not there, or not wanted"
+    if _native is None:
+        return "the native engine is not there"
     if whitespace != "any" and whitespace != "compact":
         return "an indented layout"
     if draft is not None and draft not in _DRAFTS:

@@ -217,7 +217,9 @@ def _distinct_members(
             spoken = [ANYTHING if rule.included is None else rule.included]
             left.append(complement(intersection(*spoken, *map(complement, rule.excluded))))
     language = intersection(*left) if left else ANYTHING
-    if shape.some or not Counts(to.of).at_least_names(language, low + len(names)):
+    if left and names:
+        language = difference(language, choice_of(names))
+    if shape.some or not Counts(to.of).at_least_names(language, low - len(shape.required)):
         raise to.of.unsupported(
             to.of.reader.node(shape.number),
             "minProperties",

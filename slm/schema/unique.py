@@ -166,7 +166,6 @@ def unique_items(items: Items, shape: ArrayShape) -> Expression:
         UnsupportedKeyword: it cannot be told whether there are enough, or they are counted besides.
     """
     of = items.to.of
-    node = of.reader.node(shape.unique)
     goals = [*items.prefix, items.rest]
     if items.high is not None:
         goals = goals[: items.high]

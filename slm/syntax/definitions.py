@@ -125,7 +125,7 @@ class Definitions:
             "postlex",
             newline,
             self.place_of_terminal(newline),
-            "end the terminal with any number of blanks, such as /\n[\t ]*/",
+            r"end the terminal with any number of blanks, such as /\n[\t ]*/",
         )
 
     def _terminal(self, name: str) -> ir.Terminal:

@@ -193,7 +193,7 @@ def _balances(
                 elif net[name] != total:
                     several[name] = None
     low = dict.fromkeys(net, 0)
-    bound = -2 - len(net) * max(len(row) for name in net for row in symbols.rows[name] or [()])
+    bound = -2 - len(net) * max((len(row) for name in net for row in symbols.rows[name]), default=0)
     changed = not several
     while changed:
         changed = False

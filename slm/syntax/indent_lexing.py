@@ -68,7 +68,12 @@ class IndentedLexing(Lexing):
         self._split: dict[tuple[object, ...], list[tuple[int, int]]] = {}
         self._marked: dict[tuple[Scanner, str, Obligations], Entry] = {}
         self._grid: int | None = None
+        self._go_on = True
         self._leaves_of_blanks: dict[tuple[Dfa, str], ir.Expression] = {}
+
+    def memory(self) -> Indentation:
+        """The memory for the marks in what was written."""
+        return Indentation(self._indents.tab, self._go_on)
 
     # --- what Lexing is asked
 
@@ -191,6 +196,7 @@ class IndentedLexing(Lexing):
                 raise self._too_complex(self._indents.newline)
             known = []
             for line in lines:
+                self._go_on = self._go_on and line.goes_on
                 blanks = tuple((order[which], language) for which, language in line.blanks)
                 number = self._blank_numbers.setdefault(blanks, len(self._blanks))
                 if number == len(self._blanks):

@@ -36,10 +36,13 @@ class Line:
     Attributes:
         begin: the token's text, up to its last line break.
         blanks: by the number of the language: what can come behind that, if anything.
+        goes_on: whether, whatever has been read of the blanks, another line break can still follow
+            that the same can come behind.
     """
 
     begin: Regular
     blanks: tuple[tuple[int, Dfa], ...]
+    goes_on: bool
 
 
 def split_lines(languages: Sequence[Regular]) -> list[Line] | None:
@@ -77,7 +80,52 @@ def split_lines(languages: Sequence[Regular]) -> list[Line] | None:
                     queue.append(place)
                 row.append((CharSet.from_ranges([(first, last)]), numbers[place]))
         rows.append(row)
-    return [Line(from_rows(rows, accepting), behind) for behind, accepting in ends.items()]
+    inside = {place: bool(_blanks(pool, place[0])) for place in queue}
+    targets = [[number for _, number in row] for row in rows]
+    return [
+        Line(
+            from_rows(rows, accepting),
+            behind,
+            all(
+                place in _leading_to(targets, accepting)
+                for place in _followed(targets, accepting, queue, inside)
+            ),
+        )
+        for behind, accepting in ends.items()
+    ]
+
+
+def _leading_to(targets: Sequence[Sequence[int]], ends: Sequence[int]) -> set[int]:
+    """The states from which one of some states is reached, by one step at least."""
+    sources: dict[int, list[int]] = {}
+    for state, following in enumerate(targets):
+        for target in following:
+            sources.setdefault(target, []).append(state)
+    found: set[int] = set()
+    stack = list(ends)
+    while stack:
+        for source in sources.get(stack.pop(), ()):
+            if source not in found:
+                found.add(source)
+                stack.append(source)
+    return found
+
+
+def _followed(
+    targets: Sequence[Sequence[int]],
+    begins: Sequence[int],
+    places: Sequence[tuple[_Joint, bool]],
+    inside: dict[tuple[_Joint, bool], bool],
+) -> set[int]:
+    """The states that are met in blanks, from where those begin."""
+    found = set(begins)
+    stack = list(begins)
+    while stack:
+        for target in targets[stack.pop()]:
+            if target not in found and not places[target][1] and inside[places[target]]:
+                found.add(target)
+                stack.append(target)
+    return found
 
 
 def _blanks(pool: Languages, here: _Joint) -> tuple[tuple[int, Dfa], ...]:

@@ -16,7 +16,6 @@ from lark.lexer import BasicLexer
 
 from slm.errors import GrammarTooComplex
 from slm.grammar import ir
-from slm.grammar.memory import Indentation
 from slm.grammar.regular import Regular
 from slm.syntax.alphabet import Alphabet, charsets_of
 from slm.syntax.contexts import Contexts
@@ -83,7 +82,7 @@ def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
     if indents is not None:
         table = IndentedTable(table, symbols, indents)
     made = Contexts(symbols, table, lexing, too_complex).grammar(_START, definitions.place_of_rule)
-    return made if indents is None else replace(made, memory=Indentation(indents.tab))
+    return replace(made, memory=lexing.memory()) if isinstance(lexing, IndentedLexing) else made
 
 
 def failing_at_once(definitions: Definitions, start: str) -> ir.Grammar | None:

@@ -16,6 +16,7 @@ from slm.train import checkpoint as checkpoints
 from slm.train.config import TrainConfig, as_json
 from slm.train.curves import Record, draw_curve
 from slm.train.data import Batch, Stream
+from slm.train.devices import Devices
 from slm.train.files import write_json
 from slm.train.model import PRESETS, Llama, seed_copying
 
@@ -58,6 +59,7 @@ def train(
     progress: Progress | None = None,
     stop_after: int | None = None,
     start: Start | None = None,
+    devices: Devices | None = None,
 ) -> Result:
     """Train from scratch, or go on from the newest checkpoint in a folder.
 
@@ -69,67 +71,95 @@ def train(
         progress: called after each step with the step and its figures.
         stop_after: leave after this many steps in all, with a checkpoint (as if killed).
         start: weights to begin with instead of random ones; the optimizer starts afresh.
+        devices: where to compute; None: as `Devices` finds it. All processes of a run must see the
+            folder; the main one writes.
 
     Returns:
-        The model with its last weights. On one machine the same settings give the same weights,
-        interrupted or not.
+        The model with its last weights, on the CPU. On one CPU the same settings give the same
+        weights, interrupted or not; with several processes, the same up to rounding.
 
     Raises:
-        TrainingError: the loss is not a number, or the folder holds another run or only damaged
-            checkpoints.
+        TrainingError: the loss is not a number, the folder holds another run or only damaged
+            checkpoints, or a batch has fewer rows than there are processes.
     """
-    torch.set_num_threads(config.threads)
+    devices = devices or Devices(config.threads)
     folder.mkdir(parents=True, exist_ok=True)
     settings = _settings(config) | ({} if start is None else {"start": start.digest})
     resumed, damaged = checkpoints.latest(folder, settings)
-    write_json(folder / "settings.json", settings)
+    devices.wait()  # all have read the folder before one writes to it
     torch.manual_seed(config.seed)
-    model = Llama(
+    llama = Llama(
         replace(PRESETS[config.preset], vocabulary=stream.encoder.tokenizer.get_vocab_size())
     )
     if start is not None:
-        model.load_state_dict(start.weights)
+        llama.load_state_dict(start.weights)
     elif config.copying_heads:
-        seed_copying(model)
-    optimizer = make_optimizer(model, config)
+        seed_copying(llama)
+    llama = llama.to(devices.device)
+    model, optimizer = devices.prepare(llama, make_optimizer(llama, config))
     at = _Position(0, 0, 0, (math.inf, 0))
     if resumed is not None:
-        model.load_state_dict(resumed.model)
-        optimizer.load_state_dict(resumed.optimizer)
+        devices.restore(model, optimizer, resumed.model, resumed.optimizer)
         torch.set_rng_state(resumed.generator)
         at = _Position(resumed.step, resumed.block, resumed.batch, resumed.best)
-    record = Record(folder / "log.jsonl", resumed_at=at.step)
-    for name in damaged:
-        record.add(step=at.step, note=f"passed over the damaged checkpoint {name}")
-    compute: Callable[..., Any] = model.loss
+    record: Record | None = None
+    if devices.main:
+        write_json(folder / "settings.json", settings)
+        record = Record(folder / "log.jsonl", resumed_at=at.step)
+        for name in damaged:
+            record.add(step=at.step, note=f"passed over the damaged checkpoint {name}")
+        if devices.count > 1:
+            record.add(step=at.step, note=f"{devices.count} processes on {devices.device.type}")
+    compute: Callable[..., Any] = llama.loss if devices.count == 1 else model
     if config.compile:
-        compute = torch.compile(model.loss, dynamic=False)
+        # Alone, all batches of a bucket have one shape; a part of a batch may have any.
+        compute = torch.compile(compute, dynamic=False if devices.count == 1 else None)
     started, stopped, early = time.monotonic(), False, False
     for batch in _batches(stream, config, at):
-        figures = _step(model, optimizer, compute, config, batch, at.step - 1)
+        figures = _step(devices, model, optimizer, compute, config, batch, at.step - 1)
         if not math.isfinite(figures["loss"]):
             raise TrainingError(
                 f"the loss of step {at.step} is not a number",
                 hint="lower `learning_rate` or `clip`; the last checkpoint is still good",
             )
-        record.add(step=at.step, **figures, seconds=round(time.monotonic() - started, 2))
+        if record is not None:
+            record.add(step=at.step, **figures, seconds=round(time.monotonic() - started, 2))
         last = at.step >= config.steps
         if validation and (at.step % config.evaluate_every == 0 or last):
-            loss, accuracy = evaluate(model, validation)
+            loss, accuracy = evaluate(model, validation, devices)
             at.best = (loss, 0) if loss < at.best[0] else (at.best[0], at.best[1] + 1)
-            record.add(step=at.step, validation_loss=loss, validation_accuracy=accuracy)
             figures |= {"validation_loss": loss, "validation_accuracy": accuracy}
             early = 0 < config.patience <= at.best[1]
-            draw_curve(record.events, folder / "loss_curve.png", title=folder.name)
+            if record is not None:
+                record.add(step=at.step, validation_loss=loss, validation_accuracy=accuracy)
+                draw_curve(record.events, folder / "loss_curve.png", title=folder.name)
         stopped = at.step == stop_after
         if at.step % config.checkpoint_every == 0 or last or early or stopped:
-            checkpoints.save(folder, _checkpoint(at, model, optimizer, settings))
-        if progress is not None:
+            state = devices.state(model, optimizer)
+            if devices.main:
+                checkpoints.save(folder, _checkpoint(at, *state, settings))
+        if progress is not None and devices.main:
             progress(at.step, figures)
         if last or early or stopped:
             break
-    draw_curve(record.events, folder / "loss_curve.png", title=folder.name)
-    return Result(model, at.step, early, time.monotonic() - started)
+    if record is not None:
+        draw_curve(record.events, folder / "loss_curve.png", title=folder.name)
+    return Result(
+        _finished(devices, llama, model, optimizer), at.step, early, time.monotonic() - started
+    )
+
+
+def _finished(
+    devices: Devices, llama: Llama, model: torch.nn.Module, optimizer: torch.optim.Optimizer
+) -> Llama:
+    """The network with its last weights, in one piece on the CPU (in the main process)."""
+    if devices.count == 1:
+        return llama.cpu()
+    weights, _ = devices.state(model, optimizer)
+    whole = Llama(llama.config, dtype=llama.dtype)
+    if devices.main:
+        whole.load_state_dict(weights)
+    return whole
 
 
 def make_optimizer(model: Llama, config: TrainConfig) -> torch.optim.Optimizer:
@@ -143,31 +173,16 @@ def make_optimizer(model: Llama, config: TrainConfig) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.95), fused=True)
 
 
-def evaluate(model: Llama, batches: Sequence[Batch]) -> tuple[float, float]:
+def evaluate(
+    model: torch.nn.Module, batches: Sequence[Batch], devices: Devices
+) -> tuple[float, float]:
     """Weighted loss, and the share of freely chosen tokens that are the most likely ones."""
-    total = weight = right = free = 0.0
+    total = torch.zeros(4, dtype=torch.float64)
     with torch.no_grad():
         for batch in batches:
-            ids, positions, labels, weights = tensors(batch)
-            hidden = model.hidden(ids).reshape(-1, model.config.hidden)[positions]
-            logits = (hidden @ model.embedding.to(model.dtype).T).float()
-            losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
-            total += float((losses * weights).sum())
-            weight += float(weights.sum())
-            chosen = weights >= 1
-            right += float((logits.argmax(-1) == labels)[chosen].sum())
-            free += float(chosen.sum())
-    return total / max(weight, 1e-9), right / max(free, 1.0)
-
-
-def tensors(batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The arrays of a batch as tensors, in the order of `Llama.loss`."""
-    return (
-        torch.from_numpy(batch.ids),
-        torch.from_numpy(batch.positions),
-        torch.from_numpy(batch.labels),
-        torch.from_numpy(batch.weights),
-    )
+            total += model(*devices.whole(batch)).double().cpu()
+    loss, weight, right, free = (float(value) for value in total)
+    return loss / max(weight, 1e-9), right / max(free, 1.0)
 
 
 @dataclass
@@ -194,7 +209,8 @@ def _batches(stream: Stream, config: TrainConfig, at: _Position) -> Iterator[Bat
 
 
 def _step(
-    model: Llama,
+    devices: Devices,
+    model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
     compute: Callable[..., Any],
     config: TrainConfig,
@@ -204,28 +220,27 @@ def _step(
     rate = learning_rate(config, step)
     for group in optimizer.param_groups:
         group["lr"] = rate
-    loss = compute(*tensors(batch))
-    loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+    loss = devices.backward(compute, batch)
+    norm = devices.clip(model, config.clip)
     optimizer.step()
     optimizer.zero_grad()
     return {
-        "loss": round(float(loss.detach()), 5),
-        "gradient": round(float(norm), 4),
+        "loss": round(loss, 5),
+        "gradient": round(norm, 4),
         "rate": rate,
         "tokens": batch.tokens,
     }
 
 
 def _checkpoint(
-    at: _Position, model: Llama, optimizer: torch.optim.Optimizer, settings: dict[str, Any]
+    at: _Position, weights: dict[str, Any], state: dict[str, Any], settings: dict[str, Any]
 ) -> checkpoints.Checkpoint:
     return checkpoints.Checkpoint(
         step=at.step,
         block=at.block,
         batch=at.batch,
-        model=model.state_dict(),
-        optimizer=optimizer.state_dict(),
+        model=weights,
+        optimizer=state,
         generator=torch.get_rng_state(),
         best=at.best,
         settings=settings,

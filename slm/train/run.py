@@ -16,9 +16,16 @@ from slm.train import checkpoint as checkpoints
 from slm.train.config import TrainConfig
 from slm.train.corpus import Corpus, Sentence, read_corpus
 from slm.train.data import Batch, Encoder, Example, Stream, collate, target_limit
+from slm.train.devices import Devices
 from slm.train.files import read_bytes, write_bytes, write_json
 from slm.train.loop import Progress, Result, Start, train
-from slm.train.model import PRESETS, Llama, hugging_face_config, to_hugging_face
+from slm.train.model import (
+    PRESETS,
+    Llama,
+    from_hugging_face,
+    hugging_face_config,
+    to_hugging_face,
+)
 from slm.train.synthetic import Pool, Task, fact_answers
 from slm.train.tokenizer import load_tokenizer, save_tokenizer, train_tokenizer
 
@@ -43,24 +50,19 @@ def train_from_folder(
         output: the run's folder: tokenizer, settings, log, curve, checkpoints, model.
         progress: see `loop.train`.
         stop_after: see `loop.train`; the model is written all the same.
-        start_from: folder of a finished run; its tokenizer is used, and its last weights are where
-            this one begins.
+        start_from: folder of a finished run, or a model folder; its tokenizer is used, and its last
+            weights are where this one begins.
 
     Raises:
         TrainingError: the data or the settings cannot be used, or see `loop.train`.
     """
     corpus = read_corpus(data / config.train, data / config.ontologies)
+    devices = Devices(config.threads)
     tokenizer_file = output / "tokenizer" / "tokenizer.json"
-    start = None
-    if start_from is not None:
-        start = last_weights(start_from)
-        for name in ("tokenizer.json", "tokenizer_config.json"):
-            old = start_from / "tokenizer" / name
-            write_bytes(tokenizer_file.parent / name, read_bytes(old))
-    elif not tokenizer_file.exists():
-        tokenizer = tokenizer_for(corpus, config)
-        context = PRESETS[config.preset].context
-        save_tokenizer(tokenizer, tokenizer_file.parent, context_length=context)
+    start = None if start_from is None else last_weights(start_from, config.preset)
+    if devices.main:
+        _provide_tokenizer(config, corpus, tokenizer_file, start_from)
+    devices.wait()
     tokenizer = load_tokenizer(tokenizer_file)
     encoder = encoder_for(config, tokenizer, output)
     stream = Stream(
@@ -83,27 +85,60 @@ def train_from_folder(
         progress=progress,
         stop_after=stop_after,
         start=start,
+        devices=devices,
     )
-    export(result.model, tokenizer_file.parent, output / "model", encoder)
+    if devices.main:
+        export(result.model, tokenizer_file.parent, output / "model", encoder)
+    devices.wait()
     return result
 
 
-def last_weights(run: Path) -> Start:
-    """The weights of a run's newest checkpoint.
+def _provide_tokenizer(
+    config: TrainConfig, corpus: Corpus, file: Path, start_from: Path | None
+) -> None:
+    """Put the tokenizer into the run's folder: that of the run before, or one of the corpus."""
+    if start_from is not None:
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            old = _tokenizer_of(start_from) / name
+            write_bytes(file.parent / name, read_bytes(old))
+    elif not file.exists():
+        tokenizer = tokenizer_for(corpus, config)
+        save_tokenizer(tokenizer, file.parent, context_length=PRESETS[config.preset].context)
+
+
+def last_weights(folder: Path, preset: str = "") -> Start:
+    """The weights to begin with: of a run's newest checkpoint, or of a model folder.
+
+    Args:
+        folder: the output of a run, or a model in Hugging Face format, e.g. its ``model``.
+        preset: the shape that a model folder's weights must have.
 
     Raises:
-        TrainingError: there is no checkpoint, or it is damaged.
+        TrainingError: there is neither, it is damaged, or the shape is another.
     """
-    found = sorted(run.glob("step-*.ckpt"))
-    if not found:
+    found = sorted(folder.glob("step-*.ckpt"))
+    if found:
+        weights = checkpoints.load(found[-1]).model
+    elif (folder / "model.safetensors").is_file():
+        from safetensors.torch import load_file
+
+        rows = load_tokenizer(_tokenizer_of(folder) / "tokenizer.json").get_vocab_size()
+        shape = replace(PRESETS[preset], vocabulary=rows)
+        weights = from_hugging_face(shape, load_file(folder / "model.safetensors")).state_dict()
+    else:
         raise TrainingError(
-            f"the run {run.name} has no checkpoint", hint="give the --output folder of a run"
+            f"the run {folder.name} has no checkpoint",
+            hint="give the --output folder of a run, or a model folder",
         )
-    weights = checkpoints.load(found[-1]).model
     digest = hashlib.sha256()
     for name in sorted(weights):
         digest.update(weights[name].numpy().tobytes())
     return Start(weights, digest.hexdigest())
+
+
+def _tokenizer_of(folder: Path) -> Path:
+    """Where the tokenizer of a run, or of a model folder, lies."""
+    return folder / "tokenizer" if (folder / "tokenizer").is_dir() else folder
 
 
 def tokenizer_for(corpus: Corpus, config: TrainConfig) -> Any:

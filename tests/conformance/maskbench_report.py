@@ -2,8 +2,8 @@
 
 Prints how many schemas compile, why the others are refused, how many valid instances are rejected
 and invalid ones accepted, and how long compiling to a grammar takes. ``--every N`` takes each Nth
-schema only, ``--suite`` the JSON-Schema-Test-Suite instead, ``--word W`` those schemas that have the
-word W in them.
+schema only, ``--suite`` the JSON-Schema-Test-Suite instead, ``--word W`` those schemas that
+have the word W in them.
 """
 
 from __future__ import annotations

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import lark
-import lark.indenter
 import numpy as np
 import pytest
+from lark.indenter import DedentError, Indenter
 
-from benchmarks.lark_fidelity import indenter_of
 from slm.errors import (
     EmptyLanguage,
+    GrammarTooComplex,
     LarkError,
     TokenRejected,
     UnsupportedLarkFeature,
@@ -38,9 +38,6 @@ EVERY_SEMANTICS = [
 ]
 BYTES = byte_vocabulary()
 
-# What Lark raises for a terminal that is only declared, and its Indenter for lines that do not fit.
-FAILURES = (KeyError, IndexError, AssertionError, lark.indenter.DedentError)
-
 # Refused by name, and only these.
 VIABILITY_REFUSED = {"backreference": "backreference"}
 VIABILITY_REFUSED_COMPLETE = {
@@ -49,6 +46,8 @@ VIABILITY_REFUSED_COMPLETE = {
     "lookahead_ignored_ws": "lookahead",
     "neg_lookahead_number": "lookahead",
 }
+# Under their own options.
+CORPUS_REFUSED: dict[str, str] = {}
 # What Lark's own tests ask for: (grammars that compile, grammars that are refused).
 LARK_TESTS = {
     ("lalr", "contextual"): (207, 3),
@@ -59,12 +58,26 @@ LARK_TESTS = {
 }
 
 
+def with_postlex(options: dict[str, Any], told: dict[str, Any] | None) -> dict[str, Any]:
+    """The options with the `Indenter` that a record describes."""
+    if not told:
+        return options
+    attributes = {name: value for name, value in told.items() if name != "kind"}
+    return {**options, "postlex": type("Columns", (Indenter,), attributes)()}
+
+
 def verdict(parser: lark.Lark, text: str, start: str, seconds: float = 1.0) -> bool | None:
     """Whether Lark parses the text; None where it takes too long or fails itself."""
     try:
         with within(seconds, "lark"):
             parser.parse(text, start=start)
-    except (lark.exceptions.UnexpectedInput, *FAILURES):
+    except (
+        lark.exceptions.UnexpectedInput,
+        KeyError,  # a terminal that is only declared
+        DedentError,
+        IndexError,
+        AssertionError,
+    ):
         return False
     except (RuntimeError, OutOfTime):
         return None
@@ -109,15 +122,12 @@ def test_viability(path: Path) -> None:
     case = json.loads(path.read_text())
     complete = case["options"]["lexer"] == "dynamic_complete"
     refused = VIABILITY_REFUSED_COMPLETE if complete else VIABILITY_REFUSED
-    options = dict(case["options"])
-    if case["postlex"]:
-        options["postlex"] = indenter_of(case["postlex"])
     if case["case"] in refused:
         with pytest.raises(UnsupportedLarkFeature) as caught:
-            compile_lark(case["grammar"], **options)
+            compile_lark(case["grammar"], **case["options"])
         assert caught.value.feature == refused[case["case"]]
         return
-    built = lark.Lark(case["grammar"], **options)
+    built = lark.Lark(case["grammar"], **with_postlex(case["options"], case["postlex"]))
     grammar = compiled(built, "start")
     accepted = set(case["accepted"])
     viable = {text[:size] for text in accepted for size in range(len(text) + 1)}
@@ -256,8 +266,13 @@ def test_corpus(entry: dict[str, Any]) -> None:
         options["g_regex_flags"] = re.RegexFlag[options["g_regex_flags"].rsplit(".", 1)[-1]]
     starts = entry["start"] or ["start"]
     start = starts if isinstance(starts, str) else starts[0]
-    if entry["postlex"]:
-        options["postlex"] = indenter_of(entry["postlex"])
+    options = with_postlex(options, entry["postlex"])
+    if entry["name"] in CORPUS_REFUSED:
+        with pytest.raises((UnsupportedLarkFeature, GrammarTooComplex)) as caught:
+            compile_lark(path, start=start, **options)
+        named = getattr(caught.value, "feature", type(caught.value).__name__)
+        assert named == CORPUS_REFUSED[entry["name"]]
+        return
     built = lark.Lark(path.read_text(encoding="utf-8"), start=start, **options)
     grammar = compiled(built, start)
     assert grammar is not None

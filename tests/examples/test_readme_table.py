@@ -66,9 +66,12 @@ ENFORCED: dict[str, Any] = {
             "uri-template regex"
         ).split()
     },
+    "minProperties": {"minProperties": 2},
+    "uniqueItems": {"uniqueItems": True},
 }
 REFUSED: dict[str, Any] = {
-    "minProperties": {"minProperties": 2},
+    "not": {"not": {"uniqueItems": True}},
+    "uniqueItems": {"not": {"uniqueItems": True}},
 }
 
 

@@ -96,6 +96,11 @@ CASES: list[tuple[str, Callable[[], object], str]] = [
         "[E001] `rope_type` is 'yarn', which is not exported\n  at m/config.json" + OTHER,
     ),
     (
+        "rope without a factor",
+        lambda: with_config(rope_parameters={"rope_type": "llama3", "rope_theta": 10000.0}),
+        "[E001] the rotary scaling has no `factor`\n  at m\n  hint: save the model again",
+    ),
+    (
         "window",
         lambda: with_config(sliding_window=512),
         "[E001] `sliding_window` is 512, which is not exported\n  at m/config.json" + OTHER,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from lark.indenter import PythonIndenter
 
 from slm.errors import (
     EmptyLanguage,
@@ -11,8 +14,11 @@ from slm.errors import (
     LarkError,
     SlmError,
     UnsupportedLarkFeature,
+    VocabularyCannotSpell,
 )
+from slm.mask import compile_grammar, native_available
 from slm.syntax import compile_choice, compile_lark
+from slm.vocab import Vocabulary
 
 SEMANTICS = {"parser": "earley", "lexer": "dynamic_complete"}
 
@@ -112,6 +118,119 @@ def test_a_post_lexer() -> None:
         "[L002] the post-lexer `object` is not supported: tokens would come from its code",
         "  hint: use a subclass of lark.indenter.Indenter that only sets its attributes",
     ]
+
+
+def test_an_indenter_with_code_of_its_own() -> None:
+    """The whole message: the method that is overridden."""
+
+    class Mine(PythonIndenter):
+        def handle_NL(self, token: Any) -> Any:
+            return super().handle_NL(token)
+
+    with pytest.raises(UnsupportedLarkFeature) as caught:
+        compile_lark('start: "a"', postlex=Mine())
+    assert lines(caught.value) == [
+        "[L002] the post-lexer `Mine` overrides `handle_NL` of Lark's Indenter: tokens would come "
+        "from its code",
+        "  hint: use a subclass of lark.indenter.Indenter that only sets its attributes",
+    ]
+
+
+NEWLINE = "\n_NEWLINE: /\\n[\\t ]*/\n%declare _INDENT _DEDENT"
+
+
+def test_an_indentation_that_is_not_ended() -> None:
+    """The whole message: the rule that begins a level and leaves it open."""
+    with pytest.raises(UnsupportedLarkFeature) as caught:
+        compile_lark('start: "a" _NEWLINE _INDENT "b"' + NEWLINE, postlex=PythonIndenter())
+    assert lines(caught.value) == [
+        "[L002] rule `start` does not end each level that it begins with `_INDENT`",
+        "  at <grammar>:1:1",
+        '  start: "a" _NEWLINE _INDENT "b"',
+        "  ^^^^^",
+        "  hint: end it with `_DEDENT`",
+    ]
+
+
+def test_an_indentation_that_may_be_left_out() -> None:
+    """The whole message: a rule that begins a level in one alternative only."""
+    with pytest.raises(UnsupportedLarkFeature) as caught:
+        compile_lark(
+            'start: begin "b" _NEWLINE _DEDENT\nbegin: "a" _NEWLINE [_INDENT]' + NEWLINE,
+            postlex=PythonIndenter(),
+        )
+    assert lines(caught.value) == [
+        "[L002] rule `begin` changes the depth of the indentation in several ways",
+        "  at <grammar>:2:1",
+        '  begin: "a" _NEWLINE [_INDENT]',
+        "  ^^^^^",
+        "  hint: give `_INDENT` and `_DEDENT` one place in each alternative",
+    ]
+
+
+def test_a_bracket_that_is_left_open() -> None:
+    """The whole message: the rule that opens it."""
+    with pytest.raises(UnsupportedLarkFeature) as caught:
+        compile_lark(
+            'start: begin "b" ")"\nbegin: "("\nLPAR: "("\nRPAR: ")"' + NEWLINE,
+            postlex=PythonIndenter(),
+        )
+    assert lines(caught.value) == [
+        "[L002] rule `begin` opens a bracket without closing it, or the other way round",
+        "  at <grammar>:2:1",
+        '  begin: "("',
+        "  ^^^^^",
+        "  hint: open and close brackets in one alternative: inside them newlines do not count",
+    ]
+
+
+def test_a_newline_that_limits_columns() -> None:
+    """The whole message: the terminal whose blanks end at a column."""
+    with pytest.raises(UnsupportedLarkFeature) as caught:
+        compile_lark(
+            'start: "a" _NEWLINE\n_NEWLINE: /\\n {0,4}/\n%declare _INDENT _DEDENT',
+            postlex=PythonIndenter(),
+        )
+    assert lines(caught.value) == [
+        "[L002] the blanks behind a line break of `_NEWLINE` cannot make every column, so a line "
+        "could begin where no column fits",
+        "  at <grammar>:2:1",
+        "  _NEWLINE: /\\n {0,4}/",
+        "  ^^^^^^^^",
+        "  hint: end the terminal with any number of blanks, such as /\\n[\\t ]*/",
+    ]
+
+
+def test_an_indentation_that_the_lexer_makes() -> None:
+    """The whole message: a terminal that has a definition and comes from the post-lexer, too."""
+    with pytest.raises(UnsupportedLarkFeature) as caught:
+        compile_lark(
+            'start: "a" _NEWLINE _INDENT "b" _DEDENT\n_INDENT: "i"\n_NEWLINE: /\\n */\n'
+            "%declare _DEDENT",
+            postlex=PythonIndenter(),
+        )
+    assert lines(caught.value) == [
+        "[L002] the terminal `_INDENT` has a definition of its own, and the post-lexer adds it, "
+        "too",
+        "  at <grammar>:2:1",
+        '  _INDENT: "i"',
+        "  ^^^^^^^",
+        "  hint: declare it with %declare",
+    ]
+
+
+def test_a_vocabulary_that_cannot_make_columns() -> None:
+    """The whole message."""
+    grammar = compile_lark('start: "a" _NEWLINE' + NEWLINE, postlex=PythonIndenter()).grammar
+    few = Vocabulary.from_bytes([b"a", b"\n", None], eos_ids=[2])
+    for engine in ("reference", *(["native"] if native_available() else [])):
+        with pytest.raises(VocabularyCannotSpell) as caught:
+            compile_grammar(grammar, few, engine)
+        assert lines(caught.value) == [
+            "[V002] the vocabulary cannot write every text, and columns can only be kept exactly "
+            "where it can",
+            "  hint: use a tokenizer with byte fallback",
+        ]
 
 
 def test_what_a_terminal_leaves_open() -> None:

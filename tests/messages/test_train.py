@@ -215,7 +215,7 @@ CASES: list[tuple[str, Callable[[Path], object], str]] = [
         lambda _: make_config({"preset": "70b"}),
         "[T001] `preset` is '70b'\n"
         "  at settings#/preset\n"
-        "  hint: it must be one of test, 4m, 5m, 6m, 8m, 11m",
+        "  hint: it must be one of test, 1m, 2m, 4m, 5m, 6m, 8m, 11m, 25m, 50m, 100m, 150m",
     ),
     (
         "damaged checkpoint",
@@ -232,7 +232,8 @@ CASES: list[tuple[str, Callable[[Path], object], str]] = [
     (
         "nothing to start from",
         empty_run,
-        "[T001] the run run has no checkpoint\n  hint: give the --output folder of a run",
+        "[T001] the run run has no checkpoint\n"
+        "  hint: give the --output folder of a run, or a model folder",
     ),
     (
         "no tokenizer",

@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from slm.grammar.charset import CharSet
+from slm.grammar.regular import Chars, Concat, Regular, Union
+from slm.schema.strings import spell_charset
+
 CHARS, LITERAL, CONCAT, UNION, REPEAT, INTERSECTION, COMPLEMENT, DFA = range(8)
-TERMINAL, CALL, SEQ, CHOICE, MANY = range(8, 13)
+TERMINAL, CALL, SEQ, CHOICE, MANY, SPELLED = range(8, 14)
 
 
 class Trees:
@@ -47,6 +51,18 @@ class Trees:
         return next(iter(flat)) if len(flat) == 1 else self.of(kind, frozenset(flat))
 
 
+def spellings(language: Regular, trees: Trees) -> int:
+    """The tree of a language that spells characters."""
+    match language:
+        case Chars(charset):
+            return trees.of("chars", tuple(charset.ranges))
+        case Concat(parts):
+            return trees.concat([spellings(part, trees) for part in parts])
+        case Union(options):
+            return trees.alike("union", [spellings(option, trees) for option in options])
+    raise AssertionError(f"no spelling has a {type(language).__name__} in it")
+
+
 def decode(words: Sequence[int], trees: Trees) -> tuple[Any, Any, int]:
     """Terminals, rules and the start of a program; trees are numbers in `trees`."""
     stream = iter(words)
@@ -78,6 +94,9 @@ def decode(words: Sequence[int], trees: Trees) -> tuple[Any, Any, int]:
                 nodes.append(trees.alike("intersection", [nodes[part] for part in some()]))
             case 6:
                 nodes.append(trees.of("complement", nodes[word()]))
+            case 13:
+                texts = [spell_charset(CharSet.of(chr(point))) for point in some()]
+                nodes.append(trees.concat([spellings(text, trees) for text in texts]))
             case 7:
                 states = tuple(
                     (word(), tuple((sets[word()], word()) for _ in range(word())))

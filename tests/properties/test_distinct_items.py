@@ -22,7 +22,8 @@ ENGINES = ["reference", *(["native"] if native_available() else [])]
 ITEMS = {
     "numbers": '[1-2] [0-1]? | "1.0" | "10e-1"',
     "spellings": '"\\"a\\"" | "\\"\\\\u0061\\"" | "\\"ab\\"" | "true" | "null"',
-    "objects": '"{\\"a\\":1}" | "{\\"a\\":1.0}" | "{\\"b\\":1,\\"a\\":2}" | "{\\"a\\":2,\\"b\\":1}" | "{}"',
+    "objects": '"{\\"a\\":1}" | "{\\"a\\":1.0}" | "{\\"b\\":1,\\"a\\":2}"'
+    ' | "{\\"a\\":2,\\"b\\":1}" | "{}"',
     "whitespace": '"[" " "{0,2} "1"? "]" | "[1,2]" | "[2, 1]"',
     "prefixes": '"1" | "12" | "122" | "\\"1\\"" | "\\"12\\""',
 }
@@ -77,7 +78,7 @@ def equal(one: str, two: str) -> bool:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("kind", ITEMS)
 def test_masks_are_the_prefixes_of_all_texts(engine: str, kind: str) -> None:
-    """At each prefix of a text with different items exactly the next bytes of such texts are allowed."""
+    """At each prefix of a text exactly the next bytes of texts with different items are allowed."""
     texts = texts_of(ITEMS[kind], 3)
     nexts: dict[str, set[int]] = {}
     for text in texts:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from slm.errors import BudgetTooSmall, GrammarTooComplex
 from slm.grammar.ir import Grammar
 from slm.mask import Matcher, compile_grammar
+from slm.syntax.regex import compile_regex
 from slm.vocab import Vocabulary
 from tests.properties.engine_language import ENGINES, grammars, vocabularies
 from tests.properties.test_engine_language import start
@@ -149,3 +150,16 @@ def test_an_ample_budget_changes_nothing(
     for _ in range(5):
         assert np.array_equal(matcher.mask(1 << 40), matcher.mask())
         walk(matcher, random, 1)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_loop_after_the_end_of_another_text_is_no_end(engine: str) -> None:
+    """What may end before a round of a loop need not end after it: `aab` is whole, `aabb` is not."""
+    vocabulary = Vocabulary([b"a", b"b", b"c", b"ab", b"bb", b"bbb", None], eos_ids=[6])
+    grammar = compile_regex("aab|[ab]{2,}ccc")
+    matcher = compile_grammar(grammar, vocabulary, engine).matcher()
+    for token in (0, 0):
+        matcher.accept(token)
+    assert matcher.allowed(1) == [1]
+    assert matcher.allowed(4) == [0, 1, 2, 3, 4, 5]
+    assert matcher.allowed(3) == [1, 2]

@@ -106,7 +106,8 @@ void DistinctRecogniser::read(const Thread& thread, std::uint8_t byte, Threads& 
 
 /// Drops the threads that cannot be completed.
 void DistinctRecogniser::settle(Threads& threads) {
-  if (threads.size() > kMaxThreads) throw TooComplex("too many readings of the text are open at once");
+  if (threads.size() > kMaxThreads)
+    throw TooComplex("too many readings of the text are open at once");
   std::erase_if(threads, [&](const Thread& thread) { return !viable(thread); });
 }
 
@@ -142,16 +143,20 @@ bool DistinctRecogniser::take(Thread& thread, Mark mark) {
   if (thread.stack == 0) throw std::invalid_argument("a mark of items is outside of an array");
   std::uint32_t under = below(thread.stack);
   Frame frame = top(thread.stack);
+  bool outermost = true;  // of the items: an object whose names differ is in none
+  for (std::uint32_t at = under; at != 0; at = below(at)) {
+    outermost = outermost && top(at).start == kOutside;
+  }
   switch (mark) {
     case kItem:
-      if (under == 0) thread.text = 1;
+      if (outermost) thread.text = 1;
       frame.start = sizes_[thread.text];
       break;
     case kEnd: {
       std::uint32_t seen = add_value(frame.seen, text_of(thread.text, frame.start));
       if (seen == frame.seen) return false;
       frame = {seen, kOutside};
-      if (under == 0) thread.text = 0;
+      if (outermost) thread.text = 0;
       break;
     }
     default:
@@ -216,9 +221,13 @@ std::uint32_t DistinctRecogniser::add_value(std::uint32_t seen, std::string_view
   return sets_.intern(words);
 }
 
-bool DistinctRecogniser::may_repeat(const Thread& thread, const Frame& frame) const {
+/// Whether the item of an array may come out as one that was seen; `names_too`: even if that takes
+/// a member's name to come twice.
+bool DistinctRecogniser::may_repeat(const Thread& thread, const Frame& frame,
+                                    bool names_too) const {
   if (frame.start == kOutside) return true;
   JsonPrefix prefix = read_prefix(text_of(thread.text, frame.start));
+  if (names_too && prefix.kind == '{') return true;
   for (std::uint32_t set = frame.seen; set != 0; set = sets_.words(set)[0]) {
     if (may_become(prefix, values_[sets_.words(set)[1]])) return true;
   }
@@ -241,7 +250,9 @@ bool DistinctRecogniser::viable(const Thread& thread) {
   if (id < verdicts_.size()) return verdicts_[id];
   verdicts_.push_back(true);
   for (std::size_t level = 0; level < arrays.size(); ++level) {
-    if (arrays[level].seen == 0 || !may_repeat(thread, arrays[level])) continue;
+    // What is in an item of its own, as a member's value is, says nothing of the next one out there.
+    bool waits = arrays[level].start == kOutside && level + 1 < arrays.size();
+    if (arrays[level].seen == 0 || waits || !may_repeat(thread, arrays[level])) continue;
     bool found = search(thread, level);
     verdicts_[id] = found;
     break;
@@ -273,8 +284,8 @@ bool DistinctRecogniser::search(const Thread& from, std::size_t level) {
       if (!first[byte]) continue;
       StateId base = rules_.step(now.thread.base, static_cast<std::uint8_t>(byte));
       if (base == kDead) continue;
-      todo.assign({{base, now.thread.stack,
-                    append(now.thread.text, static_cast<std::uint8_t>(byte))}});
+      todo.assign(
+          {{base, now.thread.stack, append(now.thread.text, static_cast<std::uint8_t>(byte))}});
       after.clear();
       if (close(todo, after, level)) return true;
       for (const Thread& thread : after) {
@@ -367,8 +378,7 @@ std::vector<Expectation> DistinctRecogniser::expected(StateId state) {
 }
 
 bool DistinctRecogniser::forbids(StateId state, std::uint8_t byte) {
-  return step(state, byte) == kDead && !marks_[byte] &&
-         plain_.step(plain_of(state), byte) != kDead;
+  return step(state, byte) == kDead && !marks_[byte] && plain_.step(plain_of(state), byte) != kDead;
 }
 
 std::size_t DistinctRecogniser::bytes() const {

@@ -84,7 +84,7 @@ class DistinctRecogniser final : public Recogniser {
   std::uint32_t append(std::uint32_t text, std::uint8_t byte);
   std::string text_of(std::uint32_t text, std::uint32_t start) const;
   std::uint32_t add_value(std::uint32_t seen, std::string_view text);
-  bool may_repeat(const Thread& thread, const Frame& frame) const;
+  bool may_repeat(const Thread& thread, const Frame& frame, bool names_too = false) const;
   bool viable(const Thread& thread);
   bool search(const Thread& thread, std::size_t level);
   std::string place_of(const Thread& thread) const;
@@ -98,7 +98,12 @@ class DistinctRecogniser final : public Recogniser {
   struct Exit {
     std::uint32_t node;
     std::string path;
+    bool again;  // some token there matters even to an item that is new
   };
+  using Counted = std::vector<std::pair<StateId, std::uint32_t>>;  // and how many items have ended
+  bool ends_again(std::uint32_t node, Counted bases);
+  bool is_new(const Thread& thread) const;
+  bool goes_on(const Threads& threads, std::uint8_t byte);
   const std::vector<Exit>& exits(StateId plain, const Threads& threads);
   void take_out(std::uint32_t node, std::span<std::uint32_t> row) const;
   void check_below(std::uint32_t node, const Threads& threads, std::span<std::uint32_t> row);
@@ -108,18 +113,18 @@ class DistinctRecogniser final : public Recogniser {
   MaskMemo plain_masks_;
   ByteSet marks_;
 
-  SequencePool states_;  // may end, plain state, then the threads
-  SequencePool stacks_;  // (below, seen, start); 0: no array
-  SequencePool sets_;    // (set, value)
-  SequencePool texts_;   // (text, byte)
+  SequencePool states_;               // may end, plain state, then the threads
+  SequencePool stacks_;               // (below, seen, start); 0: no array
+  SequencePool sets_;                 // (set, value)
+  SequencePool texts_;                // (text, byte)
   std::vector<std::uint32_t> sizes_;  // of texts
   std::vector<JsonValue> values_;
   std::vector<std::uint32_t> reads_;  // by value: equal where `read` is
   std::unordered_map<std::string, std::uint32_t> by_exact_, by_read_;
   SequencePool judged_;  // threads
   std::vector<bool> verdicts_;
-  std::vector<std::uint8_t> rich_;   // by state of the rules: 0 unasked, 1 no, 2 yes
-  std::vector<Cost> missing_;        // the same; 0: unasked
+  std::vector<std::uint8_t> rich_;  // by state of the rules: 0 unasked, 1 no, 2 yes
+  std::vector<Cost> missing_;       // the same; 0: unasked
   SequencePool walked_;  // plain state, then (state of the rules, whether it matters what is seen)
   std::vector<std::vector<Exit>> exits_;
   std::size_t exit_bytes_ = 0;

@@ -13,8 +13,13 @@ constexpr std::uint8_t kEnd = 0xF8, kIndent = 0xF9, kDedent = 0xFA, kStay = 0xFB
 }  // namespace
 
 IndentationRecogniser::IndentationRecogniser(std::unique_ptr<EarleyRecogniser> rules)
-    : rules_(std::move(rules)), tab_(rules_->program().memory()[2]) {
+    : rules_(std::move(rules)),
+      tab_(rules_->program().memory()[2]),
+      goes_on_(rules_->program().memory()[3] != 0) {
   for (std::size_t byte = kFirstMark; byte < 256; ++byte) marks_.set(byte);
+  apart_.starts = {~std::uint64_t{0}, ~std::uint64_t{0}, ~std::uint64_t{0}};
+  apart_.take_out(marks_);
+  apart_.take_out(ByteSet().set('\n'));
   const Program& program = rules_->program();
   for (const Program::Terminal& terminal : program.terminals()) {
     bool chars = program.op(terminal.language) == Program::Op::kChars;
@@ -190,12 +195,14 @@ void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std:
   threads_of(state, threads);
   for (const Thread& thread : threads) frames.push_back({first, last, thread});
   auto breaks = [&](std::uint32_t at) {
-    return trie.bytes[at] == '\n' || trie.below[at].starts.has('\n');
+    std::uint8_t byte = trie.bytes[at];
+    return byte == '\n' || is_mark_byte(byte) || !apart_.covers(trie.below[at].starts);
   };
   while (!frames.empty()) {
     Frame frame = frames.back();
     frames.pop_back();
     bool blanks = frame.thread.column != kNone;
+    if (blanks && goes_on_ && !leaves_blanks(frame.thread.rules)) continue;
     const ByteSet follows = rules_->first_bytes(frame.thread.rules);
     for (std::uint32_t at = frame.first; at < frame.last;) {
       if (!blanks) {
@@ -209,7 +216,7 @@ void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std:
       }
       std::uint8_t byte = trie.bytes[at];
       const ByteTrie::Node& node = trie.nodes[at++];
-      if (!follows[byte]) continue;
+      if (!follows[byte] || is_mark_byte(byte)) continue;
       Thread thread = frame.thread;
       thread.rules = rules_->step(thread.rules, byte);
       if (thread.rules == kDead || !advance(thread, byte)) continue;
@@ -222,6 +229,42 @@ void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std:
         frames.push_back({node.first_child, node.last_child, each});
     }
   }
+}
+
+bool IndentationRecogniser::leaves_blanks(StateId rules) {
+  if (StateId known = leaving_.find(rules); known != FlatMap::kAbsent) return known != 0;
+  std::vector<StateId> reached{rules};
+  std::vector<bool> leads;
+  std::vector<std::pair<std::size_t, std::size_t>> edges;  // backwards, of places in `reached`
+  std::vector<std::size_t> todo;
+  for (std::size_t i = 0; i < reached.size(); ++i) {  // grows while it is walked
+    StateId after = take(reached[i], kEnd);
+    leads.push_back(after != kDead && (rules_->first_bytes(after) & ~marks_).any());
+    if (leads.back()) todo.push_back(i);
+    for (std::size_t byte = 0; byte < kFirstMark; ++byte) {
+      StateId next = rules_->first_bytes(reached[i])[byte]
+                         ? rules_->step(reached[i], static_cast<std::uint8_t>(byte))
+                         : kDead;
+      if (next == kDead) continue;
+      std::size_t at = static_cast<std::size_t>(std::ranges::find(reached, next) - reached.begin());
+      if (at == reached.size()) reached.push_back(next);
+      edges.emplace_back(at, i);
+    }
+  }
+  while (!todo.empty()) {
+    std::size_t target = todo.back();
+    todo.pop_back();
+    for (auto [to, from] : edges) {
+      if (to != target || leads[from]) continue;
+      leads[from] = true;
+      todo.push_back(from);
+    }
+  }
+  for (std::size_t i = 0; i < reached.size(); ++i) {
+    if (leaving_.find(reached[i]) == FlatMap::kAbsent)
+      leaving_.insert(reached[i], leads[i] ? 1 : 0);
+  }
+  return leads[0];
 }
 
 /// Those of the rules, where there is one thread and no line ends.

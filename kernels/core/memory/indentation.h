@@ -74,6 +74,8 @@ class IndentationRecogniser final : public Recogniser {
   bool takes_marks(StateId rules) const noexcept {
     return (rules_->first_bytes(rules) & marks_).any();
   }
+  /// Whether blanks can end, and text follow them, in `rules` or later.
+  bool leaves_blanks(StateId rules);
   StackId deeper(StackId levels, std::uint32_t column);
   bool advance(Thread& thread, std::uint8_t byte);
   void threads_of(StateId state, std::vector<Thread>& threads) const;
@@ -83,12 +85,15 @@ class IndentationRecogniser final : public Recogniser {
 
   std::unique_ptr<EarleyRecogniser> rules_;
   std::uint32_t tab_;
+  bool goes_on_;  // what blanks can be, another thread reads, too
   ByteSet marks_;
+  CharClass apart_;                   // characters that no mark follows, and that are none
   std::vector<bool> mark_terminals_;  // by number
   std::vector<Level> levels_;
   FlatMap level_numbers_;
   SequencePool states_;  // may end, then four words a thread
   FlatMap single_;       // by rules' state and levels
+  FlatMap leaving_;      // by rules' state: see leaves_blanks
   std::vector<Thread> threads_;
   std::vector<std::uint32_t> words_;
   SequencePool threads_known_;

@@ -16,7 +16,7 @@ std::unique_ptr<Recogniser> make_recogniser(Program program, std::shared_ptr<Ter
   if (memory[0] == static_cast<std::uint32_t>(MemoryKind::kDistinctItems)) {
     return std::make_unique<DistinctRecogniser>(std::move(program), shared, trie, mask_memory);
   }
-  if (memory[0] == static_cast<std::uint32_t>(MemoryKind::kIndentation) && memory.size() == 3 &&
+  if (memory[0] == static_cast<std::uint32_t>(MemoryKind::kIndentation) && memory.size() == 4 &&
       static_cast<std::int32_t>(memory[2]) > 0) {
     return std::make_unique<IndentationRecogniser>(
         std::make_unique<EarleyRecogniser>(std::move(program), std::move(shared)));

@@ -2,8 +2,8 @@
 
     python llama_oracle.py FILE < request.json > answer.json
 
-The request is {"texts": [text], "prompt": [id]}; the answer {"tokens": [[id]], "logits": [[number]]}
-with one row of logits for each token of the prompt. Keys and values are kept in float32.
+The request is {"texts": [text], "prompt": [id]}, the answer {"tokens": [[id]], "logits":
+[[number]]}, with one row of logits for each token of the prompt. Keys and values are float32.
 """
 
 import json

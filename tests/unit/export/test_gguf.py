@@ -17,15 +17,17 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
-gguf = pytest.importorskip("gguf")
+pytest.importorskip("gguf")
 
+import gguf
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
 from slm.cli.main import main
-from slm.errors import ExportError
+from slm.errors import ExportError, Place
 from slm.export import export_gguf
+from slm.export.gguf import rope_factors
 from slm.export.tokenizer import LLAMA3, NAMES, QWEN2, read_tokenizer
 from slm.merge import merge, soup
 from slm.models.embedded import folder as embedded
@@ -37,6 +39,14 @@ TEXTS = (
     "Ünïcödé, 東京 and 🙂👍🏽 — “quotes”…",
     "<|end_of_text|>",
 )
+ROPE = {
+    "rope_type": "llama3",
+    "rope_theta": 10000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
 LLAMA_PYTHON = os.environ.get("SLM_LLAMA_CPP_PYTHON", sys.executable)
 
 
@@ -154,7 +164,7 @@ def test_a_tokenizer_gets_the_name_of_its_twin(
 
 
 def test_rows_without_a_token_are_marked_unused(tmp_path: Path) -> None:
-    """An embedding that is longer than the vocabulary keeps its rows; their tokens are of type 5."""
+    """An embedding longer than the vocabulary keeps its rows; their tokens are of type 5."""
     found = read_tokenizer(embedded(), 3600)
     assert len(found.tokens) == len(found.kinds) == 3600
     assert found.kinds[3584:] == [5] * 16
@@ -188,6 +198,19 @@ def test_the_token_that_begins_a_text_is_found(tmp_path: Path) -> None:
     change_tokenizer(folder, begin(2))
     with pytest.raises(ExportError, match="other tokens around a text"):
         read_tokenizer(folder, 3584)
+
+
+def test_rotary_scaling_is_that_of_transformers() -> None:
+    """The factors that are written divide the frequencies as transformers' Llama 3 scaling does."""
+    from transformers import LlamaConfig
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    config = LlamaConfig(hidden_size=256, num_attention_heads=4, rope_parameters=ROPE)
+    theirs, _ = ROPE_INIT_FUNCTIONS["llama3"](config, torch.device("cpu"))
+    plain = 1 / 10000.0 ** (torch.arange(0, 64, 2) / 64)
+    ours = plain / rope_factors(ROPE, 10000.0, 64, Place("config.json"))
+    assert torch.allclose(ours, theirs, rtol=1e-5)
+    assert not torch.allclose(ours, plain, rtol=1e-2)
 
 
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,11 +250,11 @@ def _has_llama_cpp() -> bool:
 @pytest.mark.slow
 @pytest.mark.skipif(
     not _has_llama_cpp(),
-    reason="llama-cpp-python is not installed, and SLM_LLAMA_CPP_PYTHON names no Python that has it",
+    reason="llama-cpp-python is not installed here, nor in the Python SLM_LLAMA_CPP_PYTHON names",
 )
-@pytest.mark.parametrize("kind", ["embedded", "lora", "ignore-merges"])
+@pytest.mark.parametrize("kind", ["embedded", "lora", "ignore-merges", "llama3"])
 def test_llama_cpp_computes_the_same(tmp_path: Path, kind: str) -> None:
-    """llama.cpp gives the same logits (1e-2, float32) and the same tokens, for merged models too."""
+    """llama.cpp gives the same logits (1e-2, float32) and tokens, for merged models too."""
     folder = embedded()
     if kind == "lora":
         adapter = lora(tmp_path / "lora", folder)
@@ -239,6 +262,8 @@ def test_llama_cpp_computes_the_same(tmp_path: Path, kind: str) -> None:
     if kind == "ignore-merges":
         folder = copy(tmp_path / "model")
         change_tokenizer(folder, lambda content: content["model"].update(ignore_merges=True))
+    if kind == "llama3":
+        folder = copy(tmp_path / "model", rope_parameters=ROPE)
     export_gguf(folder, tmp_path / "m.gguf", dtype="float32")
     ids = prompt()
     oracle = Path(__file__).with_name("llama_oracle.py")

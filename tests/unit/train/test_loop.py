@@ -14,7 +14,14 @@ from slm.train import checkpoint
 from slm.train.config import TrainConfig
 from slm.train.curves import read_events
 from slm.train.loop import learning_rate
-from slm.train.model import PRESETS, Llama, hugging_face_config, seed_copying, to_hugging_face
+from slm.train.model import (
+    PRESETS,
+    Llama,
+    from_hugging_face,
+    hugging_face_config,
+    seed_copying,
+    to_hugging_face,
+)
 from slm.train.run import train_from_folder
 
 
@@ -140,6 +147,40 @@ def test_logits_equal_those_of_transformers() -> None:
     with torch.no_grad():
         difference = (model.logits(ids) - theirs(ids).logits).abs().max()
     assert difference < 1e-4
+
+
+def test_a_run_goes_on_from_a_model_folder(
+    data: Path, settings: TrainConfig, tmp_path: Path
+) -> None:
+    """An exported model is a start as a run is: its tokenizer, and its weights as stored."""
+    train_from_folder(settings, data, tmp_path / "first", stop_after=4)
+    model = tmp_path / "first" / "model"
+    still = replace(settings, learning_rate=1e-12, weight_decay=0.0, steps=3, warmup=0)
+    train_from_folder(still, data, tmp_path / "second", start_from=model)
+    assert_same(weights(tmp_path / "first"), weights(tmp_path / "second"))
+    ours, theirs = (p / "tokenizer.json" for p in (tmp_path / "second" / "tokenizer", model))
+    assert ours.read_bytes() == theirs.read_bytes()
+    with pytest.raises(TrainingError, match="give the preset"):
+        train_from_folder(replace(still, preset="1m"), data, tmp_path / "third", start_from=model)
+
+
+def test_weights_come_back_from_the_ordinary_format() -> None:
+    """What `to_hugging_face` gives makes the same network again; another shape is refused."""
+    torch.manual_seed(2)
+    config = replace(PRESETS["test"], vocabulary=300)
+    model = Llama(config)
+    tensors = to_hugging_face(model)
+    again = from_hugging_face(config, tensors)
+    assert_same(model.state_dict(), again.state_dict())
+    with pytest.raises(TrainingError) as caught:
+        from_hugging_face(replace(config, vocabulary=301), tensors)
+    assert str(caught.value) == (
+        "[T001] the tensor model.embed_tokens.weight is (300, 32), and (301, 32) is wanted\n"
+        "  hint: give the preset that the model was trained with"
+    )
+    del tensors["model.norm.weight"]
+    with pytest.raises(TrainingError, match=r"model\.norm\.weight is missing, and \(32,\)"):
+        from_hugging_face(config, tensors)
 
 
 def test_seeded_heads_copy_before_any_training() -> None:
