@@ -133,8 +133,13 @@ def lark(
     compiled = compile_lark(
         grammar, start=start, parser=parser, lexer=lexer, semantics=semantics, **options
     )
-    tree = compiled.tree if semantics == "lark" else None
-    return Spec("lark", compiled.grammar, str, notes=tuple(compiled.notes), tree=tree)
+    # Beside what it was made of, so that a grammar that is remembered stays compiled, too.
+    spec = compiled.__dict__.get("spec")
+    if not isinstance(spec, Spec):
+        tree = compiled.tree if semantics == "lark" else None
+        spec = Spec("lark", compiled.grammar, str, notes=tuple(compiled.notes), tree=tree)
+        compiled.__dict__["spec"] = spec
+    return spec
 
 
 def regex(pattern: str, flags: str = "") -> Spec:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ from slm.syntax.context_free import ContextFree
 from slm.syntax.definitions import Definitions, refuse_postlex
 from slm.syntax.dynamic_complete import EveryCut
 from slm.syntax.indent import indents_of
+from slm.syntax.memo import Memo, key_of
+from slm.syntax.pause import without_collection
 from slm.syntax.places import Places, places_of
 from slm.syntax.tokens import failing_at_once, token_grammar
 from slm.syntax.unparsed import UnparsedLark
@@ -62,7 +64,7 @@ _NEUTRAL = frozenset(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CompiledLark:
     """A Lark grammar as an IR grammar, with the Lark object it was compiled from.
 
@@ -88,6 +90,9 @@ class CompiledLark:
         """
         parsed = self.lark.parse(text, start=self.start)
         return parsed if self.transformer is None else self.transformer.transform(parsed)
+
+
+_memo: Memo[CompiledLark] = Memo(32)
 
 
 def compile_lark(
@@ -119,7 +124,8 @@ def compile_lark(
         InputFileError: the file cannot be read.
 
     Cost: making the Lark object; for dynamic_complete, time linear in rules and terminals; for the
-        others, time linear in the contexts that rules can stand in (`slm.syntax.contexts`).
+        others, time linear in the contexts that rules can stand in (`slm.syntax.contexts`). The
+        last 32 are remembered, but for grammars that import from files of their own.
 
     >>> compiled = compile_lark(
     ...     'start: "a" start "b" | "c"', parser="earley", lexer="dynamic_complete"
@@ -131,26 +137,41 @@ def compile_lark(
         raise UsageError(
             f"semantics={semantics!r} is not known", hint='semantics must be "lark" or "cfg"'
         )
-    transformer = None
-    if isinstance(grammar, lark.Lark):
-        built = grammar
-        places = places_of(getattr(built, "source_grammar", ""), _source_name(built.source_path))
-        language = "cfg" if semantics == "cfg" else _check_object(built, places)
-        start = _start_of(built, start)
-    else:
+    with without_collection():
+        if isinstance(grammar, lark.Lark):
+            places = places_of(
+                getattr(grammar, "source_grammar", ""), _source_name(grammar.source_path)
+            )
+            language = "cfg" if semantics == "cfg" else _check_object(grammar, places)
+            return _compiled(grammar, places, _start_of(grammar, start), language)
         text, path = _read(grammar)
-        places = places_of(text, _source_name(path))
         transformer = options.pop("transformer", None)
-        if semantics == "cfg":
-            parser, lexer, language = "earley", "dynamic_complete", "cfg"
-        else:
-            if lexer == "auto" and options.get("postlex") is not None and parser == "earley":
-                lexer = "basic"  # as Lark decides
-            language = _semantics_of(parser, lexer)
-        _check_options(options, language)
-        if path is not None:
-            options.setdefault("source_path", path)
-        built = _build(text, places, start=start, parser=parser, lexer=lexer, **options)
+        whole = {**options, "start": start, "parser": parser, "lexer": lexer}
+        key = key_of(text, {**whole, "semantics": semantics, "path": path})
+        made = _memo.get(key, lambda: _compiled_text(text, path, semantics, whole))
+        return made if transformer is None else replace(made, transformer=transformer)
+
+
+def _compiled_text(
+    text: str, path: str | None, semantics: str, options: dict[str, Any]
+) -> CompiledLark:
+    places = places_of(text, _source_name(path))
+    if semantics == "cfg":
+        options |= {"parser": "earley", "lexer": "dynamic_complete"}
+        language = "cfg"
+    else:
+        postlex = options.get("postlex") is not None
+        if options["lexer"] == "auto" and postlex and options["parser"] == "earley":
+            options["lexer"] = "basic"  # as Lark decides
+        language = _semantics_of(options["parser"], options["lexer"])
+    more = {name: options[name] for name in options if name not in ("start", "parser", "lexer")}
+    _check_options(more, language)
+    if path is not None:
+        options.setdefault("source_path", path)
+    return _compiled(_build(text, places, **options), places, options["start"], language)
+
+
+def _compiled(built: lark.Lark, places: Places, start: str, language: str) -> CompiledLark:
     if start not in {str(rule.origin.name) for rule in built.rules}:
         raise LarkError(
             f"Lark refuses the grammar: the start rule `{start}` is not defined",
@@ -158,7 +179,7 @@ def compile_lark(
         )
     definitions = Definitions(built, places, language)
     lowered = _lowered(definitions, start, language)
-    return CompiledLark(lowered, built, tuple(definitions.notes), start, transformer)
+    return CompiledLark(lowered, built, tuple(definitions.notes), start)
 
 
 def _lowered(definitions: Definitions, start: str, language: str) -> ir.Grammar:

@@ -14,10 +14,11 @@ import lark
 import numpy as np
 import pytest
 
+from benchmarks.lark_fidelity import indenter_of
 from slm.mask import CompiledGrammar, compile_grammar, native_available
 from slm.syntax import compile_lark
 from slm.vocab import Vocabulary, byte_vocabulary
-from tests.conformance.test_lark import CORPUS_REFUSED, corpus
+from tests.conformance.test_lark import corpus
 from tests.deadline import OutOfTime, within
 from tests.paths import shared_data
 
@@ -32,7 +33,7 @@ def grammars() -> list[Any]:
     return [
         pytest.param(entry, id=entry["name"])
         for entry in corpus()
-        if entry["name"] not in CORPUS_REFUSED and (WALKS or entry["name"] in SMALL)
+        if WALKS or entry["name"] in SMALL
     ]
 
 
@@ -51,6 +52,8 @@ def built(entry: dict[str, Any]) -> lark.Lark:
         options["lexer"] = entry["lexer"]
     if isinstance(options.get("g_regex_flags"), str):
         options["g_regex_flags"] = re.RegexFlag[options["g_regex_flags"].rsplit(".", 1)[-1]]
+    if entry["postlex"]:
+        options["postlex"] = indenter_of(entry["postlex"])
     start = entry["start"] or "start"
     return lark.Lark(path.read_text(encoding="utf-8"), start=start, **options)
 

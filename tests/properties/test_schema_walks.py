@@ -135,7 +135,9 @@ def walk(compiled: CompiledGrammar, rng: random.Random) -> str | None:
 
 def with_frames(schema: Any) -> Grammar:
     """The schema compiled in the way that is otherwise only taken for many alternatives."""
-    lowering = _lowering(schema, None, None, "assert", "any", "declared", PLAIN_STYLE, {}, frames=True)
+    lowering = _lowering(
+        schema, None, None, "assert", "any", "declared", PLAIN_STYLE, {}, frames=True
+    )
     start = lowering.lower(lowering.of.reader.start())
     check_satisfiable(lowering, start)
     return Grammar(tuple(lowering.rules.values()), start)
@@ -182,7 +184,9 @@ def findings(seed: int, frames: bool = False) -> tuple[list[str], bool]:
         valid = judge.is_valid(value)
         accepted = any(accepts(compiled, text) for text in texts)
         if texts and valid and not accepted:  # in some order of its members, then
-            accepted = any(accepts(compiled, json.dumps(one)) for one in islice(orders(value), 3000))
+            accepted = any(
+                accepts(compiled, json.dumps(one)) for one in islice(orders(value), 3000)
+            )
         if texts and accepted != valid:
             wrong.append(f"{seed}: {texts}: {valid}: {json.dumps(schema)}")
     for _ in range(3):

@@ -93,7 +93,7 @@ def test_global_regex_flags_apply_to_every_terminal() -> None:
     ('start: "b" /a\\b/', "word boundary", "__ANON_0", "<grammar>:1:12"),
     ("start: A\nA: /a$/", "anchor", "A", "<grammar>:2:1"),
     ("start: A\nA: /^a/m", "anchor", "A", "<grammar>:2:1"),
-    ("start: A\nA: /(a)\\1/", "backreference", "A", "<grammar>:2:1"),
+    ("start: A\nA: /(a+)\\1/", "backreference", "A", "<grammar>:2:1"),
     ("start: A\nA: /(?:|a)+b/", "loop", "A", "<grammar>:2:1"),
     ('start: "a" B\n%declare B', "%declare", "B", "<grammar>:2:10"),
     ("start: A\nA: /ab?/\n%ignore /(ab)+/", "greedy %ignore", "__IGNORE_0", "<grammar>:3:1"),
@@ -136,11 +136,11 @@ def test_unknown_options_are_refused() -> None:
 
 
 def test_module_regex_only_where_it_agrees_with_re() -> None:
-    """`regex=True` is taken for plain patterns and refused for classes and flags."""
+    """`regex=True` is taken for plain patterns and refused for flags and constructs of its own."""
     pytest.importorskip("regex")
     assert accepts(compile_lark('start: "a" /[b-d]+/', **SEMANTICS, regex=True).grammar, "abd")
     with pytest.raises(UnsupportedLarkFeature):
-        compile_lark(r"start: /\w/", **SEMANTICS, regex=True)
+        compile_lark(r"start: /(?R)?a/", **SEMANTICS, regex=True)
 
 
 MALFORMED = [
