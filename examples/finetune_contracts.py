@@ -22,7 +22,7 @@ from slm.train.records import Record, read_records
 
 DATA = Path(__file__).parent / "contracts"
 SHORT = bool(os.environ.get("SLM_EXAMPLE_SHORT"))  # as the tests run it
-STEPS, TRAINING, SCORED = (2, 4, 2) if SHORT else (120, 72, 16)
+STEPS, TRAINING, SCORED = (2, 4, 2) if SHORT else (80, 72, 16)
 FIELDS = ("document", "date", "party")
 SCHEMA = {
     "type": "object",
