@@ -99,6 +99,19 @@ class IndentationEngine(ReferenceEngine):
             key=lambda wait: wait[:2],
         )
 
+    def forbids(self, position: frozenset[Thread], byte: int) -> bool:
+        """Whether the rules would go on with the byte, in or behind the blanks of a line."""
+        if byte in MARKS or self.step_byte(position, byte) is not None:
+            return False
+        for thread in position:
+            if thread.blanks is None:
+                continue
+            ways = thread.rules, self._mark(thread.rules, Indentation.END)
+            for way in ways:
+                if way is not None and super().step_byte(way, byte) is not None:
+                    return True
+        return False
+
     def is_complete(self, position: frozenset[Thread]) -> bool:
         """Whether the text may end: then all levels do."""
         for rules, levels, blanks in position:

@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING
 from slm.errors import Place
 from slm.grammar.example import example_of
 from slm.grammar.ir import Grammar, Terminal, walk
+from slm.grammar.memory import DistinctItems, Indentation
 from slm.mask.session import Session
 
 if TYPE_CHECKING:
     from slm.mask.matcher import CompiledGrammar
 
 _EXAMPLE = 20  # characters
+# Why what the rules would take is not allowed, by the kind of memory.
+_REMEMBERED: dict[type, str] = {
+    DistinctItems: "the array has every item that goes on so already",
+    Indentation: "no open block has lines that begin in this column",
+}
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,7 @@ def refusal(session: Session, compiled: CompiledGrammar, token_id: int) -> Refus
         else:
             why = f"{name} is not allowed at its byte {offset} ({_show(data, offset)}): "
             if session.forbids(text[: offset + 1]):
-                why += "every item or name that goes on so is there already; "
+                why += f"{_REMEMBERED[type(compiled.grammar.memory)]}; "
             why += wanted
     places = tuple(dict.fromkeys(wait.place for wait in waits if wait.place is not None))
     if places:

@@ -291,6 +291,19 @@ std::vector<Expectation> IndentationRecogniser::expected(StateId state) {
   return found;
 }
 
+/// Whether the rules would go on, in or behind the blanks of a line.
+bool IndentationRecogniser::forbids(StateId state, std::uint8_t byte) {
+  if (is_mark_byte(byte) || step(state, byte) != kDead) return false;
+  std::vector<Thread> threads;
+  threads_of(state, threads);
+  return std::ranges::any_of(threads, [&](const Thread& thread) {
+    if (thread.column == kNone) return false;
+    if (rules_->step(thread.rules, byte) != kDead) return true;
+    StateId after = take(thread.rules, kEnd);
+    return after != kDead && rules_->step(after, byte) != kDead;
+  });
+}
+
 // --- a way to the end ----------------------------------------------------------------------------
 
 Recogniser::Completion IndentationRecogniser::completion(StateId state) {

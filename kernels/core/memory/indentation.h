@@ -24,6 +24,7 @@ class IndentationRecogniser final : public Recogniser {
 
   bool can_end(StateId state) const override { return states_.words(state)[0] != 0; }
   std::vector<Expectation> expected(StateId state) override;
+  bool forbids(StateId state, std::uint8_t byte) override;
   const Program& program() const override { return rules_->program(); }
   std::span<const Part> parts(StateId state) override;
   StateId state_of(const Part& part) override;

@@ -11,7 +11,7 @@ from lark.indenter import Indenter, PythonIndenter
 from slm.errors import LarkError, UnsupportedLarkFeature
 from slm.grammar.memory import Indentation
 from slm.grammar.regular import Regular, concat, literal, repeat, union
-from slm.mask import compile_grammar
+from slm.mask import compile_grammar, native_available
 from slm.syntax import compile_lark
 from slm.syntax.indent_lines import column_grid, split_lines
 from slm.vocab import byte_vocabulary
@@ -143,3 +143,21 @@ def test_lines_are_split_at_their_last_break() -> None:
     assert len(split_lines([literal("\n "), literal("\n")]) or []) == 1
     two = split_lines([union(literal("\n "), literal("\n\n#"))]) or []
     assert [len(each.blanks) for each in two] == [1, 1]
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+def test_a_column_that_fits_nowhere_is_explained(engine: str) -> None:
+    """`why_not` says that it is the column, where it is; and what the rules expect."""
+    if engine == "native" and not native_available():
+        pytest.skip("the native engine is not built")
+    grammar = compile_lark(BLOCKS, postlex=PythonIndenter()).grammar
+    matcher = compile_grammar(grammar, byte_vocabulary(), engine).matcher()
+    for byte in b"a:\n":
+        matcher.accept(byte)
+    why = str(matcher.why_not(ord("a")))
+    assert "no open block has lines that begin in this column; expected " in why
+    assert "_INDENT (in rule `s" in why
+    for byte in b"    a\n  ":
+        matcher.accept(byte)
+    assert "no open block has lines that begin in this column" in str(matcher.why_not(ord("a")))
+    assert "column" not in str(matcher.why_not(ord(":")))
