@@ -8,6 +8,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "core/char_class.h"
@@ -115,6 +117,14 @@ class Recogniser {
   /// instead, which many states share: a lower bound.
   virtual std::optional<Cost> tokens_to_end(StateId state, TokenPhases& phases, Cost limit,
                                             bool widened) = 0;
+  /// For a recogniser that makes its masks: so many tokens are enough after any that is allowed,
+  /// but for those at a few nodes of the trie, of which nothing is known.
+  struct Enough {
+    Cost tokens = 0;
+    std::vector<std::pair<std::uint32_t, std::string>> unsure;  // the node, and its bytes
+  };
+  virtual const Enough* enough_after_any(StateId /*state*/) { return nullptr; }
+
   /// Lifts the bounds on the work of `tokens_to_end`.
   virtual void unlimit_costs() = 0;
 
