@@ -8,6 +8,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "core/char_class.h"
@@ -129,6 +131,14 @@ class Recogniser {
   virtual Cost enough_in_loop(const Part& /*part*/, TokenPhases& /*phases*/, Cost /*after*/) {
     return kInfiniteCost;
   }
+  /// For a recogniser that makes its masks: so many tokens are enough after any that is allowed,
+  /// but for those at a few nodes of the trie, of which nothing is known.
+  struct Enough {
+    Cost tokens = 0;
+    std::vector<std::pair<std::uint32_t, std::string>> unsure;  // the node, and its bytes
+  };
+  virtual const Enough* enough_after_any(StateId /*state*/) { return nullptr; }
+
   /// Lifts the bounds on the work of `tokens_to_end`.
   virtual void unlimit_costs() = 0;
 

@@ -56,8 +56,7 @@ class Generator:
         whole: outputs are complete whatever the budget: near its end only tokens are allowed after
             which the output can still be finished; a budget below the shortest output is an error
             before anything runs. False: the budget ends the output wherever it is. None: True with
-            the native engine, unless unfinished outputs are asked for with `on_incomplete`, or
-            items of arrays have to differ (`CompiledGrammar.keeps_budgets`).
+            the native engine, unless unfinished outputs are asked for with `on_incomplete`.
         on_incomplete: without `whole`, what happens when the budget ends before the output is
             complete: "error" raises BudgetTooSmall, "return" gives the unfinished text with value
             None.

@@ -42,7 +42,7 @@ class Request:
         whole: with a matcher, only tokens are allowed after which the text can still be completed
             within the budget, so it always is. False: the budget just ends it. None: True with the
             native engine (the reference engine finds the shortest completion of small grammars
-            only), unless items of arrays have to differ.
+            only).
         likelihoods: steps say what the unmasked model thought of them, which takes all its logits.
             False: a session may leave out the logits that the mask forbids.
     """

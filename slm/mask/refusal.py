@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _EXAMPLE = 20  # characters
 # Why what the rules would take is not allowed, by the kind of memory.
 _REMEMBERED: dict[type, str] = {
-    DistinctItems: "the array has every item that goes on so already",
+    DistinctItems: "every item or name that goes on so is there already",
     Indentation: "no open block has lines that begin in this column",
 }
 

@@ -267,4 +267,25 @@ def test_budgets_count_items_that_have_to_differ() -> None:
             native.accept(native.allowed(budget=budget)[0])
             budget -= 1
         assert budget >= 0
-        assert not native.compiled.keeps_budgets
+
+
+@pytest.mark.skipif("native" not in ENGINES, reason="the native engine is not built")
+@pytest.mark.parametrize("schema", [*SCHEMAS, {"type": "array", "uniqueItems": True}], ids=str)
+@pytest.mark.parametrize("budget", [12, 60])
+def test_whoever_follows_the_masks_keeps_the_budget(schema: Any, budget: int) -> None:
+    """With a budget from the start, every walk ends within it; far from its end all is allowed."""
+    vocabulary = words()
+    compiled = compile_grammar(compile_schema(schema).grammar, vocabulary, "native")
+    end = vocabulary.eos_ids[0]
+    for seed in range(6):
+        random = Random(seed)
+        matcher = compiled.matcher()
+        for left in range(budget, -1, -1):
+            allowed = matcher.allowed(budget=left)
+            assert set(allowed) <= set(matcher.allowed())
+            tokens = [token for token in allowed if token != end]
+            if not tokens:
+                break
+            matcher.accept(random.choice(tokens))
+        assert matcher.is_complete()
+    assert compiled.matcher().allowed(budget=500) == compiled.matcher().allowed()

@@ -43,6 +43,7 @@ class DistinctRecogniser final : public Recogniser {
     return std::nullopt;
   }
   void unlimit_costs() override {}
+  const Enough* enough_after_any(StateId state) override;
   std::size_t bytes() const override;
 
   static constexpr std::size_t kMaxThreads = 256;
@@ -92,6 +93,8 @@ class DistinctRecogniser final : public Recogniser {
   bool has_endless_loop(StateId base);
   bool has_marks(StateId base) const;
   Cost missing(StateId base);
+  Cost surely_missing(StateId base);
+  std::vector<StateId> past_marks(const std::vector<StateId>& bases, std::uint8_t byte);
 
   /// Where a token first comes to a mark, or to a place where it has to be seen whether an item can
   /// still be a new one.
@@ -123,8 +126,12 @@ class DistinctRecogniser final : public Recogniser {
   std::unordered_map<std::string, std::uint32_t> by_exact_, by_read_;
   SequencePool judged_;  // threads
   std::vector<bool> verdicts_;
-  std::vector<std::uint8_t> rich_;  // by state of the rules: 0 unasked, 1 no, 2 yes
-  std::vector<Cost> missing_;       // the same; 0: unasked
+  std::vector<std::uint8_t> rich_;      // by state of the rules: 0 unasked, 1 no, 2 yes
+  std::vector<Cost> missing_;           // the same; 0: unasked
+  static constexpr Cost kLetters = 12;  // two to so many values are made by so many letters
+  std::vector<Cost> surely_;            // by state of the rules, and one; 0: unasked
+  SequencePool enough_keys_;            // states of the rules
+  std::vector<std::unique_ptr<Enough>> enough_;
   SequencePool walked_;  // plain state, then (state of the rules, whether it matters what is seen)
   std::vector<std::vector<Exit>> exits_;
   std::size_t exit_bytes_ = 0;
