@@ -82,7 +82,9 @@ Cases: TypeAlias = list[tuple[Kinds, Evaluated]]
 
 def has_unevaluated(of: Normaliser, node: SchemaNode) -> bool:
     """Whether the schema constrains what is not evaluated."""
-    return not of.only_scalars and any(keyword in node.raw and of.has(node, keyword) for keyword in UNEVALUATED)
+    return not of.only_scalars and any(
+        keyword in node.raw and of.has(node, keyword) for keyword in UNEVALUATED
+    )
 
 
 def evaluated_kinds(of: Normaliser, node: SchemaNode) -> Kinds:

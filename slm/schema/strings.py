@@ -189,7 +189,9 @@ def _spell_dfa(automaton: Dfa, escapes: Escapes) -> Regular:
     for source, ways in enumerate(automaton.edges):
         # All ways out at once: spellings of different code points never share a text, so once one
         # is complete it is the only one left, and its target is where the trie ends.
-        starts = tuple((pool.state(spell_charset(charset, escapes)), target) for charset, target in ways)
+        starts = tuple(
+            (pool.state(spell_charset(charset, escapes)), target) for charset, target in ways
+        )
         known: dict[tuple[tuple[int, int], ...], int] = {starts: source}
         todo = [starts]
         while todo:

@@ -1,4 +1,4 @@
-"""How JSON is written where the schema leaves it open: separators, escapes, numbers, other names."""
+"""How JSON is written where the schema leaves it open: separators, escapes, numbers, names."""
 
 from __future__ import annotations
 
@@ -84,9 +84,7 @@ class JsonStyle:
                 'max_whitespace is for whitespace="any"', hint="leave one of the two out"
             )
         if self.max_extra is not None and order == "any":
-            raise UsageError(
-                'max_extra does not go with order="any"', hint='use order="declared"'
-            )
+            raise UsageError('max_extra does not go with order="any"', hint='use order="declared"')
 
 
 def _are_separators(pair: object) -> bool:

@@ -17,15 +17,12 @@ import jsonschema_rs
 import pytest
 
 from slm.errors import GrammarTooComplex, SlmError, UnsatisfiableSchema
-from slm.grammar.ir import Grammar
 from slm.mask import CompiledGrammar, compile_grammar
 from slm.schema import compile_schema
-from slm.schema.compile import _lowering
-from slm.schema.satisfiable import check_satisfiable
-from slm.schema.style import PLAIN_STYLE
 from slm.vocab import byte_vocabulary
 from tests.conformance.arrange import Arranger
 from tests.conformance.maskbench import accepts
+from tests.unit.schema.judged import with_frames
 
 COUNT = int(os.environ.get("SLM_RANDOM_SCHEMAS", "150"))
 NAMES, PATTERNS = ("a", "b", "ab", "c"), ("^a", "b$", "^[a-c]$", "c")
@@ -130,14 +127,6 @@ def walk(compiled: CompiledGrammar, rng: random.Random) -> str | None:
     return None
 
 
-def with_frames(schema: Any) -> Grammar:
-    """The schema compiled in the way that is otherwise only taken for many alternatives."""
-    lowering = _lowering(schema, None, None, "assert", "any", "declared", PLAIN_STYLE, {}, frames=True)
-    start = lowering.lower(lowering.of.reader.start())
-    check_satisfiable(lowering, start)
-    return Grammar(tuple(lowering.rules.values()), start)
-
-
 def orders(value: Any) -> Iterator[Any]:
     """The value with its members in every order, all the way down."""
     if isinstance(value, list):
@@ -179,7 +168,9 @@ def findings(seed: int, frames: bool = False) -> tuple[list[str], bool]:
         valid = judge.is_valid(value)
         accepted = any(accepts(compiled, text) for text in texts)
         if texts and valid and not accepted:  # in some order of its members, then
-            accepted = any(accepts(compiled, json.dumps(one)) for one in islice(orders(value), 3000))
+            accepted = any(
+                accepts(compiled, json.dumps(one)) for one in islice(orders(value), 3000)
+            )
         if texts and accepted != valid:
             wrong.append(f"{seed}: {texts}: {valid}: {json.dumps(schema)}")
     for _ in range(3):
