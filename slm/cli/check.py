@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slm.cli.files import read_json, read_text
 from slm.cli.generate import add_lark_options
+from slm.cli.schema_options import add_schema_options, schema_options
 from slm.errors import SlmError
 
 if TYPE_CHECKING:
@@ -38,16 +39,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.add_argument("file", metavar="FILE", help="a JSON Schema, or a grammar named .lark")
     add_lark_options(parser)
+    add_schema_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it."""
     if arguments.file.endswith(".lark"):
         return _check_lark(arguments)
-    return _check_schema(arguments.file)
+    return _check_schema(arguments.file, schema_options(arguments))
 
 
-def _check_schema(name: str) -> int:
+def _check_schema(name: str, options: dict[str, Any]) -> int:
     import slm
 
     schema = read_json(name)
@@ -59,12 +61,12 @@ def _check_schema(name: str) -> int:
         )
     refused: SlmError | None = None
     try:
-        spec = slm.json_schema(schema)
+        spec = slm.json_schema(schema, **options)
     except slm.errors.UnsupportedKeyword as error:
         # Relaxed, the notes list every place that is refused, not only the first.
         refused = error
         try:
-            spec = slm.json_schema(schema, on_unsupported="relax")
+            spec = slm.json_schema(schema, on_unsupported="relax", **options)
         except SlmError:
             raise error from None
     rows = [
@@ -75,7 +77,7 @@ def _check_schema(name: str) -> int:
     if refused is not None:
         raise refused
     _compile(spec)
-    _print_shortest(schema)
+    _print_shortest(schema, options)
     counts = {
         status: sum(row[2] == status for row in rows) for status in ("enforced", "annotation")
     }
@@ -86,19 +88,20 @@ def _check_schema(name: str) -> int:
     return 0
 
 
-def _print_shortest(schema: Any) -> None:
+def _print_shortest(schema: Any, options: dict[str, Any]) -> None:
     """The least that any output under the schema costs."""
     from slm.mask import compile_grammar
     from slm.samples import shortest
     from slm.schema import compile_schema
     from slm.vocab import byte_vocabulary
 
-    grammar = compile_schema(schema, whitespace="compact").grammar
+    options = {"whitespace": "compact", **options}
+    grammar = compile_schema(schema, **options).grammar
     least = compile_grammar(grammar, byte_vocabulary()).matcher().min_tokens().tokens
     if least > _LONGEST:  # the time to write it grows with the cube of its length
         print(f"shortest value: {least} bytes")
         return
-    text = shortest(schema)
+    text = shortest(schema, **options)
     tokens = len(_embedded_vocabulary().tokenize(text))
     size = len(text.encode())
     print(f"shortest value: {text}  ({size} bytes; {tokens} tokens of the embedded model)")

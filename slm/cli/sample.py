@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 
 from slm.cli.files import read_json
+from slm.cli.schema_options import add_schema_options, schema_options
 
 HELP = """Write random values that are valid under a JSON Schema, one a line.
 
 examples:
   slm sample person.json
   slm sample person.json -n 100 --seed 1 --size 500
+  slm sample person.json --order any --separators ', ' ': ' --escapes ascii --max-extra 0
 """
 
 
@@ -22,6 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=int, default=200, metavar="BYTES", help="about the most bytes of one (200)"
     )
+    add_schema_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -29,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     from slm.samples import samples
 
     schema = read_json(arguments.file)
-    for text in samples(schema, arguments.n, seed=arguments.seed, size=arguments.size):
+    options = {"seed": arguments.seed, "size": arguments.size, **schema_options(arguments)}
+    for text in samples(schema, arguments.n, **options):
         print(text)
     return 0

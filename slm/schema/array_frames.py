@@ -9,7 +9,7 @@ from slm.errors import UnsupportedKeyword
 from slm.grammar.ir import NEVER, Expression, seq
 from slm.schema.algebra import FALSE, ArrayShape, Contains, Goal
 from slm.schema.expressions import alternatives
-from slm.schema.frames import Claim, Walk, claim_of, classes, fails, undecided
+from slm.schema.frames import MANY, Claim, Walk, claim_of, classes, fails, undecided
 
 if TYPE_CHECKING:
     from slm.schema.lower import Lowering
@@ -59,7 +59,7 @@ class ArrayFrames:
         def ends(state: _State) -> bool:
             return state.at > 0 and self._ends(state)
 
-        walk = Walk(self.to, self.rule, place, self._ways, ends, self._too_many)
+        walk = Walk(self.to, self.rule, place, self._ways, ends, self._too_many, self.number)
         inner = walk.expression(start)
         if inner == NEVER:
             return empty
@@ -68,7 +68,7 @@ class ArrayFrames:
 
     def _refused(self, why: str) -> UnsupportedKeyword:
         node = self.to.of.reader.node(self.number)
-        names = [name for name in ("oneOf", "not", "anyOf", "if", "allOf") if name in node.raw]
+        names = [name for name in MANY if name in node.raw]
         return self.to.of.unsupported(node, (names or list(node.raw))[0], why)
 
     def _too_many(self) -> UnsupportedKeyword:

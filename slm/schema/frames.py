@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from slm.schema.normalise import Normaliser
 
 MAX_STATES = 4_000
+MANY: tuple[str, ...] = ("oneOf", "not", "anyOf", "if", "allOf")  # what may be too much
 _Shape = TypeVar("_Shape", ArrayShape, ObjectShape)
 
 
@@ -131,6 +132,7 @@ def classes(
     """
     todo: list[tuple[Goal, frozenset[int], frozenset[int]]] = [(goal, frozenset(), frozenset())]
     while todo:
+        of.spend(number)
         found, held, failed = todo.pop()
         literal = asked(held, failed)
         if literal is None:
@@ -183,6 +185,7 @@ class Walk(Generic[_State]):
         ways: from a state, what is read and the state after it; nothing read leads on for free.
         ends: whether the text may end in a state.
         too_many: the error for more than `MAX_STATES`.
+        number: of the schema on whose behalf it is made.
     """
 
     to: Lowering
@@ -191,6 +194,7 @@ class Walk(Generic[_State]):
     ways: Callable[[_State], list[tuple[Expression, _State]]]
     ends: Callable[[_State], bool]
     too_many: Callable[[], Exception]
+    number: int
 
     def expression(self, start: _State) -> Expression:
         """What is read from the state on."""
@@ -203,6 +207,7 @@ class Walk(Generic[_State]):
                 continue
             if len(edges) >= MAX_STATES:
                 raise self.too_many()
+            self.to.of.spend(self.number)
             edges[state] = self.ways(state)
             for _, after in edges[state]:
                 before.setdefault(after, []).append(state)

@@ -52,6 +52,7 @@ from slm.schema.strings import is_void
 
 MAX_ALTERNATIVES = 400
 MAX_UNFOLDED = 4  # alternatives on two sides that are multiplied, with `frames`
+MAX_STEPS = 150_000  # ten seconds or so
 MAX_DEPTH = 150  # of schemas that apply to the same value
 
 
@@ -78,6 +79,7 @@ class Normaliser:
         self.patterns: dict[str, Regular] = {}  # the languages of the patterns, by their text
         self.cause: dict[int, tuple[SchemaNode, str]] = {}  # why a schema was negated
         self.cases: dict[tuple[int, bool], Cases] = {}  # see `evaluated.py`
+        self.steps = 0  # of walks, see `frames.py`
         self.pruned = 0  # alternatives, see `pruning.py`
         self._goals: dict[Goal, Kinds] = {}
         self._literals: dict[int, Kinds] = {}
@@ -156,6 +158,12 @@ class Normaliser:
             if found.width() > MAX_ALTERNATIVES:
                 raise self.too_many(literal)
         return found
+
+    def spend(self, literal: int) -> None:
+        """One step of a walk: refused where a schema needs too many of all of them together."""
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise self.too_many(literal)
 
     def too_many(self, literal: int) -> UnsupportedKeyword:
         """The error for a schema that multiplies out to too many alternatives."""

@@ -10,6 +10,7 @@ Where two values under names of one kind would have to count, it is refused.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from slm.errors import UnsupportedKeyword
@@ -17,7 +18,7 @@ from slm.grammar.ir import EMPTY, NEVER, Expression, seq
 from slm.grammar.regular import Regular
 from slm.schema.algebra import FALSE, TRUE, Goal, ObjectShape, conjoin
 from slm.schema.expressions import alternatives
-from slm.schema.frames import Claim, Walk, claim_of, classes, fails, undecided
+from slm.schema.frames import MANY, Claim, Walk, claim_of, classes, fails, undecided
 from slm.schema.names import declared_names, free_key, inhabited, region, speaks
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class ObjectFrames:
         if only_empty:
             return empty
         place = self.to.place(self.goal)
-        walk = Walk(self.to, self.rule, place, self._ways, self._ends, self._too_many)
+        walk = Walk(self.to, self.rule, place, self._ways, self._ends, self._too_many, self.number)
         inner = walk.expression(_State(0, 0, 0, self.claim))
         if inner == NEVER:
             return empty
@@ -101,7 +102,7 @@ class ObjectFrames:
 
     def _refused(self, why: str) -> UnsupportedKeyword:
         node = self.to.of.reader.node(self.number)
-        names = [name for name in ("oneOf", "not", "anyOf", "if", "allOf") if name in node.raw]
+        names = [name for name in MANY if name in node.raw]
         return self.to.of.unsupported(node, (names or list(node.raw))[0], why)
 
     def _too_many(self) -> UnsupportedKeyword:
@@ -255,7 +256,7 @@ class ObjectFrames:
                 raise self._refused(why)
         for _, each in kinds:
             killed = sorted({found.by_value & denied for found in each}, key=len)
-            if any(not less <= more for less, more in zip(killed, killed[1:], strict=False)):
+            if any(not less <= more for less, more in pairwise(killed)):
                 why = "two members would have to fail it, each of which might be the last of its"
                 raise self._refused(f"{why} name")
 

@@ -1,4 +1,4 @@
-"""How JSON is written where the schema leaves it open: separators, escapes, numbers, other names."""
+"""How JSON is written where the schema leaves it open: separators, escapes, numbers, names."""
 
 from __future__ import annotations
 

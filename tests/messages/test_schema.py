@@ -8,7 +8,7 @@ import pytest
 from pydantic import PastDate
 
 from slm.errors import SlmError
-from slm.schema import compile_schema, from_type
+from slm.schema import JsonStyle, compile_schema, from_type
 
 CASES: list[tuple[Any, dict[str, Any], str]] = [
     (
@@ -107,7 +107,9 @@ that come before it
     (
         {
             "type": "object",
-            "allOf": [{"not": {"patternProperties": {p: {"type": "null"}}}} for p in "ab"],
+            "allOf": [
+                {"not": {"patternProperties": {"a": {"type": t}}}} for t in ("null", "string")
+            ],
         },
         {},
         """\
@@ -262,4 +264,72 @@ def test_a_dict_that_is_nested_too_deep_is_refused() -> None:
         "[G004] the schema is nested too deep: a pointer has over 30000 characters\n"
         f"  at #{('/properties/a' * 5)[:60]}…\n"
         "  hint: use $defs and $ref instead of nesting"
+    )
+
+
+@pytest.mark.parametrize(
+    ("style", "options", "message"),
+    [
+        (
+            {"separators": (";", ":")},
+            {},
+            "[C001] separators cannot be (';', ':')\n"
+            "  hint: use a comma and a colon, each with spaces, tabs or line ends around it",
+        ),
+        (
+            {"max_whitespace": -1},
+            {},
+            "[C001] max_whitespace cannot be -1\n  hint: use a number from 0 to 1000",
+        ),
+        (
+            {"max_extra": True},
+            {},
+            "[C001] max_extra cannot be True\n  hint: use a number from 0 to 1000",
+        ),
+        (
+            {"escapes": "some"},
+            {},
+            "[C001] escapes cannot be 'some'\n  hint: use 'any' or 'raw' or 'ascii'",
+        ),
+        ({"numbers": "e"}, {}, "[C001] numbers cannot be 'e'\n  hint: use 'any' or 'plain'"),
+        (
+            {"extra_names": "("},
+            {},
+            "[C001] extra_names cannot be '(': malformed regular expression: missing `)`\n"
+            "  hint: use a regular expression of ECMA-262 that has an exact form",
+        ),
+        (
+            {"separators": (",", ":")},
+            {},
+            '[C001] separators do not go with whitespace="any", which admits every one of them\n'
+            '  hint: pass whitespace="compact" or an indent',
+        ),
+        (
+            {"max_whitespace": 1},
+            {"whitespace": 2},
+            '[C001] max_whitespace is for whitespace="any"\n  hint: leave one of the two out',
+        ),
+        (
+            {"max_extra": 1},
+            {"order": "any"},
+            '[C001] max_extra does not go with order="any"\n  hint: use order="declared"',
+        ),
+    ],
+    ids=lambda case: str(case)[:40],
+)
+def test_a_style_that_there_is_not_is_an_error(
+    style: dict[str, Any], options: dict[str, Any], message: str
+) -> None:
+    """Every value that a style cannot have, and every option that it does not go with."""
+    with pytest.raises(SlmError) as caught:
+        compile_schema({}, style=JsonStyle(**style), **options)
+    assert str(caught.value) == message
+
+
+def test_a_style_of_another_type_is_an_error() -> None:
+    """A dict is no style."""
+    with pytest.raises(SlmError) as caught:
+        compile_schema({}, style={"escapes": "ascii"})  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        "[C001] style cannot be of type dict\n  hint: pass slm.JsonStyle(…)"
     )

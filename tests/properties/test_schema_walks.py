@@ -17,19 +17,16 @@ import jsonschema_rs
 import pytest
 
 from slm.errors import GrammarTooComplex, SlmError, UnsatisfiableSchema
-from slm.grammar.ir import Grammar
 from slm.mask import CompiledGrammar, compile_grammar
 from slm.schema import compile_schema
-from slm.schema.compile import _lowering
-from slm.schema.satisfiable import check_satisfiable
-from slm.schema.style import PLAIN_STYLE
 from slm.vocab import byte_vocabulary
 from tests.conformance.arrange import Arranger
 from tests.conformance.maskbench import accepts
+from tests.unit.schema.judged import with_frames
 
 COUNT = int(os.environ.get("SLM_RANDOM_SCHEMAS", "150"))
 NAMES, PATTERNS = ("a", "b", "ab", "c"), ("^a", "b$", "^[a-c]$", "c")
-SCALARS: tuple[Any, ...] = (None, True, False, 0, 1, 2, 2.5, "", "a", "ab", "b")
+SCALARS: tuple[Any, ...] = (None, True, False, 0, 1, 2, 2.5, "", "a", "ab", "b", "1.2.3.4", "/a")
 LIMIT = 400
 
 
@@ -38,6 +35,7 @@ class Maker:
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
+        self.refers = True  # to the schemas in $defs, which do not refer to each other
 
     def some(self, make: Any, least: int = 1, most: int = 3) -> list[Any]:
         """A few of what `make` makes."""
@@ -83,6 +81,8 @@ class Maker:
             lambda: {"multipleOf": rng.choice([1, 2, 0.5])},
             lambda: {"minLength": rng.randint(0, 2), "maxLength": rng.randint(1, 3)},
             lambda: {"pattern": rng.choice(PATTERNS)},
+            lambda: {"format": rng.choice(["date", "ipv4", "uuid", "json-pointer"])},
+            lambda: {"$ref": f"#/$defs/{rng.choice('xy')}"} if self.refers else {},
             lambda: {"properties": named()},
             lambda: {"properties": named(), "additionalProperties": sub()},
             lambda: {"patternProperties": {rng.choice(PATTERNS): sub()}},
@@ -133,16 +133,6 @@ def walk(compiled: CompiledGrammar, rng: random.Random) -> str | None:
     return None
 
 
-def with_frames(schema: Any) -> Grammar:
-    """The schema compiled in the way that is otherwise only taken for many alternatives."""
-    lowering = _lowering(
-        schema, None, None, "assert", "any", "declared", PLAIN_STYLE, {}, frames=True
-    )
-    start = lowering.lower(lowering.of.reader.start())
-    check_satisfiable(lowering, start)
-    return Grammar(tuple(lowering.rules.values()), start)
-
-
 def orders(value: Any) -> Iterator[Any]:
     """The value with its members in every order, all the way down."""
     if isinstance(value, list):
@@ -159,7 +149,9 @@ def findings(seed: int, frames: bool = False) -> tuple[list[str], bool]:
     """What is wrong with one random schema, and whether it compiled."""
     maker = Maker(seed)
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **_object(maker)}
-    judge = jsonschema_rs.validator_for(schema)
+    maker.refers = False
+    schema["$defs"] = {name: maker.schema(2) for name in "xy"}
+    judge = jsonschema_rs.validator_for(schema, validate_formats=True)
     values = [maker.value(3) for _ in range(40)]
     try:
         grammar = with_frames(schema) if frames else compile_schema(schema).grammar

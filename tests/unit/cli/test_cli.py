@@ -218,6 +218,21 @@ def test_sample_writes_valid_values(files, capsys):
     assert outputs[0] == outputs[1]
 
 
+def test_schema_options_are_those_of_the_library(files, capsys):
+    """Samples in a style are written in it; a value that there is not is an error."""
+    schema = {"properties": {"é": {"type": "integer"}}, "required": ["é"], "type": "object"}
+    (files / "s.json").write_text(json.dumps(schema))
+    style = ["--separators", ", ", ": ", "--escapes", "ascii", "--numbers", "plain"]
+    assert main(["sample", "s.json", "-n", "5", *style, "--max-extra", "0"]) == 0
+    for line in capsys.readouterr().out.splitlines():
+        assert line == json.dumps(json.loads(line))
+        assert list(json.loads(line)) == ["é"]
+    assert main(["check", "s.json", "--whitespace", "compact", "--order", "any", *style]) == 0
+    assert r'shortest value: {"\u00e9": 0}' in capsys.readouterr().out
+    assert main(["sample", "s.json", "--whitespace", "wide"]) == 2
+    assert "whitespace cannot be 'wide'" in capsys.readouterr().err
+
+
 def test_check_shows_what_is_refused(files, capsys):
     """A refused keyword is in the table, the error on stderr, the exit code 2."""
     (files / "s.json").write_text('{"not": {"uniqueItems": true}}')
