@@ -168,7 +168,8 @@ ObligationId Lexer::oblige(ObligationId before, LexId state, TerminalId ended) {
   std::span<const std::uint32_t> shared = pairs_.words(state);
   std::vector<std::uint32_t> pairs(shared.begin(), shared.end());
   for (std::size_t i = 0; i < pairs.size(); i += 2) {
-    if (pairs[i] == ended && !is_fixed(pairs[i + 1]) && regexes_.can_continue(pairs[i + 1])) nodes.push_back(pairs[i + 1]);
+    if (pairs[i] == ended && !is_fixed(pairs[i + 1]) && regexes_.can_continue(pairs[i + 1]))
+      nodes.push_back(pairs[i + 1]);
   }
   std::sort(nodes.begin(), nodes.end());
   nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());

@@ -200,8 +200,7 @@ LiteralSets::Start LiteralSets::start(std::span<const TerminalId> terminals, Pai
   for (TerminalId terminal : terminals) {
     std::size_t length = heads_[terminal].size();
     if (some && length > 0) continue;
-    others.emplace_back(terminal,
-                        length >= kEnough ? kFixed : grammar_.language_locked(terminal));
+    others.emplace_back(terminal, length >= kEnough ? kFixed : grammar_.language_locked(terminal));
   }
   if (!some) return {};
   std::uint32_t set = set_of(literal);

@@ -92,8 +92,9 @@ void MaskMemo::own_base(Remembered& made) {
   made.base = made.own.get();
 }
 
-/// States differ in where they go on, and much less in which tokens they allow: the mask with all in
-/// it is one for many states and grammars. A hit must not wait: not now if the tables are in use.
+/// States differ in where they go on, and much less in which tokens they allow: the mask with all
+/// in it is one for many states and grammars. A hit must not wait: not now if the tables are in
+/// use.
 void MaskMemo::compose(Remembered& made) {
   if (made.base == nullptr || made.own) return;
   std::unique_lock lock(shared_.mutex, std::try_to_lock);
@@ -119,8 +120,8 @@ void MaskMemo::join(Remembered& into, Remembered&& part) {
   into.with.insert(into.with.end(), part.with.begin(), part.with.end());
 }
 
-/// Takes the part's base in without a copy, where both are of tables. What one of the two leaves out
-/// and the other has is not left out.
+/// Takes the part's base in without a copy, where both are of tables. What one of the two leaves
+/// out and the other has is not left out.
 bool MaskMemo::join_bases(Remembered& into, const Remembered& part) {
   bool shared = into.base != nullptr && !into.own && !part.own;
   if (!shared || (!into.without.empty() && !part.without.empty())) return false;

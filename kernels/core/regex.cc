@@ -13,8 +13,8 @@ RegexPool::RegexPool() : ascii_(128, kNothing) {
 
 NodeId RegexPool::make(Kind kind, bool nullable, bool boolean, std::uint32_t a, std::uint32_t b,
                        std::int32_t low, std::int32_t high) {
-  std::uint64_t bounds = std::uint64_t{static_cast<std::uint32_t>(low)} << 32 |
-                         static_cast<std::uint32_t>(high);
+  std::uint64_t bounds =
+      std::uint64_t{static_cast<std::uint32_t>(low)} << 32 | static_cast<std::uint32_t>(high);
   std::uint32_t hash = static_cast<std::uint32_t>(
       mix(mix(static_cast<std::uint64_t>(kind), std::uint64_t{a} << 32 | b), bounds));
   const NodeSlot* known = slots_.find(hash, [&](const NodeSlot& slot) {

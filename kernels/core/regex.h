@@ -322,8 +322,8 @@ class RegexPool {
 
   PagedArray<Node> nodes_;
   SlotTable<NodeSlot> slots_;  // by a node's fields, for hash-consing
-  SequencePool lists_;  // children of unions and intersections
-  SequencePool sets_;   // ranges, flattened
+  SequencePool lists_;         // children of unions and intersections
+  SequencePool sets_;          // ranges, flattened
   std::vector<Automaton> dfas_;
   static constexpr std::uint8_t kBusy = 12;  // derivatives before a node gets a row of them
   static constexpr std::uint32_t kHasRow = 0x80000000u;  // with a place in rows_

@@ -353,9 +353,9 @@ bool RegexPool::opens_wide(NodeId node) {
 
 std::size_t RegexPool::bytes() const noexcept {
   return nodes_.size() * sizeof(Node) + slots_.bytes() + lists_.bytes() + sets_.bytes() +
-         steps_.size() * sizeof(Step) + rows_.size() * 1024 +
-         first_.size() * sizeof(ByteSet) + first_of_.size() * 4 + alive_.size() +
-         names_of_.bytes() + names_.size() * sizeof(std::optional<Hash128>);
+         steps_.size() * sizeof(Step) + rows_.size() * 1024 + first_.size() * sizeof(ByteSet) +
+         first_of_.size() * 4 + alive_.size() + names_of_.bytes() +
+         names_.size() * sizeof(std::optional<Hash128>);
 }
 
 }  // namespace slm

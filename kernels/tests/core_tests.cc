@@ -117,6 +117,29 @@ void test_what_can_grow_stays_alive() {
   CHECK(!living(closed, 'a'));
 }
 
+/// After bytes that are alike the same is left; letters are alike where only letters count.
+void test_what_is_alike_leaves_the_same() {
+  RegexPool pool;
+  NodeId letters = pool.chars({{'a', 'z'}}), plain = pool.chars({{0x20, 0x21}, {0x23, 0x10FFFF}});
+  NodeId word = pool.repeat(letters, 1, 20), any = pool.repeat(plain, 0, kNoBound);
+  NodeId number = pool.repeat(pool.chars({{'0', '9'}}), 0, 3);
+  for (NodeId node : {word, pool.concat(any, text(pool, ".com")), pool.concat(number, word),
+                      pool.alternate({word, text(pool, "id"), pool.concat(number, any)}),
+                      pool.intersect({any, pool.complement(pool.alternate({word, number}))})}) {
+    for (std::size_t b = 0; b < 256; ++b) {
+      std::uint8_t byte = static_cast<std::uint8_t>(b);
+      ByteSet alike = pool.alike(node, byte);
+      CHECK(alike[b]);
+      for (std::size_t c = 0; c < 256; ++c) {
+        if (alike[c]) {
+          CHECK(pool.step(node, byte) == pool.step(node, static_cast<std::uint8_t>(c)));
+        }
+      }
+    }
+  }
+  CHECK(pool.alike(pool.concat(number, word), 'k').count() == 26);
+}
+
 void test_long_is_not_deep() {
   RegexPool pool;
   NodeId word = text(pool, std::string(50'000, 'a'));
@@ -286,6 +309,7 @@ int main() {
   test_counters_do_not_copy();
   test_what_is_struck_is_seen_by_its_form();
   test_what_can_grow_stays_alive();
+  test_what_is_alike_leaves_the_same();
   test_long_is_not_deep();
   test_booleans_know_when_nothing_is_left();
   test_right_recursion_stays_small();

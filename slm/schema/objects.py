@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 
 from slm.grammar.ir import EMPTY, NEVER, Expression, many, optional, seq
 from slm.grammar.memory import DistinctItems
-from slm.grammar.regular import ANYTHING, Regular, complement, intersection
+from slm.grammar.regular import (
+    ANYTHING,
+    Regular,
+    choice_of,
+    complement,
+    difference,
+    intersection,
+)
 from slm.schema.algebra import FALSE, TRUE, Goal, NameRule, ObjectShape, conjoin
 from slm.schema.distinct import Counts, mark, marked
 from slm.schema.expressions import alternatives

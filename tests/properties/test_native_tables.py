@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from random import Random
 
 import numpy as np
@@ -130,6 +131,46 @@ def test_tables_change_nothing(name: str) -> None:
     vocabulary = words_vocabulary()
     for seed in range(12):
         assert differences(EXPRESSIONS[name], vocabulary, 30, seed) == []
+
+
+def many_words_vocabulary() -> Vocabulary:
+    """So many tokens that masks are kept as lists beside a table's, and hundreds cross an end."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = ["".join(three) for three in itertools.product(letters, repeat=3)]
+    edges = [word[:2] + edge for word in words[::520] for edge in ('"', '":', '","', ")", ',"th')]
+    tokens = [bytes([byte]) for byte in range(256)]
+    tokens += [text.encode() for text in (*words, *dict.fromkeys(edges), *NAMES[:4], 'the"')]
+    return Vocabulary.from_bytes([*tokens, None], eos_ids=[len(tokens)])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        EXPRESSIONS["string"],
+        EXPRESSIONS["long bounds"],
+        EXPRESSIONS["names left out"],
+        EXPRESSIONS["keys but names"],
+        EXPRESSIONS["identifiers or keywords"],
+        many(seq(choice(string(but=NAMES), names(regular.choice_of(["abc"]))), literal(",")), 1),
+        many(seq(choice(string(), seq(string(0, 300), literal(")"))), literal(",")), 1),
+    ],
+)
+def test_masks_stay_the_same(body: Expression) -> None:
+    """A mask has the plain walk's bits however often it is asked for, and in a second grammar."""
+    vocabulary = many_words_vocabulary()
+    for seed in range(2):
+        random = Random(seed)
+        session = native.NativeEngine(Grammar((Rule("s", body),), "s"), vocabulary).session()
+        row, plain = np.zeros((2, vocabulary.words), np.int32)
+        for _ in range(12):
+            session._session.walk_mask(plain)
+            for _ in range(5):
+                session.fill_mask(row)
+                assert np.array_equal(row, plain)
+            allowed = np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little"))
+            session.accept(int(random.choice(allowed)))
+            if session.is_finished():
+                break
 
 
 TEXTS = st.sampled_from(
