@@ -19,7 +19,8 @@ from slm.grammar.charset import CharSet
 from slm.grammar.derivative import NONE, Languages, State
 from slm.grammar.ordered_dfa import from_rows
 from slm.grammar.regular import Dfa, Regular
-from slm.syntax.obligations import MAX_STATES, overlay
+from slm.syntax.obligations import MAX_STATES
+from slm.syntax.overlay import overlay
 
 _BREAK = ord("\n")
 _SPACE, _TAB = ord(" "), ord("\t")

@@ -33,7 +33,8 @@ from slm.grammar.regular import (
     union,
 )
 from slm.syntax.alphabet import Alphabet
-from slm.syntax.obligations import MAX_STATES, Matched, Obligations, Reader, overlay
+from slm.syntax.obligations import MAX_STATES, Matched, Obligations, Reader
+from slm.syntax.overlay import overlay
 from slm.syntax.scanners import Scanner
 
 END = "$END"

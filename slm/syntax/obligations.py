@@ -17,14 +17,13 @@ Any of them may stay open over any number of lexemes. One more character steps t
 from __future__ import annotations
 
 import itertools
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from slm.errors import SlmError
 from slm.grammar.asserting import DEAD, Asserting, Claims
 from slm.grammar.charset import CharSet
-from slm.grammar.derivative import ANY, EMPTY, NONE, Edges, Languages, State
+from slm.grammar.derivative import ANY, EMPTY, Edges, Languages, State
 from slm.grammar.ordered_dfa import (
     determinise,
     from_rows,
@@ -33,6 +32,7 @@ from slm.grammar.ordered_dfa import (
     symbols_of,
 )
 from slm.grammar.regular import Chars, Regular
+from slm.syntax.overlay import overlay
 
 Rival: TypeAlias = "tuple[Literal['rival'], int, int]"  # automaton, state
 Claim: TypeAlias = "tuple[Literal['claim'], State]"
@@ -482,37 +482,3 @@ def _overlap(row: Sequence[tuple[CharSet, int]]) -> bool:
     """Whether some character is in two of the sets."""
     ranges = sorted(pair for charset, _ in row for pair in charset.ranges)
     return any(high >= low for (_, high), (low, _) in itertools.pairwise(ranges))
-
-
-def overlay(ways: Sequence[Edges]) -> list[tuple[int, int, tuple[State, ...]]]:
-    """The pieces on which every way has one target (`NONE` where it has none), in order.
-
-    Pieces that the first way has no edge on are left out.
-    """
-    pieces: list[tuple[int, int, tuple[State, ...]]] = [(a, b, (to,)) for a, b, to in ways[0]]
-    for edges in ways[1:]:
-        if edges is ways[0]:
-            pieces = [(a, b, (*targets, targets[0])) for a, b, targets in pieces]
-            continue
-        lows = [low for low, _, _ in edges]
-        cut: list[tuple[int, int, tuple[State, ...]]] = []
-        for low, high, targets in pieces:
-            at = low
-            number = max(0, bisect_right(lows, low) - 1)
-            while at <= high and number < len(edges):
-                edge_low, edge_high, target = edges[number]
-                number += 1
-                if edge_high < at:
-                    continue
-                if edge_low > high:
-                    break
-                if edge_low > at:
-                    cut.append((at, edge_low - 1, (*targets, NONE)))
-                    at = edge_low
-                until = min(high, edge_high)
-                cut.append((at, until, (*targets, target)))
-                at = until + 1
-            if at <= high:
-                cut.append((at, high, (*targets, NONE)))
-        pieces = cut
-    return pieces

@@ -134,7 +134,7 @@ def compiled(name: str, semantics: tuple[str, str]) -> CompiledGrammar | None:
 def parses(parser: lark.Lark, text: str) -> bool:
     try:
         parser.parse(text)
-    except lark.exceptions.UnexpectedInput:
+    except (lark.exceptions.UnexpectedInput, KeyError):  # a terminal that is only declared
         return False
     return True
 
