@@ -216,6 +216,10 @@ void bind_session(nb::module_& m) {
           },
           "bytes"_a)
       .def(
+          "forbids",
+          [](Session& session, const nb::bytes& bytes) { return session.forbids(view(bytes)); },
+          "bytes"_a)
+      .def(
           "forced_bytes",
           [](Session& session, std::size_t limit) {
             std::string forced = session.forced_bytes(limit);

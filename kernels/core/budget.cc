@@ -277,9 +277,44 @@ const BudgetMasks::Groups& BudgetMasks::groups(StateId state) {
   return groups_.emplace(state, std::move(made)).first->second;
 }
 
+/// Sets the tokens along the shortest completion, as far as they fit.
+void BudgetMasks::follow(StateId state, Cost budget, Mask row) {
+  if (within_reach(state) > budget) return;
+  const ByteTrie& trie = phases_.trie();
+  std::uint32_t node = 0;
+  for (;;) {
+    Recogniser::Completion next = completion(state);
+    auto first = trie.bytes.begin() + trie.nodes[node].first_child;
+    auto last = trie.bytes.begin() + trie.nodes[node].last_child;
+    auto found = next.bytes == 0 ? last : std::lower_bound(first, last, next.byte);
+    if (found == last || *found != next.byte) return;
+    node = static_cast<std::uint32_t>(found - trie.bytes.begin());
+    state = recogniser_.step(state, next.byte);
+    const ByteTrie::Node& here = trie.nodes[node];
+    if (here.first_token == here.last_token || within_reach(state) > budget - 1) continue;
+    for (std::uint32_t t = here.first_token; t < here.last_token; ++t) set_bit(row, trie.tokens[t]);
+  }
+}
+
 void BudgetMasks::fill(StateId state, Cost budget, Mask row) {
   std::fill(row.begin(), row.end(), 0u);
   if (budget == 0) return;
+  if (const Recogniser::Enough* enough = recogniser_.enough_after_any(state)) {
+    if (budget - 1 < enough->tokens) return follow(state, budget, row);
+    masks_.fill(state, row);
+    const ByteTrie& trie = phases_.trie();
+    for (const auto& [node, path] : enough->unsure) {
+      const ByteTrie::Node& here = trie.nodes[node];
+      std::span<const TokenId> tokens(trie.tokens.data() + here.first_token,
+                                      here.last_token - here.first_token);
+      if ((row[tokens[0] >> 5] >> (tokens[0] & 31) & 1) == 0) continue;
+      StateId after = state;
+      for (char c : path) after = recogniser_.step(after, static_cast<std::uint8_t>(c));
+      if (within_reach(after) <= budget - 1) continue;
+      for (TokenId token : tokens) clear_bit(row, token);
+    }
+    return;
+  }
   if (budget - 1 >= enough_after_any(state)) {
     masks_.fill(state, row);
     return;

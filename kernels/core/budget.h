@@ -65,6 +65,7 @@ class BudgetMasks {
     bool still;   // the state after them is the same
   };
 
+  void follow(StateId state, Cost budget, Mask row);
   const Groups& groups(StateId state);
   Cost enough_after_any(StateId state);
   const Loop& loop(StateId state);

@@ -49,7 +49,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
                                     bool widened) override;
   void unlimit_costs() override;
   std::size_t bytes() const override;
-  const Program& program() const noexcept { return grammar_.program(); }
+  const Program& program() const override { return grammar_.program(); }
 
   static constexpr std::size_t kMaxRowItems = 200'000;
   static constexpr std::size_t kFewWaits = 8;  // so many are brought along without a look

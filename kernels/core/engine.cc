@@ -4,7 +4,7 @@
 #include <atomic>
 #include <stdexcept>
 
-#include "core/earley.h"
+#include "core/memory/memory.h"
 
 namespace slm {
 
@@ -53,12 +53,14 @@ struct Engine::Tables {
       : own_terminals(program.has_automata()),
         terminals(own_terminals ? std::make_shared<TerminalTables>(vocabulary.index)
                                 : vocabulary.terminals()),
-        recogniser(std::move(program), terminals),
+        of_program(make_recogniser(std::move(program), terminals, vocabulary.trie, mask_memory)),
+        recogniser(*of_program),
         masks(vocabulary.trie, *terminals, recogniser, mask_memory) {}
 
   bool own_terminals;  // explicit automata are no other grammar's
   std::shared_ptr<TerminalTables> terminals;
-  EarleyRecogniser recogniser;
+  std::unique_ptr<Recogniser> of_program;
+  Recogniser& recogniser;
   MaskMemo masks;
   std::unique_ptr<BudgetMasks> budgets;  // made when first asked for
 };
@@ -239,6 +241,15 @@ std::size_t Engine::viable_length(StateId state, std::string_view bytes) {
       if (state == kDead) return i;
     }
     return bytes.size();
+  });
+}
+
+bool Engine::forbids(StateId state, std::string_view bytes) {
+  if (bytes.empty()) return false;
+  return locked([&] {
+    StateId before = walk(state, bytes.substr(0, bytes.size() - 1));
+    return before != kDead &&
+           tables_->recogniser.forbids(before, static_cast<std::uint8_t>(bytes.back()));
   });
 }
 

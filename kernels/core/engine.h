@@ -106,6 +106,9 @@ class Engine {
   /// How many leading bytes survive.
   std::size_t viable_length(StateId state, std::string_view bytes);
 
+  /// Whether the last of some bytes is refused for what is remembered, and not by the rules.
+  bool forbids(StateId state, std::string_view bytes);
+
   /// The bytes every continuation starts with, up to `limit` of them.
   std::string forced_bytes(StateId state, std::size_t limit);
 

@@ -51,6 +51,12 @@ void MaskMemo::fill(StateId state, Mask row) {
 
 MaskMemo::Remembered MaskMemo::make(StateId state) {
   Remembered made;
+  if (recogniser_.makes_masks()) {
+    made.own = std::make_unique<std::uint32_t[]>(words_);
+    made.base = made.own.get();
+    recogniser_.make_mask(state, {made.own.get(), words_});
+    return made;
+  }
   const ByteTrie& trie = trie_.trie();
   std::span<const Part> span = recogniser_.parts(state);
   if (span.size() == 1 && span[0].node == kNothing) {

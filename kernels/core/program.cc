@@ -106,7 +106,24 @@ Program::Program(std::span<const std::int32_t> words) : words_(words.begin(), wo
   bodies_at_ = in.at();
   for (std::size_t rule = 0; rule < rules_; ++rule) in.index(node_at_.size());
   in.index(rules_);
+  memory_at_ = in.at();
+  if (!in.done()) {
+    in.word();  // its kind
+    for (std::size_t left = in.count(); left > 0; --left) in.word();
+  }
   if (!in.done()) throw std::invalid_argument("the grammar program has words left over");
+}
+
+Program Program::without(const std::vector<bool>& terminals) const {
+  Program copy = *this;
+  for (std::uint32_t node = 0; node < nodes(); ++node) {
+    if (op(node) != Op::kTerminal || !terminals[children(node)[0]]) continue;
+    // A sequence of nothing has two words as well.
+    copy.words_[node_at_[node]] = static_cast<std::uint32_t>(Op::kSeq);
+    copy.words_[node_at_[node] + 1] = 0;
+  }
+  copy.words_.resize(memory_at_);
+  return copy;
 }
 
 std::vector<Program::DfaState> Program::states(std::uint32_t node) const {

@@ -72,6 +72,13 @@ class Program {
   /// Whether any language is an explicit automaton: those are never equal to another grammar's.
   bool has_automata() const noexcept { return has_automata_; }
 
+  /// The same program with nothing in place of some terminals.
+  Program without(const std::vector<bool>& terminals) const;
+
+  /// What is remembered beside the rules: its kind (see memory/memory.h), then a list of
+  /// parameters. Empty where nothing is.
+  Words memory() const noexcept { return {words_.data() + memory_at_, words_.size() - memory_at_}; }
+
   std::size_t bytes() const noexcept {
     return (words_.size() + set_at_.size() + node_at_.size() + 2 * terminals_.size()) * 4;
   }
@@ -90,7 +97,7 @@ class Program {
   std::vector<std::uint32_t> words_;
   std::vector<std::uint32_t> set_at_, node_at_;  // where each begins
   std::vector<Terminal> terminals_;
-  std::uint32_t bodies_at_ = 0, rules_ = 0;
+  std::uint32_t bodies_at_ = 0, rules_ = 0, memory_at_ = 0;
   bool has_automata_ = false;
 };
 

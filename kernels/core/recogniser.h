@@ -8,6 +8,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "core/char_class.h"
@@ -20,6 +22,7 @@
 
 namespace slm {
 
+class Program;
 using StateId = std::uint32_t;
 inline constexpr StateId kDead = 0;
 
@@ -54,6 +57,9 @@ class Recogniser {
 
   virtual std::vector<Expectation> expected(StateId state) = 0;
 
+  /// The grammar as it arrived.
+  virtual const Program& program() const = 0;
+
   /// A piece of a state: the futures of its parts together are its future.
   struct Part {
     NodeId node = kNothing;   // an expression that is being read; kNothing: something else
@@ -70,6 +76,13 @@ class Recogniser {
 
   /// A part with an expression as a state.
   virtual StateId state_of(const Part& part) { return part.state; }
+
+  /// Whether the recogniser makes its masks by itself, and how: all bits of the row.
+  virtual bool makes_masks() const { return false; }
+  virtual void make_mask(StateId /*state*/, std::span<std::uint32_t> /*row*/) {}
+
+  /// Whether the rules would let the byte follow, and what is remembered beside them does not.
+  virtual bool forbids(StateId /*state*/, std::uint8_t /*byte*/) { return false; }
 
   /// Appends the tokens of the trie's nodes [first, last), and below, that keep `state` alive.
   ///
@@ -104,6 +117,14 @@ class Recogniser {
   /// instead, which many states share: a lower bound.
   virtual std::optional<Cost> tokens_to_end(StateId state, TokenPhases& phases, Cost limit,
                                             bool widened) = 0;
+  /// For a recogniser that makes its masks: so many tokens are enough after any that is allowed,
+  /// but for those at a few nodes of the trie, of which nothing is known.
+  struct Enough {
+    Cost tokens = 0;
+    std::vector<std::pair<std::uint32_t, std::string>> unsure;  // the node, and its bytes
+  };
+  virtual const Enough* enough_after_any(StateId /*state*/) { return nullptr; }
+
   /// Lifts the bounds on the work of `tokens_to_end`.
   virtual void unlimit_costs() = 0;
 

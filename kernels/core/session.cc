@@ -102,6 +102,11 @@ std::size_t Session::viable_length(std::string_view bytes) {
   return ask([&](Engine& engine, StateId state) { return engine.viable_length(state, bytes); });
 }
 
+bool Session::forbids(std::string_view bytes) {
+  return !finished_ &&
+         ask([&](Engine& engine, StateId state) { return engine.forbids(state, bytes); });
+}
+
 std::string Session::forced_bytes(std::size_t limit) {
   if (finished_) return {};
   return ask([&](Engine& engine, StateId state) { return engine.forced_bytes(state, limit); });

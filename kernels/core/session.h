@@ -67,6 +67,7 @@ class Session {
   bool is_complete();
   bool is_finished() const noexcept { return finished_; }
   std::size_t viable_length(std::string_view bytes);
+  bool forbids(std::string_view bytes);
   std::string forced_bytes(std::size_t limit);
   LookAhead look_ahead(std::size_t limit, std::size_t kinds);
   OnlyTokens only_tokens(std::size_t limit);

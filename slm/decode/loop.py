@@ -202,7 +202,7 @@ class _Row:
     def _keeps_whole(self) -> bool:
         if self.matcher is None or self.request.whole is not None:
             return self.matcher is not None and bool(self.request.whole)
-        return self.matcher.compiled.engine_name == "native"
+        return self.matcher.compiled.keeps_budgets
 
     def check_minimum(self, context: int | None) -> None:
         """A text has to fit into the budget; who stays within it from then on always ends whole."""

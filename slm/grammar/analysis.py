@@ -107,6 +107,7 @@ def prune(grammar: Grammar) -> Grammar:
             if rule.name in reached
         ),
         grammar.start,
+        grammar.memory,
     )
 
 

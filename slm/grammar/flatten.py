@@ -62,6 +62,8 @@ class Flattener:
         flat += [len(self.terminals), *self.terminal_words]
         flat += [self.expression_count, *self.expressions]
         flat += [*rules, self.rule_index[grammar.start]]
+        if grammar.memory is not None:
+            flat += grammar.memory.words()
         return np.array(flat, np.int32)
 
     def _collect_terminals(self, body: Expression) -> None:

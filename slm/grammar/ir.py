@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from slm.errors import DuplicateRule, Place, UndefinedRule
+from slm.grammar.memory import Memory
 from slm.grammar.regular import Regular
 
 
@@ -124,6 +125,8 @@ class Grammar:
 
     rules: tuple[Rule, ...]
     start: str
+    memory: Memory | None = None
+    """What is remembered beside the rules, whose marks they hold."""
 
     program: ClassVar[object] = None
     """What an engine may use in place of the rules, if a front end made it: see `deferred`."""
@@ -150,8 +153,8 @@ class Grammar:
             self.__dict__.update(rules=made.rules, start=made.start)
             return self.__dict__[name]
 
-    def __reduce__(self) -> tuple[type[Grammar], tuple[tuple[Rule, ...], str]]:
-        return Grammar, (self.rules, self.start)  # a program cannot be copied
+    def __reduce__(self) -> tuple[type[Grammar], tuple[tuple[Rule, ...], str, Memory | None]]:
+        return Grammar, (self.rules, self.start, self.memory)  # a program cannot be copied
 
     def __post_init__(self) -> None:
         if len(self.by_name) != len(self.rules):

@@ -2,6 +2,7 @@
 
 ::
 
+    %memory distinct        only where there is one: see `slm.grammar.memory`
     %start value            only where the start is not the first rule
     value: NUMBER | "(" …   rules; () is the empty text, <> what derives nothing
     NUMBER: [0-9]{1,3}      terminals, after the rules; NUMBER! has to be as long as it can
@@ -46,6 +47,8 @@ def print_grammar(grammar: Grammar) -> str:
     lines += [
         f"{_rule_name(rule.name)}: {_expression(rule.body, names)[0]}" for rule in grammar.rules
     ]
+    if grammar.memory is not None:
+        lines.insert(0, f"%memory {grammar.memory.name}")
     for terminal in grammar.terminals:
         mark = "!" if terminal.longest else ""
         lines.append(f"{names[terminal]}{mark}: {print_regular(terminal.language)}")

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar, cast
 from slm.errors import GrammarSyntaxError, Place
 from slm.grammar.charset import CharSet
 from slm.grammar.ir import Call, Choice, Expression, Grammar, Many, Rule, Seq, Terminal
+from slm.grammar.memory import DistinctItems, Memory
 from slm.grammar.printer import quote
 from slm.grammar.regular import (
     Chars,
@@ -32,6 +33,7 @@ _TOKEN = re.compile(
     r"""(?P<space>[ \t\r]+|//[^\n]*|\n(?=[ \t|\n]|//|\Z))
     |(?P<newline>\n)
     |(?P<start>%start\b)
+    |(?P<memory>%memory\b)
     |(?P<dfa>dfa\()
     |(?P<terminal>[A-Z][A-Z0-9_]*(?:/[0-9]+)?|\$"(?:[^"\\\n]|\\.)*"(?:/[0-9]+)?)
     |(?P<rule>[a-z_][a-z0-9_]*|<"(?:[^"\\\n]|\\.)*">)
@@ -118,12 +120,15 @@ class _Reader:
         rules: list[tuple[str, Expression, Place]] = []
         terminals: dict[str, Terminal] = {}
         start = None
+        memory: Memory | None = None
         self._accept("newline")
         while self.kind != "end":
             place, kind, name = self._place(), self.kind, self.value
             self._advance()
             if kind == "start":
                 start = _rule_name(self._expect("rule", "expected the name of the start rule"))
+            elif kind == "memory":
+                memory = self._memory(self._expect("rule", "expected the name of a memory"))
             elif kind == "rule":
                 self._expect(":", "expected `:` after the name of a rule")
                 rules.append((_rule_name(name), self.union(self.expressions), place))
@@ -150,7 +155,13 @@ class _Reader:
         return Grammar(
             tuple(Rule(name, _resolve(body, terminals), place) for name, body, place in rules),
             rules[0][0] if start is None else start,
+            memory,
         )
+
+    def _memory(self, name: str) -> Memory:
+        if name != DistinctItems.name:
+            raise self.error(f"there is no memory `{name}`")
+        return DistinctItems()
 
     # --- what expressions and regular languages share ---------------------------------------------
 

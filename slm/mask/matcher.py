@@ -41,6 +41,14 @@ class CompiledGrammar:
         """A new matcher at the start of a text. Cost: O(1)."""
         return Matcher(self, self.engine.session())
 
+    @property
+    def keeps_budgets(self) -> bool:
+        """Whether every mask may well have a budget (`Matcher.mask`): where that costs little.
+
+        The reference engine looks for a way to the end from the state after every token.
+        """
+        return self.engine_name == "native"
+
     def stats(self) -> Stats:
         """Sizes and counters, for people and for operators: states, masks, memory, hit rates.
 

@@ -128,6 +128,7 @@ class NativeSession:
         "fill_mask_within",
         "fill_row",
         "fits",
+        "forbids",
         "forced_bytes",
         "is_complete",
         "is_finished",
@@ -158,6 +159,7 @@ class NativeSession:
         self.is_complete = session.is_complete
         self.is_finished = session.is_finished
         self.viable_length = session.viable_length
+        self.forbids = session.forbids
         self.forced_bytes = session.forced_bytes
         self.look_ahead = session.look_ahead
         self.only_tokens = session.only_tokens

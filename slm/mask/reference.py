@@ -25,6 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slm.grammar.ir import Grammar, Terminal
+from slm.grammar.memory import DistinctItems
+from slm.mask.distinct import DistinctParser
 from slm.mask.earley import Column, Parser
 from slm.mask.fewest import FewestTokens
 from slm.mask.session import Ahead
@@ -51,7 +53,9 @@ class ReferenceEngine:
 
     def __init__(self, grammar: Grammar, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self.parser = Parser(spellable(grammar, vocabulary.alphabet))
+        spelled = spellable(grammar, vocabulary.alphabet)
+        remembers = isinstance(spelled.memory, DistinctItems)
+        self.parser = DistinctParser(spelled) if remembers else Parser(spelled)
         self.lock = RLock()  # the caches below, and the parser's, are shared by all sessions
         self._masks: dict[Position, NDArray[np.int32]] = {}
         self._hits = self._misses = 0
@@ -104,6 +108,17 @@ class ReferenceEngine:
             if bound > high:
                 break
             yield bound
+
+    def forbids(self, position: Position, byte: int) -> bool:
+        """Whether the rules would let the byte follow, and what is remembered does not."""
+        parser, (column, started) = self.parser, position
+        points = code_points(started + bytes((byte,)))
+        if points is None or not isinstance(parser, DistinctParser):
+            return False
+        low, high, _ = points
+        if self.step_byte(position, byte) is not None:
+            return False
+        return any(parser.forbids(column, point) for point in self._samples(column, low, high))
 
     def waiting(self, position: Position) -> list[tuple[str, str, Terminal]]:
         """Sorted (terminal, rule) of what may read the next bytes, with the terminals."""
@@ -280,6 +295,13 @@ class ReferenceSession:
     def viable_length(self, data: bytes) -> int:
         """How many leading bytes are viable; none once finished."""
         return 0 if self._finished else self._walk(data)[0]
+
+    def forbids(self, data: bytes) -> bool:
+        """Whether the last byte is refused for what is remembered."""
+        if self._finished or not data or self.viable_length(data) != len(data) - 1:
+            return False
+        with self._engine.lock:
+            return self._engine.forbids(self._walk(data[:-1])[1], data[-1])
 
     def rollback(self, n: int) -> bool:
         """Take back `n` tokens."""

@@ -99,7 +99,10 @@ def refusal(session: Session, compiled: CompiledGrammar, token_id: int) -> Refus
         elif data is None:
             why = f"{name} never matches text: {wanted}"
         else:
-            why = f"{name} is not allowed at its byte {offset} ({_show(data, offset)}): {wanted}"
+            why = f"{name} is not allowed at its byte {offset} ({_show(data, offset)}): "
+            if session.forbids(text[: offset + 1]):
+                why += "every item or name that goes on so is there already; "
+            why += wanted
     places = tuple(dict.fromkeys(wait.place for wait in waits if wait.place is not None))
     if places:
         why += " at " + " or ".join(str(place) for place in places[:2])

@@ -109,6 +109,10 @@ class Session(Protocol):
         """How many leading bytes of `data` are viable from here; changes nothing."""
         ...
 
+    def forbids(self, data: bytes) -> bool:
+        """Whether the last of these bytes is refused for what is remembered, not by the rules."""
+        ...
+
     def rollback(self, n: int) -> bool:
         """Take back the last `n` tokens, 0 or more; False, and no change, if there are fewer."""
         ...

@@ -48,9 +48,12 @@ def spellable(grammar: Grammar, alphabet: frozenset[int]) -> Grammar:
     if writes_anything(alphabet):
         return pruned
     allowed = spellable_characters(alphabet)
+    if pruned.memory is not None:  # its marks are no text
+        allowed |= CharSet.of("".join(pruned.memory.marks))
     cut = Grammar(
         tuple(Rule(rule.name, _cut(rule.body, allowed), rule.place) for rule in pruned.rules),
         pruned.start,
+        pruned.memory,
     )
     try:
         return prune(cut)

@@ -10,6 +10,7 @@ from slm.grammar.ir import EMPTY, NEVER, Expression, Terminal, many, optional, s
 from slm.schema.algebra import FALSE, ArrayShape, Contains, Goal, conjoin
 from slm.schema.array_frames import ArrayFrames
 from slm.schema.counted import counted_items, counts_simply
+from slm.schema.distinct import mark, marked
 from slm.schema.expressions import alternatives
 from slm.schema.unique import unique_items
 
@@ -71,6 +72,8 @@ def array_expression(
         if inner == NEVER:
             return empty
     full = seq(layout.structural("[", depth), inner, layout.structural("]", depth))
+    if items.marked:
+        full = seq(full, mark(to, "LEAVE"))
     return full if empty == NEVER else alternatives(empty, full)
 
 
@@ -86,10 +89,12 @@ class Items:
     depth: int
     rule: str
     place: Place | None
+    marked: bool = False  # for the memory of items that differ
 
     def value(self, goal: Goal) -> Expression:
         """An item under the goal."""
-        return self.to.value(goal, self.depth + 1)
+        item = self.to.value(goal, self.depth + 1)
+        return marked(self.to, item) if self.marked else item
 
     @property
     def comma(self) -> Terminal:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from slm.errors import Place
 from slm.grammar.ir import NEVER, Call, Choice, Expression, Rule, Terminal
+from slm.grammar.memory import Memory
 from slm.grammar.regular import NOTHING, Regular, choice_of, literal, union
 from slm.schema.algebra import ANY_STRING, Goal, Kinds, NumberShape, StringShape
 from slm.schema.arrays import array_expression
@@ -45,6 +46,7 @@ class Lowering:
         rules: name → rule, in the order they were asked for.
         goals: rule name → the goal, for rules that stand for one.
         dead: rule name → the goal of a required member that no value reaches.
+        memory: what an engine has to remember beside the rules.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Lowering:
         self.rules: dict[str, Rule] = {}
         self.goals: dict[str, Goal] = {}
         self.dead: dict[str, Goal] = {}
+        self.memory: Memory | None = None
         self._names: dict[str, int] = {}
         self._calls: dict[tuple[Goal, int], Expression] = {}
         self._terminals: dict[Hashable, tuple[Expression, object]] = {}

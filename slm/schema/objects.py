@@ -14,8 +14,17 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from slm.grammar.ir import EMPTY, NEVER, Expression, many, optional, seq
-from slm.grammar.regular import Regular
+from slm.grammar.memory import DistinctItems
+from slm.grammar.regular import (
+    ANYTHING,
+    Regular,
+    choice_of,
+    complement,
+    difference,
+    intersection,
+)
 from slm.schema.algebra import FALSE, TRUE, Goal, NameRule, ObjectShape, conjoin
+from slm.schema.distinct import Counts, mark, marked
 from slm.schema.expressions import alternatives
 from slm.schema.names import (
     MAX_NAME_CLASSES,
@@ -127,13 +136,10 @@ def _one_object(
             witnesses = Witnesses(to, shape, some, comma, high, rule, place)
     if not members and free is None:
         return empty
-    if low > len(shape.required) + 1 and free is not None:
-        raise to.of.unsupported(
-            to.of.reader.node(shape.number),
-            "minProperties",
-            "members with free names might repeat a name to reach it",
-            hint="declare the properties, or set additionalProperties to false",
-        )
+    # A name that is repeated is one member. Where several have to be counted, none may be repeated.
+    counted = low > len(shape.required) + 1 and free is not None
+    if counted:
+        free = _distinct_members(to, shape, goal, list(names), depth, low)
     if to.any_order:
         if shape.some:
             raise unsupported_some(to, shape, 'it cannot be combined with order="any"')
@@ -145,7 +151,11 @@ def _one_object(
         inner = chain.start()
     if inner == NEVER:
         return empty
-    full = seq(to.layout.structural("{", depth), inner, to.layout.structural("}", depth))
+    if counted:
+        full = seq(to.layout.structural("{", depth), mark(to, "BEGIN"), inner)
+        full = seq(full, to.layout.structural("}", depth), mark(to, "LEAVE"))
+    else:
+        full = seq(to.layout.structural("{", depth), inner, to.layout.structural("}", depth))
     return full if empty == NEVER else alternatives(empty, full)
 
 
@@ -156,11 +166,12 @@ def _free_members(
     names: list[str],
     depth: int,
     only: tuple[NameRule, ...] = (),
+    differ: bool = False,
 ) -> Expression | None:
     """Members whose names are none of the declared ones; None where there can be none.
 
     `only` narrows them to the names that all of some rules speak about, and the values to those
-    that satisfy the rules' goals.
+    that satisfy the rules' goals. `differ`: each name has marks for the memory of names.
     """
     for rule in only:
         names = [*names, *sorted(rule.names.difference(names))]
@@ -192,8 +203,38 @@ def _free_members(
     for value_goal, regions in by_goal.items():
         keys = [key for region in regions if (key := free_key(to, region, names)) != NEVER]
         if keys:
-            options.append(seq(alternatives(*keys), to.value(value_goal, depth + 1)))
+            name = alternatives(*keys)
+            options.append(
+                seq(marked(to, name) if differ else name, to.value(value_goal, depth + 1))
+            )
     return alternatives(*options) if options else None
+
+
+def _distinct_members(
+    to: Lowering, shape: ObjectShape, goal: Goal, names: list[str], depth: int, low: int
+) -> Expression | None:
+    """Members with free names, none of which comes twice.
+
+    Raises:
+        UnsupportedKeyword: the names may be too few, or a rule asks for a member besides.
+    """
+    left: list[Regular] = []
+    for rule in shape.rules:
+        if rule.goal == FALSE:
+            spoken = [ANYTHING if rule.included is None else rule.included]
+            left.append(complement(intersection(*spoken, *map(complement, rule.excluded))))
+    language = intersection(*left) if left else ANYTHING
+    if left and names:
+        language = difference(language, choice_of(names))
+    if shape.some or not Counts(to.of).at_least_names(language, low - len(shape.required)):
+        raise to.of.unsupported(
+            to.of.reader.node(shape.number),
+            "minProperties",
+            "it cannot be told whether there are enough free names to reach it",
+            hint="declare the properties, or set additionalProperties to false",
+        )
+    to.memory = DistinctItems()
+    return _free_members(to, shape, goal, names, depth, differ=True)
 
 
 class _Chain:

@@ -3,7 +3,7 @@
 A few values of any type: a rule for every set of values that may be there. More of them, if they
 are scalars: the array is one terminal, a list of the values in which, for each of them, it occurs
 at most once. As a regular language that is an intersection, of which an engine only makes the
-states it meets.
+states it meets. All else is left to the engine's memory: see `slm.schema.distinct`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from slm.schema.algebra import (
     conjoin,
     integer_bounds,
 )
+from slm.schema.distinct import marked_items
 from slm.schema.expressions import alternatives
 from slm.schema.numbers import number_text
 from slm.schema.strings import string_text
@@ -159,29 +160,27 @@ def _objects(of: Normaliser, shape: ObjectShape, limit: int) -> list[Any] | None
 def unique_items(items: Items, shape: ArrayShape) -> Expression:
     """The items of an array, at least one and all different; without the brackets.
 
+    Those that are too many for rules have marks (`items.marked`).
+
     Raises:
-        UnsupportedKeyword: they are not finitely many, or too many, or are counted besides.
+        UnsupportedKeyword: it cannot be told whether there are enough, or they are counted besides.
     """
     of = items.to.of
-    node = of.reader.node(shape.unique)
     goals = [*items.prefix, items.rest]
     if items.high is not None:
         goals = goals[: items.high]
     listed = [finite_values(of, goal) for goal in goals]
-    if any(values is None for values in listed):
-        why = "equal items are not tracked where they are not finitely many"
-        raise of.unsupported(node, "uniqueItems", why)
+    if shape.contains or any(values is None for values in listed):
+        return marked_items(items, shape)
     values = list({_key(value): value for each in listed for value in each or ()}.values())
     high = len(values) if items.high is None else min(items.high, len(values))
     if items.low > high:
         return NEVER
-    if shape.contains:
-        raise of.unsupported(node, "uniqueItems", "it cannot be combined with contains")
     if sum(comb(len(values), size) for size in range(high + 1)) <= MAX_SETS:
         return _Sets(items, values, high, shape.unique).start()
     scalar = not any(isinstance(value, (list, dict)) for value in values)
     if items.prefix or not scalar or items.to.layout.indented:
-        raise of.unsupported(node, "uniqueItems", f"{len(values)} values make too many sets")
+        return marked_items(items, shape)
     return _one_terminal(items, values, high)
 
 

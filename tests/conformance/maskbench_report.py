@@ -2,7 +2,8 @@
 
 Prints how many schemas compile, why the others are refused, how many valid instances are rejected
 and invalid ones accepted, and how long compiling to a grammar takes. ``--every N`` takes each Nth
-schema only, ``--suite`` the JSON-Schema-Test-Suite instead.
+schema only, ``--suite`` the JSON-Schema-Test-Suite instead, ``--word W`` those schemas that
+have the word W in them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--from", dest="start", type=int, default=0)
     parser.add_argument("--suite", action="store_true")
+    parser.add_argument("--word", default="")
     parser.add_argument("--engine", default=None)
     options = parser.parse_args()
     registry, formats = None, "assert"
@@ -37,6 +39,7 @@ def main() -> None:
         path = folder / "draft2020-12.jsonl.xz"
         registry = json.loads((folder / "remotes.json").read_text())
     cases = read_cases(path)[options.start :: options.every]
+    cases = [case for case in cases if options.word in json.dumps(case["schema"])]
     vocabulary = byte_vocabulary()
     signal.signal(signal.SIGPROF, _late)
     refused: Counter[str] = Counter()

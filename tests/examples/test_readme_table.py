@@ -66,10 +66,12 @@ ENFORCED: dict[str, Any] = {
             "uri-template regex"
         ).split()
     },
-}
-REFUSED: dict[str, Any] = {
     "minProperties": {"minProperties": 2},
     "uniqueItems": {"uniqueItems": True},
+}
+REFUSED: dict[str, Any] = {
+    "not": {"not": {"uniqueItems": True}},
+    "uniqueItems": {"not": {"uniqueItems": True}},
 }
 
 

@@ -10,7 +10,8 @@ import pytest
 from slm.errors import EngineUnavailable, SlmError
 from slm.grammar.reader import read_grammar
 from slm.mask import Matcher, compile_grammar, fill_masks, native_available
-from slm.vocab import Vocabulary
+from slm.schema import compile_schema
+from slm.vocab import Vocabulary, byte_vocabulary
 
 ENGINES = ["reference", *(["native"] if native_available() else [])]
 GRAMMAR = read_grammar('start: "{" pair\npair: KEY ":"\nKEY: "é" | [a-z]+', "g")
@@ -233,3 +234,18 @@ def test_budget_below_what_is_missing(engine: str) -> None:
         matcher.accept(token)
     assert matcher.allowed(budget=0) == [259]
     assert str(matcher.min_tokens()) == "0 more tokens"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_item_that_is_there_already(engine: str) -> None:
+    """The end of an equal item is refused for that, and what could come instead is said."""
+    schema = {"type": "array", "uniqueItems": True, "items": {"type": "string"}}
+    grammar = compile_schema(schema, whitespace="compact").grammar
+    matcher = compile_grammar(grammar, byte_vocabulary(), engine).matcher()
+    for byte in b'["ab","a\\u0062':
+        matcher.accept(byte)
+    assert str(matcher.why_not(ord('"'))) == (
+        "token 34 ⟦\"⟧ is not allowed at its byte 0 ('\"'): every item or name that goes on so "
+        "is there already; expected STRING (in rule `root`) at #/items"
+    )
+    assert "is there already" not in str(matcher.why_not(0x01))

@@ -235,7 +235,7 @@ def test_schema_options_are_those_of_the_library(files, capsys):
 
 def test_check_shows_what_is_refused(files, capsys):
     """A refused keyword is in the table, the error on stderr, the exit code 2."""
-    (files / "s.json").write_text('{"type": "array", "uniqueItems": true}')
+    (files / "s.json").write_text('{"not": {"uniqueItems": true}}')
     assert main(["check", "s.json"]) == 2
     got = capsys.readouterr()
     assert "refused" in got.out

@@ -26,7 +26,7 @@ pytestmark = [
 def core(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the object files of the core."""
     folder = tmp_path_factory.mktemp("core")
-    compiled(folder, ["-c", *map(str, sorted((KERNELS / "core").glob("*.cc")))])
+    compiled(folder, ["-c", *map(str, sorted((KERNELS / "core").rglob("*.cc")))])
     return folder
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from slm.errors import UnsupportedKeyword
+from slm.errors import UnsatisfiableSchema, UnsupportedKeyword
 from slm.mask import compile_grammar
 from slm.schema import compile_schema
 from slm.vocab import byte_vocabulary
@@ -82,10 +82,33 @@ def test_many_values_are_one_terminal() -> None:
     assert not accepts(compiled, '["v1","v63","v1"]')
 
 
-def test_free_items_cannot_be_unique() -> None:
-    """Infinitely many values have no state each: refused by name."""
-    with pytest.raises(UnsupportedKeyword, match="not finitely many"):
-        compile_schema({"type": "array", "uniqueItems": True, "items": STRING})
+FREE: list[dict[str, Any]] = [
+    {},
+    {"items": STRING, "minItems": 2},
+    {"items": {"type": ["boolean", "object"]}, "maxItems": 3},
+    {"prefixItems": [{"type": "boolean"}], "items": {"type": ["number", "boolean"]}},
+    {"prefixItems": [STRING, STRING, INTEGER], "minItems": 3},
+    {"items": {"type": "array", "uniqueItems": True, "items": {"type": "integer"}}},
+    {"contains": {"type": "integer"}, "minItems": 2},
+    {"items": {"enum": [[at] for at in range(40)]}},
+    {"items": {"type": "integer", "minimum": -300, "maximum": 300}, "minItems": 2},
+]
+
+
+@pytest.mark.parametrize("schema", FREE, ids=str)
+def test_free_items_are_unique(schema: dict[str, Any]) -> None:
+    """Each array of up to three items is accepted when jsonschema-rs calls it valid."""
+    values = ["a", "b", 1, 1.0, 100, True, {}, {"a": 1, "b": 2}, {"b": 2, "a": 1}, [1], [1, 1], [2]]
+    assert mistakes({"type": "array", "uniqueItems": True, **schema}, arrays(values, 3)) == []
+
+
+def test_too_few_values_are_found_out() -> None:
+    """An array that needs more different items than there are is a contradiction."""
+    few = {"type": "integer", "minimum": 1, "maximum": 100}
+    schema = {"type": "array", "uniqueItems": True, "items": few, "minItems": 101}
+    with pytest.raises((UnsatisfiableSchema, UnsupportedKeyword)):
+        compile_schema(schema)
+    assert compile_schema({**schema, "minItems": 100}).grammar.memory is not None
 
 
 def test_long_integers_are_not_rounded_to_be_equal() -> None:

@@ -1,0 +1,394 @@
+#include "core/memory/distinct.h"
+
+#include <algorithm>
+#include <queue>
+#include <unordered_set>
+
+namespace slm {
+namespace {
+
+/// The character that a terminal is, if it is one.
+std::optional<std::uint32_t> only_character(const Program& program, std::uint32_t language) {
+  Program::Words children = program.children(language);
+  switch (program.op(language)) {
+    case Program::Op::kLiteral:
+      if (children.size() == 1) return children[0];
+      return std::nullopt;
+    case Program::Op::kConcat:
+      if (children.size() == 1) return only_character(program, children[0]);
+      return std::nullopt;
+    case Program::Op::kChars: {
+      Program::Words set = program.set(children[0]);
+      if (set.size() == 2 && set[0] == set[1]) return set[0];
+      return std::nullopt;
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+Program without_marks(const Program& program) {
+  std::vector<bool> marks;
+  for (const Program::Terminal& terminal : program.terminals()) {
+    std::optional<std::uint32_t> only = only_character(program, terminal.language);
+    marks.push_back(only && *only >= 0x1C && *only <= 0x1F);
+  }
+  return program.without(marks);
+}
+
+}  // namespace
+
+DistinctRecogniser::DistinctRecogniser(Program program,
+                                       const std::shared_ptr<TerminalTables>& shared,
+                                       const TokenTrie& trie, std::size_t mask_memory)
+    : rules_(program, shared),
+      plain_(without_marks(program), shared),
+      trie_(trie),
+      plain_masks_(trie, *shared, plain_, mask_memory) {
+  for (std::size_t mark = kBegin; mark <= kLeave; ++mark) marks_.set(mark);
+  stacks_.intern({});
+  sets_.intern({});
+  texts_.intern({});
+  const std::uint32_t empty[] = {0};
+  texts_.intern(empty);
+  sizes_ = {0, 0};
+  Threads none;
+  intern_state(kDead, none);
+  Threads todo{{rules_.start(), 0, 0}}, first;
+  close(todo, first, kNoGoal);
+  settle(first);
+  set_start(intern_state(plain_.start(), first));
+}
+
+// --- states --------------------------------------------------------------------------------------
+
+StateId DistinctRecogniser::intern_state(StateId plain, Threads& threads) {
+  std::sort(threads.begin(), threads.end());
+  threads.erase(std::unique(threads.begin(), threads.end()), threads.end());
+  bool ends = false;
+  ByteSet first;
+  std::vector<std::uint32_t> key{0, threads.empty() ? kDead : plain};
+  for (const Thread& thread : threads) {
+    ends = ends || (thread.stack == 0 && rules_.can_end(thread.base));
+    first |= rules_.first_bytes(thread.base);
+    key.insert(key.end(), {thread.base, thread.stack, thread.text});
+  }
+  key[0] = ends ? 1 : 0;
+  StateId id = states_.intern(key);
+  if (id == states()) add_state(first & ~marks_);
+  return id;
+}
+
+void DistinctRecogniser::threads_of(StateId state, Threads& threads) const {
+  std::span<const std::uint32_t> words = states_.words(state);
+  threads.clear();
+  for (std::size_t i = 2; i < words.size(); i += 3) {
+    threads.push_back({words[i], words[i + 1], words[i + 2]});
+  }
+}
+
+StateId DistinctRecogniser::compute_step(StateId state, std::uint8_t byte) {
+  Threads from, after;
+  threads_of(state, from);
+  StateId plain = plain_.step(plain_of(state), byte);
+  for (const Thread& thread : from) read(thread, byte, after);
+  settle(after);
+  return intern_state(plain, after);
+}
+
+/// Appends what a thread becomes by one more byte.
+void DistinctRecogniser::read(const Thread& thread, std::uint8_t byte, Threads& to) {
+  StateId base = marks_[byte] ? kDead : rules_.step(thread.base, byte);  // marks are no text
+  if (base == kDead) return;
+  Threads todo{{base, thread.stack, append(thread.text, byte)}};
+  close(todo, to, kNoGoal);
+}
+
+/// Drops the threads that cannot be completed.
+void DistinctRecogniser::settle(Threads& threads) {
+  if (threads.size() > kMaxThreads)
+    throw TooComplex("too many readings of the text are open at once");
+  std::erase_if(threads, [&](const Thread& thread) { return !viable(thread); });
+}
+
+/// Goes past marks, wherever the rules may. Whether one was passed that ends an item of the array
+/// at depth `goal`, or leaves it.
+bool DistinctRecogniser::close(Threads& todo, Threads& to, std::size_t goal) {
+  bool reached = false;
+  while (!todo.empty()) {
+    Thread thread = todo.back();
+    todo.pop_back();
+    ByteSet first = rules_.first_bytes(thread.base);
+    if ((first & ~marks_).any() || rules_.can_end(thread.base)) to.push_back(thread);
+    for (std::size_t mark = kBegin; mark <= kLeave; ++mark) {
+      if (!first[mark]) continue;
+      Thread after = thread;
+      after.base = rules_.step(thread.base, static_cast<std::uint8_t>(mark));
+      if (after.base == kDead) continue;
+      bool ends = goal != kNoGoal && mark >= kEnd && frames(thread.stack).size() == goal + 1;
+      if (!take(after, static_cast<Mark>(mark))) continue;
+      reached = reached || ends;
+      todo.push_back(after);
+    }
+  }
+  return reached;
+}
+
+/// What a mark does to the memory of a thread; false where it ends an item that was seen.
+bool DistinctRecogniser::take(Thread& thread, Mark mark) {
+  if (mark == kBegin) {
+    thread.stack = push(thread.stack, {0, kOutside});
+    return true;
+  }
+  if (thread.stack == 0) throw std::invalid_argument("a mark of items is outside of an array");
+  std::uint32_t under = below(thread.stack);
+  Frame frame = top(thread.stack);
+  bool outermost = true;  // of the items: an object whose names differ is in none
+  for (std::uint32_t at = under; at != 0; at = below(at)) {
+    outermost = outermost && top(at).start == kOutside;
+  }
+  switch (mark) {
+    case kItem:
+      if (outermost) thread.text = 1;
+      frame.start = sizes_[thread.text];
+      break;
+    case kEnd: {
+      std::uint32_t seen = add_value(frame.seen, text_of(thread.text, frame.start));
+      if (seen == frame.seen) return false;
+      frame = {seen, kOutside};
+      if (outermost) thread.text = 0;
+      break;
+    }
+    default:
+      thread.stack = under;
+      return true;
+  }
+  thread.stack = push(under, frame);
+  return true;
+}
+
+// --- the memory ----------------------------------------------------------------------------------
+
+std::uint32_t DistinctRecogniser::push(std::uint32_t stack, Frame frame) {
+  const std::uint32_t words[] = {stack, frame.seen, frame.start};
+  return stacks_.intern(words);
+}
+
+/// The arrays a thread is in, outermost first.
+std::vector<DistinctRecogniser::Frame> DistinctRecogniser::frames(std::uint32_t stack) const {
+  std::vector<Frame> found;
+  for (; stack != 0; stack = below(stack)) found.push_back(top(stack));
+  std::reverse(found.begin(), found.end());
+  return found;
+}
+
+std::uint32_t DistinctRecogniser::append(std::uint32_t text, std::uint8_t byte) {
+  if (text == 0) return 0;  // in no item
+  const std::uint32_t words[] = {text, byte};
+  std::uint32_t id = texts_.intern(words);
+  if (id == sizes_.size()) sizes_.push_back(sizes_[text] + 1);
+  return id;
+}
+
+std::string DistinctRecogniser::text_of(std::uint32_t text, std::uint32_t start) const {
+  std::string found(sizes_[text] - start, '\0');
+  for (std::size_t at = found.size(); at-- > 0;) {
+    std::span<const std::uint32_t> words = texts_.words(text);
+    found[at] = static_cast<char>(words[1]);
+    text = words[0];
+  }
+  return found;
+}
+
+/// The set with one more value; the same set where an equal one is in it.
+std::uint32_t DistinctRecogniser::add_value(std::uint32_t seen, std::string_view text) {
+  JsonValue value = read_value(text);
+  std::uint32_t fresh = static_cast<std::uint32_t>(values_.size());
+  auto [exact, unknown] = by_exact_.try_emplace(value.exact + '\0' + value.read, fresh);
+  std::uint32_t id = exact->second;
+  if (unknown) {
+    auto number = static_cast<std::uint32_t>(by_read_.size());
+    reads_.push_back(by_read_.try_emplace(value.read, number).first->second);
+    values_.push_back(std::move(value));
+  }
+  for (std::uint32_t set = seen; set != 0;) {
+    std::span<const std::uint32_t> words = sets_.words(set);
+    if (words[1] == id || reads_[words[1]] == reads_[id]) return seen;
+    if (values_[words[1]].exact == values_[id].exact) return seen;
+    set = words[0];
+  }
+  const std::uint32_t words[] = {seen, id};
+  return sets_.intern(words);
+}
+
+/// Whether the item of an array may come out as one that was seen; `names_too`: even if that takes
+/// a member's name to come twice.
+bool DistinctRecogniser::may_repeat(const Thread& thread, const Frame& frame,
+                                    bool names_too) const {
+  if (frame.start == kOutside) return true;
+  JsonPrefix prefix = read_prefix(text_of(thread.text, frame.start));
+  if (names_too && prefix.kind == '{') return true;
+  for (std::uint32_t set = frame.seen; set != 0; set = sets_.words(set)[0]) {
+    if (may_become(prefix, values_[sets_.words(set)[1]])) return true;
+  }
+  return false;
+}
+
+// --- whether anything new can come ---------------------------------------------------------------
+
+/// Whether the item at hand can still become a new one, in every array that it is in.
+///
+/// Later items can: the schema compiler has seen to it that there are enough values. So only the
+/// outermost array is asked whose item may yet repeat one, for a way to an end of that.
+bool DistinctRecogniser::viable(const Thread& thread) {
+  if (thread.stack == 0) return true;
+  std::vector<Frame> arrays = frames(thread.stack);
+  if (std::ranges::none_of(arrays, [](const Frame& frame) { return frame.seen != 0; })) return true;
+  if (is_rich(thread.base)) return true;
+  const std::uint32_t words[] = {thread.base, thread.stack, thread.text};
+  std::uint32_t id = judged_.intern(words);
+  if (id < verdicts_.size()) return verdicts_[id];
+  verdicts_.push_back(true);
+  for (std::size_t level = 0; level < arrays.size(); ++level) {
+    // What is in an item of its own, as a member's value is, says nothing of the next one out
+    // there.
+    bool waits = arrays[level].start == kOutside && level + 1 < arrays.size();
+    if (arrays[level].seen == 0 || waits || !may_repeat(thread, arrays[level])) continue;
+    bool found = search(thread, level);
+    verdicts_[id] = found;
+    break;
+  }
+  return verdicts_[id];
+}
+
+/// Best-first, by the fewest bytes that the rules need, for an end of an item, or of the array,
+/// at a depth.
+bool DistinctRecogniser::search(const Thread& from, std::size_t level) {
+  struct Reached {
+    Thread thread;
+    Cost passed;
+  };
+  std::vector<Reached> reached{{from, 0}};
+  std::priority_queue<OpenPlace> open;
+  open.push({missing(from.base), 0, 0});
+  std::unordered_set<std::string> visited;
+  Threads todo, after;
+  while (!open.empty()) {
+    Reached now = reached[open.top().place];
+    open.pop();
+    if (!visited.insert(place_of(now.thread)).second) continue;
+    if (visited.size() > kMaxSearched) {
+      throw TooComplex("whether an item of an array can still be a new one takes too long to tell");
+    }
+    ByteSet first = rules_.first_bytes(now.thread.base) & ~marks_;
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+      if (!first[byte]) continue;
+      StateId base = rules_.step(now.thread.base, static_cast<std::uint8_t>(byte));
+      if (base == kDead) continue;
+      todo.assign(
+          {{base, now.thread.stack, append(now.thread.text, static_cast<std::uint8_t>(byte))}});
+      after.clear();
+      if (close(todo, after, level)) return true;
+      for (const Thread& thread : after) {
+        Cost passed = now.passed + 1, rest = missing(thread.base);
+        if (rest >= kInfiniteCost) continue;
+        open.push({passed + rest, passed, static_cast<std::uint32_t>(reached.size())});
+        reached.push_back({thread, passed});
+      }
+    }
+  }
+  return false;
+}
+
+/// Equal for threads with one future: how a value is spelled does not matter.
+std::string DistinctRecogniser::place_of(const Thread& thread) const {
+  std::string place = std::to_string(thread.base);
+  for (const Frame& frame : frames(thread.stack)) {
+    place += ' ' + std::to_string(frame.seen) + (frame.start == kOutside ? "-" : "+");
+  }
+  if (thread.text != 0) place += '\0' + read_prefix(text_of(thread.text, 0)).outline;
+  return place;
+}
+
+Cost DistinctRecogniser::missing(StateId base) {
+  if (base >= missing_.size()) missing_.resize(rules_.states(), 0);
+  if (missing_[base] == 0) missing_[base] = rules_.completion(base).bytes + 1;
+  return missing_[base];
+}
+
+/// Whether the item at hand, or the next one, has infinitely many ways to go on to values that all
+/// differ, if a short search from the state finds one. Then no set of values can be in the way.
+bool DistinctRecogniser::is_rich(StateId base) {
+  constexpr std::size_t kFar = 200;
+  if (base >= rich_.size()) rich_.resize(rules_.states(), 0);
+  if (rich_[base] != 0) return rich_[base] == 2;
+  std::vector<StateId> met{base};
+  std::unordered_set<StateId> known{base};
+  bool found = false;
+  for (std::size_t at = 0; at < met.size() && at < kFar && !found; ++at) {
+    StateId now = met[at];
+    found = has_endless_loop(now);
+    ByteSet first = rules_.first_bytes(now);
+    for (std::size_t byte = 0; byte < 256 && !found; ++byte) {
+      if (!first[byte] || byte == kEnd || byte == kLeave) continue;
+      StateId next = rules_.step(now, static_cast<std::uint8_t>(byte));
+      if (next != kDead && known.insert(next).second) met.push_back(next);
+    }
+  }
+  if (base >= rich_.size()) rich_.resize(rules_.states(), 0);
+  rich_[base] = found ? 2 : 1;
+  return found;
+}
+
+/// Whether the state is in a loop of characters that no other spelling makes up for: not of
+/// whitespace, nor of zeros. Long counters count as loops.
+bool DistinctRecogniser::has_endless_loop(StateId base) {
+  constexpr std::uint32_t kLong = 24;
+  Rounds rounds = rules_.rounds(base, kLong);
+  std::vector<std::uint8_t> telling;
+  for (std::size_t byte = 0x21; byte < 0x7F; ++byte) {
+    auto letter = static_cast<std::uint8_t>(byte);
+    if (byte != '0' && rounds.chars.has(letter)) telling.push_back(letter);
+  }
+  if (telling.size() < 2) return false;
+  for (std::uint32_t k = 0; k < kLong; ++k) {
+    base = rules_.step(base, telling[0]);
+    if (base == kDead) return false;
+  }
+  return true;
+}
+
+bool DistinctRecogniser::has_marks(StateId base) const {
+  return (rules_.first_bytes(base) & marks_).any();
+}
+
+// --- explanations --------------------------------------------------------------------------------
+
+std::vector<Expectation> DistinctRecogniser::expected(StateId state) {
+  Threads threads;
+  threads_of(state, threads);
+  std::vector<Expectation> found;
+  for (const Thread& thread : threads) {
+    for (const Expectation& one : rules_.expected(thread.base)) {
+      std::uint32_t language = program().terminals()[one.terminal].language;
+      std::optional<std::uint32_t> only = only_character(program(), language);
+      if (!only || *only >= marks_.size() || !marks_[*only]) found.push_back(one);
+    }
+  }
+  return found;
+}
+
+bool DistinctRecogniser::forbids(StateId state, std::uint8_t byte) {
+  return step(state, byte) == kDead && !marks_[byte] && plain_.step(plain_of(state), byte) != kDead;
+}
+
+std::size_t DistinctRecogniser::bytes() const {
+  std::size_t values = 0;
+  for (const JsonValue& value : values_) values += 4 * (value.exact.size() + value.read.size());
+  return rules_.bytes() + plain_.bytes() + plain_masks_.bytes() + states_.bytes() +
+         stacks_.bytes() + sets_.bytes() + texts_.bytes() + judged_.bytes() + walked_.bytes() +
+         values + values_.size() * sizeof(JsonValue) + exit_bytes_ + sizes_.capacity() * 4 +
+         missing_.capacity() * sizeof(Cost) + rich_.capacity() + memo_bytes();
+}
+
+}  // namespace slm

@@ -1,0 +1,140 @@
+// JSON arrays whose items are all different: a memory beside the rules.
+//
+// The rules put marks around such arrays and their items (slm/grammar/memory.py). A state here is a
+// state of the rules without marks, and *threads*: the ways in which the rules with marks read the
+// text, each with the values that were seen in every array it is in, and the text of the outermost
+// item so far. Where an item ends whose value has been seen, the thread does; a thread that could
+// only come to such an end has ended, too.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/earley.h"
+#include "core/hash.h"
+#include "core/masks.h"
+#include "core/memory/distinct_values.h"
+#include "core/recogniser.h"
+
+namespace slm {
+
+class DistinctRecogniser final : public Recogniser {
+ public:
+  /// See `make_recogniser`.
+  DistinctRecogniser(Program program, const std::shared_ptr<TerminalTables>& shared,
+                     const TokenTrie& trie, std::size_t mask_memory);
+
+  bool can_end(StateId state) const override { return states_.words(state)[0] != 0; }
+  std::vector<Expectation> expected(StateId state) override;
+  const Program& program() const override { return rules_.program(); }
+  bool makes_masks() const override { return true; }
+  void make_mask(StateId state, std::span<std::uint32_t> row) override;
+  bool forbids(StateId state, std::uint8_t byte) override;
+
+  /// Of the rules without the memory: too low where the way repeats an item.
+  Completion completion(StateId state) override { return plain_.completion(plain_of(state)); }
+  bool has_longest() const override { return true; }
+  std::optional<Cost> tokens_to_end(StateId, TokenPhases&, Cost, bool) override {
+    return std::nullopt;
+  }
+  void unlimit_costs() override {}
+  const Enough* enough_after_any(StateId state) override;
+  std::size_t bytes() const override;
+
+  static constexpr std::size_t kMaxThreads = 256;
+  static constexpr std::size_t kMaxSearched = 50'000;  // threads, for an item that is new
+
+ private:
+  enum Mark : std::uint8_t { kBegin = 0x1C, kItem, kEnd, kLeave };
+  static constexpr std::uint32_t kOutside = 0xFFFFFFFFu;
+  static constexpr std::size_t kNoGoal = ~std::size_t{0};
+
+  /// Numbers of things in the pools below; texts: 0 is no text, 1 the empty one.
+  struct Thread {
+    StateId base;
+    std::uint32_t stack, text;
+    auto operator<=>(const Thread&) const = default;
+  };
+  struct Frame {
+    std::uint32_t seen;   // a set of values; 0: none yet
+    std::uint32_t start;  // where its item begins in the text; kOutside: between items
+  };
+  using Threads = std::vector<Thread>;
+
+  StateId compute_step(StateId state, std::uint8_t byte) override;
+  StateId intern_state(StateId plain, Threads& threads);
+  StateId plain_of(StateId state) const { return states_.words(state)[1]; }
+  void threads_of(StateId state, Threads& threads) const;
+
+  void read(const Thread& thread, std::uint8_t byte, Threads& to);
+  bool close(Threads& todo, Threads& to, std::size_t goal);
+  bool take(Thread& thread, Mark mark);
+  void settle(Threads& threads);
+
+  std::uint32_t push(std::uint32_t stack, Frame frame);
+  std::uint32_t below(std::uint32_t stack) const { return stacks_.words(stack)[0]; }
+  Frame top(std::uint32_t stack) const {
+    return {stacks_.words(stack)[1], stacks_.words(stack)[2]};
+  }
+  std::vector<Frame> frames(std::uint32_t stack) const;
+  std::uint32_t append(std::uint32_t text, std::uint8_t byte);
+  std::string text_of(std::uint32_t text, std::uint32_t start) const;
+  std::uint32_t add_value(std::uint32_t seen, std::string_view text);
+  bool may_repeat(const Thread& thread, const Frame& frame, bool names_too = false) const;
+  bool viable(const Thread& thread);
+  bool search(const Thread& thread, std::size_t level);
+  std::string place_of(const Thread& thread) const;
+  bool is_rich(StateId base);
+  bool has_endless_loop(StateId base);
+  bool has_marks(StateId base) const;
+  Cost missing(StateId base);
+  Cost surely_missing(StateId base);
+  std::vector<StateId> past_marks(const std::vector<StateId>& bases, std::uint8_t byte);
+
+  /// Where a token first comes to a mark, or to a place where it has to be seen whether an item can
+  /// still be a new one.
+  struct Exit {
+    std::uint32_t node;
+    std::string path;
+    bool again;  // some token there matters even to an item that is new
+  };
+  using Counted = std::vector<std::pair<StateId, std::uint32_t>>;  // and how many items have ended
+  bool ends_again(std::uint32_t node, Counted bases);
+  bool is_new(const Thread& thread) const;
+  bool goes_on(const Threads& threads, std::uint8_t byte);
+  const std::vector<Exit>& exits(StateId plain, const Threads& threads);
+  void take_out(std::uint32_t node, std::span<std::uint32_t> row) const;
+  void check_below(std::uint32_t node, const Threads& threads, std::span<std::uint32_t> row);
+
+  EarleyRecogniser rules_, plain_;  // with marks, and without
+  const TokenTrie& trie_;
+  MaskMemo plain_masks_;
+  ByteSet marks_;
+
+  SequencePool states_;               // may end, plain state, then the threads
+  SequencePool stacks_;               // (below, seen, start); 0: no array
+  SequencePool sets_;                 // (set, value)
+  SequencePool texts_;                // (text, byte)
+  std::vector<std::uint32_t> sizes_;  // of texts
+  std::vector<JsonValue> values_;
+  std::vector<std::uint32_t> reads_;  // by value: equal where `read` is
+  std::unordered_map<std::string, std::uint32_t> by_exact_, by_read_;
+  SequencePool judged_;  // threads
+  std::vector<bool> verdicts_;
+  std::vector<std::uint8_t> rich_;      // by state of the rules: 0 unasked, 1 no, 2 yes
+  std::vector<Cost> missing_;           // the same; 0: unasked
+  static constexpr Cost kLetters = 12;  // two to so many values are made by so many letters
+  std::vector<Cost> surely_;            // by state of the rules, and one; 0: unasked
+  SequencePool enough_keys_;            // states of the rules
+  std::vector<std::unique_ptr<Enough>> enough_;
+  SequencePool walked_;  // plain state, then (state of the rules, whether it matters what is seen)
+  std::vector<std::vector<Exit>> exits_;
+  std::size_t exit_bytes_ = 0;
+};
+
+}  // namespace slm

@@ -1,0 +1,184 @@
+// Masks beside a memory: that of the rules, without the tokens that lead to an item seen before.
+#include <algorithm>
+
+#include "core/memory/distinct.h"
+
+namespace slm {
+
+/// The rules' mask comes from their tables. What has to be taken out is looked for only where a
+/// token comes to a mark, or leaves what can be a new item whatever was seen. Where the items at
+/// hand are new already, only tokens that end more than one item can be among it.
+void DistinctRecogniser::make_mask(StateId state, std::span<std::uint32_t> row) {
+  plain_masks_.fill(plain_of(state), row);
+  Threads threads, after, todo;
+  threads_of(state, threads);
+  bool fresh = std::ranges::all_of(threads, [&](const Thread& thread) { return is_new(thread); });
+  for (const Exit& exit : exits(plain_of(state), threads)) {
+    if (fresh && !exit.again) continue;
+    after.clear();
+    for (const Thread& thread : threads) {
+      Thread now = thread;
+      for (char c : exit.path) {
+        std::uint8_t byte = static_cast<std::uint8_t>(c);
+        now.base = rules_.step(now.base, byte);
+        if (now.base == kDead) break;
+        now.text = append(now.text, byte);
+      }
+      if (now.base == kDead) continue;
+      todo.assign({now});
+      close(todo, after, kNoGoal);
+    }
+    settle(after);
+    check_below(exit.node, after, row);
+  }
+}
+
+/// Whether the items that a thread is in are new, whatever they go on with. Of an object that is
+/// not certain: a name may come once more.
+bool DistinctRecogniser::is_new(const Thread& thread) const {
+  return std::ranges::all_of(frames(thread.stack), [&](const Frame& frame) {
+    return frame.seen == 0 || (frame.start != kOutside && !may_repeat(thread, frame, true));
+  });
+}
+
+/// Whether some token at a node or below ends more than one item from these states of the rules, or
+/// ends one and then comes to where it matters what was seen.
+bool DistinctRecogniser::ends_again(std::uint32_t node, Counted bases) {
+  for (std::size_t at = 0; at < bases.size(); ++at) {  // grows
+    auto [base, ends] = bases[at];
+    const ByteSet first = rules_.first_bytes(base);
+    for (std::size_t mark = kBegin; mark <= kLeave; ++mark) {
+      if (!first[mark]) continue;
+      StateId next = rules_.step(base, static_cast<std::uint8_t>(mark));
+      std::uint32_t more = ends + (mark == kEnd ? 1 : 0);
+      if (more > 1) return true;
+      if (next != kDead) bases.emplace_back(next, more);
+    }
+    if (ends > 0 && (first & ~marks_).any() && !is_rich(base)) return true;
+  }
+  const ByteTrie& trie = trie_.trie();
+  const ByteTrie::Node& here = trie.nodes[node];
+  for (std::uint32_t child = here.first_child; child < here.last_child; ++child) {
+    if (marks_[trie.bytes[child]]) continue;
+    Counted after;
+    for (auto [base, ends] : bases) {
+      StateId next = rules_.step(base, trie.bytes[child]);
+      if (next != kDead) after.emplace_back(next, ends);
+    }
+    if (!after.empty() && ends_again(child, std::move(after))) return true;
+  }
+  return false;
+}
+
+/// Whether a thread goes on after a byte in its item, to where that can be a new one: no need to
+/// see whether it could also end.
+bool DistinctRecogniser::goes_on(const Threads& threads, std::uint8_t byte) {
+  if (marks_[byte]) return false;
+  return std::ranges::any_of(threads, [&](const Thread& thread) {
+    StateId base = rules_.step(thread.base, byte);
+    return base != kDead && (rules_.first_bytes(base) & ~marks_).any() && is_rich(base);
+  });
+}
+
+/// Takes out the tokens of a node and below that have no thread; `threads`: those at the node.
+void DistinctRecogniser::check_below(std::uint32_t node, const Threads& threads,
+                                     std::span<std::uint32_t> row) {
+  if (threads.empty()) return take_out(node, row);
+  const ByteTrie& trie = trie_.trie();
+  const ByteTrie::Node& here = trie.nodes[node];
+  Threads after;
+  for (std::uint32_t child = here.first_child; child < here.last_child; ++child) {
+    const ByteTrie::Node& there = trie.nodes[child];
+    if (there.first_child == there.last_child && goes_on(threads, trie.bytes[child])) continue;
+    after.clear();
+    for (const Thread& thread : threads) read(thread, trie.bytes[child], after);
+    settle(after);
+    std::sort(after.begin(), after.end());
+    after.erase(std::unique(after.begin(), after.end()), after.end());
+    check_below(child, after, row);
+  }
+}
+
+void DistinctRecogniser::take_out(std::uint32_t node, std::span<std::uint32_t> row) const {
+  const ByteTrie& trie = trie_.trie();
+  const ByteTrie::Node& here = trie.nodes[node];
+  for (std::uint32_t t = here.first_token; t < here.subtree_last_token; ++t) {
+    clear_bit(row, trie.tokens[t]);
+  }
+}
+
+/// Remembered by the states of the rules alone: texts and values come and go, those stay few.
+const std::vector<DistinctRecogniser::Exit>& DistinctRecogniser::exits(StateId plain,
+                                                                       const Threads& threads) {
+  std::vector<std::uint32_t> key{plain};
+  for (const Thread& thread : threads) {
+    bool seen = std::ranges::any_of(frames(thread.stack),
+                                    [](const Frame& frame) { return frame.seen != 0; });
+    key.insert(key.end(), {thread.base, seen ? 1u : 0u});
+  }
+  std::uint32_t id = walked_.intern(key);
+  if (id < exits_.size()) return exits_[id];
+  const ByteTrie& trie = trie_.trie();
+  std::vector<Exit> found;
+  struct Place {
+    std::uint32_t next, last;
+    StateId plain;
+    std::vector<std::pair<StateId, bool>> bases;  // and whether it matters what they lead to
+    CharClass stays;
+  };
+  auto open = [&](std::uint32_t node, StateId now, std::vector<std::pair<StateId, bool>> bases) {
+    const ByteTrie::Node& here = trie.nodes[node];
+    Place place{here.first_child, here.last_child, now, std::move(bases), {}};
+    if (place.bases.size() == 1) {
+      Rounds rounds = rules_.rounds(place.bases[0].first, 1);
+      if (rounds.still && !has_marks(place.bases[0].first)) place.stays = rounds.chars;
+    }
+    return place;
+  };
+  std::vector<std::pair<StateId, bool>> first;
+  for (std::size_t i = 1; i < key.size(); i += 2) first.emplace_back(key[i], key[i + 1] != 0);
+  std::vector<Place> stack{open(0, plain, std::move(first))};
+  std::string path;
+  while (!stack.empty()) {
+    Place& place = stack.back();
+    if (place.next == place.last) {
+      stack.pop_back();
+      if (!path.empty()) path.pop_back();
+      continue;
+    }
+    std::uint32_t node = place.next++;
+    std::uint8_t byte = trie.bytes[node];
+    if (marks_[byte]) continue;  // no text
+    bool stays = place.stays.has(byte) && place.stays.covers(trie.below[node].starts);
+    if (stays) continue;
+    StateId now = plain_.step(place.plain, byte);
+    if (now == kDead) continue;
+    std::vector<std::pair<StateId, bool>> after;
+    bool exit = false;
+    for (auto [base, seen] : place.bases) {
+      StateId next = rules_.step(base, byte);
+      if (next == kDead) continue;
+      exit = exit || has_marks(next) || (seen && !is_rich(next));
+      after.emplace_back(next, seen);
+    }
+    exit = exit || after.empty();  // the rules go on as if an item that was seen had ended
+    path.push_back(static_cast<char>(byte));
+    if (exit) {
+      bool again = after.empty();
+      Counted bases;
+      for (auto [base, seen] : after) {
+        again = again || (seen && !is_rich(base) && !has_marks(base));
+        bases.emplace_back(base, 0);
+      }
+      found.push_back({node, path, again || ends_again(node, std::move(bases))});
+      path.pop_back();
+    } else {
+      stack.push_back(open(node, now, std::move(after)));
+    }
+  }
+  exit_bytes_ += found.size() * sizeof(Exit);
+  exits_.push_back(std::move(found));
+  return exits_.back();
+}
+
+}  // namespace slm
