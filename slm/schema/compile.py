@@ -172,6 +172,7 @@ def _lowering(
     reader = Reader.open(schema, draft, registry)
     asserted = formats == "assert" or reader.dialect.asserts_formats
     of = Normaliser(reader, assert_formats=asserted, dropped=dropped, frames=frames)
+    of.bounded_names = style.extra_names is not None or style.max_extra is not None
     layout = Layout(whitespace, style)
     return Lowering(of, layout, reader.draft != "4", any_order=order == "any")
 

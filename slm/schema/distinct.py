@@ -165,7 +165,10 @@ class Counts:
         return found
 
     def _objects(self, shape: ObjectShape, wanted: int, depth: int) -> int:
-        if shape.some or (shape.high is not None and shape.high <= len(shape.required)):
+        if shape.none:  # what is left beside them is not counted
+            return 0
+        bounded = shape.high is not None and shape.high <= len(shape.required)
+        if shape.some or bounded or self.of.bounded_names:
             free = False
         else:
             free = all(
@@ -186,6 +189,8 @@ class Counts:
         return 1 if shape.low <= len(shape.required) else 0
 
     def _arrays(self, shape: ArrayShape, wanted: int, depth: int) -> int:
+        if shape.none:
+            return 0
         if shape.contains or (shape.unique and shape.low > 1):
             return int(shape.low == 0)
         endless = shape.high is None and not shape.unique and shape.items != FALSE

@@ -79,6 +79,9 @@ class Normaliser:
         self.patterns: dict[str, Regular] = {}  # the languages of the patterns, by their text
         self.cause: dict[int, tuple[SchemaNode, str]] = {}  # why a schema was negated
         self.cases: dict[tuple[int, bool], Cases] = {}  # see `evaluated.py`
+        self.bounded_names = (
+            False  # whether a style leaves out names that a schema does not declare
+        )
         self.steps = 0  # of walks, see `frames.py`
         self.pruned = 0  # alternatives, see `pruning.py`
         self._goals: dict[Goal, Kinds] = {}

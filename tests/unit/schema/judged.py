@@ -41,7 +41,7 @@ def with_frames(schema: Any) -> Grammar:
     )
     start = lowering.lower(lowering.of.reader.start())
     check_satisfiable(lowering, start)
-    return Grammar(tuple(lowering.rules.values()), start)
+    return Grammar(tuple(lowering.rules.values()), start, lowering.memory)
 
 
 def mistakes(schema: Any, values: Iterable[Any], *, frames: bool = False) -> list[str]:
