@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 class NoText(Exception): ...
 
-def wanted_engine() -> str | None:
-    """The environment's SLM_ENGINE; None where it is not set."""
+def wanted_engine() -> str | None: ...
 
 class VocabularyTables:
     """What a vocabulary brings to every grammar."""

@@ -188,6 +188,34 @@ def test_the_reference_engine_can_be_had_alone(monkeypatch: pytest.MonkeyPatch) 
     assert compile_schema(person()).grammar.program is None
 
 
+SPELLINGS = {
+    "az": ["az", r"\u0061z", r"a\u007A", r"\u0061\u007a"],
+    "J/": ["J/", r"J\/", r"\u004A\u002f"],
+    'q"': [r"q\"", r"q\u0022"],
+    "b\\": [r"b\\", r"\u0062\u005C"],
+    "n\n": [r"n\n", r"\u006e\u000A"],
+    "\x01": [r"\u0001"],
+    "\u00e9": ["\u00e9", r"\u00e9", r"\u00E9"],
+    "\U0001f600": ["\U0001f600", r"\ud83d\ude00", r"\uD83D\uDE00"],
+}
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_no_spelling_of_a_declared_name_is_a_free_one(name: str, engine: str) -> None:
+    """However a declared name is escaped, its value is not that of other members."""
+    schema = {
+        "type": "object",
+        "properties": {name: {"type": "integer"}},
+        "additionalProperties": {"type": "string"},
+    }
+    grammar = slm.compile(slm.json_schema(schema), byte_vocabulary(), engine=engine)
+    assert accepts(grammar, json.dumps({name: 1}, ensure_ascii=False))
+    for spelling in SPELLINGS[name]:
+        assert not accepts(grammar, f'{{"{spelling}": "x"}}')
+        assert accepts(grammar, f'{{"{spelling}x": "x"}}')
+
+
 def test_the_reference_engine_takes_native_schemas() -> None:
     """An engine that reads rules gets them."""
     spec = slm.json_schema(person(), whitespace="compact")
