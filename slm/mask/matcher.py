@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from slm.errors import BudgetTooSmall, GrammarTooComplex, RollbackTooFar, TokenRejected
 from slm.grammar.ir import Grammar
-from slm.grammar.memory import Indentation
 from slm.mask.bitmask import row_of, rows_of
 from slm.mask.forced import forced_tokens
 from slm.mask.refusal import Expectation, Refusal, expectations, refusal
@@ -46,10 +45,10 @@ class CompiledGrammar:
     def keeps_budgets(self) -> bool:
         """Whether every mask may well have a budget (`Matcher.mask`): where that costs little.
 
-        The reference engine, and the native one with a memory of columns, look for a way to the end
-        from the state after every token.
+        The reference engine looks for a way to the end from the state after every token. With a
+        memory (columns, items that have to differ), so may the native one.
         """
-        return self.engine_name == "native" and not isinstance(self.grammar.memory, Indentation)
+        return self.engine_name == "native" and self.grammar.memory is None
 
     def stats(self) -> Stats:
         """Sizes and counters, for people and for operators: states, masks, memory, hit rates.
