@@ -44,9 +44,9 @@ void IndentationRecogniser::threads_of(StateId state, std::vector<Thread>& threa
   }
 }
 
-StateId IndentationRecogniser::intern(const std::vector<Thread>& threads) {
+StateId IndentationRecogniser::intern(const std::vector<Thread>& threads, std::uint32_t walked) {
   bool whole = std::ranges::any_of(threads, [&](const Thread& thread) { return ends(thread); });
-  words_.assign({whole ? 1u : 0u});
+  words_.assign({(whole ? 1u : 0u) | walked << 1});
   for (const Thread& thread : threads) {
     words_.insert(words_.end(), {thread.rules, thread.levels, thread.column, thread.wanted});
   }
@@ -59,7 +59,7 @@ StateId IndentationRecogniser::intern(const std::vector<Thread>& threads) {
   return id;
 }
 
-StateId IndentationRecogniser::close(std::vector<Thread>& threads) {
+void IndentationRecogniser::pass_marks(std::vector<Thread>& threads) {
   for (std::size_t i = 0; i < threads.size(); ++i) {  // grows while it is walked
     Thread thread = threads[i];
     if (!takes_marks(thread.rules)) continue;
@@ -69,9 +69,19 @@ StateId IndentationRecogniser::close(std::vector<Thread>& threads) {
       end_blanks(thread, threads);
     }
   }
+}
+
+StateId IndentationRecogniser::close(std::vector<Thread>& threads) {
+  pass_marks(threads);
   std::sort(threads.begin(), threads.end());
   threads.erase(std::unique(threads.begin(), threads.end()), threads.end());
   return intern(threads);
+}
+
+StateId IndentationRecogniser::alone(const Thread& thread) {
+  std::vector<Thread> threads{thread};
+  pass_marks(threads);
+  return intern(threads, 1);
 }
 
 StateId IndentationRecogniser::at(StateId rules, StackId levels) {
@@ -161,13 +171,13 @@ std::span<const Recogniser::Part> IndentationRecogniser::parts(StateId state) {
   threads_of(state, threads);
   for (const Thread& thread : threads) {
     if (thread.column != kNone) {
-      parts_.push_back({.state = intern({thread})});
+      parts_.push_back({.state = alone(thread)});
       continue;
     }
     std::span<const Part> inner = rules_->parts(thread.rules);
     for (Part part : std::vector<Part>(inner.begin(), inner.end())) {
       if (part.node == kNothing) {
-        part.state = intern({{part.state, thread.levels}});  // the others have what marks lead to
+        part.state = alone({part.state, thread.levels});
       } else {
         part.after = at(part.after, thread.levels);
         part.memory = thread.levels;
@@ -193,6 +203,7 @@ void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std:
   std::vector<Frame> frames;
   std::vector<Thread> threads;
   threads_of(state, threads);
+  if (std::uint32_t walked = states_.words(state)[0] >> 1; walked != 0) threads.resize(walked);
   for (const Thread& thread : threads) frames.push_back({first, last, thread});
   auto breaks = [&](std::uint32_t at) {
     std::uint8_t byte = trie.bytes[at];

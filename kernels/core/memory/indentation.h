@@ -22,7 +22,7 @@ class IndentationRecogniser final : public Recogniser {
   /// `rules`: of a program whose memory is an indentation.
   explicit IndentationRecogniser(std::unique_ptr<EarleyRecogniser> rules);
 
-  bool can_end(StateId state) const override { return states_.words(state)[0] != 0; }
+  bool can_end(StateId state) const override { return (states_.words(state)[0] & 1) != 0; }
   std::vector<Expectation> expected(StateId state) override;
   bool forbids(StateId state, std::uint8_t byte) override;
   const Program& program() const override { return rules_->program(); }
@@ -63,7 +63,10 @@ class IndentationRecogniser final : public Recogniser {
 
   /// The state of these threads, and of those that go past marks from them.
   StateId close(std::vector<Thread>& threads);
-  StateId intern(const std::vector<Thread>& threads);
+  StateId intern(const std::vector<Thread>& threads, std::uint32_t walked = 0);
+  void pass_marks(std::vector<Thread>& threads);
+  /// A part that is one thread: `walk` leaves out what other parts have, what marks lead to.
+  StateId alone(const Thread& thread);
   /// The state of one thread that reads no blanks.
   StateId at(StateId rules, StackId levels);
   void answer(const Thread& thread, std::vector<Thread>& threads);
@@ -92,7 +95,7 @@ class IndentationRecogniser final : public Recogniser {
   std::vector<bool> mark_terminals_;  // by number
   std::vector<Level> levels_;
   FlatMap level_numbers_;
-  SequencePool states_;  // may end, then four words a thread
+  SequencePool states_;  // may end, and twice how many threads to walk (0: all); four words each
   FlatMap single_;       // by rules' state and levels
   FlatMap leaving_;      // by rules' state: see leaves_blanks
   std::vector<Thread> threads_;
