@@ -24,7 +24,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from slm.errors import SlmError
-from slm.mask.native import NativeEngine
+from slm.mask.native import NativeEngine, shared_of
 from slm.schema import compile_schema
 from slm.vocab import Vocabulary
 from tests.paths import shared_data
@@ -59,7 +59,7 @@ def main() -> None:
         masks, filling, building = 0, 0.0, 0.0
         for grammar, tokens in work:
             start = time.perf_counter()
-            session = NativeEngine(grammar, vocabulary).session()
+            session = NativeEngine(grammar, shared_of(vocabulary)).session()
             built = time.perf_counter()
             for token in tokens:
                 session.fill_mask(row)

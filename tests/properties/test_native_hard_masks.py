@@ -118,7 +118,7 @@ def test_random_loops_have_the_masks_of_the_plain_walk(block: int) -> None:
         body = random_grammar(random)
         if not alive(body, vocab):
             continue
-        engine = native.NativeEngine(Grammar((Rule("s", body),), "s"), vocab)
+        engine = native.NativeEngine(Grammar((Rule("s", body),), "s"), native.shared_of(vocab))
         row, plain = np.zeros(vocab.words, np.int32), np.zeros(vocab.words, np.int32)
         for _ in range(3):
             session = engine.session()
@@ -159,7 +159,9 @@ def test_random_loops_have_the_masks_of_the_reference(block: int) -> None:
 
 def both_masks(language: Regular, text: bytes = b"") -> tuple[list[int], list[int]]:
     vocab = byte_vocabulary()
-    engine = native.NativeEngine(Grammar((Rule("s", Terminal("T", language)),), "s"), vocab)
+    engine = native.NativeEngine(
+        Grammar((Rule("s", Terminal("T", language)),), "s"), native.shared_of(vocab)
+    )
     session = engine.session()
     for byte in text:
         assert session.accept(byte)
@@ -174,6 +176,21 @@ def test_an_alternative_that_cannot_end_gives_no_tokens() -> None:
     empty = regular.Intersection((regular.literal("x"), regular.literal("y")))
     loop = regular.concat(regular.repeat(regular.Chars(LETTERS), 1), empty)
     assert both_masks(regular.union(loop, regular.literal("5"))) == ([ord("5")], [ord("5")])
+
+
+def test_many_operators_beside_a_wide_terminal() -> None:
+    """What is read as one stretch of sorted texts stays in the mask where a name can go on, too."""
+    name = Terminal("NAME", regular.repeat(regular.Chars(LETTERS), 1, None))
+    blank = Terminal("BLANK", regular.repeat(regular.Chars(~CharSet.of("ab*+,.:/|-")), 1, None))
+    written = [first + second for first in "*+,.:/|-" for second in ("", "=", "/", "ab")]
+    operators = [Terminal(f"O{i}", regular.literal(text)) for i, text in enumerate(written)]
+    body = seq(name, many(seq(optional(blank), choice(*operators), name)))
+    matcher = compile_grammar(Grammar((Rule("s", body),), "s"), vocabulary(), "native").matcher()
+    plain = np.zeros(matcher.compiled.vocabulary.words, dtype=np.int32)
+    for byte in b"a*bZ,/a |=":
+        matcher._session._session.walk_mask(plain)
+        assert np.array_equal(matcher.mask(), plain), matcher.text
+        matcher.accept(byte)
 
 
 def test_long_texts_are_not_deep() -> None:
@@ -206,7 +223,9 @@ def test_repetitions_of_repetitions_are_not_copied() -> None:
     body: Expression = Terminal("A", regular.literal("a"))
     for _ in range(200):
         body = Many(body, 1, None)
-    session = native.NativeEngine(Grammar((Rule("s", body),), "s"), byte_vocabulary()).session()
+    session = native.NativeEngine(
+        Grammar((Rule("s", body),), "s"), native.shared_of(byte_vocabulary())
+    ).session()
     for _ in range(3):
         assert session.accept(ord("a"))
         assert session.is_complete()

@@ -108,7 +108,9 @@ WORDS = words_vocabulary()
 def differences(body: Expression, vocabulary: Vocabulary, steps: int, seed: int) -> list[str]:
     """Walk at random through a grammar; the tokens on which the two masks ever differ."""
     random = Random(seed)
-    session = native.NativeEngine(Grammar((Rule("s", body),), "s"), vocabulary).session()
+    session = native.NativeEngine(
+        Grammar((Rule("s", body),), "s"), native.shared_of(vocabulary)
+    ).session()
     row = np.zeros(vocabulary.words, np.int32)
     plain = row.copy()
     for _ in range(steps):
@@ -160,7 +162,9 @@ def test_masks_stay_the_same(body: Expression) -> None:
     vocabulary = many_words_vocabulary()
     for seed in range(2):
         random = Random(seed)
-        session = native.NativeEngine(Grammar((Rule("s", body),), "s"), vocabulary).session()
+        session = native.NativeEngine(
+            Grammar((Rule("s", body),), "s"), native.shared_of(vocabulary)
+        ).session()
         row, plain = np.zeros((2, vocabulary.words), np.int32)
         for _ in range(12):
             session._session.walk_mask(plain)
