@@ -10,6 +10,7 @@ promise.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -23,6 +24,10 @@ _MAX_SEARCHED = 100_000
 _ORDER = (
     '"}]0123456789abcdefghijklmnopqrstuvwxyz'  # what a search tries first: values that are short
 )
+
+_LONG_NUMBER = re.compile(r"(?<![0-9.])-?(?=[0-9.]{14})[0-9]+\.[0-9]*\Z")
+
+_MARK_POINTS = frozenset(map(ord, DistinctItems().marks))
 
 Key: TypeAlias = tuple[str, str]  # equal if either is
 
@@ -115,7 +120,7 @@ class DistinctParser(Parser):
 
     def step(self, column: Any, point: int) -> Any:
         """The threads after one more code point; None when there are none."""
-        if chr(point) in DistinctItems().marks:
+        if point in _MARK_POINTS:
             return None
         key = (column, point)
         if key not in self._after:
@@ -242,4 +247,13 @@ def _outline(text: str | None) -> str | None:
             kept.append(char)
         quoted ^= char == '"' and not escaped
         escaped = char == "\\" and not escaped
-    return "".join(kept)
+    return "".join(kept) if quoted else _settled("".join(kept))
+
+
+def _settled(text: str) -> str:
+    """The text, with its last number as a double if more digits cannot change that any more."""
+    long = _LONG_NUMBER.search(text)
+    if long is None:
+        return text
+    low, high = float(long[0]), float(long[0] + "9" * 24)
+    return text if low != high else f"{text[: long.start()]}={low!r}"

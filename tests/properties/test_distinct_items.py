@@ -210,6 +210,59 @@ def test_walks_never_repeat_an_item(schema: Any) -> None:
             assert not duplicates(json.loads(text)), text
 
 
+NEAR = "0.1000000000000000055511151231257827"  # a tenth, as a double
+NUMBERS: list[tuple[Any, str, str]] = [
+    ({"type": "number"}, "1234567890.1", "1234567890.10000000000000000"),
+    ({"type": "number", "minimum": 0, "maximum": 1}, "0.1", NEAR),
+    ({"type": "number", "minimum": 0, "maximum": 1}, "0.1,0.10000000000000002", NEAR[:19]),
+    ({"type": "array", "items": {"type": "number", "minimum": 0}, "maxItems": 1}, "[0.1]", "[1e1"),
+    (
+        {
+            "type": "object",
+            "properties": {"a": {"type": "number", "maximum": 1}},
+            "additionalProperties": False,
+        },
+        '{"a":0.1}',
+        '{"a":' + NEAR,
+    ),
+]
+DIGITS = [b"00", b"000", b"0000000000", b"000000000000000", b"0.1000000000000000", b",0.1", b"5]"]
+DIGITS += [b",0.1000000000000000000", b"00000,", b"[0.10000000000000000000"]
+LONG = Vocabulary.from_bytes([*(bytes([b]) for b in range(256)), *DIGITS, None], eos_ids=[266])
+
+
+@pytest.mark.skipif("native" not in ENGINES, reason="the native engine is not built")
+@pytest.mark.parametrize(("items", "seen", "near"), NUMBERS, ids=str)
+def test_digits_that_make_no_new_double_lead_nowhere(items: Any, seen: str, near: str) -> None:
+    """A number that only digits can follow has to become a double that was not seen."""
+    schema = {"type": "array", "uniqueItems": True, "items": items}
+    grammar = compile_schema(schema, whitespace="compact").grammar
+    matcher = compile_grammar(grammar, LONG, "native").matcher()
+    spelled = compile_grammar(grammar, byte_vocabulary(), "native")
+    for byte in f"[{seen},".encode():
+        matcher.accept(byte)
+    for byte in near.encode():
+        for token in range(256, 266):
+            alone = spelled.matcher()
+            text = matcher.text + (LONG.tokens[token] or b"")
+            reached = True
+            for each in text:
+                reached = reached and alone.check(each)
+                if reached:
+                    alone.accept(each)
+            assert matcher.check(token) == reached, (text, token)
+            assert (token in matcher.allowed()) == reached, (text, token)
+        if not matcher.check(byte):
+            break
+        matcher.accept(byte)
+    assert (len(matcher.text) < len(f"[{seen},{near}")) == ("e" not in near)
+    left = matcher.min_tokens().tokens
+    while not matcher.is_complete():
+        matcher.accept(matcher.allowed(budget=left)[0])
+        left -= 1
+    assert not duplicates(json.loads(matcher.text)), matcher.text
+
+
 def test_what_is_remembered_is_taken_back() -> None:
     """After a rollback, in a fork and in tables begun anew, exactly what was seen is seen."""
     compiled = compile_grammar(compile_schema(SCHEMAS[0]).grammar, words(), memory=1)

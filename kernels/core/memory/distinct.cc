@@ -1,7 +1,9 @@
 #include "core/memory/distinct.h"
 
 #include <algorithm>
+#include <cmath>
 #include <queue>
+#include <set>
 #include <unordered_set>
 
 namespace slm {
@@ -58,6 +60,7 @@ DistinctRecogniser::DistinctRecogniser(Program program,
   close(todo, first, kNoGoal);
   settle(first);
   set_start(intern_state(plain_.start(), first));
+  find_numbers();
 }
 
 // --- states --------------------------------------------------------------------------------------
@@ -244,7 +247,7 @@ bool DistinctRecogniser::viable(const Thread& thread) {
   if (thread.stack == 0) return true;
   std::vector<Frame> arrays = frames(thread.stack);
   if (std::ranges::none_of(arrays, [](const Frame& frame) { return frame.seen != 0; })) return true;
-  if (is_rich(thread.base)) return true;
+  if (makes_new(thread.base, thread.text)) return true;
   const std::uint32_t words[] = {thread.base, thread.stack, thread.text};
   std::uint32_t id = judged_.intern(words);
   if (id < verdicts_.size()) return verdicts_[id];
@@ -318,26 +321,54 @@ Cost DistinctRecogniser::missing(StateId base) {
 
 /// Whether the item at hand, or the next one, has infinitely many ways to go on to values that all
 /// differ, if a short search from the state finds one. Then no set of values can be in the way.
-bool DistinctRecogniser::is_rich(StateId base) {
+/// `beyond_number`: the state is in a number, and the loops of its digits do not count.
+bool DistinctRecogniser::is_rich(StateId base, bool beyond_number) {
   constexpr std::size_t kFar = 200;
-  if (base >= rich_.size()) rich_.resize(rules_.states(), 0);
-  if (rich_[base] != 0) return rich_[base] == 2;
-  std::vector<StateId> met{base};
-  std::unordered_set<StateId> known{base};
+  std::vector<std::uint8_t>& rich = rich_[beyond_number ? 1 : 0];
+  if (base >= rich.size()) rich.resize(rules_.states(), 0);
+  if (rich[base] != 0) return rich[base] == 2;
+  using Place = std::pair<StateId, bool>;  // and whether it is in that number
+  std::vector<Place> met{{base, beyond_number}};
+  std::set<Place> known{met[0]};
   bool found = false;
   for (std::size_t at = 0; at < met.size() && at < kFar && !found; ++at) {
-    StateId now = met[at];
-    found = has_endless_loop(now);
+    auto [now, number] = met[at];
+    found = !number && has_endless_loop(now);
     ByteSet first = rules_.first_bytes(now);
     for (std::size_t byte = 0; byte < 256 && !found; ++byte) {
       if (!first[byte] || byte == kEnd || byte == kLeave) continue;
       StateId next = rules_.step(now, static_cast<std::uint8_t>(byte));
-      if (next != kDead && known.insert(next).second) met.push_back(next);
+      Place place{next, number && byte >= '0' && byte <= '9'};
+      if (next != kDead && known.insert(place).second) met.push_back(place);
     }
   }
-  if (base >= rich_.size()) rich_.resize(rules_.states(), 0);
-  rich_[base] = found ? 2 : 1;
+  if (base >= rich.size()) rich.resize(rules_.states(), 0);
+  rich[base] = found ? 2 : 1;
   return found;
+}
+
+/// Whether the text ends in a number with a point that, after so many more digits, is hardly one
+/// double or another: not more of them than there are values. Then digits make no new value.
+bool DistinctRecogniser::is_tight(std::uint32_t text, std::size_t more) const {
+  constexpr std::size_t kSure = 10;  // digits: so few leave a million doubles
+  std::size_t digits = 0;
+  bool point = false;
+  for (std::uint32_t at = text; at > 1; at = texts_.words(at)[0]) {
+    std::uint32_t byte = texts_.words(at)[1];
+    if (byte >= '0' && byte <= '9') {
+      ++digits;
+    } else if (byte == '.' && !point) {
+      point = true;
+    } else {
+      break;
+    }
+  }
+  if (digits == 0 || digits + more < kSure || (!point && more == 0)) return false;
+  std::string number = read_prefix(text_of(text, 0)).number;  // none where that is a string
+  if (number.empty() || number.find_first_of("eE") != std::string::npos) return false;
+  if (number.find('.') == std::string::npos) number += '.';
+  double left = static_cast<double>(doubles_ahead(number));
+  return left < static_cast<double>(values_.size() + 3) * std::pow(10.0, static_cast<double>(more));
 }
 
 /// Whether the state is in a loop of characters that no other spelling makes up for: not of
@@ -388,7 +419,8 @@ std::size_t DistinctRecogniser::bytes() const {
   return rules_.bytes() + plain_.bytes() + plain_masks_.bytes() + states_.bytes() +
          stacks_.bytes() + sets_.bytes() + texts_.bytes() + judged_.bytes() + walked_.bytes() +
          values + values_.size() * sizeof(JsonValue) + exit_bytes_ + sizes_.capacity() * 4 +
-         missing_.capacity() * sizeof(Cost) + rich_.capacity() + memo_bytes();
+         missing_.capacity() * sizeof(Cost) + rich_[0].capacity() + rich_[1].capacity() +
+         memo_bytes();
 }
 
 }  // namespace slm

@@ -89,7 +89,11 @@ class DistinctRecogniser final : public Recogniser {
   bool viable(const Thread& thread);
   bool search(const Thread& thread, std::size_t level);
   std::string place_of(const Thread& thread) const;
-  bool is_rich(StateId base);
+  bool makes_new(StateId base, std::uint32_t text) {
+    return is_rich(base) && (!is_tight(text) || is_rich(base, true));
+  }
+  bool is_rich(StateId base, bool beyond_number = false);
+  bool is_tight(std::uint32_t text, std::size_t more = 0) const;
   bool has_endless_loop(StateId base);
   bool has_marks(StateId base) const;
   Cost missing(StateId base);
@@ -110,6 +114,9 @@ class DistinctRecogniser final : public Recogniser {
   const std::vector<Exit>& exits(StateId plain, const Threads& threads);
   void take_out(std::uint32_t node, std::span<std::uint32_t> row) const;
   void check_below(std::uint32_t node, const Threads& threads, std::span<std::uint32_t> row);
+  void find_numbers();
+  void check_numbers(const Threads& threads, std::span<std::uint32_t> row);
+  void check_digits(std::uint32_t node, const Threads& threads, std::span<std::uint32_t> row);
 
   EarleyRecogniser rules_, plain_;  // with marks, and without
   const TokenTrie& trie_;
@@ -126,7 +133,7 @@ class DistinctRecogniser final : public Recogniser {
   std::unordered_map<std::string, std::uint32_t> by_exact_, by_read_;
   SequencePool judged_;  // threads
   std::vector<bool> verdicts_;
-  std::vector<std::uint8_t> rich_;      // by state of the rules: 0 unasked, 1 no, 2 yes
+  std::vector<std::uint8_t> rich_[2];   // by state of the rules: 0 unasked, 1 no, 2 yes
   std::vector<Cost> missing_;           // the same; 0: unasked
   static constexpr Cost kLetters = 12;  // two to so many values are made by so many letters
   std::vector<Cost> surely_;            // by state of the rules, and one; 0: unasked
@@ -135,6 +142,8 @@ class DistinctRecogniser final : public Recogniser {
   SequencePool walked_;  // plain state, then (state of the rules, whether it matters what is seen)
   std::vector<std::vector<Exit>> exits_;
   std::size_t exit_bytes_ = 0;
+  std::size_t longest_digits_ = 0;          // that a token begins with
+  std::vector<TokenId> numbers_in_tokens_;  // tokens with a long number in them
 };
 
 }  // namespace slm

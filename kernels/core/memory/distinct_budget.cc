@@ -63,7 +63,10 @@ const Recogniser::Enough* DistinctRecogniser::enough_after_any(StateId state) {
   threads_of(state, threads);
   if (values_.size() >= std::size_t{1} << (kLetters - 1)) return nullptr;
   std::vector<std::uint32_t> first;
-  for (const Thread& thread : threads) first.push_back(thread.base);
+  for (const Thread& thread : threads) {
+    if (is_tight(thread.text, longest_digits_)) return nullptr;  // digits may not be enough
+    first.push_back(thread.base);
+  }
   std::sort(first.begin(), first.end());
   first.erase(std::unique(first.begin(), first.end()), first.end());
   std::uint32_t id = enough_keys_.intern(first);

@@ -4,6 +4,11 @@
 #include "core/memory/distinct.h"
 
 namespace slm {
+namespace {
+
+bool is_of_number(char c) noexcept { return (c >= '0' && c <= '9') || c == '.'; }
+
+}  // namespace
 
 /// The rules' mask comes from their tables. What has to be taken out is looked for only where a
 /// token comes to a mark, or leaves what can be a new item whatever was seen. Where the items at
@@ -30,6 +35,67 @@ void DistinctRecogniser::make_mask(StateId state, std::span<std::uint32_t> row) 
     }
     settle(after);
     check_below(exit.node, after, row);
+  }
+  check_numbers(threads, row);
+}
+
+/// The tokens that long numbers are in.
+void DistinctRecogniser::find_numbers() {
+  const ByteTrie& trie = trie_.trie();
+  constexpr std::size_t kLong = 10;  // digits, as in `is_tight`
+  for (TokenId token : trie.tokens) {
+    const std::string& bytes = trie_.bytes_of(token);
+    for (std::size_t at = 0; at < bytes.size();) {
+      std::size_t end = at;
+      while (end < bytes.size() && is_of_number(bytes[end])) ++end;
+      if (at == 0) longest_digits_ = std::max(longest_digits_, end);
+      if (end >= at + kLong && bytes.find('.', at) < end) {
+        numbers_in_tokens_.push_back(token);
+        break;
+      }
+      at = end + 1;
+    }
+  }
+}
+
+/// Takes out tokens after which a number can only become doubles that were seen: what digits stay
+/// in is a loop of the rules all the same.
+void DistinctRecogniser::check_numbers(const Threads& all, std::span<std::uint32_t> row) {
+  Threads threads, after;
+  bool seen = std::ranges::any_of(all, [&](const Thread& thread) {
+    return std::ranges::any_of(frames(thread.stack),
+                               [](const Frame& frame) { return frame.seen != 0; });
+  });
+  if (!seen) return;
+  auto tight = [&](const Thread& thread) { return is_tight(thread.text, longest_digits_); };
+  if (std::ranges::any_of(all, tight)) check_digits(0, all, row);
+  for (TokenId token : numbers_in_tokens_) {
+    if ((row[token >> 5] >> (token & 31) & 1) == 0) continue;
+    threads = all;
+    for (char c : trie_.bytes_of(token)) {
+      after.clear();
+      for (const Thread& thread : threads) read(thread, static_cast<std::uint8_t>(c), after);
+      settle(after);
+      threads.swap(after);
+    }
+    if (threads.empty()) clear_bit(row, token);
+  }
+}
+
+void DistinctRecogniser::check_digits(std::uint32_t node, const Threads& threads,
+                                      std::span<std::uint32_t> row) {
+  const ByteTrie& trie = trie_.trie();
+  const ByteTrie::Node& here = trie.nodes[node];
+  for (std::uint32_t child = here.first_child; child < here.last_child; ++child) {
+    if (!is_of_number(static_cast<char>(trie.bytes[child]))) continue;
+    Threads after;
+    for (const Thread& thread : threads) read(thread, trie.bytes[child], after);
+    settle(after);
+    if (after.empty()) {
+      take_out(child, row);
+    } else {
+      check_digits(child, after, row);
+    }
   }
 }
 
@@ -76,7 +142,8 @@ bool DistinctRecogniser::goes_on(const Threads& threads, std::uint8_t byte) {
   if (marks_[byte]) return false;
   return std::ranges::any_of(threads, [&](const Thread& thread) {
     StateId base = rules_.step(thread.base, byte);
-    return base != kDead && (rules_.first_bytes(base) & ~marks_).any() && is_rich(base);
+    return base != kDead && (rules_.first_bytes(base) & ~marks_).any() &&
+           makes_new(base, append(thread.text, byte));
   });
 }
 

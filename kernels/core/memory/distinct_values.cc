@@ -60,6 +60,25 @@ std::string read_number(std::string_view text) {
   return decimal_of({whole, static_cast<std::size_t>(size)});
 }
 
+double as_double(std::string_view text) {
+  double real = 0;
+  auto read = std::from_chars(text.data(), text.data() + text.size(), real);
+  if (read.ec == std::errc()) return real;
+  return decimal_of(text).find("e-") != std::string::npos ? 0 : HUGE_VAL;
+}
+
+/// The number in an outline: digits that cannot change its double any more do not matter. Where it
+/// can become two, it is one of them, and any digit but a nought at the end may lead to the other.
+std::string outline_of(const std::string& number) {
+  constexpr std::size_t kSure = 15;  // characters: so few never come to that
+  bool fraction =
+      number.find('.') != std::string::npos && number.find_first_of("eE") == std::string::npos;
+  if (number.size() < kSure || !fraction) return number;
+  std::uint64_t doubles = doubles_ahead(number);
+  if (doubles > 1) return doubles > 2 ? number : number.substr(0, number.find_last_not_of('0') + 1);
+  return "=" + std::to_string(std::bit_cast<std::uint64_t>(as_double(number)));
+}
+
 void append_utf8(std::string& text, std::uint32_t point) {
   auto add = [&](std::uint32_t byte) { text.push_back(static_cast<char>(byte)); };
   if (point < 0x80) {
@@ -127,6 +146,7 @@ class Reading {
   const std::vector<Open>& open() const noexcept { return open_; }
   const std::string& pending() const noexcept { return pending_; }  // a scalar that is cut off
   const std::string& decoded() const noexcept { return decoded_; }
+  const std::string& number() const noexcept { return number_; }  // at the end of the text
   std::vector<std::pair<std::string, std::string>> parts{};  // of the outermost, if it is whole
 
   static std::string put_together(const Open& open) {
@@ -196,12 +216,13 @@ class Reading {
     while (end < text_.size() && goes_on(text_[end])) ++end;
     std::string_view word = text_.substr(at_, end - at_);
     if (word.empty()) word = text_.substr(at_, 1), end = at_ + 1;  // no JSON
+    bool number = is_digit(word[0]) || word[0] == '-';
+    if (number && end == text_.size()) number_ = word;
     if (end == text_.size() && !open_.empty()) {
-      pending_ = "w" + std::string(word);
+      pending_ = "w" + (number ? outline_of(number_) : std::string(word));
       return;
     }
     at_ = end;
-    bool number = is_digit(word[0]) || word[0] == '-';
     put(!number ? sized('l', word) : exact_ ? decimal_of(word) : read_number(word));
   }
 
@@ -221,7 +242,7 @@ class Reading {
   bool exact_;
   std::size_t at_ = 0;
   std::vector<Open> open_;
-  std::string value_, pending_, decoded_;
+  std::string value_, pending_, decoded_, number_;
 };
 
 char kind_of(std::string_view text) {
@@ -248,6 +269,7 @@ JsonPrefix read_prefix(std::string_view text) {
   Reading reading(text, false);
   JsonPrefix prefix;
   prefix.kind = kind_of(text);
+  prefix.number = reading.number();
   for (const Reading::Open& open : reading.open()) {
     prefix.outline += Reading::put_together(open) + "?";
     // After a name comes a colon, and after an item a comma, or not yet: the rules' state says so.
@@ -256,7 +278,7 @@ JsonPrefix read_prefix(std::string_view text) {
   prefix.outline += reading.pending();
   if (prefix.kind == 's') prefix.text = reading.decoded();
   if (prefix.kind == 'n' || prefix.kind == 'l') {
-    prefix.outline = std::string(text);
+    prefix.outline = prefix.number.empty() ? std::string(text) : outline_of(prefix.number);
     if (prefix.kind == 'l') prefix.text = prefix.outline;
   } else if (reading.whole()) {
     prefix.open = false;
@@ -268,6 +290,13 @@ JsonPrefix read_prefix(std::string_view text) {
     prefix.parts = reading.parts;
   }
   return prefix;
+}
+
+std::uint64_t doubles_ahead(std::string_view number) {
+  // Beyond so many nines a double can begin only if it is the very next decimal's.
+  std::string last = std::string(number) + std::string(24, '9');
+  auto bits = [](double real) { return std::bit_cast<std::uint64_t>(std::fabs(real)); };
+  return bits(as_double(last)) - bits(as_double(number)) + 1;
 }
 
 bool may_become(const JsonPrefix& prefix, const JsonValue& value) {

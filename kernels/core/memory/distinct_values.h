@@ -28,12 +28,16 @@ struct JsonPrefix {
   /// Equal for two prefixes that go on to equal values by the same continuations: without
   /// whitespace, with strings decoded and members sorted.
   std::string outline;
-  char kind = 0;     // of the outermost value; 0: it has not begun
-  bool open = true;  // not yet certain to be whole: all but a closed string or container
-  std::string text;  // what is there of a string, decoded
+  char kind = 0;       // of the outermost value; 0: it has not begun
+  bool open = true;    // not yet certain to be whole: all but a closed string or container
+  std::string number;  // that the text ends in, if that may go on
+  std::string text;    // what is there of a string, decoded
   std::vector<std::pair<std::string, std::string>> parts;  // whole ones of an array or object
 };
 JsonPrefix read_prefix(std::string_view text);
+
+/// How many doubles more digits can make of a number that ends in a fraction, without an exponent.
+std::uint64_t doubles_ahead(std::string_view number);
 
 /// Whether a value that begins so may come out equal to another, whatever its members with names of
 /// their own repeat. False is certain for all that does not write the name of a member twice.
