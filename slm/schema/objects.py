@@ -144,7 +144,7 @@ def _one_object(
         if shape.some:
             raise unsupported_some(to, shape, 'it cannot be combined with order="any"')
         pairs = [(member.expression, member.required) for member in members]
-        inner = AnyOrder(to, pairs, free, comma, low, high, rule, goal).start()
+        inner = AnyOrder(to, pairs, free, comma, low, high, rule, goal, counted).start()
     else:
         chain = _Chain(to, members, free, must, witnesses, comma, low, high, rule, goal)
         chain.extra = extra
