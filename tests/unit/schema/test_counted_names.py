@@ -34,8 +34,8 @@ def test_names_without_a_value_are_not_counted(dead: dict[str, Any]) -> None:
     }
     with pytest.raises(UnsupportedKeyword, match="enough free names") as caught:
         compile_schema({**schema, "minProperties": 4})
-    assert caught.value.place is not None
-    assert caught.value.place.pointer == "/minProperties"
+    assert caught.value.at is not None
+    assert caught.value.at.pointer == "/minProperties"
     compiled = compile_grammar(
         compile_schema({**schema, "minProperties": 3}).grammar, byte_vocabulary()
     )
