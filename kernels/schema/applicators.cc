@@ -87,7 +87,11 @@ const Kinds* Normaliser::one_of(const SchemaNode& node, const Kinds* found) {
   for (std::size_t at = 0; at < count; ++at) {
     const Kinds* part = parts[at];
     for (std::size_t other = 0; other < count; ++other) {
-      if (other == at || is_void(*algebra.meet(parts[at], parts[other]))) continue;
+      if (other == at) continue;
+      if (is_void(*algebra.meet(parts[at], parts[other]))) {
+        concluded = true;
+        continue;
+      }
       part = meet(part, kinds(negation(branches[other])));
     }
     whole = algebra.join(whole, part);

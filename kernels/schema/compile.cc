@@ -15,6 +15,7 @@ Compiled compile(const Value& schema, const Options& options, Oracle& oracle) {
   Normaliser of(arena, goals, pool, reader, options.assert_formats);
   Lowering lowering(of, options.compact);
   Rule start = lowering.lower(reader.start());
+  if (pool.leaned && of.concluded) throw Deferred("branches apart by what a format leaves out");
   if (!lowering.is_satisfiable(start)) throw Deferred("unsatisfiable");
   return {lowering.words(start), std::string(reader.draft_name())};
 }

@@ -1,5 +1,6 @@
 #include "schema/languages.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include "schema/json.h"
@@ -10,6 +11,9 @@ namespace slm::schema {
 namespace {
 
 constexpr std::int64_t kMaxCount = 0x7FFFFFFE;
+/// Formats of which slm/schema/formats.py knows texts that it can tell nothing about.
+constexpr std::string_view kLoose[] = {"hostname",  "email",        "time", "date-time", "regex",
+                                       "idn-email", "idn-hostname"};
 
 std::optional<std::vector<std::int32_t>> yes_or_no(std::optional<bool> answer) {
   if (!answer) return std::nullopt;
@@ -166,8 +170,30 @@ std::optional<Part> Languages::format(std::string_view name, std::string_view dr
   // What a format means is the same in every draft that has it.
   std::size_t before = patterns_.size();
   std::uint32_t number = patterns_.intern(written);
-  if (number == before) pattern_parts_.push_back(made(written, {}));
+  if (number == before) {
+    pattern_parts_.push_back(made(written, {}));
+    for (std::string_view loose : kLoose) {
+      if (name == loose) parts_[pattern_parts_.back()].format = loose;
+    }
+  }
   return pattern_parts_[number];
+}
+
+bool Languages::has_doubts(const StringShape& shape) const {
+  return std::ranges::any_of(shape.parts, [&](Part part) { return !parts_[part].format.empty(); });
+}
+
+bool Languages::doubts(const StringShape& shape, Name text) {
+  for (Part part : shape.parts) {
+    if (parts_[part].format.empty()) continue;
+    std::string request = "[\"doubts\",";
+    write_json(request, parts_[part].format);
+    request.push_back(',');
+    write_json(request, this->text(text));
+    request.push_back(']');
+    if (ask(request)->front() != 0) return true;
+  }
+  return false;
 }
 
 Part Languages::complement(Part body) {
@@ -175,8 +201,10 @@ Part Languages::complement(Part body) {
   if (parts_[body].flags & (kNothing | kAnything | kComplement)) {
     throw Deferred("the complement of a language that is nearly everything");
   }
-  return made("[\"not\"," + std::string(parts_[body].written) + "]",
-              {Recipe::Kind::kNot, {}, arena_.keep(Span<Part>(&body, 1))});
+  Part part = made("[\"not\"," + std::string(parts_[body].written) + "]",
+                   {Recipe::Kind::kNot, {}, arena_.keep(Span<Part>(&body, 1))});
+  parts_[part].format = parts_[body].format;
+  return part;
 }
 
 void Languages::write_names(std::string& out, Span<Name> names) const {

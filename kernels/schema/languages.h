@@ -28,6 +28,9 @@ class Languages {
   ~Languages();
 
   Name name(std::string_view text, bool lasting = true) { return names_.intern(text, lasting); }
+  /// A text or shape was found to be in no language for what a format leaves out: see normalise.py.
+  bool leaned = false;
+
   std::string_view text(Name name) const { return names_[name]; }
 
   /// The strings in which an ECMA-262 pattern finds a match; defers where it is none.
@@ -43,6 +46,9 @@ class Languages {
   bool equal(Part left, Part right);
   bool matches(Part part, Name text);
   bool is_void(const StringShape& shape);
+  /// Whether a format in the shape neither holds of the text nor fails; see formats.py.
+  bool doubts(const StringShape& shape, Name text);
+  bool has_doubts(const StringShape& shape) const;
   bool is_anything(Part part) const { return parts_[part].flags & kAnything; }
   /// Whether some name is in the region and none of these.
   bool has_other(Part region, Span<Name> names);
@@ -72,6 +78,7 @@ class Languages {
     Recipe recipe;
     std::int32_t flags;
     std::int64_t hash;
+    std::string_view format{};  // of the language or of what it is the complement of
     std::optional<Term> term{};  // once it was needed
   };
   struct Shop;  // where languages are made

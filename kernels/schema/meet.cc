@@ -156,7 +156,11 @@ const StringShape* Algebra::meet(const StringShape* left, const StringShape* rig
     }
     for (Name value : finite->values) {
       bool in = rest->finite ? std::ranges::binary_search(known, value) : admits(*rest, value);
-      if (in) kept.push_back(value);
+      if (in) {
+        kept.push_back(value);
+      } else if (!rest->finite && pool_.doubts(*rest, value)) {
+        pool_.leaned = true;
+      }
     }
     if (kept.empty()) return nullptr;
     return arena_.make<StringShape>(0, std::nullopt, Span<Part>{}, true, arena_.keep(kept));

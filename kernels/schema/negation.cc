@@ -155,6 +155,9 @@ const Kinds* Normaliser::not_object(const SchemaNode& node) {
       add({.members = member(name, negation(goal)), .required = arena.keep(Span<Name>(&name, 1))});
     }
   }
+  if (pool.leaned && has(node, Keyword::kPropertyNames)) {
+    throw Deferred("negated names of a format that leaves some out");
+  }
   for (const NameRule& rule : shape->rules) {
     if (rule.goal != kFalse) throw Deferred("negated members with free names");
     NameRule some{kTrue, rule.included, rule.names, rule.excluded};

@@ -96,6 +96,7 @@ bool Normaliser::is_void(const Kinds& kinds, int depth) {
   if (kinds.null || kinds.booleans || !kinds.numbers.empty()) return false;
   for (const StringShape* shape : kinds.strings) {
     if (!pool.is_void(*shape)) return false;
+    pool.leaned = pool.leaned || pool.has_doubts(*shape);
   }
   for (const ArrayShape* shape : kinds.arrays) {
     bool dead = false;

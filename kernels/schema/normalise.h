@@ -28,6 +28,8 @@ class Normaliser {
         negatives_(arena),
         void_(arena) {}
 
+  bool concluded = false;  // whether branches were found to have no value in common
+
   /// The values that reach the goal.
   const Kinds* kinds(Goal goal);
   /// The goal that a schema of nothing but a reference stands for, so that it is shared.

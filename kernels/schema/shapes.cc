@@ -187,6 +187,8 @@ const ObjectShape* Normaliser::object_shape(const SchemaNode& node) {
     Span<const StringShape*> shapes = kinds(reader.child(node, Keyword::kPropertyNames))->strings;
     auto whole = [&](const StringShape* shape) { return algebra.equal(*shape, kAnyString); };
     if (std::ranges::none_of(shapes, whole)) {
+      auto doubts = [&](const StringShape* shape) { return pool.has_doubts(*shape); };
+      pool.leaned = pool.leaned || std::ranges::any_of(shapes, doubts);
       rules.push_back({kFalse, pool.complement_of_shapes(shapes), {}, {}});
     }
   }

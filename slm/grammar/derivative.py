@@ -53,6 +53,10 @@ class Languages:
     Args:
         limit: the most states it may hold.
 
+    Attributes:
+        leaned: whether a text was found to be in none of two languages, where one of them is in the
+            place of a larger one that cannot be told. Nothing here sets it.
+
     Every question may raise `GrammarTooComplex`: the limit was hit.
 
     >>> from slm.grammar.regular import literal, union
@@ -66,6 +70,7 @@ class Languages:
 
     def __init__(self, limit: int = 1_000_000) -> None:
         self._limit = limit
+        self.leaned = False
         self._terms: list[_Term] = []
         self._numbers: dict[_Term, State] = {}
         self._nullable: list[bool] = []

@@ -156,6 +156,7 @@ class StringShape:
     high: int | None = None
     parts: tuple[Regular, ...] = ()
     values: tuple[str, ...] | None = None
+    doubts: tuple[Regular, ...] = field(default=(), compare=False)  # see `format_doubts`
 
     def admits(self, text: str, pool: Languages) -> bool:
         """Whether the string is in the set."""
@@ -181,11 +182,15 @@ class StringShape:
         if self.values is not None or other.values is not None:
             finite, rest = (self, other) if self.values is not None else (other, self)
             kept = rest.among(finite.values or (), pool)
+            left = [text for text in finite.values or () if rest.doubts and text not in kept]
+            if any(matches(part, text, pool) for part in rest.doubts for text in left):
+                pool.leaned = True
             return StringShape(values=kept) if kept else None
         low, high = max(self.low, other.low), _least(self.high, other.high)
         if high is not None and low > high:
             return None
-        return StringShape(low, high, _merged(self.parts, other.parts))
+        parts, doubts = _merged(self.parts, other.parts), _merged(self.doubts, other.doubts)
+        return StringShape(low, high, parts, None, doubts)
 
 
 def matches(regular: Regular, text: str, pool: Languages) -> bool:

@@ -103,7 +103,7 @@ def _one_of(of: Normaliser, node: SchemaNode, found: Kinds) -> Kinds:
     for at, part in enumerate(parts):
         exact_part = part
         for other, rival in enumerate(parts):
-            if other == at or of.is_void(part.meet(rival, of.pool)):
+            if other == at or of.exclude_each_other(part.meet(rival, of.pool)):
                 continue
             if soft:
                 if node.pointer not in of.softened:

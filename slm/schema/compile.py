@@ -135,13 +135,18 @@ def _compile(
         lowering = _lowering(schema, *options, dropped)
         try:
             start = lowering.lower(lowering.of.reader.start())
+            if lowering.of.pool.leaned and lowering.of.concluded:
+                lowering = _lowering(schema, *options, dropped, cautious=True)
+                start = lowering.lower(lowering.of.reader.start())
             break
         except UnsupportedKeyword as error:
             second = None if dropped else _lowering(schema, *options, dropped, frames=True)
             try:
                 if second is not None:
-                    start, lowering = second.lower(second.of.reader.start()), second
-                    break
+                    start = second.lower(second.of.reader.start())
+                    if not second.of.pool.leaned:
+                        lowering = second
+                        break
             except SlmError:
                 pass  # the first error says more
             target = lowering.of.relaxation_of(error)
@@ -168,10 +173,13 @@ def _lowering(
     dropped: dict[tuple[str, str], str],
     *,
     frames: bool = False,
+    cautious: bool = False,
 ) -> Lowering:
     reader = Reader.open(schema, draft, registry)
     asserted = formats == "assert" or reader.dialect.asserts_formats
-    of = Normaliser(reader, assert_formats=asserted, dropped=dropped, frames=frames)
+    of = Normaliser(
+        reader, assert_formats=asserted, dropped=dropped, frames=frames, cautious=cautious
+    )
     of.bounded_names = style.extra_names is not None or style.max_extra is not None
     layout = Layout(whitespace, style)
     return Lowering(of, layout, reader.draft != "4", any_order=order == "any")

@@ -178,7 +178,7 @@ def _without(
     for other, goal in enumerate(goals):
         if other != but:
             kinds = of.kinds(goal)
-            if all(of.is_void(mine.meet(kinds, of.pool)) for mine, _ in part):
+            if all(of.exclude_each_other(mine.meet(kinds, of.pool)) for mine, _ in part):
                 continue
             fails = of.kinds(of.negation(node, keyword, goal))
             part = _product(of, node, part, [(fails, NOTHING_EVALUATED)])

@@ -13,6 +13,7 @@ from slm.grammar.regular import (
     ANY_CHAR,
     Regular,
     concat,
+    difference,
     intersection,
     literal,
     repeat,
@@ -173,6 +174,14 @@ def _parsed(pattern: str) -> Regular:
 
 def _at_most(length: int, pattern: str) -> Regular:
     return intersection(_parsed(pattern), repeat(ANY_CHAR, 0, length))
+
+
+@lru_cache(maxsize=16)
+def format_doubts(name: str) -> Regular | None:
+    """The strings of which neither a format nor its negation is said to hold; None: of none."""
+    if name in _ANY or name in ("hostname", "email", "time", "date-time"):
+        return difference(_language(name, wide=True), _language(name))
+    return None
 
 
 def format_language(name: str, draft: str, *, wide: bool = False) -> Regular | None:

@@ -28,8 +28,8 @@ from slm.grammar.regular import (
     intersection,
     union,
 )
-from slm.schema.algebra import NumberShape, StringShape
-from slm.schema.formats import format_language
+from slm.schema.algebra import NumberShape, StringShape, matches
+from slm.schema.formats import format_doubts, format_language
 from slm.schema.numbers import number_text, too_fine
 from slm.schema.strings import (
     decoded_language,
@@ -143,6 +143,11 @@ def _walker(written: str) -> tuple[Languages, int, threading.Lock]:
     return pool, pool.state(_language(json.loads(written))), threading.Lock()
 
 
+def _doubts(name: str) -> Regular:
+    found = format_doubts(name)
+    return NOTHING if found is None else found
+
+
 def _matches(written: list[Any], text: str) -> list[int]:
     pool, state, lock = _walker(json.dumps(written))
     with lock:
@@ -191,6 +196,7 @@ _ANSWERS: dict[str, Any] = {
     "language": lambda written: _words(_language(written)),
     "asserts": _asserts,
     "matches": _matches,
+    "doubts": lambda name, text: [int(matches(_doubts(name), text, Languages(_MAX_STATES)))],
     "void": lambda shape: [int(is_void(_string(shape), Languages(_MAX_STATES)))],
     "other": _other,
     "spelled": lambda region: _words(spell(_language(region))),

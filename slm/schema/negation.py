@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from slm.grammar.regular import choice_of, complement
+from slm.grammar.regular import choice_of, complement, union
 from slm.schema.algebra import (
     ANY_ARRAY,
     ANY_NUMBER,
@@ -36,7 +36,15 @@ from slm.schema.constants import constant_goal, exact
 from slm.schema.evaluated import has_unevaluated, violations
 from slm.schema.keywords import UNSUPPORTED
 from slm.schema.reader import SchemaNode
-from slm.schema.shapes import array_shape, number_shape, object_shape, string_shape, type_kinds
+from slm.schema.shapes import (
+    array_shape,
+    name_rules,
+    number_shape,
+    object_shape,
+    string_shape,
+    type_kinds,
+)
+from slm.schema.strings import decoded_language
 
 if TYPE_CHECKING:
     from slm.schema.normalise import Normaliser
@@ -132,7 +140,9 @@ def _not_string(of: Normaliser, node: SchemaNode) -> Kinds:
         found.append(StringShape(high=shape.low - 1))
     if shape.high is not None:
         found.append(StringShape(low=shape.high + 1))
-    found.extend(StringShape(parts=(complement(part),)) for part in shape.parts)
+    for part in shape.parts:
+        doubts = shape.doubts if part is shape.parts[-1] else ()  # that of the format
+        found.append(StringShape(parts=(complement(part),), doubts=doubts))
     return Kinds(strings=tuple(found))
 
 
@@ -190,8 +200,13 @@ def _not_object(of: Normaliser, node: SchemaNode) -> Kinds:
 
 def _broken(of: Normaliser, node: SchemaNode, shape: ObjectShape) -> list[NameRule]:
     """The members of which one breaks a rule: any value where names are forbidden."""
-    found = []
-    for rule in shape.rules:
+    found, rules = [], shape.rules
+    if of.pool.leaned and of.has(node, "propertyNames") and name_rules(of, node):
+        # Names that fail a format, and not those that it leaves out.
+        failing = of.negation(node, "propertyNames", of.reader.child(node, "propertyNames"))
+        names = union(*map(decoded_language, of.kinds(failing).strings))
+        found, rules = [NameRule(TRUE, names)], rules[:-1]
+    for rule in rules:
         keyword = "additionalProperties" if rule.included is None else "patternProperties"
         failing = of.negation(node, keyword, rule.goal)
         found.append(NameRule(failing, rule.included, rule.names, rule.excluded))

@@ -67,12 +67,17 @@ class Normaliser:
         dropped: dict[tuple[str, str], str],
         frames: bool = False,
         only_scalars: bool = False,
+        cautious: bool = False,
     ) -> None:
         self.reader = reader
         self.assert_formats = assert_formats
         self.dropped = dropped  # (pointer, keyword) left out by on_unsupported="relax", and why
         self.frames = frames  # keep what is excluded as it stands, see `frames.py`
         self.only_scalars = only_scalars  # leave arrays and objects out
+        # What formats leave out is in none of their languages: that a schema and another seem to
+        # have no value in common says nothing then.
+        self.cautious = cautious  # believe no such thing
+        self.concluded = False  # whether it was believed
         self._scalars: Normaliser | None = None
         self.softened: list[str] = []  # pointers of schemas whose oneOf is read as anyOf
         self.pool = Languages()
@@ -183,8 +188,10 @@ class Normaliser:
         """Whether there is provably no value; False may also mean that it was not found out."""
         if kinds.null or kinds.booleans or kinds.numbers:
             return False
-        if any(not is_void(shape, self.pool) for shape in kinds.strings):
-            return False
+        for text in kinds.strings:
+            if not is_void(text, self.pool):
+                return False
+            self.pool.leaned = self.pool.leaned or bool(text.doubts)
         for array in kinds.arrays:
             if not any(self.goal_is_void(array.item(at), depth) for at in range(array.low)[:16]):
                 return False
@@ -192,6 +199,13 @@ class Normaliser:
             goals = (shape.goal_of(name, self.pool) for name in shape.required)
             if not any(self.goal_is_void(goal, depth) for goal in goals):
                 return False
+        return True
+
+    def exclude_each_other(self, both: Kinds) -> bool:
+        """Whether two schemas have no value in common, given what seems to be in both."""
+        if self.cautious or not self.is_void(both):
+            return False
+        self.concluded = True
         return True
 
     def goal_is_void(self, goal: Goal, depth: int = 4) -> bool:
@@ -269,6 +283,7 @@ class Normaliser:
             )
             self._scalars.pool, self._scalars.patterns = self.pool, self.patterns
             self._scalars.cause, self._scalars._targets = self.cause, self._targets
+        self.concluded = True
         admitted = self.kinds(frozenset((node.number,)))
         return self._scalars.kinds(frozenset((-node.number,))).only(
             arrays=without(admitted.arrays, ANY_ARRAY) if ANY_ARRAY not in admitted.arrays else (),

@@ -22,6 +22,7 @@ from slm.grammar.regular import (
     complement,
     difference,
     intersection,
+    union,
 )
 from slm.schema.algebra import FALSE, TRUE, Goal, NameRule, ObjectShape, conjoin
 from slm.schema.distinct import Counts, mark, marked
@@ -144,7 +145,7 @@ def _one_object(
         if shape.some:
             raise unsupported_some(to, shape, 'it cannot be combined with order="any"')
         pairs = [(member.expression, member.required) for member in members]
-        inner = AnyOrder(to, pairs, free, comma, low, high, rule, goal).start()
+        inner = AnyOrder(to, pairs, free, comma, low, high, rule, goal, counted).start()
     else:
         chain = _Chain(to, members, free, must, witnesses, comma, low, high, rule, goal)
         chain.extra = extra
@@ -175,6 +176,21 @@ def _free_members(
     """
     for rule in only:
         names = [*names, *sorted(rule.names.difference(names))]
+    options: list[Expression] = []
+    for value_goal, regions in _regions_by_goal(to, shape, goal, only).items():
+        keys = [key for region in regions if (key := free_key(to, region, names)) != NEVER]
+        if keys:
+            name = alternatives(*keys)
+            options.append(
+                seq(marked(to, name) if differ else name, to.value(value_goal, depth + 1))
+            )
+    return alternatives(*options) if options else None
+
+
+def _regions_by_goal(
+    to: Lowering, shape: ObjectShape, goal: Goal, only: tuple[NameRule, ...] = ()
+) -> dict[Goal, list[Regular]]:
+    """What the values of names that are not declared must satisfy, and the names."""
     conditions: dict[Regular, None] = {}
     for rule in (*shape.rules, *only):
         if rule.included is not None:
@@ -199,15 +215,7 @@ def _free_members(
         if value_goal == FALSE:
             continue
         by_goal.setdefault(value_goal, []).append(region(holds))
-    options: list[Expression] = []
-    for value_goal, regions in by_goal.items():
-        keys = [key for region in regions if (key := free_key(to, region, names)) != NEVER]
-        if keys:
-            name = alternatives(*keys)
-            options.append(
-                seq(marked(to, name) if differ else name, to.value(value_goal, depth + 1))
-            )
-    return alternatives(*options) if options else None
+    return by_goal
 
 
 def _distinct_members(
@@ -223,10 +231,15 @@ def _distinct_members(
         if rule.goal == FALSE:
             spoken = [ANYTHING if rule.included is None else rule.included]
             left.append(complement(intersection(*spoken, *map(complement, rule.excluded))))
-    language = intersection(*left) if left else ANYTHING
+    language, counts = intersection(*left) if left else ANYTHING, Counts(to.of)
+    kinds = _regions_by_goal(to, shape, goal)
+    sure = [value_goal for value_goal in kinds if counts.at_least(value_goal, 1)]
+    if len(kinds) > 1 and len(sure) < len(kinds):  # where all lack a value, that is seen later
+        language = union(*(part for value_goal in sure for part in kinds[value_goal]))
+        left = [language]
     if left and names:
         language = difference(language, choice_of(names))
-    if shape.some or not Counts(to.of).at_least_names(language, low - len(shape.required)):
+    if shape.some or not counts.at_least_names(language, low - len(shape.required)):
         raise to.of.unsupported(
             to.of.reader.node(shape.number),
             "minProperties",

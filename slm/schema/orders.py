@@ -29,6 +29,7 @@ class AnyOrder:
         free: any other member, if there may be others.
         low: so many members at least, of which free ones make up for one at most.
         high: so many at most.
+        differ: no two free ones have one name, so that all of them count.
     """
 
     to: Lowering
@@ -39,6 +40,7 @@ class AnyOrder:
     high: int | None
     rule: str
     goal: Goal
+    differ: bool = False
     place: Place | None = None
     made: dict[tuple[int, int], Expression] = field(default_factory=dict)
 
@@ -49,11 +51,14 @@ class AnyOrder:
             UnsupportedKeyword: there are too many of them.
         """
         sets = 2 ** len(self.members) * (1 if self.high is None else self.high + 1)
+        if self.high is None and self.differ:
+            sets *= self._most_free + 1
         if sets > MAX_SETS:
             node = self.to.of.reader.node(min(self.goal, key=abs))
+            keywords = ("properties", "minProperties", "maxProperties")
             raise self.to.of.unsupported(
                 node,
-                "properties" if "properties" in node.raw else next(iter(node.raw)),
+                next((name for name in keywords if name in node.raw), next(iter(node.raw))),
                 f'{len(self.members)} members with order="any" make more than {MAX_SETS} sets',
                 hint='use order="declared"',
             )
@@ -64,7 +69,7 @@ class AnyOrder:
 
     def _states(self) -> list[tuple[int, int]]:
         """What may have been written, most first: what follows a state is made before it."""
-        frees = 1 if self.high is None else self.high
+        frees = self._most_free
         found = [
             (used, free)
             for used in range(2 ** len(self.members))
@@ -72,6 +77,13 @@ class AnyOrder:
             if self.high is None or used.bit_count() + free <= self.high
         ]
         return sorted(found, key=lambda state: state[0].bit_count() + state[1], reverse=True)
+
+    @property
+    def _most_free(self) -> int:
+        """So many free ones are told apart from more."""
+        if self.high is not None:
+            return self.high
+        return max(1, self.low) if self.differ else 1
 
     def _from(self, used: int, frees: int) -> Expression:
         """What follows a set of declared members and so many others, at most one if uncounted."""
@@ -88,7 +100,8 @@ class AnyOrder:
         missing = any(
             required and not used >> at & 1 for at, (_, required) in enumerate(self.members)
         )
-        enough = used.bit_count() + min(frees, 1) >= max(1, self.low)
+        counting = frees if self.differ else min(frees, 1)
+        enough = used.bit_count() + counting >= max(1, self.low)
         options: list[Expression] = [EMPTY] if enough and not missing else []
         if self.high is not None and written >= self.high:
             return alternatives(*options)
@@ -100,7 +113,7 @@ class AnyOrder:
                     options.append(seq(*comma, member, rest))
         loop: Expression | None = None
         if self.free is not None:
-            if self.high is None and frees:
+            if self.high is None and frees >= self._most_free:
                 loop = seq(*comma, self.free)
             else:
                 rest = self._from(used, frees + 1)

@@ -31,7 +31,7 @@ from slm.schema.algebra import (
     StringShape,
 )
 from slm.schema.constants import exact
-from slm.schema.formats import format_language
+from slm.schema.formats import format_doubts, format_language
 from slm.schema.reader import SchemaNode
 from slm.schema.strings import decoded_language
 
@@ -104,6 +104,7 @@ def string_shape(of: Normaliser, node: SchemaNode, *, wide: bool = False) -> Str
     """What the string keywords admit; None for no string at all. `wide`: see `format_language`."""
     raw = node.raw
     parts: list[Regular] = []
+    doubts: tuple[Regular, ...] = ()
     if of.has(node, "pattern"):
         language = pattern_of(of, node, "pattern", raw["pattern"])
         if language != ANYTHING:  # `.*` says nothing
@@ -112,11 +113,13 @@ def string_shape(of: Normaliser, node: SchemaNode, *, wide: bool = False) -> Str
         asserted = format_language(raw["format"], node.resource.draft, wide=wide)
         if asserted is not None:
             parts.append(asserted)
+            unknown = format_doubts(raw["format"])
+            doubts = () if unknown is None else (unknown,)
     low = int(raw["minLength"]) if of.has(node, "minLength") else 0
     high = int(raw["maxLength"]) if of.has(node, "maxLength") else None
     if high is not None and low > high:
         return None
-    return StringShape(low, high, tuple(parts))
+    return StringShape(low, high, tuple(parts), None, doubts)
 
 
 def pattern_of(of: Normaliser, node: SchemaNode, keyword: str, text: str) -> Regular:
@@ -193,7 +196,7 @@ def object_shape(of: Normaliser, node: SchemaNode) -> ObjectShape | None:
         if goal:
             rules.append(NameRule(goal, None, frozenset(members), tuple(patterns)))
     if of.has(node, "propertyNames"):
-        rules.extend(_name_rules(of, node))
+        rules.extend(name_rules(of, node))
     low = int(raw["minProperties"]) if of.has(node, "minProperties") else 0
     high = int(raw["maxProperties"]) if of.has(node, "maxProperties") else None
     shape = ObjectShape(members, required, tuple(rules), low, high, node.number)
@@ -204,9 +207,12 @@ def object_shape(of: Normaliser, node: SchemaNode) -> ObjectShape | None:
     return shape
 
 
-def _name_rules(of: Normaliser, node: SchemaNode) -> list[NameRule]:
+def name_rules(of: Normaliser, node: SchemaNode) -> list[NameRule]:
+    """What ``propertyNames`` forbids, if anything."""
     shapes = of.kinds(of.reader.child(node, "propertyNames")).strings
     if ANY_STRING in shapes:
         return []
+    if any(shape.doubts for shape in shapes):
+        of.pool.leaned = True
     names = union(*map(decoded_language, shapes))
     return [NameRule(FALSE, included=complement(names))]

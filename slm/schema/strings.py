@@ -262,8 +262,12 @@ def quick_literal(text: str) -> Regular:
 
 
 def canonical(text: str, escapes: Escapes = "any") -> str:
-    """The one spelling that names and constants get, with the quotes."""
-    return json.dumps(text, ensure_ascii=escapes == "ascii")
+    """The one spelling that names and constants get, with the quotes.
+
+    A lone surrogate is no character: it stays one, so that no text has it.
+    """
+    ascii_only = escapes == "ascii" and not any("\ud800" <= char <= "\udfff" for char in text)
+    return json.dumps(text, ensure_ascii=ascii_only)
 
 
 def decoded_language(shape: StringShape) -> Regular:

@@ -34,6 +34,9 @@ SCHEMAS: list[dict[str, Any]] = [
     {"required": ["z"], "minProperties": 2},
     {"minProperties": 1, "additionalProperties": INTEGER},
     {"dependentRequired": {"a": ["b"]}},
+    {"minProperties": 3},
+    {"minProperties": 2, "properties": {"a": INTEGER}},
+    {"minProperties": 3, "maxProperties": 3, "required": ["a"]},
 ]
 
 

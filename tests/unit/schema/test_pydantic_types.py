@@ -60,6 +60,7 @@ CASES: list[tuple[Any, list[Any], list[Any]]] = [
         ["ab", "a b"],
         ["a", "  ", " a"],
     ),
+    (Annotated[set[int], Field(min_length=2)], [[1, 2]], [[1], [1, 1]]),
     (AwareDatetime, ["2020-01-31T10:00:00Z"], ["2020-01-31T10:00:00"]),
 ]
 
@@ -86,7 +87,6 @@ REFUSED: list[Any] = [
     Json[list[int]],
     Annotated[decimal.Decimal, Field(max_digits=3)],
     dict[tuple[int, int], int],
-    Annotated[set[int], Field(min_length=2)],
 ]
 
 

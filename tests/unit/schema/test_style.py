@@ -109,6 +109,15 @@ def test_names_and_constants_are_spelled_in_the_style() -> None:
     assert not admits(style, '["ü"]', unique)
 
 
+def test_lone_surrogates_are_in_no_text() -> None:
+    """Not as an escape, either: neither as a constant nor as a name."""
+    style, lone = JsonStyle(escapes="ascii"), "\ud800"
+    assert not admits(style, '"\\ud800"', {"enum": [lone, "a"]})
+    assert admits(style, '"a"', {"enum": [lone, "a"]})
+    closed = {"type": "object", "properties": {lone: {}}, "additionalProperties": False}
+    assert not admits(style, '{"\\ud800":1}', closed)
+
+
 def test_plain_numbers_have_no_exponents_and_integers_no_points() -> None:
     """Neither free numbers nor bounded ones nor constants."""
     style = JsonStyle(numbers="plain")
