@@ -380,8 +380,12 @@ const EarleyRecogniser::LexerParts& EarleyRecogniser::lexer_parts(LexId lexer) {
     for (std::size_t k = 0; k < pairs.size(); k += 2) {
       TerminalId terminal = pairs[k];
       NodeId node = pairs[k + 1];
-      bool fixed = Lexer::is_stretch(terminal) || Lexer::is_fixed(node);
-      if (!fixed && !lexer_.is_longest(terminal) && pool.opens_wide(node)) {
+      if (Lexer::is_stretch(terminal)) {  // has no expression: its node is 0
+        rest.insert(rest.end(), {terminal, node});
+        continue;
+      }
+      bool plain = !Lexer::is_fixed(node) && !lexer_.is_longest(terminal);
+      if (plain && pool.opens_wide(node)) {
         std::vector<NodeId> options = pool.options(node), together;
         for (NodeId option : options) {
           if (options.size() > 1 && !pool.alive(option)) continue;

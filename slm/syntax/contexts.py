@@ -19,7 +19,7 @@ from slm.errors import Place, SlmError
 from slm.grammar import ir
 from slm.syntax.alike import merged
 from slm.syntax.lexing import END, Entry, Lexing
-from slm.syntax.obligations import FREE, Obligations
+from slm.syntax.promises import FREE, Obligations
 from slm.syntax.tables import Ahead, Symbols, Table
 
 MAX_EDGES = 250_000  # more than twice what the largest grammars of public projects need

@@ -28,7 +28,7 @@ from slm.grammar.regular import Dfa, Regular, union
 from slm.syntax.indent import Indents
 from slm.syntax.indent_lines import column_grid, split_lines
 from slm.syntax.lexing import Entry, Lexing
-from slm.syntax.obligations import Obligations
+from slm.syntax.promises import Obligations
 from slm.syntax.scanners import Scanner
 from slm.syntax.tables import Ahead, Row, Symbols, Table, alike
 

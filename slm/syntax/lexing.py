@@ -33,8 +33,9 @@ from slm.grammar.regular import (
     union,
 )
 from slm.syntax.alphabet import Alphabet
-from slm.syntax.obligations import MAX_STATES, Matched, Obligations, Reader
+from slm.syntax.obligations import MAX_STATES, Reader
 from slm.syntax.overlay import overlay
+from slm.syntax.promises import Matched, Obligations
 from slm.syntax.scanners import Scanner
 
 END = "$END"

@@ -14,8 +14,8 @@ from typing import Any, Generic, TypeVar
 
 Made = TypeVar("Made")
 
-# Names of Lark's own grammars, which come with it.
-_FOREIGN = re.compile(r"^[ \t]*%import[ \t]+(?!(?:common|lark|python|unicode)\b)", re.MULTILINE)
+# An import, however it is spelt, but for Lark's own grammars, which come with it.
+_FOREIGN = re.compile(r"%import(?![ \t]+(?:common|lark|python|unicode)\b)")
 _PLAIN = (str, int, type(None))  # bool and flags are ints
 
 
@@ -55,6 +55,5 @@ def key_of(text: str, options: Mapping[str, Any]) -> Hashable | None:
     """
     if _FOREIGN.search(text) or not all(isinstance(each, _PLAIN) for each in options.values()):
         return None
-    return text, tuple(
-        sorted((k, type(v).__name__, v) for k, v in options.items() if v is not None)
-    )
+    # An option that is None is not one that is left out: Lark has other defaults.
+    return text, tuple((name, type(each).__name__, each) for name, each in sorted(options.items()))

@@ -15,6 +15,7 @@ from slm.errors import GrammarTooComplex, SlmError
 from slm.grammar import regular
 from slm.grammar.charset import CharSet
 from slm.grammar.ir import Call, Choice, Expression, Grammar, Rule, Seq, Terminal, optional
+from slm.grammar.reader import read_grammar
 from slm.mask import compile_grammar, native_available
 from slm.schema import compile_schema
 from slm.vocab import Vocabulary
@@ -79,6 +80,17 @@ def same_masks(grammar: Grammar, random: Random, steps: int = 12) -> bool:
         native.accept(token)
         reference.accept(token)
     return native.tokens == reference.tokens
+
+
+@pytest.mark.parametrize("wide", ["[a-z]+", '"//" [^!]*', "[ \\t\\n\\r]+"])
+def test_many_words_beside_a_wide_terminal_are_allowed(wide: str) -> None:
+    """Words that are read together are in the mask where another terminal is a part of its own."""
+    words = [f"{letter}{digit}" for letter in "!#%&()*" for digit in "123"]
+    rules = f"start: ({' | '.join(f'W{i}' for i in range(len(words)))} | WIDE)*\nWIDE: {wide}\n"
+    grammar = read_grammar(rules + "".join(f'W{i}: "{word}"\n' for i, word in enumerate(words)))
+    matcher = compile_grammar(grammar, vocabulary(), engine="native").matcher()
+    assert {word[0].encode()[0] for word in words} <= set(matcher.allowed())
+    assert same_masks(grammar, Random(len(wide)))
 
 
 @given(

@@ -42,6 +42,9 @@ def test_imported_files_are_read_again(tmp_path: Path) -> None:
         ("  %import .common.INT\nstart: INT", {}, False),
         ("%import commonly.INT\nstart: INT", {}, False),
         ("%import other.INT\nstart: INT", {}, False),
+        ("%import.other.INT\nstart: INT", {}, False),
+        ("\f%import .other.INT\nstart: INT", {}, False),
+        ("%import\\\n .other.INT\nstart: INT", {}, False),
         ('start: "a"', {"import_paths": ["."]}, False),
         ('start: "a"', {"postlex": object()}, False),
     ],
@@ -54,6 +57,13 @@ def test_keys(text: str, options: dict[str, object], remembered: bool) -> None:
 def test_flags_that_are_equal_as_numbers_have_other_keys() -> None:
     """True is 1 to Python, and another option to Lark."""
     assert key_of("start:", {"x": True}) != key_of("start:", {"x": 1})
+
+
+def test_none_is_an_option_of_its_own() -> None:
+    """Lark takes `maybe_placeholders=None` for false, and true is its default."""
+    text = 'start: "a" [B]\nB: "b"'
+    assert compile_lark(text).tree("a").children == [None]
+    assert compile_lark(text, maybe_placeholders=None).tree("a").children == []
 
 
 def test_errors_are_not_remembered() -> None:

@@ -1,0 +1,210 @@
+"""What is open at some place of a text: promises that say which texts may follow.
+
+It is a set of
+
+- **obligations**, languages that no beginning of the text ahead may be in, the empty one aside. A
+  match that has to be the longest leaves one when it ends (what would make it longer); a terminal
+  that another one is preferred to is read under one (the other one's words);
+- **rivals**, the same for a terminal whose words depend on the text around them
+  (`slm.grammar.asserting`): its automaton must not come to a match;
+- **claims**, languages that all of the text ahead, to its end, must be in: answers to what a
+  lookahead assertion asked;
+- where assertions ask for it, the class of the **last** character.
+
+`slm.syntax.obligations` reads lexemes under them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, TypeAlias
+
+from slm.grammar.asserting import DEAD, Asserting, Claims
+from slm.grammar.charset import CharSet
+from slm.grammar.derivative import EMPTY, Edges, Languages, State
+from slm.grammar.ordered_dfa import from_rows, partition
+from slm.grammar.regular import Chars
+
+Rival: TypeAlias = "tuple[Literal['rival'], int, int]"  # automaton, state
+Claim: TypeAlias = "tuple[Literal['claim'], State]"
+Last: TypeAlias = "tuple[Literal['last'], int]"  # a class's number
+Obligation: TypeAlias = "State | Rival | Claim | Last"
+Obligations: TypeAlias = "frozenset[Obligation]"
+Matched: TypeAlias = "State | Rival"
+Options: TypeAlias = "list[tuple[int, Claims]]"  # of a rival: states, with what each claims
+
+FREE: Obligations = frozenset()
+MAX_FIRST_HIT = 500  # states of an obligation that are looked through for a simpler one
+
+
+class Promises:
+    """Questions about what is open, over one pool of languages.
+
+    Args:
+        pool: the languages.
+        automata: of the terminals with assertions, by number.
+    """
+
+    def __init__(self, pool: Languages, automata: Sequence[Asserting]) -> None:
+        self.pool = pool
+        self._automata = automata
+        behind = [each.behind for each in automata if each.looks_left]
+        self._classes = partition({charset for sets in behind for charset in sets})
+        self._asked_behind = bool(behind)
+        pieces = [
+            (low, high, number + 2)
+            for number, charset in enumerate(self._classes)
+            for low, high in charset.ranges
+        ]
+        outside = ~CharSet.from_ranges((low, high) for low, high, _ in pieces)
+        pieces += [(low, high, 1) for low, high in outside.ranges]
+        self._class_edges: Edges = tuple(sorted(pieces))
+        self._outside = next(iter(outside), None)
+        self._first_hits: dict[State, State] = {}
+        self._firsts: dict[Matched, CharSet] = {}
+        self._breaking: dict[State, CharSet] = {}
+        self._needed_of: dict[Obligations, Obligations] = {}
+        self._rival_edges: dict[Rival, tuple[Edges, list[Options]]] = {}
+
+    # --- questions
+
+    def first_hit(self, state: State) -> State:
+        r"""One state for all obligations that are broken by the same texts.
+
+        An obligation is broken by the first beginning that is in its language, so words behind
+        others do not count: what may follow ``"\"``, if that is a string already, must not have a
+        quote in its line, whatever escapes have been begun.
+        """
+        known = self._first_hits.get(state)
+        if known is not None:
+            return known
+        numbers = {state: 0}
+        queue = [state]
+        rows: list[list[tuple[CharSet, int]]] = []
+        hits: set[int] = set()
+        for here in queue:  # grows while it is walked
+            row: list[tuple[CharSet, int]] = []
+            rows.append(row)
+            if here != state and self.pool.accepts(here):
+                hits.add(numbers[here])
+                continue
+            by_target: dict[State, list[tuple[int, int]]] = {}
+            for low, high, target in self.pool.edges(here):
+                if self.pool.alive(target):
+                    by_target.setdefault(target, []).append((low, high))
+            for target, ranges in by_target.items():
+                if target == state and self.pool.accepts(state):
+                    target = EMPTY  # back where it begins, which is a hit this time
+                if target not in numbers:
+                    if len(numbers) >= MAX_FIRST_HIT:
+                        self._first_hits[state] = state
+                        return state
+                    numbers[target] = len(numbers)
+                    queue.append(target)
+                row.append((CharSet.from_ranges(ranges), numbers[target]))
+        found = self.pool.state(from_rows(rows, hits))
+        self._first_hits[state] = self._first_hits[found] = found
+        return found
+
+    def first(self, matched: Matched) -> CharSet:
+        """The characters a non-empty text of a language, or a match, can begin with."""
+        if matched not in self._firsts:
+            if isinstance(matched, int):
+                self._firsts[matched] = CharSet.from_ranges(
+                    (low, high)
+                    for low, high, target in self.pool.edges(matched)
+                    if self.pool.alive(target)
+                )
+            else:
+                edges, _ = self.edges_of(matched)
+                self._firsts[matched] = CharSet.from_ranges((a, b) for a, b, _ in edges)
+        return self._firsts[matched]
+
+    def first_of_automaton(self, number: int) -> CharSet:
+        """The characters a match of a terminal with assertions can begin with."""
+        found = CharSet.EMPTY
+        lefts = [None, self._outside, *(each.ranges[0][0] for each in self._classes)]
+        for left in lefts:
+            for state, _ in self._automata[number].starts(left):
+                if state != DEAD:
+                    found |= self.first(("rival", number, state))
+        return found
+
+    def touching(self, state: State, open_now: Iterable[Obligation]) -> Obligations:
+        """What is open without what the first character of a word settles."""
+        mine = self.first(state)
+        kept: list[Obligation] = []
+        for each in open_now:
+            if isinstance(each, int) or each[0] == "rival":
+                if mine & self.first(each):
+                    kept.append(each)
+            else:
+                kept.append(each)
+        return frozenset(kept)
+
+    def may_end(self, open_now: Obligations) -> bool:
+        """Whether the text may end here."""
+        return all(
+            isinstance(each, int) or each[0] != "claim" or self.pool.accepts(each[1])
+            for each in open_now
+        )
+
+    def needed(self, open_now: Obligations) -> Obligations:
+        """What is open without what can never matter.
+
+        That is, without what only goes on with characters that break another obligation at once: a
+        keyword that could still be completed matters no more where any letter would have made the
+        name before it longer.
+        """
+        known = self._needed_of.get(open_now)
+        if known is not None:
+            return known
+        open_now, asked = (
+            frozenset(self.first_hit(e) if isinstance(e, int) else e for e in open_now),
+            open_now,
+        )
+        kept = set(open_now)
+        breaking = {each: self._breaks(each) for each in open_now if isinstance(each, int)}
+        for each in sorted(open_now, key=str):
+            if not breaking or (not isinstance(each, int) and each[0] != "rival"):
+                continue
+            mine = self.first(each)
+            for other in kept - {each}:
+                if mine and isinstance(other, int):
+                    mine -= breaking[other]
+            if not mine:
+                kept.discard(each)
+        for each in tuple(kept):
+            # Broken by its first character, whichever comes: then nothing behind that matters.
+            if isinstance(each, int) and not self.first(each) - self._breaks(each):
+                kept.remove(each)
+                kept.add(self.pool.state(Chars(self.first(each))))
+        known = self._needed_of[asked] = frozenset(kept)
+        return known
+
+    def _breaks(self, state: State) -> CharSet:
+        """The characters that break an obligation at once."""
+        if state not in self._breaking:
+            self._breaking[state] = CharSet.from_ranges(
+                (low, high)
+                for low, high, target in self.pool.edges(state)
+                if self.pool.accepts(target)
+            )
+        return self._breaking[state]
+
+    def edges_of(self, rival: Obligation) -> tuple[Edges, list[Options]]:
+        """A rival's ways as edges: a number on each, one more than that of its options."""
+        assert not isinstance(rival, int)
+        assert rival[0] == "rival"
+        known = self._rival_edges.get(rival)
+        if known is None:
+            by_charset: dict[CharSet, Options] = {}
+            for way in self._automata[rival[1]].ways(rival[2]):
+                by_charset.setdefault(way.charset, []).append((way.target, way.claims))
+            edges = [
+                (low, high, number)
+                for number, charset in enumerate(by_charset, 1)
+                for low, high in charset.ranges
+            ]
+            known = self._rival_edges[rival] = tuple(sorted(edges)), list(by_charset.values())
+        return known
