@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from slm.errors import PatternError, UsageError
+from slm.errors import PatternError, UnsupportedPattern, UsageError
 from slm.grammar.pattern import pattern_language
 
 MAX_RUN = 1_000
@@ -49,6 +49,8 @@ class JsonStyle:
                 f"separators cannot be {self.separators!r}",
                 hint="use a comma and a colon, each with spaces, tabs or line ends around it",
             )
+        if self.separators is not None:  # a style has a hash
+            object.__setattr__(self, "separators", tuple(self.separators))
         _check_number("max_whitespace", self.max_whitespace, MAX_RUN)
         if self.escapes not in ("any", "raw", "ascii"):
             raise UsageError(
@@ -61,7 +63,7 @@ class JsonStyle:
         if self.extra_names is not None:
             try:
                 pattern_language(self.extra_names, dialect="ecma262", search=True)
-            except (PatternError, TypeError) as error:
+            except (PatternError, UnsupportedPattern, TypeError) as error:
                 raise UsageError(
                     f"extra_names cannot be {self.extra_names!r}: {getattr(error, 'what', error)}",
                     hint="use a regular expression of ECMA-262 that has an exact form",

@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from slm.errors import UnsupportedKeyword
 from slm.mask import compile_grammar
 from slm.schema import compile_schema
 from slm.schema.native import compile_program
@@ -68,3 +69,16 @@ def test_branches_that_a_format_keeps_apart_for_sure_cost_nothing() -> None:
     assert not isinstance(compile_program(sure, None, "any", "assert"), str)
     doubtful = {"oneOf": [HOST, {"const": NAME}]}
     assert isinstance(compile_program(doubtful, None, "any", "assert"), str)
+
+
+def test_walked_shapes_do_not_lean_on_what_a_format_leaves_out() -> None:
+    """Where alternatives are too many to multiply out, such a schema is refused."""
+    choices = [
+        {"anyOf": [{"required": [f"p{at}"]}, {"maxProperties": 3}, {"required": [f"q{at}"]}]}
+        for at in range(7)
+    ]
+    schema: dict[str, Any] = {"type": "object", "required": ["a"], "allOf": choices}
+    assert compile_schema(schema).grammar.rules
+    apart = [{"properties": {"a": HOST}}, {"properties": {"a": {"const": NAME}}}]
+    with pytest.raises(UnsupportedKeyword, match="more than 400 combinations"):
+        compile_schema({**schema, "oneOf": apart})

@@ -118,6 +118,21 @@ def test_lone_surrogates_are_in_no_text() -> None:
     assert not admits(style, '{"\\ud800":1}', closed)
 
 
+def test_a_style_may_be_made_of_lists() -> None:
+    """Such as those of a file of options."""
+    pair: Any = [", ", ": "]
+    style = JsonStyle(separators=pair, extra_names="^x")
+    assert style == JsonStyle(separators=(", ", ": "), extra_names="^x")
+    assert admits(style, '{"x": 1, "xy": 2}', {"type": "object"})
+
+
+@pytest.mark.parametrize("pattern", ["(", r"\bx", r"(a)\1", 5])
+def test_patterns_of_names_that_cannot_be_enforced_are_named(pattern: Any) -> None:
+    """Whether they are malformed or have no exact form: the error says which option it is."""
+    with pytest.raises(slm.errors.UsageError, match="extra_names cannot be"):
+        JsonStyle(extra_names=pattern)
+
+
 def test_plain_numbers_have_no_exponents_and_integers_no_points() -> None:
     """Neither free numbers nor bounded ones nor constants."""
     style = JsonStyle(numbers="plain")
