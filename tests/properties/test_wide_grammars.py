@@ -94,9 +94,10 @@ def test_many_words_beside_a_wide_terminal_are_allowed(wide: str) -> None:
 
 
 def test_a_budget_that_is_enough_is_kept_beside_many_words() -> None:
-    """From a name, which many words may follow, as few tokens as are missing lead to the end."""
+    """From a name, which many words may follow or white space, to the end in so few tokens."""
     words = [f"{letter}{digit}" for letter in "!#%&()*" for digit in "123"]
-    rules = f"start: NAME ({' | '.join(f'W{i}' for i in range(len(words)))})\nNAME: [a-z]+\n"
+    either = " | ".join(f"W{i}" for i in range(len(words)))
+    rules = f"start: NAME SPACE? ({either})\nNAME: [a-z]+\nSPACE: [ \\t\\n\\r]+\n"
     grammar = read_grammar(rules + "".join(f'W{i}: "{word}"\n' for i, word in enumerate(words)))
     matchers = [
         compile_grammar(grammar, vocabulary(), engine=engine).matcher()
