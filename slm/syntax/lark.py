@@ -142,7 +142,7 @@ def compile_lark(
             places = places_of(
                 getattr(grammar, "source_grammar", ""), _source_name(grammar.source_path)
             )
-            language = "cfg" if semantics == "cfg" else _check_object(grammar, places)
+            language = _check_object(grammar, places, semantics)
             return _compiled(grammar, places, _start_of(grammar, start), language)
         text, path = _read(grammar)
         transformer = options.pop("transformer", None)
@@ -285,17 +285,21 @@ def _unsupported_option(name: str, semantics: str) -> UnsupportedLarkFeature:
     )
 
 
-def _check_object(built: lark.Lark, places: Places) -> str:
-    """The semantics of a built object, if they can be had."""
+def _check_object(built: lark.Lark, places: Places, semantics: str) -> str:
+    """The semantics of a built object, or those asked for, if they can be had."""
     options = built.options
-    at = places.at(0) if places.text else None
-    semantics = _semantics_of(options.parser, options.lexer, at)
-    if options.postlex is not None:
-        indents_of(options.postlex, lambda what: refuse_postlex(what, semantics))
+    if semantics == "cfg":
+        if options.postlex is not None:
+            raise _unsupported_option("postlex", semantics)
+    else:
+        at = places.at(0) if places.text else None
+        semantics = _semantics_of(options.parser, options.lexer, at)
+        if options.postlex is not None:
+            indents_of(options.postlex, lambda what: refuse_postlex(what, semantics))
     for name in ("lexer_callbacks", "use_bytes", "_plugins"):
         if getattr(options, name, None):
             raise _unsupported_option(name, semantics)
-    transformer = options.transformer
+    transformer = options.transformer if semantics != "cfg" else None
     if transformer and any(hasattr(transformer, str(each.name)) for each in built.terminals):
         raise _unsupported_option("transformer", semantics)
     return semantics

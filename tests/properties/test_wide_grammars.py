@@ -93,6 +93,25 @@ def test_many_words_beside_a_wide_terminal_are_allowed(wide: str) -> None:
     assert same_masks(grammar, Random(len(wide)))
 
 
+def test_a_budget_that_is_enough_is_kept_beside_many_words() -> None:
+    """From a name, which many words may follow or white space, to the end in so few tokens."""
+    words = [f"{letter}{digit}" for letter in "!#%&()*" for digit in "123"]
+    either = " | ".join(f"W{i}" for i in range(len(words)))
+    rules = f"start: NAME SPACE? ({either})\nNAME: [a-z]+\nSPACE: [ \\t\\n\\r]+\n"
+    grammar = read_grammar(rules + "".join(f'W{i}: "{word}"\n' for i, word in enumerate(words)))
+    matchers = [
+        compile_grammar(grammar, vocabulary(), engine=engine).matcher()
+        for engine in ("native", "reference")
+    ]
+    for left in (3, 2, 1):
+        assert [matcher.min_tokens().tokens for matcher in matchers] == [left, left]
+        allowed, expected = (matcher.allowed(budget=left) for matcher in matchers)
+        assert allowed == expected
+        for matcher in matchers:
+            matcher.accept(allowed[0])
+    assert all(matcher.is_complete() for matcher in matchers)
+
+
 @given(
     names=st.lists(NAMES, min_size=12, max_size=45, unique=True),
     ends=st.lists(st.sampled_from(ENDS), min_size=45, max_size=45),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import re
+from typing import Any
 
+import lark
+import lark.indenter
 import pytest
 
 import slm
-from slm.errors import TokenRejected, UsageError
+from slm.errors import TokenRejected, UnsupportedLarkFeature, UsageError
 from slm.mask import compile_grammar
 from slm.syntax import compile_lark
 from slm.vocab import byte_vocabulary
@@ -46,8 +49,6 @@ def test_texts_are_those_of_the_plain_expression(
 
 def test_lark_objects_keep_their_rules() -> None:
     """A built object is read in the same way, whatever parser it was built for."""
-    import lark
-
     built = lark.Lark("start: A B\nA: /[a1]+/\nB: /1/", parser="lalr")
     compiled = compile_lark(built, semantics="cfg")
     matcher = compile_grammar(compiled.grammar, byte_vocabulary()).matcher()
@@ -56,6 +57,23 @@ def test_lark_objects_keep_their_rules() -> None:
     assert matcher.is_complete()
     with pytest.raises(slm.errors.EmptyLanguage):
         compile_grammar(compile_lark(built).grammar, byte_vocabulary())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"postlex": lark.indenter.PythonIndenter()},
+        {"lexer_callbacks": {"B": lambda token: token}},
+        {"use_bytes": True},
+    ],
+)
+def test_objects_are_refused_for_what_texts_are(options: dict[str, Any]) -> None:
+    """An option that changes tokens or texts is not dropped because Lark has seen it already."""
+    grammar = 'start: "a" B?\nB: "b"\n%declare _NEWLINE _INDENT _DEDENT'
+    for source, more in ((lark.Lark(grammar, parser="lalr", **options), {}), (grammar, options)):
+        with pytest.raises(UnsupportedLarkFeature) as caught:
+            compile_lark(source, semantics="cfg", **more)
+        assert f"the option `{next(iter(options))}` is not supported" in str(caught.value)
 
 
 def test_unknown_semantics_are_refused() -> None:
