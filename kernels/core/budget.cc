@@ -48,6 +48,9 @@ Recogniser::Completion BudgetMasks::search(StateId root) {
       return found;
     }
     if (reached.size() > kMaxSearch) break;
+    if (recogniser_.makes_masks() && ++searched_ > kMaxSlow) {
+      throw Undecided("how many tokens finish the text takes too long to tell: ask for no budget");
+    }
     for (std::size_t b = 0; b < 256; ++b) {
       std::uint8_t byte = static_cast<std::uint8_t>(b);
       StateId next = recogniser_.step(now.place, byte);

@@ -31,6 +31,9 @@ class BudgetMasks {
 
   TokensLeft fewest(StateId state);
 
+  /// Tells that another question begins: work on each is bounded.
+  void begin() noexcept { searched_ = 0; }
+
   /// Whether so many tokens are enough: `fewest(state).tokens <= budget`, often with less work.
   bool fits(StateId state, Cost budget);
 
@@ -44,7 +47,8 @@ class BudgetMasks {
   std::size_t bytes() const noexcept;
 
   static constexpr std::size_t kMaxRemembered = 8u << 20;  // tokens, in groups
-  static constexpr std::size_t kMaxSearch = 100'000;       // states, where greed fails
+  static constexpr std::size_t kMaxSlow = 5'000;      // states beside a memory, for one question
+  static constexpr std::size_t kMaxSearch = 100'000;  // states, where greed fails
 
  private:
   /// The tokens that lead to one state.
@@ -89,6 +93,7 @@ class BudgetMasks {
   std::unordered_map<std::uint64_t, Groups> groups_;  // by state and phase
   std::unordered_map<StateId, Loop> loops_;
   std::size_t remembered_ = 0;
+  std::size_t searched_ = 0;  // states, for the question at hand
   static constexpr Cost kUnknown = ~Cost{0};
 };
 

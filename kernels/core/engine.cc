@@ -100,7 +100,8 @@ StateId Engine::walk(StateId state, std::string_view bytes) {
 }
 
 /// Runs `work` under the lock. A grammar that hit a bound, or the end of memory, has half-made
-/// tables: it says the same again from then on, to everyone.
+/// tables: it says the same again from then on, to everyone. Not so where it is one text that
+/// cannot be decided.
 template <class Work>
 auto Engine::locked(Work work) -> decltype(work()) {
   std::lock_guard lock(mutex_);
@@ -111,6 +112,9 @@ auto Engine::locked(Work work) -> decltype(work()) {
   if (++unwatched_ >= kSome || tables_->recogniser.states() - watched_states_ >= kMany) watch();
   try {
     return work();
+  } catch (const Undecided&) {  // of this state only
+    tables_->budgets.reset();
+    throw;
   } catch (const std::exception& error) {
     broken_ = error.what();
     throw;
@@ -216,6 +220,7 @@ BudgetMasks& Engine::budgets() {
     tables_->budgets =
         std::make_unique<BudgetMasks>(vocabulary_->phases, tables_->recogniser, tables_->masks);
   }
+  tables_->budgets->begin();
   return *tables_->budgets;
 }
 

@@ -12,6 +12,12 @@ class TooComplex : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// One question was too much work. Unlike after other bounds, what was made until then is whole.
+class Undecided : public TooComplex {
+ public:
+  using TooComplex::TooComplex;
+};
+
 /// No text at all is in the language.
 class NoText : public std::runtime_error {
  public:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 
+from slm.errors import GrammarTooComplex
 from slm.grammar.ir import Grammar
 from slm.grammar.reader import read_grammar
 from slm.mask import compile_grammar
@@ -261,6 +263,32 @@ def test_digits_that_make_no_new_double_lead_nowhere(items: Any, seen: str, near
         matcher.accept(matcher.allowed(budget=left)[0])
         left -= 1
     assert not duplicates(json.loads(matcher.text)), matcher.text
+
+
+@pytest.mark.skipif("native" not in ENGINES, reason="the native engine is not built")
+def test_only_the_text_that_takes_too_long_fails() -> None:
+    """Too many readings of one text, or too long a search, are an error there and nowhere else."""
+    tree = {"type": "array", "uniqueItems": True, "items": {"$ref": "#"}}
+    schema = {"anyOf": [tree, {"type": "array", "items": {"$ref": "#"}}]}
+    compiled = compile_grammar(compile_schema(schema, whitespace="compact").grammar, words())
+    deep, other = compiled.matcher(), compiled.matcher()
+    for _ in range(8):
+        deep.accept(ord("["))
+    with pytest.raises(GrammarTooComplex, match="too many readings"):
+        deep.accept(ord("["))
+    deep.accept(ord("]"))
+    other.accept(ord("["))
+    assert other.check(ord("]"))
+    assert deep.check(ord("]"))
+    trees = compile_grammar(compile_schema(tree).grammar, words()).matcher()
+    for byte in b"[[],[[]],[[],[[]]],[":
+        trees.accept(byte)
+    before = trees.mask()
+    begin = time.monotonic()
+    with pytest.raises(GrammarTooComplex, match="ask for no budget"):
+        trees.mask(budget=6)
+    assert time.monotonic() - begin < 20
+    assert np.array_equal(trees.mask(), before)
 
 
 def test_what_is_remembered_is_taken_back() -> None:

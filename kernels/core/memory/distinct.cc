@@ -110,7 +110,7 @@ void DistinctRecogniser::read(const Thread& thread, std::uint8_t byte, Threads& 
 /// Drops the threads that cannot be completed.
 void DistinctRecogniser::settle(Threads& threads) {
   if (threads.size() > kMaxThreads)
-    throw TooComplex("too many readings of the text are open at once");
+    throw Undecided("too many readings of the text are open at once");
   std::erase_if(threads, [&](const Thread& thread) { return !viable(thread); });
 }
 
@@ -249,19 +249,21 @@ bool DistinctRecogniser::viable(const Thread& thread) {
   if (std::ranges::none_of(arrays, [](const Frame& frame) { return frame.seen != 0; })) return true;
   if (makes_new(thread.base, thread.text)) return true;
   const std::uint32_t words[] = {thread.base, thread.stack, thread.text};
+  enum Verdict : std::uint8_t { kUnasked, kNo, kYes };
   std::uint32_t id = judged_.intern(words);
-  if (id < verdicts_.size()) return verdicts_[id];
-  verdicts_.push_back(true);
+  if (id >= verdicts_.size()) verdicts_.resize(id + 1, kUnasked);
+  if (verdicts_[id] != kUnasked) return verdicts_[id] == kYes;
+  bool found = true;
   for (std::size_t level = 0; level < arrays.size(); ++level) {
     // What is in an item of its own, as a member's value is, says nothing of the next one out
     // there.
     bool waits = arrays[level].start == kOutside && level + 1 < arrays.size();
     if (arrays[level].seen == 0 || waits || !may_repeat(thread, arrays[level])) continue;
-    bool found = search(thread, level);
-    verdicts_[id] = found;
+    found = search(thread, level);  // or it cannot tell, and throws
     break;
   }
-  return verdicts_[id];
+  verdicts_[id] = found ? kYes : kNo;
+  return found;
 }
 
 /// Best-first, by the fewest bytes that the rules need, for an end of an item, or of the array,
@@ -281,7 +283,7 @@ bool DistinctRecogniser::search(const Thread& from, std::size_t level) {
     open.pop();
     if (!visited.insert(place_of(now.thread)).second) continue;
     if (visited.size() > kMaxSearched) {
-      throw TooComplex("whether an item of an array can still be a new one takes too long to tell");
+      throw Undecided("whether an item of an array can still be a new one takes too long to tell");
     }
     ByteSet first = rules_.first_bytes(now.thread.base) & ~marks_;
     for (std::size_t byte = 0; byte < 256; ++byte) {

@@ -132,7 +132,7 @@ class DistinctRecogniser final : public Recogniser {
   std::vector<std::uint32_t> reads_;  // by value: equal where `read` is
   std::unordered_map<std::string, std::uint32_t> by_exact_, by_read_;
   SequencePool judged_;  // threads
-  std::vector<bool> verdicts_;
+  std::vector<std::uint8_t> verdicts_;
   std::vector<std::uint8_t> rich_[2];   // by state of the rules: 0 unasked, 1 no, 2 yes
   std::vector<Cost> missing_;           // the same; 0: unasked
   static constexpr Cost kLetters = 12;  // two to so many values are made by so many letters
