@@ -406,9 +406,7 @@ const EarleyRecogniser::LexerParts& EarleyRecogniser::lexer_parts(LexId lexer) {
           node = kNothing;
         }
       }
-      if (node != kNothing || Lexer::is_stretch(terminal)) {  // a stretch has no expression
-        rest.insert(rest.end(), {terminal, node});
-      }
+      if (node != kNothing) rest.insert(rest.end(), {terminal, node});
     }
   }
   if (made.wide.empty()) {

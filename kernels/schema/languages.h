@@ -78,7 +78,7 @@ class Languages {
     Recipe recipe;
     std::int32_t flags;
     std::int64_t hash;
-    std::string_view format{};  // of the language or of what it is the complement of
+    std::string_view format{};   // of the language or of what it is the complement of
     std::optional<Term> term{};  // once it was needed
   };
   struct Shop;  // where languages are made

@@ -211,6 +211,7 @@ def test_an_unknown_engine_is_refused() -> None:
 def test_an_engine_that_is_not_built_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asking for the native engine by name never falls back in silence."""
     monkeypatch.setitem(__import__("sys").modules, "slm.mask.native", None)
+    monkeypatch.setattr("slm.mask.compile._module", None)
     with pytest.raises(EngineUnavailable) as caught:
         compile_grammar(GRAMMAR, VOCABULARY, "native")
     assert str(caught.value) == (
