@@ -317,8 +317,18 @@ def walked(grammar: CompiledGrammar, seed: int) -> str:
         matcher.accept(int(rng.choice(plain or allowed)))
     while not matcher.is_complete():
         left = matcher.min_tokens().tokens
-        matcher.accept(next(byte for byte in matcher.allowed(budget=left) if byte < 256))
+        if grammar.keeps_budgets:
+            matcher.accept(next(byte for byte in matcher.allowed(budget=left) if byte < 256))
+        else:  # beside a memory, masks near the end of a budget take long
+            matcher.accept(next(byte for byte in matcher.allowed() if closer(matcher, byte, left)))
     return matcher.text.decode()
+
+
+def closer(matcher: Matcher, byte: int, left: int) -> bool:
+    """Whether fewer tokens than `left` are enough after a byte."""
+    ahead = matcher.fork()
+    ahead.accept(byte)
+    return byte < 256 and ahead.min_tokens().tokens < left
 
 
 def samples_of(folder: Path, entry: dict[str, Any]) -> list[str]:
