@@ -63,9 +63,9 @@ class Alphabet:
         charsets: every set that languages over the letters will be asked for or made of.
 
     >>> alphabet = Alphabet([CharSet.of("abc"), CharSet.of("c")])
-    >>> len(alphabet), alphabet.letters(CharSet.of("abc")) == CharSet.of("\\x00\\x01")
+    >>> len(alphabet), alphabet.letters(CharSet.of("abc")) == CharSet.of("\x00\x01")
     (3, True)
-    >>> alphabet.characters(CharSet.of("\\x01"))
+    >>> alphabet.characters(CharSet.of("\x01"))
     CharSet([c])
     """
 
