@@ -197,14 +197,19 @@ def test_a_full_disk_stops_a_run_that_then_goes_on(
 def test_two_processes_learn_what_one_does(
     data: Path, settings: TrainConfig, tmp_path: Path
 ) -> None:
-    """Under `accelerate launch`, two processes have the losses of one, and one can go on."""
+    """Started together on a CPU, two processes have the losses of one, and one can go on."""
     train_from_folder(settings, data, tmp_path / "one")
     config, run = written(settings, tmp_path / "c.toml"), tmp_path / "two"
-    launch = "-m accelerate.commands.launch --cpu --num_processes 2 --num_machines 1"
-    launch += " --mixed_precision no --dynamo_backend no --num_cpu_threads_per_process 1"
-    launch += f" --main_process_port {20000 + os.getpid() % 20000}"
+    launch = "-m torch.distributed.run --nproc_per_node 2 --master_addr 127.0.0.1"
+    launch += f" --master_port {20000 + os.getpid() % 20000}"
     call = [sys.executable, *launch.split(), *command(config, data, run)]
-    done = subprocess.run(call, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        call,
+        env=environment(ACCELERATE_USE_CPU="true"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
 
     def losses(path: Path) -> list[float]:
