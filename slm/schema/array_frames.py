@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from slm.errors import UnsupportedKeyword
 from slm.grammar.ir import NEVER, Expression, seq
 from slm.schema.algebra import FALSE, ArrayShape, Contains, Goal
 from slm.schema.expressions import alternatives
-from slm.schema.frames import MANY, Claim, Walk, claim_of, classes, fails, undecided
+from slm.schema.frames import Claim, Walk, claim_of, classes, fails, refused, undecided
 
 if TYPE_CHECKING:
     from slm.schema.lower import Lowering
@@ -49,7 +48,8 @@ class ArrayFrames:
             UnsupportedKeyword: there are too many combinations, or items must be unique besides.
         """
         if any(shape.unique for shape in self.shapes):
-            raise self._refused("whether items are unique is not tracked besides other choices")
+            why = "whether items are unique is not tracked besides other choices"
+            raise refused(self.to, self.number, why)
         layout, start = self.to.layout, _State(0, self.claim, (0,) * len(self.parts))
         empty = layout.structural("[]", self.depth) if self._ends(start) else NEVER
         if only_empty:
@@ -59,20 +59,12 @@ class ArrayFrames:
         def ends(state: _State) -> bool:
             return state.at > 0 and self._ends(state)
 
-        walk = Walk(self.to, self.rule, place, self._ways, ends, self._too_many, self.number)
+        walk = Walk(self.to, self.rule, place, self._ways, ends, self.number)
         inner = walk.expression(start)
         if inner == NEVER:
             return empty
-        full = seq(layout.structural("[", self.depth), inner, layout.structural("]", self.depth))
+        full = layout.enclosed("[]", inner, self.depth)
         return full if empty == NEVER else alternatives(empty, full)
-
-    def _refused(self, why: str) -> UnsupportedKeyword:
-        node = self.to.of.reader.node(self.number)
-        names = [name for name in MANY if name in node.raw]
-        return self.to.of.unsupported(node, (names or list(node.raw))[0], why)
-
-    def _too_many(self) -> UnsupportedKeyword:
-        return self._refused("what holds together has too many combinations")
 
     def _ends(self, state: _State) -> bool:
         dead = {at for at in set(state.claim.shapes()) if state.at < self.shapes[at].low}

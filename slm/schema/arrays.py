@@ -71,7 +71,7 @@ def array_expression(
         inner = counted_items(items, shape)
         if inner == NEVER:
             return empty
-    full = seq(layout.structural("[", depth), inner, layout.structural("]", depth))
+    full = layout.enclosed("[]", inner, depth)
     if items.marked:
         full = seq(full, mark(to, "LEAVE"))
     return full if empty == NEVER else alternatives(empty, full)

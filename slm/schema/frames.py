@@ -16,7 +16,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from slm.errors import Place
+from slm.errors import Place, UnsupportedKeyword
 from slm.grammar.ir import EMPTY, NEVER, Call, Expression, Rule, many, seq
 from slm.schema.algebra import (
     FALSE,
@@ -174,6 +174,13 @@ def fails(goal: Goal, failed: frozenset[int]) -> bool:
     return goal == FALSE or not failed.isdisjoint(goal)
 
 
+def refused(to: Lowering, number: int, why: str) -> UnsupportedKeyword:
+    """The error for a schema whose alternatives cannot be walked: it names one of `MANY`."""
+    node = to.of.reader.node(number)
+    names = [name for name in MANY if name in node.raw]
+    return to.of.unsupported(node, (names or list(node.raw))[0], why)
+
+
 _State = TypeVar("_State", bound=Hashable)
 
 
@@ -184,7 +191,6 @@ class Walk(Generic[_State]):
     Attributes:
         ways: from a state, what is read and the state after it; nothing read leads on for free.
         ends: whether the text may end in a state.
-        too_many: the error for more than `MAX_STATES`.
         number: of the schema on whose behalf it is made.
     """
 
@@ -193,11 +199,14 @@ class Walk(Generic[_State]):
     place: Place | None
     ways: Callable[[_State], list[tuple[Expression, _State]]]
     ends: Callable[[_State], bool]
-    too_many: Callable[[], Exception]
     number: int
 
     def expression(self, start: _State) -> Expression:
-        """What is read from the state on."""
+        """What is read from the state on.
+
+        Raises:
+            UnsupportedKeyword: more than `MAX_STATES` are reached.
+        """
         edges: dict[_State, list[tuple[Expression, _State]]] = {}
         before: dict[_State, list[_State]] = {}
         todo = [start]
@@ -206,7 +215,8 @@ class Walk(Generic[_State]):
             if state in edges:
                 continue
             if len(edges) >= MAX_STATES:
-                raise self.too_many()
+                why = "what holds together has too many combinations"
+                raise refused(self.to, self.number, why)
             self.to.of.spend(self.number)
             edges[state] = self.ways(state)
             for _, after in edges[state]:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 from slm.grammar.charset import CharSet
-from slm.grammar.ir import Terminal
+from slm.grammar.ir import Expression, Terminal, seq
 from slm.grammar.regular import EPSILON, Chars, Regular, concat, literal, repeat
 from slm.schema.strings import canonical, quick_literal
 from slm.schema.style import PLAIN_STYLE, JsonStyle
@@ -55,6 +55,10 @@ class Layout:
             found = Terminal(label, self._text(char, depth))
             self._made[char, depth] = found
         return found
+
+    def enclosed(self, brackets: str, inner: Expression, depth: int) -> Expression:
+        """An array or object that is not empty: its content between "[]" or "{}"."""
+        return seq(self.structural(brackets[0], depth), inner, self.structural(brackets[1], depth))
 
     def _text(self, char: str, depth: int) -> Regular:
         separators = self.style.separators

@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from slm.errors import UnsupportedKeyword
 from slm.grammar.ir import EMPTY, NEVER, Expression, seq
 from slm.grammar.regular import Regular
 from slm.schema.algebra import FALSE, TRUE, Goal, ObjectShape, conjoin
 from slm.schema.expressions import alternatives
-from slm.schema.frames import MANY, Claim, Walk, claim_of, classes, fails, undecided
+from slm.schema.frames import Claim, Walk, claim_of, classes, fails, refused, undecided
 from slm.schema.names import declared_names, free_key, inhabited, region, speaks
 
 if TYPE_CHECKING:
@@ -85,28 +84,20 @@ class ObjectFrames:
             UnsupportedKeyword: they need to be told apart by more than is known of free names.
         """
         if any(shape.some for shape in self.shapes):
-            raise self._refused("some member would have to fail it")
+            raise refused(self.to, self.number, "some member would have to fail it")
         if self.to.any_order:
-            raise self._refused('it cannot be combined with order="any"')
+            raise refused(self.to, self.number, 'it cannot be combined with order="any"')
         layout = self.to.layout
         empty = layout.structural("{}", self.depth) if self._empty() else NEVER
         if only_empty:
             return empty
         place = self.to.place(self.goal)
-        walk = Walk(self.to, self.rule, place, self._ways, self._ends, self._too_many, self.number)
+        walk = Walk(self.to, self.rule, place, self._ways, self._ends, self.number)
         inner = walk.expression(_State(0, 0, 0, self.claim))
         if inner == NEVER:
             return empty
-        full = seq(layout.structural("{", self.depth), inner, layout.structural("}", self.depth))
+        full = layout.enclosed("{}", inner, self.depth)
         return full if empty == NEVER else alternatives(empty, full)
-
-    def _refused(self, why: str) -> UnsupportedKeyword:
-        node = self.to.of.reader.node(self.number)
-        names = [name for name in MANY if name in node.raw]
-        return self.to.of.unsupported(node, (names or list(node.raw))[0], why)
-
-    def _too_many(self) -> UnsupportedKeyword:
-        return self._refused("what holds together has too many combinations")
 
     def _empty(self) -> bool:
         numbered = enumerate(self.shapes)
@@ -253,12 +244,12 @@ class ObjectFrames:
                 need = max(need, shape.low)
             if need > state.declared + 1 and not state.free:
                 why = "members with free names might repeat a name to reach a number of them"
-                raise self._refused(why)
+                raise refused(self.to, self.number, why)
         for _, each in kinds:
             killed = sorted({found.by_value & denied for found in each}, key=len)
             if any(not less <= more for less, more in pairwise(killed)):
                 why = "two members would have to fail it, each of which might be the last of its"
-                raise self._refused(f"{why} name")
+                raise refused(self.to, self.number, f"{why} name")
 
     def _classes(self, claim: Claim) -> list[tuple[_Kind, list[_Class]]]:
         found = self._free.get(claim)

@@ -153,10 +153,10 @@ def _one_object(
     if inner == NEVER:
         return empty
     if counted:
-        full = seq(to.layout.structural("{", depth), mark(to, "BEGIN"), inner)
-        full = seq(full, to.layout.structural("}", depth), mark(to, "LEAVE"))
+        inner = seq(mark(to, "BEGIN"), inner)
+        full = seq(to.layout.enclosed("{}", inner, depth), mark(to, "LEAVE"))
     else:
-        full = seq(to.layout.structural("{", depth), inner, to.layout.structural("}", depth))
+        full = to.layout.enclosed("{}", inner, depth)
     return full if empty == NEVER else alternatives(empty, full)
 
 
