@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from slm.grammar.charset import CharSet
+from slm.grammar.reaching import leading_to
 from slm.grammar.regular import NOTHING, Dfa, Regular
 
 
@@ -129,18 +130,8 @@ def determinise(
 
 def _useful(moves: Sequence[Mapping[int, int]], final: set[int]) -> list[int]:
     """States from which an accepting one can be reached, in order."""
-    sources: dict[int, set[int]] = {}
-    for state, targets in enumerate(moves):
-        for target in targets.values():
-            sources.setdefault(target, set()).add(state)
-    found = set(final)
-    stack = list(final)
-    while stack:
-        for source in sources.get(stack.pop(), ()):
-            if source not in found:
-                found.add(source)
-                stack.append(source)
-    return sorted(found)
+    edges = ((state, target) for state, there in enumerate(moves) for target in there.values())
+    return sorted(final | leading_to(final, edges))
 
 
 def _merged(

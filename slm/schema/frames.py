@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from slm.errors import Place, UnsupportedKeyword
 from slm.grammar.ir import EMPTY, NEVER, Call, Expression, Rule, many, seq
+from slm.grammar.reaching import leading_to
 from slm.schema.algebra import (
     FALSE,
     FALSE_ID,
@@ -208,7 +209,6 @@ class Walk(Generic[_State]):
             UnsupportedKeyword: more than `MAX_STATES` are reached.
         """
         edges: dict[_State, list[tuple[Expression, _State]]] = {}
-        before: dict[_State, list[_State]] = {}
         todo = [start]
         while todo:
             state = todo.pop()
@@ -219,15 +219,10 @@ class Walk(Generic[_State]):
                 raise refused(self.to, self.number, why)
             self.to.of.spend(self.number)
             edges[state] = self.ways(state)
-            for _, after in edges[state]:
-                before.setdefault(after, []).append(state)
-                todo.append(after)
+            todo += [after for _, after in edges[state]]
         ending = {state for state in edges if self.ends(state)}
-        alive, todo = set(ending), list(ending)
-        while todo:
-            new = [state for state in before.get(todo.pop(), ()) if state not in alive]
-            alive.update(new)
-            todo += new
+        steps = ((state, after) for state, ways in edges.items() for _, after in ways)
+        alive = ending | leading_to(ending, steps)
         if start not in alive:
             return NEVER
         names: dict[_State, str] = {}

@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from slm.errors import Place, SlmError
 from slm.grammar import ir
+from slm.grammar.reaching import leading_to
 from slm.syntax.alike import merged
 from slm.syntax.lexing import END, Entry, Lexing
 from slm.syntax.promises import FREE, Obligations
@@ -317,18 +318,8 @@ class _Writer:
         self._rules.append(ir.Rule(self._names[key], root, self._place_of(variant.rule)))
 
     def _useful(self, variant: _Variant, ends: set[_Node]) -> set[_Node]:
-        sources: dict[_Node, list[_Node]] = {}
-        for node, edges in variant.edges.items():
-            for _, target in edges:
-                sources.setdefault(target, []).append(node)
-        found = set(ends)
-        stack = list(ends)
-        while stack:
-            for source in sources.get(stack.pop(), ()):
-                if source not in found:
-                    found.add(source)
-                    stack.append(source)
-        return found
+        edges = ((node, target) for node, out in variant.edges.items() for _, target in out)
+        return ends | leading_to(ends, edges)
 
     def _label(self, label: _Label) -> ir.Expression:
         if isinstance(label[0], int):

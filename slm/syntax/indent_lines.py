@@ -18,6 +18,7 @@ from typing import TypeAlias
 from slm.grammar.charset import CharSet
 from slm.grammar.derivative import NONE, Languages, State
 from slm.grammar.ordered_dfa import from_rows
+from slm.grammar.reaching import leading_to
 from slm.grammar.regular import Dfa, Regular
 from slm.syntax.obligations import MAX_STATES
 from slm.syntax.overlay import overlay
@@ -83,33 +84,15 @@ def split_lines(languages: Sequence[Regular]) -> list[Line] | None:
         rows.append(row)
     inside = {place: bool(_blanks(pool, place[0])) for place in queue}
     targets = [[number for _, number in row] for row in rows]
+    edges = [(place, target) for place, there in enumerate(targets) for target in there]
     return [
         Line(
             from_rows(rows, accepting),
             behind,
-            all(
-                place in _leading_to(targets, accepting)
-                for place in _followed(targets, accepting, queue, inside)
-            ),
+            _followed(targets, accepting, queue, inside) <= leading_to(accepting, edges),
         )
         for behind, accepting in ends.items()
     ]
-
-
-def _leading_to(targets: Sequence[Sequence[int]], ends: Sequence[int]) -> set[int]:
-    """The states from which one of some states is reached, by one step at least."""
-    sources: dict[int, list[int]] = {}
-    for state, following in enumerate(targets):
-        for target in following:
-            sources.setdefault(target, []).append(state)
-    found: set[int] = set()
-    stack = list(ends)
-    while stack:
-        for source in sources.get(stack.pop(), ()):
-            if source not in found:
-                found.add(source)
-                stack.append(source)
-    return found
 
 
 def _followed(
