@@ -6,7 +6,7 @@ is enough for that, so no tokenizer is involved. Run it as
 
     python -m benchmarks.lark_fidelity FOLDER [--longest 4000] [--json OUT]
 
-FOLDER holds MANIFEST.json and a folder for each grammar; see `grammars_of` for what is read.
+FOLDER holds MANIFEST.json and a folder for each grammar; `benchmarks/lark_corpus.py` reads it.
 llguidance and xgrammar take part where they are installed.
 """
 
@@ -14,24 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+
+from benchmarks.lark_corpus import Grammar, grammars_of
 
 Judge = Callable[[bytes], bool]
-
-
-@dataclass
-class Grammar:
-    """A grammar as its project uses it, and inputs with Lark's verdicts."""
-
-    name: str
-    path: Path
-    start: str
-    options: dict[str, Any]
-    samples: list[tuple[str, bool]] = field(default_factory=list)
 
 
 @dataclass
@@ -45,44 +34,6 @@ class Score:
     rejected_right: int = 0
     rejected: int = 0
     refusals: dict[str, str] = field(default_factory=dict)
-
-
-def grammars_of(folder: Path, longest: int) -> Iterator[Grammar]:
-    """The grammars of a folder, without inputs longer than `longest` characters."""
-    for entry in json.loads((folder / "MANIFEST.json").read_text())["grammars"]:
-        home = folder / entry["name"]
-        if not home.is_dir():
-            continue
-        options = {**entry["options"], "parser": entry["parser"].split()[0]}
-        if entry["lexer"] not in (None, "auto"):
-            options["lexer"] = entry["lexer"]
-        flags = options.get("g_regex_flags")
-        if isinstance(flags, str):
-            options["g_regex_flags"] = re.RegexFlag[flags.rsplit(".", 1)[-1]]
-        starts = entry["start"] or ["start"]
-        start = starts if isinstance(starts, str) else starts[0]
-        if entry["postlex"]:
-            options["postlex"] = indenter_of(entry["postlex"])
-        made = Grammar(entry["name"], home / entry["grammar"], start, options)
-        strings = home / "samples.jsonl"
-        if strings.exists():
-            for line in strings.read_text(encoding="utf-8").splitlines():
-                record = json.loads(line)
-                if isinstance(record["text"], str) and (record["start"] or start) == start:
-                    made.samples.append((record["text"], record["lark_accepts"]))
-        for file in entry["sample_files"]:
-            text = (home / file["file"]).read_text(encoding="utf-8", errors="ignore")
-            made.samples.append((text, file["lark_accepts"]))
-        made.samples = [pair for pair in made.samples if len(pair[0]) <= longest]
-        yield made
-
-
-def indenter_of(told: dict[str, Any]) -> Any:
-    """The subclass of Lark's `Indenter` that a project has, made again from its attributes."""
-    from lark.indenter import Indenter
-
-    attributes = {name: value for name, value in told.items() if name != "kind"}
-    return type("Columns", (Indenter,), attributes)()
 
 
 def slm_engine(grammar: Grammar) -> Judge:

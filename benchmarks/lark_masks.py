@@ -18,7 +18,7 @@ from pathlib import Path
 import lark
 import numpy as np
 
-from benchmarks.lark_fidelity import Grammar, grammars_of
+from benchmarks.lark_corpus import Grammar, grammars_of
 from slm.mask import CompiledGrammar, compile_grammar
 from slm.syntax import compile_lark
 from slm.vocab import Vocabulary

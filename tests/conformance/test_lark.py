@@ -6,15 +6,15 @@ The counts are a baseline: more may compile and fewer may be refused, never the 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import lark
 import numpy as np
 import pytest
-from lark.indenter import DedentError, Indenter
+from lark.indenter import DedentError
 
+from benchmarks.lark_corpus import as_built, with_postlex
 from slm.errors import (
     EmptyLanguage,
     GrammarTooComplex,
@@ -25,17 +25,12 @@ from slm.errors import (
 from slm.mask import CompiledGrammar, Matcher, compile_grammar, native_available
 from slm.syntax import compile_lark
 from slm.vocab import Vocabulary, byte_vocabulary
+from tests.accepting import accepts
 from tests.deadline import OutOfTime, within
+from tests.lark_semantics import EVERY_SEMANTICS
 from tests.paths import ROOT, find_shared_data, shared_data
 
 SEMANTICS = {"parser": "earley", "lexer": "dynamic_complete"}
-EVERY_SEMANTICS = [
-    ("lalr", "contextual"),
-    ("lalr", "basic"),
-    ("earley", "dynamic"),
-    ("earley", "dynamic_complete"),
-    ("earley", "basic"),
-]
 BYTES = byte_vocabulary()
 
 # Refused by name, and only these.
@@ -58,14 +53,6 @@ LARK_TESTS = {
 }
 
 
-def with_postlex(options: dict[str, Any], told: dict[str, Any] | None) -> dict[str, Any]:
-    """The options with the `Indenter` that a record describes."""
-    if not told:
-        return options
-    attributes = {name: value for name, value in told.items() if name != "kind"}
-    return {**options, "postlex": type("Columns", (Indenter,), attributes)()}
-
-
 def verdict(parser: lark.Lark, text: str, start: str, seconds: float = 1.0) -> bool | None:
     """Whether Lark parses the text; None where it takes too long or fails itself."""
     try:
@@ -82,18 +69,6 @@ def verdict(parser: lark.Lark, text: str, start: str, seconds: float = 1.0) -> b
     except (RuntimeError, OutOfTime):
         return None
     return True
-
-
-def accepts(grammar: CompiledGrammar | None, text: str) -> bool:
-    if grammar is None:
-        return False
-    matcher = grammar.matcher()
-    try:
-        for byte in text.encode():
-            matcher.accept(byte)
-    except TokenRejected:
-        return False
-    return matcher.is_complete()
 
 
 def compiled(built: lark.Lark, start: str) -> CompiledGrammar | None:
@@ -258,15 +233,8 @@ def test_corpus(entry: dict[str, Any]) -> None:
     """
     folder = shared_data(f"lark/{entry['name']}")
     path = folder / entry["grammar"]
-    options: dict[str, Any] = {**entry["options"], "source_path": str(path)}
-    options["parser"] = entry["parser"].split()[0]
-    if entry["lexer"] not in (None, "auto"):
-        options["lexer"] = entry["lexer"]
-    if isinstance(options.get("g_regex_flags"), str):
-        options["g_regex_flags"] = re.RegexFlag[options["g_regex_flags"].rsplit(".", 1)[-1]]
-    starts = entry["start"] or ["start"]
-    start = starts if isinstance(starts, str) else starts[0]
-    options = with_postlex(options, entry["postlex"])
+    start, options = as_built(entry)
+    options["source_path"] = str(path)
     if entry["name"] in CORPUS_REFUSED:
         with pytest.raises((UnsupportedLarkFeature, GrammarTooComplex)) as caught:
             compile_lark(path, start=start, **options)

@@ -7,14 +7,13 @@ shortest way to the end. `make lark-walks` takes LARK_WALKS of them a grammar; t
 from __future__ import annotations
 
 import os
-import re
 from typing import Any
 
 import lark
 import numpy as np
 import pytest
 
-from benchmarks.lark_fidelity import indenter_of
+from benchmarks.lark_corpus import as_built
 from slm.mask import CompiledGrammar, compile_grammar, native_available
 from slm.syntax import compile_lark
 from slm.vocab import Vocabulary, byte_vocabulary
@@ -46,15 +45,8 @@ def llama() -> Vocabulary:
 def built(entry: dict[str, Any]) -> lark.Lark:
     """The grammar as its project builds it."""
     path = shared_data(f"lark/{entry['name']}") / entry["grammar"]
-    options: dict[str, Any] = {**entry["options"], "source_path": str(path)}
-    options["parser"] = entry["parser"].split()[0]
-    if entry["lexer"] not in (None, "auto"):
-        options["lexer"] = entry["lexer"]
-    if isinstance(options.get("g_regex_flags"), str):
-        options["g_regex_flags"] = re.RegexFlag[options["g_regex_flags"].rsplit(".", 1)[-1]]
-    if entry["postlex"]:
-        options["postlex"] = indenter_of(entry["postlex"])
-    start = entry["start"] or "start"
+    start, options = as_built(entry)
+    options["source_path"] = str(path)
     return lark.Lark(path.read_text(encoding="utf-8"), start=start, **options)
 
 

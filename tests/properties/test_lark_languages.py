@@ -16,19 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slm.errors import EmptyLanguage, TokenRejected, UnsupportedLarkFeature
+from slm.errors import EmptyLanguage, UnsupportedLarkFeature
 from slm.mask import CompiledGrammar, compile_grammar
 from slm.syntax import compile_lark
 from slm.vocab import byte_vocabulary
+from tests.accepting import accepts
 from tests.deadline import OutOfTime, within
+from tests.lark_semantics import EVERY_SEMANTICS
 
-EVERY_SEMANTICS = [
-    ("lalr", "contextual"),
-    ("lalr", "basic"),
-    ("earley", "dynamic"),
-    ("earley", "dynamic_complete"),
-    ("earley", "basic"),
-]
 in_every_semantics = pytest.mark.parametrize("semantics", EVERY_SEMANTICS, ids="/".join)
 BYTES = byte_vocabulary()
 
@@ -149,18 +144,6 @@ def verdict(parser: lark.Lark, text: str) -> bool | None:
         return parses(parser, text)
     except RuntimeError:
         return None
-
-
-def accepts(grammar: CompiledGrammar | None, text: str) -> bool:
-    if grammar is None:
-        return False
-    matcher = grammar.matcher()
-    try:
-        for byte in text.encode():
-            matcher.accept(byte)
-    except TokenRejected:
-        return False
-    return matcher.is_complete()
 
 
 def allowed(mask: object, byte: int) -> bool:

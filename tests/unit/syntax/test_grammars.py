@@ -7,10 +7,10 @@ from pathlib import Path
 import lark
 import pytest
 
-from slm.errors import TokenRejected
 from slm.mask import CompiledGrammar, compile_grammar
 from slm.syntax import compile_lark
 from slm.vocab import byte_vocabulary
+from tests.accepting import accepts
 from tests.paths import ROOT
 
 FOLDER = ROOT / "grammars"
@@ -93,16 +93,6 @@ def both() -> dict[str, tuple[lark.Lark, CompiledGrammar]]:
         compiled = compile_lark(path_of(name), parser="earley", lexer="dynamic_complete")
         found[name] = (compiled.lark, compile_grammar(compiled.grammar, byte_vocabulary()))
     return found
-
-
-def accepts(compiled: CompiledGrammar, text: str) -> bool:
-    matcher = compiled.matcher()
-    try:
-        for byte in text.encode():
-            matcher.accept(byte)
-    except TokenRejected:
-        return False
-    return matcher.is_complete()
 
 
 def parses(parser: lark.Lark, text: str) -> bool:

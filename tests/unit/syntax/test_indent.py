@@ -15,6 +15,7 @@ from slm.mask import compile_grammar, native_available
 from slm.syntax import compile_lark
 from slm.syntax.indent_lines import column_grid, split_lines
 from slm.vocab import byte_vocabulary
+from tests.accepting import accepts
 
 BLOCKS = """
 start: (_NEWLINE | s)*
@@ -23,13 +24,6 @@ _NEWLINE: /(\\n[\\t ]*)+/
 %declare _INDENT _DEDENT
 """
 TEXT = "a:\n  a\n  a:\n\ta\na\n"
-
-
-def accepts(made: Any, text: str) -> bool:
-    matcher = compile_grammar(made.grammar, byte_vocabulary()).matcher()
-    if not all(matcher.check(byte) and matcher.accept(byte) is None for byte in text.encode()):
-        return False
-    return matcher.is_complete()
 
 
 @pytest.mark.parametrize(
@@ -43,9 +37,9 @@ def test_the_semantics_with_a_post_lexer(options: dict[str, str]) -> None:
     made = compile_lark(BLOCKS, postlex=PythonIndenter(), **options)
     assert isinstance(made.grammar.memory, Indentation)
     assert made.grammar.memory.tab == 8
-    assert accepts(made, TEXT)
+    assert accepts(made.grammar, TEXT)
     made.lark.parse(TEXT)
-    assert not accepts(made, "a:\n  a\n a\n")
+    assert not accepts(made.grammar, "a:\n  a\n a\n")
 
 
 def test_dynamic_lexers_have_none() -> None:
@@ -64,7 +58,7 @@ def test_a_built_object_keeps_its_post_lexer() -> None:
     made = compile_lark(built)
     assert isinstance(made.grammar.memory, Indentation)
     assert made.grammar.memory.tab == 2
-    assert accepts(made, "a:\n  a\n\ta\n")  # a tab is two columns here
+    assert accepts(made.grammar, "a:\n  a\n\ta\n")  # a tab is two columns here
 
 
 def test_attributes_may_be_the_instances_own() -> None:

@@ -15,7 +15,7 @@ from slm.errors import (
 )
 from slm.grammar import ir
 from slm.syntax import compile_lark
-from tests.unit.syntax.accepting import accepts
+from tests.accepting import accepts
 
 SEMANTICS = {"parser": "earley", "lexer": "dynamic_complete"}
 

@@ -8,21 +8,9 @@ import re
 
 import pytest
 
-from slm.errors import EmptyLanguage, PatternError, TokenRejected, UnsupportedPattern
-from slm.grammar import ir
-from slm.mask import compile_grammar
+from slm.errors import EmptyLanguage, PatternError, UnsupportedPattern
 from slm.syntax import compile_choice, compile_regex
-from slm.vocab import byte_vocabulary
-
-
-def accepts(grammar: ir.Grammar, text: str) -> bool:
-    matcher = compile_grammar(grammar, byte_vocabulary()).matcher()
-    try:
-        for byte in text.encode():
-            matcher.accept(byte)
-    except TokenRejected:
-        return False
-    return matcher.is_complete()
+from tests.accepting import accepts
 
 
 @pytest.mark.parametrize(

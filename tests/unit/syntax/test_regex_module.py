@@ -11,7 +11,7 @@ import pytest
 from slm.errors import UnsupportedLarkFeature
 from slm.syntax import compile_lark
 from slm.syntax.regex_module import as_re
-from tests.unit.syntax.accepting import accepts
+from tests.accepting import accepts
 
 regex = pytest.importorskip("regex")
 

@@ -11,21 +11,11 @@ import lark.indenter
 import pytest
 
 import slm
-from slm.errors import TokenRejected, UnsupportedLarkFeature, UsageError
+from slm.errors import UnsupportedLarkFeature, UsageError
 from slm.mask import compile_grammar
 from slm.syntax import compile_lark
 from slm.vocab import byte_vocabulary
-
-
-def accepts(grammar: str, text: str, **options: object) -> bool:
-    compiled = compile_lark(grammar, semantics="cfg", **options)  # type: ignore[arg-type]
-    matcher = compile_grammar(compiled.grammar, byte_vocabulary()).matcher()
-    try:
-        for byte in text.encode():
-            matcher.accept(byte)
-    except TokenRejected:
-        return False
-    return matcher.is_complete()
+from tests.accepting import accepts
 
 
 @pytest.mark.parametrize(
@@ -41,10 +31,11 @@ def test_texts_are_those_of_the_plain_expression(
     grammar: str, as_expression: str, alphabet: str
 ) -> None:
     """Every short text: the rules with patterns matched as a whole, and nothing else."""
+    compiled = compile_grammar(compile_lark(grammar, semantics="cfg").grammar, byte_vocabulary())
     for size in range(6):
         for text in map("".join, itertools.product(alphabet, repeat=size)):
             expected = re.fullmatch(as_expression, text) is not None
-            assert accepts(grammar, text) == expected, text
+            assert accepts(compiled, text) == expected, text
 
 
 def test_lark_objects_keep_their_rules() -> None:

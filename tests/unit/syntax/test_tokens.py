@@ -14,8 +14,8 @@ from slm.errors import (
 from slm.mask import compile_grammar
 from slm.syntax import compile_lark
 from slm.vocab import byte_vocabulary
+from tests.accepting import accepts
 from tests.deadline import within
-from tests.unit.syntax.accepting import accepts
 
 
 def test_larks_defaults_are_the_defaults() -> None:
