@@ -1,10 +1,10 @@
-"""What a grammar says of a whole text."""
+"""Whole texts: what a grammar says of one, and how one is finished."""
 
 from __future__ import annotations
 
 from slm.errors import TokenRejected
 from slm.grammar.ir import Grammar
-from slm.mask import CompiledGrammar, compile_grammar
+from slm.mask import CompiledGrammar, Matcher, compile_grammar
 from slm.vocab import byte_vocabulary
 
 
@@ -24,3 +24,14 @@ def accepts(grammar: CompiledGrammar | Grammar | None, text: str | bytes) -> boo
     except TokenRejected:
         return False
     return matcher.is_complete()
+
+
+def finish(matcher: Matcher) -> None:
+    """Take a text of bytes to an end, within the budget that `min_tokens` says at first.
+
+    It is asked once: beside a memory it is an upper bound, which need not sink from byte to byte.
+    """
+    left = matcher.min_tokens().tokens
+    while not matcher.is_complete():
+        matcher.accept(next(byte for byte in matcher.allowed(budget=left) if byte < 256))
+        left -= 1

@@ -14,6 +14,7 @@ from slm.errors import TokenRejected
 from slm.mask import CompiledGrammar, Matcher, compile_grammar, native_available
 from slm.syntax import compile_lark
 from slm.vocab import Vocabulary, byte_vocabulary
+from tests.accepting import finish
 from tests.paths import ROOT, shared_data
 
 BYTES = byte_vocabulary()
@@ -103,9 +104,7 @@ def test_random_programs(seed: int, python: lark.Lark, grammar: CompiledGrammar)
         allowed = [byte for byte in matcher.allowed() if byte < 128]
         assert allowed or matcher.is_complete()
         matcher.accept(rng.choice([byte for byte in allowed if byte in liked] or allowed))
-    while not matcher.is_complete():
-        left = matcher.min_tokens().tokens
-        matcher.accept(next(byte for byte in matcher.allowed(budget=left) if byte < 256))
+    finish(matcher)
     assert parses(python, matcher.text.decode()), matcher.text
 
 
@@ -134,7 +133,5 @@ def test_walks_with_a_real_vocabulary(python: lark.Lark, grammar: CompiledGramma
                     allowed &= some
             matcher.accept(int(rng.choice(np.flatnonzero(allowed))))
         end, _ = read(grammar, matcher.text.decode(errors="ignore"))
-        while not end.is_complete():
-            left = end.min_tokens().tokens
-            end.accept(next(byte for byte in end.allowed(budget=left) if byte < 256))
+        finish(end)
         assert parses(python, end.text.decode()), end.text

@@ -17,6 +17,7 @@ from benchmarks.lark_corpus import as_built
 from slm.mask import CompiledGrammar, compile_grammar, native_available
 from slm.syntax import compile_lark
 from slm.vocab import Vocabulary, byte_vocabulary
+from tests.accepting import finish
 from tests.conformance.test_lark import corpus
 from tests.deadline import OutOfTime, within
 from tests.paths import shared_data
@@ -65,9 +66,7 @@ def walk(grammar: CompiledGrammar, bytewise: CompiledGrammar, ends: np.ndarray, 
     closing = bytewise.matcher()
     for byte in matcher.text:
         closing.accept(byte)
-    while not closing.is_complete():
-        left = closing.min_tokens().tokens
-        closing.accept(next(byte for byte in closing.allowed(budget=left) if byte < 256))
+    finish(closing)
     return closing.text.decode()
 
 

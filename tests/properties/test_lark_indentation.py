@@ -22,6 +22,7 @@ from slm.errors import EmptyLanguage, TokenRejected, UnsupportedLarkFeature
 from slm.mask import CompiledGrammar, Matcher, compile_grammar
 from slm.syntax import compile_lark
 from slm.vocab import Vocabulary, byte_vocabulary
+from tests.accepting import finish
 from tests.deadline import OutOfTime, within
 from tests.properties.engine_language import ENGINES
 
@@ -233,10 +234,7 @@ def walk(grammar: CompiledGrammar, rng: random.Random, alphabet: str, size: int)
             break
         preferred = [byte for byte in choices if chr(byte) in alphabet]
         matcher.accept(rng.choice(preferred or choices))
-    while not matcher.is_complete():
-        left = matcher.min_tokens().tokens
-        assert left > 0, (matcher.text, left)
-        matcher.accept(next(byte for byte in matcher.allowed(budget=left) if byte < 256))
+    finish(matcher)
     return matcher
 
 

@@ -20,7 +20,7 @@ from slm.errors import EmptyLanguage, UnsupportedLarkFeature
 from slm.mask import CompiledGrammar, compile_grammar
 from slm.syntax import compile_lark
 from slm.vocab import byte_vocabulary
-from tests.accepting import accepts
+from tests.accepting import accepts, finish
 from tests.deadline import OutOfTime, within
 from tests.lark_semantics import EVERY_SEMANTICS
 
@@ -193,9 +193,7 @@ def test_random_walks_end_in_texts_that_lark_parses(name: str, semantics: tuple[
                 break
             preferred = [byte for byte in choices if chr(byte) in GRAMMARS[name][1]]
             matcher.accept(rng.choice(preferred or choices))
-        while not matcher.is_complete():  # the shortest way to an end
-            left = matcher.min_tokens().tokens
-            matcher.accept(next(byte for byte in matcher.allowed(budget=left) if byte < 256))
+        finish(matcher)
         text = matcher.text.decode()
         assert parses(parser, text), text
 
@@ -286,7 +284,5 @@ def written(grammar: CompiledGrammar, rng: random.Random) -> str:
         if not allowed:
             break
         matcher.accept(rng.choice(allowed))
-    while not matcher.is_complete():
-        left = matcher.min_tokens().tokens
-        matcher.accept(next(byte for byte in matcher.allowed(budget=left) if byte < 256))
+    finish(matcher)
     return matcher.text.decode()
