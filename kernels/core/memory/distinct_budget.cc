@@ -3,6 +3,7 @@
 #include <queue>
 
 #include "core/memory/distinct.h"
+#include "core/memory/trie_paths.h"
 
 namespace slm {
 namespace {
@@ -74,16 +75,11 @@ const Recogniser::Enough* DistinctRecogniser::enough_after_any(StateId state) {
   enough_.push_back(std::make_unique<Enough>());
   Enough& made = *enough_.back();
   const ByteTrie& trie = trie_.trie();
-  struct Place {
-    std::uint32_t next, last;
+  struct Place : TriePlace {
     std::vector<StateId> bases;
-    CharClass stays;
   };
-  std::vector<Place> stack;
-  std::string path;
-  auto open = [&](std::uint32_t node, std::vector<StateId> bases) {
-    const ByteTrie::Node& here = trie.nodes[node];
-    Place place{here.first_child, here.last_child, std::move(bases), {}};
+  auto place_of = [&](std::vector<StateId> bases) {
+    Place place{{}, std::move(bases)};
     if (place.bases.size() == 1 && !has_marks(place.bases[0])) {
       Cost enough = surely_missing(place.bases[0]);
       Rounds rounds = rules_.rounds(place.bases[0], 1);
@@ -92,23 +88,12 @@ const Recogniser::Enough* DistinctRecogniser::enough_after_any(StateId state) {
         made.tokens = std::max(made.tokens, enough + kPieces);
       }
     }
-    stack.push_back(std::move(place));
+    return place;
   };
-  open(0, first);
-  while (!stack.empty()) {
-    Place& place = stack.back();
-    if (place.next == place.last) {
-      stack.pop_back();
-      if (!path.empty()) path.pop_back();
-      continue;
-    }
-    std::uint32_t node = place.next++;
-    std::uint8_t byte = trie.bytes[node];
-    if (marks_[byte]) continue;
-    if (place.stays.has(byte) && place.stays.covers(trie.below[node].starts)) continue;
-    std::vector<StateId> after = past_marks(place.bases, byte);
-    if (after.empty()) continue;
-    path.push_back(static_cast<char>(byte));
+  auto enter = [&](const Place& place, std::uint32_t node,
+                   const std::string& path) -> std::optional<Place> {
+    std::vector<StateId> after = past_marks(place.bases, trie.bytes[node]);
+    if (after.empty()) return std::nullopt;
     const ByteTrie::Node& here = trie.nodes[node];
     if (here.first_token != here.last_token) {
       Cost most = 0;
@@ -119,12 +104,10 @@ const Recogniser::Enough* DistinctRecogniser::enough_after_any(StateId state) {
         made.unsure.emplace_back(node, path);
       }
     }
-    if (here.first_child != here.last_child) {
-      open(node, std::move(after));
-    } else {
-      path.pop_back();
-    }
-  }
+    if (here.first_child == here.last_child) return std::nullopt;
+    return place_of(std::move(after));
+  };
+  walk_paths(trie, marks_, place_of(std::move(first)), enter);
   if (made.unsure.size() > kMaxUnsure) {
     // Items that have to come can be few values: of all tokens, or only of the shortest way.
     if (trie.nodes.size() <= kSmallTrie) {

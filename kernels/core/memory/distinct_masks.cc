@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/memory/distinct.h"
+#include "core/memory/trie_paths.h"
 
 namespace slm {
 namespace {
@@ -187,40 +188,25 @@ const std::vector<DistinctRecogniser::Exit>& DistinctRecogniser::exits(StateId p
   if (id < exits_.size()) return exits_[id];
   const ByteTrie& trie = trie_.trie();
   std::vector<Exit> found;
-  struct Place {
-    std::uint32_t next, last;
+  using Bases = std::vector<std::pair<StateId, bool>>;  // and whether it matters what they lead to
+  struct Place : TriePlace {
     StateId plain;
-    std::vector<std::pair<StateId, bool>> bases;  // and whether it matters what they lead to
-    CharClass stays;
+    Bases bases;
   };
-  auto open = [&](std::uint32_t node, StateId now, std::vector<std::pair<StateId, bool>> bases) {
-    const ByteTrie::Node& here = trie.nodes[node];
-    Place place{here.first_child, here.last_child, now, std::move(bases), {}};
+  auto place_of = [&](StateId now, Bases bases) {
+    Place place{{}, now, std::move(bases)};
     if (place.bases.size() == 1) {
       Rounds rounds = rules_.rounds(place.bases[0].first, 1);
       if (rounds.still && !has_marks(place.bases[0].first)) place.stays = rounds.chars;
     }
     return place;
   };
-  std::vector<std::pair<StateId, bool>> first;
-  for (std::size_t i = 1; i < key.size(); i += 2) first.emplace_back(key[i], key[i + 1] != 0);
-  std::vector<Place> stack{open(0, plain, std::move(first))};
-  std::string path;
-  while (!stack.empty()) {
-    Place& place = stack.back();
-    if (place.next == place.last) {
-      stack.pop_back();
-      if (!path.empty()) path.pop_back();
-      continue;
-    }
-    std::uint32_t node = place.next++;
+  auto enter = [&](const Place& place, std::uint32_t node,
+                   const std::string& path) -> std::optional<Place> {
     std::uint8_t byte = trie.bytes[node];
-    if (marks_[byte]) continue;  // no text
-    bool stays = place.stays.has(byte) && place.stays.covers(trie.below[node].starts);
-    if (stays) continue;
     StateId now = plain_.step(place.plain, byte);
-    if (now == kDead) continue;
-    std::vector<std::pair<StateId, bool>> after;
+    if (now == kDead) return std::nullopt;
+    Bases after;
     bool exit = false;
     for (auto [base, seen] : place.bases) {
       StateId next = rules_.step(base, byte);
@@ -229,20 +215,19 @@ const std::vector<DistinctRecogniser::Exit>& DistinctRecogniser::exits(StateId p
       after.emplace_back(next, seen);
     }
     exit = exit || after.empty();  // the rules go on as if an item that was seen had ended
-    path.push_back(static_cast<char>(byte));
-    if (exit) {
-      bool again = after.empty();
-      Counted bases;
-      for (auto [base, seen] : after) {
-        again = again || (seen && !is_rich(base) && !has_marks(base));
-        bases.emplace_back(base, 0);
-      }
-      found.push_back({node, path, again || ends_again(node, std::move(bases))});
-      path.pop_back();
-    } else {
-      stack.push_back(open(node, now, std::move(after)));
+    if (!exit) return place_of(now, std::move(after));
+    bool again = after.empty();
+    Counted bases;
+    for (auto [base, seen] : after) {
+      again = again || (seen && !is_rich(base) && !has_marks(base));
+      bases.emplace_back(base, 0);
     }
-  }
+    found.push_back({node, path, again || ends_again(node, std::move(bases))});
+    return std::nullopt;
+  };
+  Bases first;
+  for (std::size_t i = 1; i < key.size(); i += 2) first.emplace_back(key[i], key[i + 1] != 0);
+  walk_paths(trie, marks_, place_of(plain, std::move(first)), enter);
   exit_bytes_ += found.size() * sizeof(Exit);
   exits_.push_back(std::move(found));
   return exits_.back();
