@@ -47,7 +47,7 @@ class BudgetMasks {
   std::size_t bytes() const noexcept;
 
   static constexpr std::size_t kMaxRemembered = 8u << 20;  // tokens, in groups
-  static constexpr std::size_t kMaxSlow = 5'000;      // states beside a memory, for one question
+  static constexpr std::size_t kMaxSlow = 1'500;      // states beside a memory, for one question
   static constexpr std::size_t kMaxSearch = 100'000;  // states, where greed fails
 
  private:

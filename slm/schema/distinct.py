@@ -191,8 +191,12 @@ class Counts:
     def _arrays(self, shape: ArrayShape, wanted: int, depth: int) -> int:
         if shape.none:
             return 0
-        if shape.contains or (shape.unique and shape.low > 1):
+        if shape.contains:
             return int(shape.low == 0)
+        if shape.unique and shape.low > 1:  # all but the last item fixed, the last is any other
+            if shape.prefix or not self.at_least(shape.items, shape.low, depth):
+                return 0
+            return wanted if self.at_least(shape.items, shape.low - 1 + wanted, depth) else 1
         endless = shape.high is None and not shape.unique and shape.items != FALSE
         least = all(self.at_least(shape.item(at), 1, depth) for at in range(min(shape.low, 64)))
         if not least:

@@ -138,6 +138,17 @@ SCHEMAS: list[Any] = [
             {"type": "array", "items": {"enum": [1, 22]}},
         ]
     },
+    {
+        "type": "array",
+        "uniqueItems": True,
+        "minItems": 3,
+        "items": {
+            "type": "array",
+            "uniqueItems": True,
+            "minItems": 2,
+            "items": {"type": "integer", "minimum": 0, "maximum": 99},
+        },
+    },
 ]
 
 
@@ -284,10 +295,10 @@ def test_only_the_text_that_takes_too_long_fails() -> None:
     for byte in b"[[],[[]],[[],[[]]],[":
         trees.accept(byte)
     before = trees.mask()
-    begin = time.monotonic()
+    begin = time.thread_time()
     with pytest.raises(GrammarTooComplex, match="ask for no budget"):
         trees.mask(budget=6)
-    assert time.monotonic() - begin < 20
+    assert time.thread_time() - begin < 10
     assert np.array_equal(trees.mask(), before)
 
 
