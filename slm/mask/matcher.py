@@ -216,17 +216,20 @@ class Matcher:
         """The fewest text tokens that complete the text from here; 0 when it is complete.
 
         Raises:
-            GrammarTooComplex: terminals that have to be the longest possible leave no way to the
-                end, or none that could be found.
+            GrammarTooComplex: terminals that have to be the longest possible, or a memory beside
+                the rules, leave no way to the end that could be found.
 
         Cost: the first call for a grammar measures its rules, and the terminals with all tokens
         that can write them: milliseconds to some seconds. What is measured is remembered.
         """
         tokens, exact = self._session.tokens_left()
         if tokens < 0:
+            remembers = self.compiled.grammar.memory is not None
             raise GrammarTooComplex(
                 "how many tokens the text still needs could not be decided",
-                hint="use fewer terminals that have to be the longest possible",
+                hint="ask for no budget"
+                if remembers
+                else "use fewer terminals that have to be the longest possible",
             )
         return MinTokens(tokens, exact)
 

@@ -237,6 +237,19 @@ def test_budget_below_what_is_missing(engine: str) -> None:
     assert str(matcher.min_tokens()) == "0 more tokens"
 
 
+@pytest.mark.skipif("native" not in ENGINES, reason="the native engine is not built")
+def test_a_minimum_that_is_not_found_beside_a_memory() -> None:
+    """What cannot be counted in reasonable time is said, with the way to do without."""
+    grammar = compile_schema({"type": "object", "minProperties": 6}).grammar
+    matcher = compile_grammar(grammar, byte_vocabulary(), "native").matcher()
+    with pytest.raises(SlmError) as caught:
+        matcher.min_tokens()
+    assert str(caught.value) == (
+        "[G004] how many tokens finish the text takes too long to tell: ask for no budget\n"
+        "  hint: simplify the grammar, or lower its bounds"
+    )
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_item_that_is_there_already(engine: str) -> None:
     """The end of an equal item is refused for that, and what could come instead is said."""
