@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from slm.cli.merge import _Progress
+from slm.cli.progress import Bar
 from slm.errors import MissingDependency
 
 HELP = """Export a Llama-style model as a GGUF file, for llama.cpp and what is built on it.
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise MissingDependency(
             f"exporting needs the package {error.name}", hint="pip install 'slm[gguf]'"
         ) from error
-    with _Progress(quiet=arguments.quiet) as report:
+    with Bar(quiet=arguments.quiet) as report:
         made = export_gguf(
             arguments.model,
             arguments.gguf,

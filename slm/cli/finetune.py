@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slm.cli.files import read_json
-from slm.cli.train import _Bar
+from slm.cli.progress import TrainingBar
 from slm.errors import MissingDependency
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     schema = read_json(arguments.schema) if arguments.schema else None
     records = read_records(arguments.data, schema=schema)
     held_out = read_records(arguments.validation, schema=schema) if arguments.validation else []
-    bar = None if arguments.quiet else _Bar(config.steps)
+    bar = None if arguments.quiet else TrainingBar(config.steps)
     try:
         result = finetune(
             arguments.model,

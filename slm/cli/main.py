@@ -48,19 +48,18 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"slm {__version__}")
     commands = parser.add_subparsers(metavar="command", required=True, parser_class=Parser)
-    for command in (generate, extract, check, sample, finetune, merge, export, demo):
+    for command in (generate, extract, check, sample, train, finetune, merge, export, demo):
         name = command.__name__.rpartition(".")[2]
         doc, _, examples = command.HELP.partition("\n\n")
         sub = commands.add_parser(
             name,
-            help=doc.partition(".")[0],
+            help=doc.rstrip(".").replace("\n", " "),
             description=doc,
             epilog=examples,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.configure(sub)
         sub.set_defaults(run=command.run)
-    train.add_parser(commands)
     return parser
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slm.cli.progress import Bar
 from slm.errors import MissingDependency, UsageError
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _merge(arguments: argparse.Namespace, recipe: Recipe) -> int:
     if arguments.dry_run:
         _show(plan, _bytes(arguments.max_shard_size))
         return 0
-    with _Progress(quiet=arguments.quiet) as report:
+    with Bar(quiet=arguments.quiet) as report:
         result = merging.merge(
             plan,
             arguments.output,
@@ -150,7 +151,7 @@ def _greedy(arguments: argparse.Namespace) -> int:
     import slm.merge as merging
 
     score = extraction_score(arguments.data, arguments.sentences)
-    with _Progress(quiet=arguments.quiet) as report:
+    with Bar(quiet=arguments.quiet) as report:
         soup = merging.greedy_soup(
             arguments.inputs,
             score,
@@ -258,31 +259,3 @@ def _bytes(text: str) -> int:
     if not number.isdecimal() or int(number) == 0:
         raise UsageError(f"`{text}` is no size", hint="write e.g. 500M, or 5G")
     return int(number) * _UNITS[unit]
-
-
-class _Progress:
-    """A progress bar on the standard error, where that is a terminal."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-        console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            console=console,
-            disable=quiet or not console.is_terminal,
-        )
-        self._task = self._bar.add_task("reading")
-
-    def __enter__(self) -> Callable[[str, int, int], None]:
-        self._bar.start()
-        return self._report
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def _report(self, what: str, done: int, total: int) -> None:
-        self._bar.update(self._task, description=what[:60], completed=done, total=total)

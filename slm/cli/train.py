@@ -6,20 +6,23 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
-DEFAULT_CONFIG = "tools/embedded/train.toml"
+from slm.cli.progress import TrainingBar
+
+HELP = """Train a small extraction model from scratch.
+
+It is a Llama-style model that writes the triples found in a sentence as JSON. The same settings and
+data give the same model, and a run that was killed goes on where it was.
+
+examples:
+  slm train --data corpus --output run
+  slm train --config settings.toml --data corpus --output run
+  accelerate launch -m slm.cli.main train --data corpus --output run
+"""
 
 
-def add_parser(subparsers: Any) -> None:
-    """Add the ``train`` command to a parser."""
-    parser: argparse.ArgumentParser = subparsers.add_parser(
-        "train",
-        help="train a small extraction model from scratch",
-        description="Train a small Llama-style model that writes triples found in a sentence as "
-        "JSON. The same settings and data give the same model; a run that was killed goes on "
-        "where it was. On several GPUs or machines: accelerate launch -m slm.cli.main train …",
-    )
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options."""
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file of settings")
     parser.add_argument(
         "--data", type=Path, required=True, metavar="FOLDER", help="the corpus and its ontologies"
@@ -36,7 +39,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--steps", type=int, metavar="N", help="instead of the settings' number")
     parser.add_argument("--seed", type=int, metavar="N", help="instead of the settings' seed")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     config = replace(config, **{k: v for k, v in changes.items() if v is not None})
     # `accelerate launch` numbers the processes of a run; one of them speaks for all.
     quiet = args.quiet or os.environ.get("RANK", "0") != "0"
-    bar = None if quiet else _Bar(config.steps)
+    bar = None if quiet else TrainingBar(config.steps)
     try:
         result = train_from_folder(
             config,
@@ -82,52 +84,3 @@ def run(args: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     return 0
-
-
-class _Bar:
-    """A progress bar with losses, tokens per second and the time left."""
-
-    def __init__(self, steps: int) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        self._bar = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-        )
-        self._task = self._bar.add_task("", total=steps, figures="")
-        self._rate = 0.0
-        self._valid = ""
-        self._last: float | None = None
-        self._bar.start()
-
-    def update(self, step: int, figures: dict[str, float]) -> None:
-        import time
-
-        now = time.monotonic()
-        if self._last is not None:
-            rate = figures["tokens"] / max(1e-6, now - self._last)
-            self._rate = 0.9 * self._rate + 0.1 * rate if self._rate else rate
-        self._last = now
-        if "validation_loss" in figures:
-            self._valid = (
-                f" · validation {figures['validation_loss']:.3f}"
-                f" ({figures['validation_accuracy']:.1%} right)"
-            )
-        shown = f"loss {figures['loss']:.3f}{self._valid} · {self._rate:,.0f} tokens/s"
-        self._bar.update(self._task, completed=step, figures=shown)
-
-    def close(self) -> None:
-        self._bar.stop()
