@@ -25,8 +25,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "kernels" / "tests" / "corpus"
 OUT = ROOT / "runs" / "fuzz"
-SHARES = {"masks": 0.75, "regex": 0.15, "program": 0.10}
-MOST_BYTES = {"masks": 320, "regex": 200, "program": 300}
+SHARES = {"masks": 0.55, "memory": 0.20, "regex": 0.15, "program": 0.10}
+MOST_BYTES = {"masks": 320, "memory": 240, "regex": 200, "program": 300}
 NO_CLANG = """No Clang with libFuzzer was found (clang++, and clang++-22 down to clang++-14).
   Debian, Ubuntu:  apt install clang libclang-rt-dev      (clang-15: libclang-rt-15-dev)
   Fedora:          dnf install clang compiler-rt
@@ -194,7 +194,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=int, default=60, help="in all (default: 60)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
-    parser.add_argument("--targets", default=",".join(SHARES), help="some of: masks,regex,program")
+    parser.add_argument("--targets", default=",".join(SHARES), help="some of: masks,memory,regex,program")
     parser.add_argument("--clang", help="the compiler, where it has another name")
     parser.add_argument("--coverage", action="store_true", help="no fuzzing: what inputs reach")
     arguments = parser.parse_args()

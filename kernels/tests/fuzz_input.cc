@@ -398,7 +398,8 @@ Tokens read_tokens(Source& in) {
 Program read_grammar(Source& in) { return Maker(in).make(); }
 
 Input read_input(Source& in) {
-  Input input{read_tokens(in), read_grammar(in), false};
+  Input input{read_tokens(in), read_grammar(in), {}, false, {}};
+  input.words = encode(input.program);
   for (const Program::Terminal& terminal : input.program.terminals) {
     input.longest = input.longest || terminal.longest;
   }

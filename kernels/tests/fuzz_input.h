@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -74,13 +75,17 @@ struct Tokens {
 
 struct Input {
   Tokens tokens;
-  Program program;
+  Program program;                  // what the oracle reads
+  std::vector<std::int32_t> words;  // what the engine reads: the program, maybe with a memory
   bool longest;  // a terminal has to be as long as it can: whoever says so answers for dead ends
+  /// What the memory asks of a text of the program; none: nothing.
+  std::function<bool(const std::string&)> remembers;
 };
 
 Tokens read_tokens(Source& in);
 Program read_grammar(Source& in);
 Input read_input(Source& in);
+Input read_memory_input(Source& in);
 
 /// Appends one UTF-8 encoded code point.
 void append(std::string& text, std::uint32_t code_point);
@@ -100,8 +105,12 @@ std::string describe(const std::string& bytes);
 /// Says what does not hold, and ends the process: a finding.
 [[noreturn]] void fail(const std::string& kind, const std::string& details);
 
+/// What a server might ask in any order, drawn from what is left of the bytes.
+void run_sessions(Source& in, Input input);
+
 // The targets. Each throws nothing and returns, or fails.
 void fuzz_masks(std::span<const std::uint8_t> data);
+void fuzz_memory(std::span<const std::uint8_t> data);
 void fuzz_program(std::span<const std::uint8_t> data);
 void fuzz_regex(std::span<const std::uint8_t> data);
 

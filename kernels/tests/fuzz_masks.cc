@@ -45,11 +45,11 @@ struct Track {
 
 class Run {
  public:
-  explicit Run(std::span<const std::uint8_t> data) : in_(data), input_(read_input(in_)) {}
+  Run(Source& in, Input input) : in_(in), input_(std::move(input)) {}
 
   void run() {
     try {
-      slm::Program program(encode(input_.program));
+      slm::Program program(input_.words);
       auto tables = std::make_shared<VocabularyTables>(input_.tokens.bytes);
       engine_ = std::make_shared<Engine>(program, tables, input_.tokens.ends);
       row_words_ = (input_.tokens.bytes.size() + 31) / 32;
@@ -79,9 +79,15 @@ class Run {
         tokens += describe(input_.tokens.bytes[t]) + " ";
       }
     }
-    fail(kind, more + "\n  after " + describe(text) + "\n" + describe(input_.program) + "  " +
-                   std::to_string(input_.tokens.bytes.size()) +
+    fail(kind, more + "\n  after " + describe(text) + "\n" + describe(input_.program) +
+                   remembered() + "  " + std::to_string(input_.tokens.bytes.size()) +
                    " tokens, after the bytes: " + tokens);
+  }
+  std::string remembered() const {
+    if (!input_.remembers) return "";
+    std::string words = "  with its memory: [";
+    for (std::int32_t word : input_.words) words += std::to_string(word) + ",";
+    return words + "]\n";
   }
   std::string name(TokenId token) {
     return "token " + std::to_string(token) + " " + describe(input_.tokens.bytes[token]);
@@ -147,7 +153,8 @@ class Run {
   void judge(const std::string& text, bool ends) {
     if (text.size() > 40) return;
     Oracle oracle(input_.program);
-    if (oracle.derives(text) != ends) {
+    bool right = oracle.derives(text) && (!input_.remembers || input_.remembers(text));
+    if (right != ends) {
       failed(ends ? "the engine accepts what is not in the language"
                   : "the engine rejects what is in the language",
              describe(text));
@@ -267,11 +274,14 @@ class Run {
       session.fill_mask(plain);
       std::vector<TokenId> fitting = allowed(row);
       if (fitting.empty()) failed("nothing fits into the fewest tokens", std::to_string(budget));
-      std::size_t count = input_.tokens.bytes.size(), stride = count > 100 ? count / 50 : 1;
-      for (std::size_t t = budget % stride; left.exact && t < count; t += stride) {
+      std::size_t some = input_.remembers ? 12 : 50;  // beside a memory each is a search
+      std::size_t count = input_.tokens.bytes.size(), stride = count > 100 ? count / some : 1;
+      bool all = left.exact && !input_.remembers;  // beside a memory: only some way, near the end
+      for (std::size_t t = budget % stride; t < count; t += stride) {
         TokenId token = static_cast<TokenId>(t);
         if (has(row, token) && !has(plain, token)) failed("a forbidden token fits", name(token));
         if (!has(plain, token) || engine_->is_end_token(token)) continue;
+        if (!all && !has(row, token)) continue;
         StateId after = engine_->step(session.state(), input_.tokens.bytes[t]);
         bool fits = budget > 0 && engine_->fits(after, budget - 1);
         if (fits != has(row, token)) failed("a mask under a budget is not what fits", name(token));
@@ -338,7 +348,7 @@ class Run {
     }
   }
 
-  Source in_;
+  Source& in_;
   Input input_;
   std::shared_ptr<Engine> engine_;
   std::size_t row_words_ = 0;
@@ -349,6 +359,12 @@ class Run {
 
 }  // namespace
 
-void fuzz_masks(std::span<const std::uint8_t> data) { Run(data).run(); }
+void run_sessions(Source& in, Input input) { Run(in, std::move(input)).run(); }
+
+void fuzz_masks(std::span<const std::uint8_t> data) {
+  Source in(data);
+  Input input = read_input(in);
+  run_sessions(in, std::move(input));
+}
 
 }  // namespace slm::fuzz

@@ -1,5 +1,6 @@
-// Runs kept inputs of the fuzz targets, without libFuzzer; those of masks also from many threads.
-//   replay_tests kernels/tests/corpus          # its folders masks, program, regex
+// Runs kept inputs of the fuzz targets, without libFuzzer; those of masks and memories also from
+// many threads.
+//   replay_tests kernels/tests/corpus          # its folders masks, memory, program, regex
 //   replay_tests masks runs/fuzz/findings/…    # one target, any files or folders
 //   replay_tests show runs/fuzz/findings/…     # the grammars of inputs for masks
 #include <algorithm>
@@ -69,15 +70,12 @@ std::vector<Row> walk(Session session, std::size_t words, unsigned seed) {
 
 /// Many threads in one cold engine, which all need the same tables at once, see what each would see
 /// alone in an engine of its own; also when that engine is replaced all the time.
-bool threads_agree(const Bytes& data, bool replaced) {
+bool threads_agree(const fuzz::Input& input, bool replaced) {
   constexpr unsigned kThreads = 6;
-  fuzz::Source in(data);
-  fuzz::Input input = fuzz::read_input(in);
   std::size_t words = (input.tokens.bytes.size() + 31) / 32;
   auto fresh = [&] {
     auto tables = std::make_shared<VocabularyTables>(input.tokens.bytes);
-    return std::make_shared<Engine>(Program(fuzz::encode(input.program)), tables,
-                                    input.tokens.ends);
+    return std::make_shared<Engine>(Program(input.words), tables, input.tokens.ends);
   };
   std::vector<std::vector<Row>> alone(kThreads), together(kThreads);
   std::atomic<unsigned> ready{0}, refused{0};
@@ -87,8 +85,8 @@ bool threads_agree(const Bytes& data, bool replaced) {
     Session first(fresh());
     if (replaced) {
       auto tables = std::make_shared<VocabularyTables>(input.tokens.bytes);
-      first = Session(std::make_shared<EngineSource>(Program(fuzz::encode(input.program)), tables,
-                                                     input.tokens.ends, 1));
+      first = Session(
+          std::make_shared<EngineSource>(Program(input.words), tables, input.tokens.ends, 1));
     }
     std::vector<Session> sessions;
     for (unsigned t = 0; t < kThreads; ++t) sessions.push_back(first.fork());
@@ -122,22 +120,29 @@ bool threads_agree(const Bytes& data, bool replaced) {
   return true;
 }
 
+void check_threads(const fuzz::Input& input, const files::path& file) {
+  if (!threads_agree(input, false) || !threads_agree(input, true)) {
+    fuzz::fail("threads see other masks", file.string());
+  }
+}
+
 int replay(const std::string& target, const files::path& path, bool races) {
   int count = 0;
   for (const files::path& file : inputs(path)) {
     Bytes data = read(file);
     // Before the run: a finding ends the process.
     std::fprintf(stderr, "%s %s\n", target.c_str(), file.filename().string().c_str());
+    fuzz::Source in(data);
     if (target == "show") {
-      fuzz::Source in(data);
       fuzz::Input input = fuzz::read_input(in);
       std::printf("%s  %zu tokens\n", fuzz::describe(input.program).c_str(),
                   input.tokens.bytes.size());
     } else if (target == "masks") {
       fuzz::fuzz_masks(data);
-      if (races && !(threads_agree(data, false) && threads_agree(data, true))) {
-        fuzz::fail("threads see other masks", file.string());
-      }
+      if (races) check_threads(fuzz::read_input(in), file);
+    } else if (target == "memory") {
+      fuzz::fuzz_memory(data);
+      if (races) check_threads(fuzz::read_memory_input(in), file);
     } else if (target == "program") {
       fuzz::fuzz_program(data);
     } else if (target == "regex") {
@@ -156,7 +161,7 @@ int replay(const std::string& target, const files::path& path, bool races) {
 int main(int argc, char** argv) {
   int count = 0;
   if (argc == 2) {
-    for (const char* target : {"masks", "program", "regex"}) {
+    for (const char* target : {"masks", "memory", "program", "regex"}) {
       count += replay(target, files::path(argv[1]) / target, true);
     }
   } else if (argc > 2) {
