@@ -65,12 +65,14 @@ def _names_agree() -> Regular:
     """
     plain = r"(?:[^\\\[(?]|\\[^k]|\[(?:[^\]\\]|\\[^])*\])"
     nameless = rf"(?:\(*{plain}|\?|\(*\(\?<?[:=!])"
-    between = _parsed(rf"{nameless}*")
+    one, opening = _parsed(nameless), _parsed(r"\(*")
+    between = repeat(one)
     named: list[Regular] = [concat(_parsed(rf"\(*\(\?<{_NAME}>"), between)]
     for name in string.ascii_letters:
-        group, use = rf"\(*\(\?<{name}>", rf"\(*\\k<{name}>"
-        uses = rf"(?:{nameless}|{use})*"
-        named += [_parsed(group + uses), _parsed(use + uses + group + uses)]
+        group = concat(opening, literal(f"(?<{name}>"))
+        use = concat(opening, literal(rf"\k<{name}>"))
+        uses = repeat(union(one, use))
+        named.append(concat(optional(concat(use, uses)), group, uses))
     return concat(between, optional(union(*named)))
 
 
