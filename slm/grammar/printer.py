@@ -28,6 +28,7 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Multiple,
     Regular,
     Repeat,
     Union,
@@ -141,6 +142,8 @@ def _regular(node: Regular) -> tuple[str, int]:
                 for state in edges
             ]
             return f"dfa({'; '.join(states)})", _ATOM
+        case Multiple(modulus, rest, most):
+            return f"multiple({modulus}, {rest}, {most})", _ATOM
 
 
 def _concat(parts: tuple[Regular, ...]) -> tuple[str, int]:

@@ -1,9 +1,9 @@
 r"""The formats ``date``, ``time`` and ``date-time`` of RFC 3339, with leap seconds.
 
 A leap second is one only where it is 23:59:60 in UTC, which fixes the offset by the time of day.
-Before a minus sign, hour and minute each add up with those of the offset, to 23 and 59, so the texts
-are the intersection of two languages: 24 and 60 alternatives in place of 1,440. Before a plus
-sign the offset is a minute more than the time, and only from minute 59 it carries.
+Before a minus sign, hour and minute each add up with those of the offset, to 23 and 59, so the
+texts are the intersection of two languages: 24 and 60 alternatives in place of 1,440. Before a
+plus sign the offset is a minute more than the time, and only from minute 59 it carries.
 """
 
 from __future__ import annotations

@@ -7,9 +7,10 @@ from decimal import Decimal
 from functools import lru_cache
 
 from slm.grammar.charset import CharSet
-from slm.grammar.regular import NOTHING, Dfa, Regular
+from slm.grammar.regular import NOTHING, Dfa, Multiple, Regular, concat, literal, union
 
 MAX_REMAINDERS = 4_000
+MAX_DIGITS = 308  # before the point: within the range of a double
 
 
 @lru_cache(maxsize=256)
@@ -37,6 +38,26 @@ def joint_multiples(
     return _remainders(
         math.lcm(*map(int, multiples)), 0, tuple(sorted({int(step) for step in non_multiples}))
     )
+
+
+@lru_cache(maxsize=256)
+def fine_multiples(steps: tuple[Decimal, ...]) -> tuple[Regular, Regular] | None:
+    """The integers without a sign that are multiples of all steps: all, and those below 10**15.
+
+    An integer is a multiple of a step in lowest terms if it is one of the numerator, so one number
+    says it all, and a remainder that is counted on the way stands for an automaton. None where the
+    number has more than 18 digits.
+    """
+    modulus = math.lcm(*(step.as_integer_ratio()[0] for step in steps))
+    if modulus >= 10**18:
+        return None
+
+    def texts(most: int) -> Regular:
+        first = (Multiple(modulus, digit % modulus, most - 1) for digit in range(1, 10))
+        tails = [concat(literal(str(digit)), tail) for digit, tail in enumerate(first, 1)]
+        return union(literal("0"), *tails)
+
+    return texts(MAX_DIGITS), texts(15)
 
 
 def _remainders(step: int, places: int, without: tuple[int, ...]) -> Regular | None:

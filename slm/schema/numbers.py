@@ -32,9 +32,8 @@ from slm.grammar.regular import (
     union,
 )
 from slm.schema.algebra import NumberShape, integer_bounds
-from slm.schema.multiples import joint_multiples, multiples_text
+from slm.schema.multiples import MAX_DIGITS, fine_multiples, joint_multiples, multiples_text
 
-MAX_DIGITS = 308  # digits before the point: within the range of a double
 MAX_EXPONENT = 299
 
 _DIGIT = Chars(CharSet.of("0123456789"))
@@ -309,10 +308,20 @@ def _padded(low: int, high: int) -> Regular:
 
 def too_fine(shape: NumberShape) -> Decimal | None:
     """A multiple whose automaton would be too large, if there is one."""
+    if fine_integers(shape) is not None:
+        return None
     for step in shape.multiples + shape.non_multiples:
         if multiples_text(step) is None:
             return step
     return None
+
+
+def fine_integers(shape: NumberShape) -> tuple[Regular, Regular] | None:
+    """As `fine_multiples`, where multiples are all that is asked, and tables are too large."""
+    alone = shape.integer and shape.low is None and shape.high is None
+    if not alone or shape.non_multiples or shape.excluded or not shape.multiples:
+        return None
+    return None if all(map(multiples_text, shape.multiples)) else fine_multiples(shape.multiples)
 
 
 def spell_value(value: Decimal, integer_point: bool = True, plain: bool = False) -> Regular:
@@ -341,6 +350,11 @@ def number_text(shape: NumberShape, integer_point: bool = True, plain: bool = Fa
         return union(*(spell_value(value, point, plain) for value in shape.values))
     if shape == NumberShape() and not plain:
         return ANY_NUMBER_TEXT
+    if (fine := fine_integers(shape)) is not None:
+        digits, exact = fine
+        if integer_point and not plain:
+            digits = union(digits, concat(exact, literal(".0")))
+        return concat(optional(_MINUS), digits)
     plain_only = shape.multiples or shape.non_multiples or shape.excluded
     if shape.integer:
         text = _signed(shape, _INTEGERS)

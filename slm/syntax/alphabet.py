@@ -28,6 +28,7 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Multiple,
     Regular,
     Repeat,
     Union,
@@ -169,6 +170,8 @@ def _mapped(language: Regular, change: Callable[[CharSet], CharSet]) -> Regular:
             return Intersection(tuple(_mapped(part, change) for part in parts))
         case Complement(body):
             return Complement(_mapped(body, change))
+        case Multiple():
+            raise AssertionError("no pattern counts remainders")
         case Dfa(edges, accepting):
             rows = tuple(tuple((change(charset), to) for charset, to in row) for row in edges)
             return Dfa(rows, accepting)
