@@ -30,7 +30,8 @@ from slm.grammar.regular import (
 )
 from slm.schema.algebra import NumberShape, StringShape, matches
 from slm.schema.formats import format_doubts, format_language
-from slm.schema.numbers import fine_integers, number_text, too_fine
+from slm.schema.multiples import fine_integers
+from slm.schema.numbers import number_text, too_fine
 from slm.schema.strings import (
     decoded_language,
     has_short_text,

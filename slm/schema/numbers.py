@@ -5,7 +5,8 @@ number with a point as a double, which may round it onto an excluded value, an o
 integer; spellings that are that close are left out, so that a text is valid in both readings.
 Spellings with an exponent are added where only a type and bounds constrain the number: any
 mantissa where there are no bounds, else the normalised form ``d.ddde±n`` that JSON writers
-produce. Magnitudes stay within the range of a double.
+produce. Where integers are multiples in any case, as of 0.5, ``de+n`` is added. Magnitudes stay
+within the range of a double.
 """
 
 from __future__ import annotations
@@ -32,7 +33,14 @@ from slm.grammar.regular import (
     union,
 )
 from slm.schema.algebra import NumberShape, integer_bounds
-from slm.schema.multiples import MAX_DIGITS, fine_multiples, joint_multiples, multiples_text
+from slm.schema.multiples import (
+    MAX_DIGITS,
+    WHOLE_EXPONENT,
+    fine_integers,
+    has_all_integers,
+    joint_multiples,
+    multiples_text,
+)
 
 MAX_EXPONENT = 299
 
@@ -316,14 +324,6 @@ def too_fine(shape: NumberShape) -> Decimal | None:
     return None
 
 
-def fine_integers(shape: NumberShape) -> tuple[Regular, Regular] | None:
-    """As `fine_multiples`, where multiples are all that is asked, and tables are too large."""
-    alone = shape.integer and shape.low is None and shape.high is None
-    if not alone or shape.non_multiples or shape.excluded or not shape.multiples:
-        return None
-    return None if all(map(multiples_text, shape.multiples)) else fine_multiples(shape.multiples)
-
-
 def spell_value(value: Decimal, integer_point: bool = True, plain: bool = False) -> Regular:
     """The spellings of one number: canonical, and ``.0`` after an integer where it may be."""
     if value != value.to_integral_value():
@@ -383,6 +383,8 @@ def number_text(shape: NumberShape, integer_point: bool = True, plain: bool = Fa
             text = intersection(text, complement(excluded))
     if shape.excluded:
         text = intersection(text, complement(union(*map(_plain_spellings, shape.excluded))))
+    if not plain and (integer_point or not shape.integer) and has_all_integers(shape):
+        text = union(text, WHOLE_EXPONENT)
     return text
 
 
