@@ -67,8 +67,9 @@ class RegexPool {
   void set_dfa_state(std::uint32_t dfa, std::uint32_t state, bool accepting,
                      std::span<const std::pair<NodeId, std::uint32_t>> edges);
 
-  /// At most `most` digits which, written behind the digits of `rest`, make a multiple of `modulus`.
-  /// Throws TooComplex above kMaxModulus. Cost: O(digits of the modulus); states as they are reached.
+  /// At most `most` digits which, written behind the digits of `rest`, make a multiple of
+  /// `modulus`. Throws TooComplex above kMaxModulus. Cost: O(digits of the modulus); states as they
+  /// are reached.
   NodeId multiple(std::uint64_t modulus, std::uint64_t rest, std::int32_t most);
   static constexpr std::uint64_t kMaxModulus = 999'999'999'999'999'999;
 
@@ -214,7 +215,7 @@ class RegexPool {
     std::uint8_t only;  // chars, concat: the one ASCII character it (its head) is; or kNoByte
     std::uint32_t a;  // chars, rest: set; concat: head; repeat, complement: body; lists: list; dfa
     std::uint32_t b;  // rest: bytes to come; concat: tail; dfa: state; one character: kEpsilon
-    std::int32_t low, high;  // multiple: `a` is its modulus, (low, b) the rest, `high` the digits
+    std::int32_t low, high;   // multiple: `a` is its modulus, (low, b) the rest, `high` the digits
     std::uint32_t steps = 0;  // the place in steps_ of its latest derivative, plus one, or kHasRow
   };
   static constexpr std::uint8_t kNoByte = 0xFF;

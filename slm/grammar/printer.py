@@ -10,8 +10,9 @@
 Rules are lower case, terminals upper case; any other name is quoted: ``<"my rule">``,
 ``$"my terminal"``; ``NAME/2`` is the second terminal of that name. Terminals are regular:
 ``"text"``, ``[a-z]``, ``[^"]``, ``x*``, ``x{2,5}``, ``x | y``, ``x & y`` (both), ``~x`` (not),
-``dfa(accepting states; edges of state 0; …)``, and ``mark(248)``, a byte for the memory. ``(x,)``,
-``(x|)``, ``(x&)`` have one part only.
+``dfa(accepting states; edges of state 0; …)``, ``multiple(m, r, n)``, at most n digits that make
+a multiple of m behind those of r, and ``mark(248)``, a byte for the memory. ``(x,)``, ``(x|)``,
+``(x&)`` have one part only.
 """
 
 from __future__ import annotations
