@@ -47,6 +47,8 @@ def charsets_of(words: Regular | Node) -> Iterator[CharSet]:
                 stack.extend(inner)
             case Repeat(body) | Complement(body):
                 stack.append(body)
+            case Multiple():
+                yield CharSet.of("0123456789")
             case Dfa(edges):
                 for row in edges:
                     for charset, _ in row:
