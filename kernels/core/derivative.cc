@@ -127,6 +127,8 @@ NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
       return complement(step(node.a, byte));
     case Kind::kDfa:
       return step(dfa_expansion(node), byte);
+    case Kind::kMultiple:
+      return derive_multiple(node, byte);
   }
   return kNothing;
 }
@@ -178,6 +180,13 @@ bool RegexPool::keep_alike(NodeId id, std::uint8_t byte, ByteSet& same, int& lef
       case Kind::kDfa:
         id = dfa_expansion(node);
         break;
+      case Kind::kMultiple: {
+        ByteSet digits;
+        for (std::size_t digit = '0'; digit <= '9'; ++digit) digits.set(digit);
+        if (digits[byte]) digits.reset().set(byte).flip();  // each leaves another remainder
+        same &= ~digits;
+        return true;
+      }
     }
   }
 }

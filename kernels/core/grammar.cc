@@ -184,6 +184,7 @@ std::vector<bool> GrammarTables::terminals_with_text() {
         answer = sizes[i] == kEndless ? kText : kAsk;
         break;
       case Op::kDfa:
+      case Op::kMultiple:
         answer = kAsk;
         break;
       default:
@@ -304,6 +305,8 @@ NodeId GrammarTables::make_regular(std::uint32_t node) {
       }
       return states.empty() ? kNothing : pool.dfa_state(dfa, 0);
     }
+    case Op::kMultiple:
+      return pool.multiple(program_.modulus(node), program_.rest(node), program_.most(node));
     default:
       return kNothing;
   }

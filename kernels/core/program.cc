@@ -40,7 +40,7 @@ void Program::read_node(Reader& in) {
   std::size_t made = node_at_.size();
   std::uint32_t at = in.at();
   std::int32_t op = in.word();
-  if (op < 0 || op > static_cast<std::int32_t>(Op::kSpelled)) {
+  if (op < 0 || op > static_cast<std::int32_t>(Op::kMultiple)) {
     throw std::invalid_argument("the grammar program has an unknown node");
   }
   switch (static_cast<Op>(op)) {
@@ -73,6 +73,11 @@ void Program::read_node(Reader& in) {
     case Op::kSeq:
     case Op::kChoice:
       for (std::size_t left = in.count(); left > 0; --left) in.index(made);
+      break;
+    case Op::kMultiple:
+      for (int part = 0; part < 5; ++part) {
+        if (in.word() < 0) throw std::invalid_argument("a negative number");
+      }
       break;
     case Op::kDfa: {
       has_automata_ = true;

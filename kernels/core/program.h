@@ -12,12 +12,13 @@ namespace slm {
 /// encoding. Checked once, when it is read; immutable after that.
 class Program {
  public:
-  // Regular languages, then expressions, then what Python's flattener does not write.
+  // Regular languages, then expressions, then more regular languages; C++ alone writes kSpelled.
   // clang-format off
   enum class Op : std::int32_t {
     kChars, kLiteral, kConcat, kUnion, kRepeat, kIntersection, kComplement, kDfa,
     kTerminal, kCall, kSeq, kChoice, kMany,
-    kSpelled,  // a regular language again: every way to write a text inside a JSON string
+    kSpelled,   // every way to write a text inside a JSON string
+    kMultiple,  // digits that make a multiple: modulus and rest, two words of 30 bits each, and the most digits
   };
   // clang-format on
   using Words = std::span<const std::uint32_t>;
@@ -57,6 +58,7 @@ class Program {
       case Op::kChoice:
         return list(at, 1);
       case Op::kDfa:
+      case Op::kMultiple:
         return {};
       default:
         return {words_.data() + at, 1};
@@ -66,6 +68,10 @@ class Program {
   std::int32_t low(std::uint32_t node) const noexcept { return bound(node, 2); }
   std::int32_t high(std::uint32_t node) const noexcept { return bound(node, 3); }
   std::vector<DfaState> states(std::uint32_t node) const;
+  /// Of a multiple: what is divided by, and what is left of what was read, as RegexPool has it.
+  std::uint64_t modulus(std::uint32_t node) const noexcept { return wide(node, 1); }
+  std::uint64_t rest(std::uint32_t node) const noexcept { return wide(node, 3); }
+  std::int32_t most(std::uint32_t node) const noexcept { return bound(node, 5); }
 
   /// A rule's right-hand side: an expression node.
   std::uint32_t body(std::uint32_t rule) const noexcept { return words_[bodies_at_ + rule]; }
@@ -94,6 +100,9 @@ class Program {
   }
   std::int32_t bound(std::uint32_t node, std::uint32_t at) const noexcept {
     return static_cast<std::int32_t>(words_[node_at_[node] + at]);
+  }
+  std::uint64_t wide(std::uint32_t node, std::uint32_t at) const noexcept {
+    return words_[node_at_[node] + at] | std::uint64_t{words_[node_at_[node] + at + 1]} << 30;
   }
 
   std::vector<std::uint32_t> words_;

@@ -67,6 +67,12 @@ class RegexPool {
   void set_dfa_state(std::uint32_t dfa, std::uint32_t state, bool accepting,
                      std::span<const std::pair<NodeId, std::uint32_t>> edges);
 
+  /// At most `most` digits which, written behind the digits of `rest`, make a multiple of
+  /// `modulus`. Throws TooComplex above kMaxModulus. Cost: O(digits of the modulus); states as they
+  /// are reached.
+  NodeId multiple(std::uint64_t modulus, std::uint64_t rest, std::int32_t most);
+  static constexpr std::uint64_t kMaxModulus = 999'999'999'999'999'999;
+
   bool nullable(NodeId node) const noexcept { return nodes_[node].nullable; }
 
   /// Without intersections, complements and automata.
@@ -198,7 +204,8 @@ class RegexPool {
     kRepeat,
     kIntersection,
     kComplement,
-    kDfa
+    kDfa,
+    kMultiple
   };
   struct Node {
     Kind kind;
@@ -208,7 +215,7 @@ class RegexPool {
     std::uint8_t only;  // chars, concat: the one ASCII character it (its head) is; or kNoByte
     std::uint32_t a;  // chars, rest: set; concat: head; repeat, complement: body; lists: list; dfa
     std::uint32_t b;  // rest: bytes to come; concat: tail; dfa: state; one character: kEpsilon
-    std::int32_t low, high;
+    std::int32_t low, high;   // multiple: `a` is its modulus, (low, b) the rest, `high` the digits
     std::uint32_t steps = 0;  // the place in steps_ of its latest derivative, plus one, or kHasRow
   };
   static constexpr std::uint8_t kNoByte = 0xFF;
@@ -319,12 +326,19 @@ class RegexPool {
   void merge_repeats(std::vector<NodeId>& options);
   NodeId dfa_expansion(const Node& node) const { return dfas_[node.a].states[node.b].expansion; }
   const Least& nearest_end(const Node& automaton_state);
+  NodeId multiple_after(std::uint32_t modulus, std::uint64_t rest, std::int32_t most);
+  std::uint64_t rest_of(const Node& node) const noexcept;
+  static Least nearest_multiple(std::uint64_t modulus, std::uint64_t rest,
+                                std::int32_t most) noexcept;
+  Least nearest_multiple(const Node& node) const noexcept;
+  NodeId derive_multiple(const Node& node, std::uint8_t byte);
 
   PagedArray<Node> nodes_;
   SlotTable<NodeSlot> slots_;  // by a node's fields, for hash-consing
   SequencePool lists_;         // children of unions and intersections
   SequencePool sets_;          // ranges, flattened
   std::vector<Automaton> dfas_;
+  std::vector<std::uint64_t> moduli_;
   static constexpr std::uint8_t kBusy = 12;  // derivatives before a node gets a row of them
   static constexpr std::uint32_t kHasRow = 0x80000000u;  // with a place in rows_
   static constexpr NodeId kUnknownStep = 0xFFFFFFFFu;

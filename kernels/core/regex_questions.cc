@@ -80,6 +80,11 @@ ByteSet RegexPool::first_bytes(NodeId id) {
     case Kind::kDfa:
       bytes = first_bytes(dfa_expansion(node));
       break;
+    case Kind::kMultiple:
+      for (std::uint8_t digit = '0'; digit <= '9'; ++digit) {
+        if (step(id, digit) != kNothing) bytes.set(digit);
+      }
+      break;
   }
   know_first(id, bytes);
   return bytes;

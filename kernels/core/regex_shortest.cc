@@ -101,6 +101,9 @@ RegexPool::Least RegexPool::least_more(NodeId id) {
     case Kind::kComplement:
     case Kind::kDfa:
       return search_least(id);
+    case Kind::kMultiple:
+      best = nearest_multiple(node);
+      break;
   }
   least_.emplace(id, best);
   return best;
@@ -242,6 +245,9 @@ ByteSet RegexPool::last_bytes(NodeId id) {
       break;
     case Kind::kRepeat:
       bytes = last_bytes(node.a);
+      break;
+    case Kind::kMultiple:
+      set_range('0', '9' + 1);
       break;
     case Kind::kComplement:
     case Kind::kDfa:

@@ -12,8 +12,7 @@ namespace {
 
 constexpr std::int64_t kMaxCount = 0x7FFFFFFE;
 /// Formats of which slm/schema/formats.py knows texts that it can tell nothing about.
-constexpr std::string_view kLoose[] = {"hostname", "email",     "time",        "date-time",
-                                       "regex",    "idn-email", "idn-hostname"};
+constexpr std::string_view kLoose[] = {"hostname", "email", "regex", "idn-email", "idn-hostname"};
 
 std::optional<std::vector<std::int32_t>> yes_or_no(std::optional<bool> answer) {
   if (!answer) return std::nullopt;

@@ -24,6 +24,7 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Multiple,
     Regular,
     Repeat,
     Union,
@@ -40,6 +41,7 @@ _Term: TypeAlias = (
     | tuple[Literal["repeat"], tuple[State, int, "int | None"]]
     | tuple[Literal["not"], State]
     | tuple[Literal["dfa"], tuple[int, int]]
+    | tuple[Literal["multiple"], Multiple]
 )
 
 NONE: State = 0  # no text
@@ -163,6 +165,8 @@ class Languages:
                 return self.complement(self.state(body))
             case Dfa():
                 return self._dfa(self._dfa_number(regular), 0)
+            case Multiple():
+                return self._multiple(regular if regular.possible() else None)
 
     def concat(self, left: State, right: State) -> State:
         """One after the other, nested to the right."""
@@ -272,6 +276,13 @@ class Languages:
         accepting = at in self._dfa_accepting[number]
         return self._number(("dfa", (number, at)), nullable=accepting, plain=False)
 
+    def _multiple(self, digits: Multiple | None) -> State:
+        if digits is None:
+            return NONE
+        state = self._number(("multiple", digits), nullable=digits.rest == 0, plain=False)
+        self._alive[state] = True
+        return state
+
     def _dfa_number(self, dfa: Dfa) -> int:
         number = self._dfas.get(dfa)
         if number is None:
@@ -336,6 +347,10 @@ class Languages:
                 [self.edges(part) for part in inner],
                 lambda left: self.intersection(left) if len(left) == count else NONE,
             )
+        if kind == "multiple":
+            assert isinstance(inner, Multiple)
+            left = [self._multiple(inner.after(digit)) for digit in range(10)]
+            return tuple((0x30 + at, 0x30 + at, to) for at, to in enumerate(left) if to != NONE)
         if kind == "not":
             assert isinstance(inner, int)
             edges = self.edges(inner)

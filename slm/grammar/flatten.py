@@ -18,6 +18,7 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Multiple,
     Regular,
     Repeat,
     Union,
@@ -25,6 +26,8 @@ from slm.grammar.regular import (
 
 _CHARS, _LITERAL, _CONCAT, _UNION, _REPEAT, _INTERSECTION, _COMPLEMENT, _DFA = range(8)
 _TERMINAL, _CALL, _SEQ, _CHOICE, _MANY = range(8, 13)
+_MULTIPLE = 14  # 13 is C++'s own
+_LOW_30 = 2**30 - 1
 _MAX_COUNT = 2**31 - 2
 
 
@@ -122,6 +125,9 @@ class Flattener:
                     words += [int(state in accepting), len(out)]
                     for charset, target in out:
                         words += [self._charset(charset), target]
+            case Multiple(modulus, rest, most):
+                words = [_MULTIPLE, modulus & _LOW_30, modulus >> 30, rest & _LOW_30, rest >> 30]
+                words.append(most)
         self.regular += words
         number = self._regular_ids[id(node)] = self.regular_count
         self.regular_count += 1

@@ -10,8 +10,9 @@
 Rules are lower case, terminals upper case; any other name is quoted: ``<"my rule">``,
 ``$"my terminal"``; ``NAME/2`` is the second terminal of that name. Terminals are regular:
 ``"text"``, ``[a-z]``, ``[^"]``, ``x*``, ``x{2,5}``, ``x | y``, ``x & y`` (both), ``~x`` (not),
-``dfa(accepting states; edges of state 0; …)``, and ``mark(248)``, a byte for the memory. ``(x,)``,
-``(x|)``, ``(x&)`` have one part only.
+``dfa(accepting states; edges of state 0; …)``, ``multiple(m, r, n)``, at most n digits that make
+a multiple of m behind those of r, and ``mark(248)``, a byte for the memory. ``(x,)``, ``(x|)``,
+``(x&)`` have one part only.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Multiple,
     Regular,
     Repeat,
     Union,
@@ -141,6 +143,8 @@ def _regular(node: Regular) -> tuple[str, int]:
                 for state in edges
             ]
             return f"dfa({'; '.join(states)})", _ATOM
+        case Multiple(modulus, rest, most):
+            return f"multiple({modulus}, {rest}, {most})", _ATOM
 
 
 def _concat(parts: tuple[Regular, ...]) -> tuple[str, int]:

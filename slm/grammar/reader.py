@@ -21,6 +21,7 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Multiple,
     Regular,
     Repeat,
     Union,
@@ -35,6 +36,7 @@ _TOKEN = re.compile(
     |(?P<start>%start\b)
     |(?P<memory>%memory\b)
     |(?P<dfa>dfa\()
+    |(?P<multiple>multiple\([1-9][0-9]{0,17},\ [0-9]{1,18},\ [0-9]{1,9}\))
     |(?P<mark>mark\((?:24[89]|25[0-5])\))
     |(?P<terminal>[A-Z][A-Z0-9_]*(?:/[0-9]+)?|\$"(?:[^"\\\n]|\\.)*"(?:/[0-9]+)?)
     |(?P<rule>[a-z_][a-z0-9_]*|<"(?:[^"\\\n]|\\.)*">)
@@ -272,6 +274,12 @@ class _Reader:
         if kind == "mark":
             self._advance()
             return Chars(mark_set(int(value[5:-1])))
+        if kind == "multiple":
+            self._advance()
+            modulus, rest, most = map(int, value[9:-1].split(", "))
+            if rest >= modulus:
+                raise self.error("the second number of a multiple has to be below the first")
+            return Multiple(modulus, rest, most)
         if kind == "dfa":
             self._advance()
             return self._dfa()

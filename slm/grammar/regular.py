@@ -75,7 +75,34 @@ class Dfa:
     accepting: frozenset[int]
 
 
-Regular: TypeAlias = Chars | Concat | Union | Repeat | Intersection | Complement | Dfa
+@dataclass(frozen=True, slots=True)
+class Multiple:
+    """At most `most` digits which, behind the digits of `rest`, make a multiple of `modulus`.
+
+    An automaton of remainders that is never written out: below 10**18 any modulus will do.
+    """
+
+    modulus: int
+    rest: int
+    most: int
+
+    def after(self, digit: int) -> Multiple | None:
+        """What may follow a digit; None where nothing makes a multiple any more."""
+        if self.most == 0:
+            return None
+        left = Multiple(self.modulus, (10 * self.rest + digit) % self.modulus, self.most - 1)
+        return left if left.possible() else None
+
+    def possible(self) -> bool:
+        """Whether any digits do: j of them add every number below 10**j to rest * 10**j."""
+        for digits in range(self.most + 1):
+            missing = -self.rest * 10**digits % self.modulus
+            if missing < 10**digits:
+                return True
+        return False
+
+
+Regular: TypeAlias = Chars | Concat | Union | Repeat | Intersection | Complement | Dfa | Multiple
 
 NOTHING: Regular = Chars(CharSet.EMPTY)
 EPSILON: Regular = Concat(())
@@ -193,3 +220,5 @@ def nullable(regular: Regular) -> bool:
             return not nullable(body)
         case Dfa(_, accepting):
             return 0 in accepting
+        case Multiple(_, rest, _):
+            return rest == 0

@@ -22,6 +22,7 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Multiple,
     Regular,
     Repeat,
     Union,
@@ -29,6 +30,7 @@ from slm.grammar.regular import (
     repeat,
 )
 
+_DIGITS = CharSet.of("0123456789")
 UTF8_BYTES = frozenset(range(0x80)) | frozenset(range(0x80, 0xC0)) | frozenset(range(0xC2, 0xF5))
 
 
@@ -141,6 +143,9 @@ def _cut_language(language: Regular, allowed: CharSet) -> Regular:
             )
         case Complement():
             return intersection(language, repeat(Chars(allowed)))
+        case Multiple():
+            all_digits = not _DIGITS - allowed
+            return language if all_digits else intersection(language, repeat(Chars(allowed)))
         case Dfa(edges, accepting):
             return Dfa(
                 tuple(
@@ -166,6 +171,8 @@ def _characters(language: Regular) -> CharSet:
                 stack.extend(parts)
             case Repeat(body, _, _) | Complement(body):
                 stack.append(body)
+            case Multiple():
+                found |= _DIGITS
             case Dfa(edges, _):
                 for state in edges:
                     for charset, _ in state:

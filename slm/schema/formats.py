@@ -20,21 +20,8 @@ from slm.grammar.regular import (
     union,
 )
 from slm.schema.formats_regex import regex_language
+from slm.schema.formats_times import DATE, date_time_language, time_language
 
-_YEAR_LEAP = r"(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
-_DATE = (
-    r"(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
-    r"|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
-    rf"|{_YEAR_LEAP}-02-29)"
-)
-_OFFSET = r"(?:[zZ]|[+\-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-# A leap second is one only where it is 23:59:60 in UTC; it is admitted where the offset says UTC.
-_TIME = (
-    rf"(?:(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?{_OFFSET}"
-    r"|23:59:60(?:\.[0-9]+)?(?:[zZ]|[+\-]00:00))"
-)
-# Every offset at which :60 could be one, for what must *not* be a time.
-_TIME_WIDE = rf"(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?{_OFFSET}"
 _DURATION_TIME = r"T(?:[0-9]+H(?:[0-9]+M(?:[0-9]+S)?)?|[0-9]+M(?:[0-9]+S)?|[0-9]+S)"
 _DURATION = (
     rf"P(?:(?:[0-9]+Y(?:[0-9]+M(?:[0-9]+D)?)?|[0-9]+M(?:[0-9]+D)?|[0-9]+D)(?:{_DURATION_TIME})?"
@@ -73,8 +60,10 @@ _ATEXT = r"[a-zA-Z0-9!#$%&'*+\-/=?^_`{|}~]"
 # Whether a space may be escaped in a quoted local part is read in two ways.
 _LOCAL_WIDE = rf'(?:{_ATEXT}+(?:\.{_ATEXT}+)*|"(?:[ !#-\[\]-~]|\\[ -~])+")'
 _LOCAL = rf'(?:{_ATEXT}+(?:\.{_ATEXT}+)*|"(?:[ !#-\[\]-~]|\\[!-~])+")'
-_UTEXT = rf"(?:{_ATEXT}|[\u{{a1}}-\u{{d7ff}}\u{{f900}}-\u{{fdcf}}\u{{10000}}-\u{{1fffd}}])"
-_IDN_LOCAL = rf'(?:{_UTEXT}+(?:\.{_UTEXT}+)*|"(?:[ !#-\[\]-~\u{{a1}}-\u{{d7ff}}]|\\[!-~])+")'
+# RFC 6531: any character beyond ASCII, assigned or not, normalised or not.
+_BEYOND = r"\u{80}-\u{d7ff}\u{e000}-\u{10ffff}"
+_UTEXT = rf"(?:{_ATEXT}|[{_BEYOND}])"
+_IDN_LOCAL = rf'(?:{_UTEXT}+(?:\.{_UTEXT}+)*|"(?:[ !#-\[\]-~{_BEYOND}]|\\[!-~])+")'
 _ADDRESS = rf"(?:\[{_IPV4}\]|\[IPv6:{_IPV6}\])"
 _PERCENT = r"%[0-9a-fA-F]{2}"
 _UNRESERVED = r"a-zA-Z0-9\-._~"
@@ -109,9 +98,7 @@ _IRI, _IRI_REFERENCE = _references(_UNRESERVED + _UCSCHAR, _PRIVATE)
 _POINTER = r"(?:/(?:[^/~]|~[01])*)*"
 
 _PATTERNS: dict[str, str] = {
-    "date": _DATE,
-    "time": _TIME,
-    "date-time": rf"{_DATE}[tT]{_TIME}",
+    "date": DATE,
     "duration": _DURATION,
     "uuid": _UUID,
     "ipv4": _IPV4,
@@ -136,8 +123,13 @@ _SAFE = (
     r"a-z0-9\u{df}-\u{f6}\u{f8}-\u{ff}\u{3ac}-\u{3ce}\u{430}-\u{45f}\u{3041}-\u{3096}\u{30a1}-\u{30fa}"
     r"\u{4e00}-\u{9fa5}\u{ac00}-\u{d7a3}"
 )
+_SEPARATOR = r"[.\u{3002}\u{ff0e}\u{ff61}]"
 _IDN_LABEL = rf"(?:{_PLAIN_LABEL}|[{_SAFE}]{{1,12}})"
-_IDN_HOST = rf"{_IDN_LABEL}(?:[.\u{{3002}}\u{{ff0e}}\u{{ff61}}]{_IDN_LABEL}){{0,15}}"
+_IDN_HOST = rf"{_IDN_LABEL}(?:{_SEPARATOR}{_IDN_LABEL}){{0,15}}"
+# An address may be written before it is normalised: letters with accents behind them.
+_MAIL_LABEL = rf"(?:{_PLAIN_LABEL}|[{_SAFE}](?:[{_SAFE}\u{{300}}-\u{{33f}}]){{0,11}})"
+_MAIL_HOST = rf"{_MAIL_LABEL}(?:{_SEPARATOR}{_MAIL_LABEL}){{0,15}}"
+_MADE = {"time": time_language, "date-time": date_time_language}
 _ANY = frozenset(("regex", "idn-email", "idn-hostname"))  # too wide to be kept out of a negation
 _SINCE = {"uri-template": 6, "idn-email": 7, "idn-hostname": 7}  # only annotations before
 
@@ -153,17 +145,18 @@ def _language(name: str, wide: bool = False) -> Regular:
         return concat(_at_most(64, local), literal("@"), domain)
     if name in _ANY:
         return repeat(ANY_CHAR) if wide else _subset(name)
-    if wide and name in ("time", "date-time"):
-        return _parsed(_TIME_WIDE if name == "time" else rf"{_DATE}[tT]{_TIME_WIDE}")
+    if name in _MADE:
+        return _MADE[name]()
     return _parsed(_PATTERNS[name])
 
 
 def _subset(name: str) -> Regular:
     if name == "regex":
         return regex_language()
-    host = _at_most(40, _IDN_HOST)  # in any encoding: no more than 253 bytes
+    # In any encoding: no more than 253 bytes.
     if name == "idn-hostname":
-        return host
+        return union(_at_most(40, _IDN_HOST), _language("hostname"))
+    host = _at_most(40, _MAIL_HOST)
     local = union(_at_most(16, _IDN_LOCAL), _at_most(64, _LOCAL))  # 64 bytes, 4 of them a character
     return concat(local, literal("@"), union(host, _language("hostname"), _parsed(_ADDRESS)))
 
@@ -179,7 +172,7 @@ def _at_most(length: int, pattern: str) -> Regular:
 @lru_cache(maxsize=16)
 def format_doubts(name: str) -> Regular | None:
     """The strings of which neither a format nor its negation is said to hold; None: of none."""
-    if name in _ANY or name in ("hostname", "email", "time", "date-time"):
+    if name in _ANY or name in ("hostname", "email"):
         return difference(_language(name, wide=True), _language(name))
     return None
 
@@ -187,7 +180,7 @@ def format_doubts(name: str) -> Regular | None:
 def format_language(name: str, draft: str, *, wide: bool = False) -> Regular | None:
     """The decoded strings of a format; None where it only annotates.
 
-    Host names, emails, times and patterns cannot be decided wholly: what is admitted is always
+    Host names, emails and patterns cannot be decided wholly: what is admitted is always
     valid, and some valid ones are missing. `wide` gives every valid one, for what a negation
     must keep out.
 
@@ -196,6 +189,6 @@ def format_language(name: str, draft: str, *, wide: bool = False) -> Regular | N
     """
     if int(draft[:4]) < _SINCE.get(name, 0):
         return None
-    if name in _PATTERNS or name in ("hostname", "email") or name in _ANY:
+    if name in _PATTERNS or name in _MADE or name in ("hostname", "email") or name in _ANY:
         return _language(name, wide)
     return None

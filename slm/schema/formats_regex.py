@@ -2,8 +2,10 @@ r"""The format ``regex``: ECMA-262 patterns, as far as they are a regular langua
 
 What is admitted is a valid pattern, and with the flag ``u``, too, but for punctuation that is
 escaped without need, such as ``\@``. Groups nest `GROUPS` deep;
-bounds of a repetition are compared where both have at most two digits, or the second has more;
-names of groups and references to groups, which have to agree, are left out.
+bounds of a repetition are compared where both have at most two digits, or the second has more.
+Names of groups have to differ, and references to agree with them, which is not regular: a pattern
+has one named group at most, and references to it where its name is one letter. Numbered
+references are left out.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import string
 
 from slm.grammar.pattern import pattern_language
-from slm.grammar.regular import Regular, concat, literal, repeat, union
+from slm.grammar.regular import Regular, concat, intersection, literal, optional, repeat, union
 
 GROUPS = 4
 
@@ -21,6 +23,7 @@ _ESCAPE = (
     rf"\\(?:[dDsSwWtnvfr{_PUNCTUATION}]|c[A-Za-z]|x{_HEX}{{2}}"
     rf"|u(?:[0-9a-ce-fA-CE-F]{_HEX}{{3}}|[dD][0-7]{_HEX}{{2}}))"
 )
+_NAME = r"[A-Za-z_$][A-Za-z0-9_$]*"
 _PLAIN = r"[^\\^$.*+?()\[\]{}|]"
 
 
@@ -51,18 +54,37 @@ def _class() -> str:
     return rf"\[\^?-?{body}-?\]"
 
 
+def _parsed(pattern: str) -> Regular:
+    return pattern_language(pattern, dialect="ecma262")
+
+
+def _names_agree() -> Regular:
+    """At most one named group, and references to it only where its name is one letter.
+
+    What is said of brackets and escapes is that they hide what looks like a group or reference.
+    """
+    plain = r"(?:[^\\\[(?]|\\[^k]|\[(?:[^\]\\]|\\[^])*\])"
+    nameless = rf"(?:\(*{plain}|\?|\(*\(\?<?[:=!])"
+    one, opening = _parsed(nameless), _parsed(r"\(*")
+    between = repeat(one)
+    named: list[Regular] = [concat(_parsed(rf"\(*\(\?<{_NAME}>"), between)]
+    for name in string.ascii_letters:
+        group = concat(opening, literal(f"(?<{name}>"))
+        use = concat(opening, literal(rf"\k<{name}>"))
+        uses = repeat(union(one, use))
+        named.append(concat(optional(concat(use, uses)), group, uses))
+    return concat(between, optional(union(*named)))
+
+
 def regex_language() -> Regular:
     """The patterns. Lookaround is in no group: what a group may hold is written once a level."""
-
-    def parsed(pattern: str) -> Regular:
-        return pattern_language(pattern, dialect="ecma262")
-
-    times = parsed(rf"(?:(?:[*+?]|{_bounds()})\??)?")
-    atom = parsed(rf"(?:{_PLAIN}|\.|{_ESCAPE}|{_class()})")
-    still = parsed(r"(?:\^|\$|\\[bB]|\|)")
-    group, around, close = parsed(r"\((?:\?:)?"), parsed(r"\(\?<?[=!]"), literal(")")
+    times = _parsed(rf"(?:(?:[*+?]|{_bounds()})\??)?")
+    atom = _parsed(rf"(?:{_PLAIN}|\.|{_ESCAPE}|\\k<[A-Za-z]>|{_class()})")
+    still = _parsed(r"(?:\^|\$|\\[bB]|\|)")
+    group, around, close = _parsed(rf"\((?:\?:|\?<{_NAME}>)?"), _parsed(r"\(\?<?[=!]"), literal(")")
     inner = repeat(union(still, concat(atom, times)))
     for _ in range(GROUPS - 1):
         inner = repeat(union(still, concat(union(atom, concat(group, inner, close)), times)))
     looks = concat(around, inner, close)
-    return repeat(union(still, looks, concat(union(atom, concat(group, inner, close)), times)))
+    whole = repeat(union(still, looks, concat(union(atom, concat(group, inner, close)), times)))
+    return intersection(whole, _names_agree())

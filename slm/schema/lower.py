@@ -58,6 +58,7 @@ class Lowering:
         self.goals: dict[str, Goal] = {}
         self.dead: dict[str, Goal] = {}
         self.memory: Memory | None = None
+        self.sets = 0  # of members in any order, of all objects so far
         self._names: dict[str, int] = {}
         self._calls: dict[tuple[Goal, int], Expression] = {}
         self._terminals: dict[Hashable, tuple[Expression, object]] = {}

@@ -1,4 +1,8 @@
-"""The multiples of numbers as automata that count remainders of the digits read so far."""
+"""The multiples of numbers: automata that count remainders of the digits read so far.
+
+Where a table would be too large, and multiples are all that is asked of integers, a `Multiple`
+counts the remainder without one.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,42 @@ from decimal import Decimal
 from functools import lru_cache
 
 from slm.grammar.charset import CharSet
-from slm.grammar.regular import NOTHING, Dfa, Regular
+from slm.grammar.regular import (
+    NOTHING,
+    Chars,
+    Dfa,
+    Multiple,
+    Regular,
+    concat,
+    literal,
+    optional,
+    repeat,
+    union,
+)
+from slm.schema.algebra import NumberShape
 
 MAX_REMAINDERS = 4_000
+MAX_DIGITS = 308  # before the point: within the range of a double
+
+_DIGIT = Chars(CharSet.of("0123456789"))
+_HUNDREDS = union(
+    repeat(_DIGIT, 1, 2),
+    concat(Chars(CharSet.of("12")), _DIGIT, _DIGIT),
+    concat(literal("30"), Chars(CharSet.of("01234567"))),
+)
+# A digit and a power of ten, up to 1e308: integers, as decimals and as doubles.
+WHOLE_EXPONENT = concat(
+    optional(literal("-")),
+    union(
+        concat(
+            Chars(CharSet.of("123456789")),
+            Chars(CharSet.of("eE")),
+            optional(literal("+")),
+            _HUNDREDS,
+        ),
+        concat(literal("1"), Chars(CharSet.of("eE")), optional(literal("+")), literal("308")),
+    ),
+)
 
 
 @lru_cache(maxsize=256)
@@ -37,6 +74,46 @@ def joint_multiples(
     return _remainders(
         math.lcm(*map(int, multiples)), 0, tuple(sorted({int(step) for step in non_multiples}))
     )
+
+
+def has_all_integers(shape: NumberShape) -> bool:
+    """Whether multiples are asked for and nothing else, and all integers are such, as of 0.5."""
+    if shape.integer is False or not shape.multiples or not _is_alone(shape):
+        return False
+    return all(step.as_integer_ratio()[0] == 1 for step in shape.multiples)
+
+
+def _is_alone(shape: NumberShape) -> bool:
+    bounded = shape.low is not None or shape.high is not None
+    return not bounded and not shape.non_multiples and not shape.excluded
+
+
+def fine_integers(shape: NumberShape) -> tuple[Regular, Regular] | None:
+    """The integers of a shape without their signs: all, and those below 10**15.
+
+    Where multiples are all that is asked, and automata of them would be too large; else None.
+    """
+    if not shape.integer or not shape.multiples or not _is_alone(shape):
+        return None
+    return None if all(map(multiples_text, shape.multiples)) else _fine_multiples(shape.multiples)
+
+
+@lru_cache(maxsize=256)
+def _fine_multiples(steps: tuple[Decimal, ...]) -> tuple[Regular, Regular] | None:
+    """An integer is a multiple of a step in lowest terms if it is one of the numerator.
+
+    So one number says it of all steps. None where that has more than 18 digits.
+    """
+    modulus = math.lcm(*(step.as_integer_ratio()[0] for step in steps))
+    if modulus >= 10**18:
+        return None
+
+    def texts(most: int) -> Regular:
+        first = (Multiple(modulus, digit % modulus, most - 1) for digit in range(1, 10))
+        tails = [concat(literal(str(digit)), tail) for digit, tail in enumerate(first, 1)]
+        return union(literal("0"), *tails)
+
+    return texts(MAX_DIGITS), texts(15)
 
 
 def _remainders(step: int, places: int, without: tuple[int, ...]) -> Regular | None:

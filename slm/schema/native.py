@@ -30,6 +30,7 @@ from slm.grammar.regular import (
 )
 from slm.schema.algebra import NumberShape, StringShape, matches
 from slm.schema.formats import format_doubts, format_language
+from slm.schema.multiples import fine_integers
 from slm.schema.numbers import number_text, too_fine
 from slm.schema.strings import (
     decoded_language,
@@ -170,8 +171,8 @@ def _strings(*written: list[Any]) -> list[int]:
 
 def _numbers(integer_point: bool, *written: list[Any]) -> list[int] | None:
     shapes = list(map(_number, written))
-    if any(too_fine(shape) is not None for shape in shapes):
-        return None
+    if any(too_fine(shape) or fine_integers(shape) for shape in shapes):
+        return None  # the second is no language that C++ can read
     language = union(*(number_text(shape, integer_point) for shape in shapes))
     pool = Languages(_MAX_STATES)
     alive = not may_be_empty(language) or has_short_text(language, pool)

@@ -5,7 +5,8 @@ number with a point as a double, which may round it onto an excluded value, an o
 integer; spellings that are that close are left out, so that a text is valid in both readings.
 Spellings with an exponent are added where only a type and bounds constrain the number: any
 mantissa where there are no bounds, else the normalised form ``d.ddde±n`` that JSON writers
-produce. Magnitudes stay within the range of a double.
+produce. Where integers are multiples in any case, as of 0.5, ``de+n`` is added. Magnitudes stay
+within the range of a double.
 """
 
 from __future__ import annotations
@@ -32,9 +33,15 @@ from slm.grammar.regular import (
     union,
 )
 from slm.schema.algebra import NumberShape, integer_bounds
-from slm.schema.multiples import joint_multiples, multiples_text
+from slm.schema.multiples import (
+    MAX_DIGITS,
+    WHOLE_EXPONENT,
+    fine_integers,
+    has_all_integers,
+    joint_multiples,
+    multiples_text,
+)
 
-MAX_DIGITS = 308  # digits before the point: within the range of a double
 MAX_EXPONENT = 299
 
 _DIGIT = Chars(CharSet.of("0123456789"))
@@ -309,6 +316,8 @@ def _padded(low: int, high: int) -> Regular:
 
 def too_fine(shape: NumberShape) -> Decimal | None:
     """A multiple whose automaton would be too large, if there is one."""
+    if fine_integers(shape) is not None:
+        return None
     for step in shape.multiples + shape.non_multiples:
         if multiples_text(step) is None:
             return step
@@ -341,6 +350,11 @@ def number_text(shape: NumberShape, integer_point: bool = True, plain: bool = Fa
         return union(*(spell_value(value, point, plain) for value in shape.values))
     if shape == NumberShape() and not plain:
         return ANY_NUMBER_TEXT
+    if (fine := fine_integers(shape)) is not None:
+        digits, exact = fine
+        if integer_point and not plain:
+            digits = union(digits, concat(exact, literal(".0")))
+        return concat(optional(_MINUS), digits)
     plain_only = shape.multiples or shape.non_multiples or shape.excluded
     if shape.integer:
         text = _signed(shape, _INTEGERS)
@@ -369,6 +383,8 @@ def number_text(shape: NumberShape, integer_point: bool = True, plain: bool = Fa
             text = intersection(text, complement(excluded))
     if shape.excluded:
         text = intersection(text, complement(union(*map(_plain_spellings, shape.excluded))))
+    if not plain and (integer_point or not shape.integer) and has_all_integers(shape):
+        text = union(text, WHOLE_EXPONENT)
     return text
 
 

@@ -17,7 +17,8 @@ from slm.schema.expressions import alternatives
 if TYPE_CHECKING:
     from slm.schema.lower import Lowering
 
-MAX_SETS = 4_096
+MAX_SETS = 4_096  # of one object's members
+MAX_ALL_SETS = 16_384  # of all objects together: each alternative of `anyOf` is one
 
 
 @dataclass
@@ -53,13 +54,17 @@ class AnyOrder:
         sets = 2 ** len(self.members) * (1 if self.high is None else self.high + 1)
         if self.high is None and self.differ:
             sets *= self._most_free + 1
-        if sets > MAX_SETS:
+        self.to.sets += sets
+        if sets > MAX_SETS or self.to.sets > MAX_ALL_SETS:
             node = self.to.of.reader.node(min(self.goal, key=abs))
             keywords = ("properties", "minProperties", "maxProperties")
+            why = f'{len(self.members)} members with order="any" make more than {MAX_SETS} sets'
+            if sets <= MAX_SETS:
+                why = f'the objects with order="any" have more than {MAX_ALL_SETS} sets of members'
             raise self.to.of.unsupported(
                 node,
                 next((name for name in keywords if name in node.raw), next(iter(node.raw))),
-                f'{len(self.members)} members with order="any" make more than {MAX_SETS} sets',
+                why,
                 hint='use order="declared"',
             )
         self.place = self.to.place(self.goal)

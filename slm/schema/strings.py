@@ -26,6 +26,7 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Multiple,
     Regular,
     Repeat,
     Union,
@@ -180,6 +181,8 @@ def spell(language: Regular, escapes: Escapes = "any") -> Regular:
             return intersection(spelled_anything(escapes), complement(spell(body, escapes)))
         case Dfa():
             return _spell_dfa(language, escapes)
+        case Multiple():
+            raise AssertionError("only numbers are multiples, and those have one spelling")
 
 
 def _spell_dfa(automaton: Dfa, escapes: Escapes) -> Regular:
@@ -325,7 +328,7 @@ def may_be_empty(language: Regular) -> bool:
     while stack:
         node = stack.pop()
         match node:
-            case Intersection() | Complement() | Dfa():
+            case Intersection() | Complement() | Dfa() | Multiple():
                 return True
             case Concat(parts):
                 stack.extend(parts)

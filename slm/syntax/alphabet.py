@@ -28,6 +28,7 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Multiple,
     Regular,
     Repeat,
     Union,
@@ -46,6 +47,8 @@ def charsets_of(words: Regular | Node) -> Iterator[CharSet]:
                 stack.extend(inner)
             case Repeat(body) | Complement(body):
                 stack.append(body)
+            case Multiple():
+                yield CharSet.of("0123456789")
             case Dfa(edges):
                 for row in edges:
                     for charset, _ in row:
@@ -169,6 +172,8 @@ def _mapped(language: Regular, change: Callable[[CharSet], CharSet]) -> Regular:
             return Intersection(tuple(_mapped(part, change) for part in parts))
         case Complement(body):
             return Complement(_mapped(body, change))
+        case Multiple():
+            raise AssertionError("no pattern counts remainders")
         case Dfa(edges, accepting):
             rows = tuple(tuple((change(charset), to) for charset, to in row) for row in edges)
             return Dfa(rows, accepting)

@@ -21,9 +21,15 @@ class Arranger:
     """
 
     def __init__(
-        self, schema: Any, formats: str = "assert", registry: Any = None, *, frames: bool = False
+        self,
+        schema: Any,
+        formats: str = "assert",
+        registry: Any = None,
+        *,
+        draft: str | None = None,
+        frames: bool = False,
     ) -> None:
-        reader = Reader.open(schema, None, registry)
+        reader = Reader.open(schema, draft, registry)
         asserted = formats == "assert" or reader.dialect.asserts_formats
         self.of = Normaliser(reader, assert_formats=asserted, dropped={}, frames=frames)
         self.start = reader.start()

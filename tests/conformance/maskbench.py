@@ -54,10 +54,11 @@ def judge(
     engine: str | None = None,
     registry: Any = None,
     formats: Any = "assert",
+    draft: str | None = None,
 ) -> Verdict:
     """Compile the schema of a case and try every instance, in the declared order."""
     try:
-        schema = compile_schema(case["schema"], registry=registry, formats=formats)
+        schema = compile_schema(case["schema"], draft=draft, registry=registry, formats=formats)
         compiled = compile_grammar(schema.grammar, vocabulary, engine)
     except UnsatisfiableSchema as error:
         return Verdict(error if any(test["valid"] for test in case["tests"]) else None)
@@ -65,7 +66,8 @@ def judge(
         return Verdict(error)
     verdict = Verdict()
     arrangers = [
-        Arranger(case["schema"], formats, registry, frames=frames) for frames in (False, True)
+        Arranger(case["schema"], formats, registry, draft=draft, frames=frames)
+        for frames in (False, True)
     ]
     for test in case["tests"]:
         accepted = any(

@@ -151,6 +151,21 @@ it, each of which might be the last of its name
   hint: use order="declared\"""",
     ),
     (
+        {
+            "type": "object",
+            "properties": {
+                f"o{at}": {"type": "object", "properties": {f"p{n}": True for n in range(11)}}
+                for at in range(8)
+            },
+        },
+        {"order": "any"},
+        """\
+[S002] properties cannot be enforced exactly here: the objects with order="any" have more than \
+16384 sets of members
+  at #/properties/o0/properties
+  hint: use order="declared\"""",
+    ),
+    (
         {"$ref": "#/$defs/nope"},
         {},
         """\

@@ -27,6 +27,7 @@ VALUES: list[Any] = [NAME, "a", "(", 1, {NAME: 1}, {"a": 1}, {"(": 1}, {"a": NAM
         {"oneOf": [HOST, {"enum": [NAME, "("]}]},
         {"oneOf": [{"not": HOST}, {"not": {"const": NAME}}]},
         {"oneOf": [{"type": "string", "format": "regex"}, {"const": "(?<a>x)"}]},
+        {"oneOf": [{"type": "string", "format": "regex"}, {"const": "(?<a>x)(?<b>y)"}]},
         {
             "required": ["a"],
             "oneOf": [{"properties": {"a": HOST}}, {"properties": {"a": {"const": NAME}}}],
@@ -47,7 +48,7 @@ def test_nothing_that_a_format_leaves_out_is_let_through(schema: dict[str, Any])
     """What is admitted is valid, and what is valid is admitted but where that name stands."""
     judge = jsonschema_rs.validator_for(schema, validate_formats=True)
     compiled = compile_grammar(compile_schema(schema).grammar, byte_vocabulary())
-    for value in [*VALUES, "(?<a>x)"]:
+    for value in [*VALUES, "(?<a>x)", "(?<a>x)(?<b>y)"]:
         text = json.dumps(value)
         if accepts(compiled, text):
             assert judge.is_valid(value), text

@@ -161,3 +161,23 @@ def test_several_integer_steps_are_one_condition(
         for text in (str(value), f"{value}.0"):
             assert matches(language, text, pool) == fits, text
         assert not matches(language, f"{value}.5", pool)
+
+
+def test_beside_multiples_that_all_integers_are_an_integer_may_have_an_exponent() -> None:
+    """A digit and up to 308 zeros, where neither the draft nor a bound is against it."""
+    pool = Languages()
+    texts = ("1e+308", "9E307", "-3e05", "2e308", "1.5e3", "1e-1", "0e1")
+    for steps, integer, point, admitted in (
+        ("0.5", True, True, 3),
+        ("0.5 0.01", None, True, 3),
+        ("0.5", True, False, 0),  # draft 4: no integer has an exponent
+        ("0.5", None, False, 3),
+        ("2", None, True, 0),
+        ("0.3", None, True, 0),
+    ):
+        shape = NumberShape(integer=integer, multiples=tuple(map(Decimal, steps.split())))
+        language = number_text(shape, point)
+        found = [text for text in texts if matches(language, text, pool)]
+        assert found == list(texts[:admitted]), steps
+    bounded = NumberShape(low=Decimal(1), multiples=(Decimal("0.5"),))
+    assert not matches(number_text(bounded), "9E307", pool)
