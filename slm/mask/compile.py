@@ -13,7 +13,7 @@ from slm.grammar.memory import Indentation
 from slm.mask.indentation import IndentationEngine
 from slm.mask.matcher import CompiledGrammar
 from slm.mask.reference import ReferenceEngine
-from slm.mask.session import Engine
+from slm.mask.session import Engine, SchemaProgram
 from slm.mask.spelling import spellable
 from slm.mask.stats import DEFAULT_MEMORY
 from slm.vocab import Vocabulary
@@ -23,7 +23,7 @@ _module: Any = None  # slm.mask.native, once it was imported
 
 
 def compile_grammar(
-    grammar: Grammar,
+    grammar: Grammar | SchemaProgram,
     vocabulary: Vocabulary,
     engine: str | None = None,
     *,
@@ -32,7 +32,8 @@ def compile_grammar(
     """A grammar over a vocabulary, ready to make matchers.
 
     Args:
-        grammar: what the text has to be.
+        grammar: what the text has to be; or a front end's program of it, of which no more is made
+            than the native engine needs.
         vocabulary: the tokens it is written with.
         engine: "native", "reference", or None: the environment's SLM_ENGINE if set, else native
             where it is built, else reference.
@@ -61,6 +62,14 @@ def compile_grammar(
     native = None if wanted == "reference" else _native_engine()
     if native is not None:
         shared = native.shared_of(vocabulary)
+        if not isinstance(grammar, Grammar):
+            if shared.writes_anything:
+                try:
+                    of = native.compile_program(grammar.program, shared.tables, shared.ends, memory)
+                    return CompiledGrammar.of_program(grammar, vocabulary, of, memory)
+                except (RecursionError, native.NoText):
+                    pass  # what follows says why
+            grammar = grammar.grammar()
         try:
             written = grammar  # the engine prunes, but its vocabulary has to be able to write
             if not shared.writes_anything:
@@ -75,6 +84,8 @@ def compile_grammar(
             "the native engine is not built here",
             hint="install slm with a C++ compiler at hand, or use engine='reference'",
         )
+    if not isinstance(grammar, Grammar):
+        grammar = grammar.grammar()
     try:
         indented = isinstance(grammar.memory, Indentation)
         made = (IndentationEngine if indented else ReferenceEngine)(grammar, vocabulary)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,31 +14,98 @@ from slm.grammar.ir import Grammar
 from slm.mask.bitmask import row_of, rows_of
 from slm.mask.forced import forced_tokens
 from slm.mask.refusal import Expectation, Refusal, expectations, refusal
-from slm.mask.session import Engine, Session
+from slm.mask.session import Engine, SchemaProgram, Session
 from slm.mask.stats import Stats
 from slm.mask.verify import ChainVerdict, TreeVerdict, judge
 from slm.vocab import Vocabulary
 
+_new = object.__new__
 
-@dataclass(frozen=True, eq=False)
+
 class CompiledGrammar:
     """A grammar over a vocabulary. Immutable but for caches; share it between threads.
 
-    Attributes:
-        grammar: as it was given.
+    Args:
+        grammar: what the texts have to be.
         vocabulary: the tokens of the masks.
         engine: what does the work.
         engine_name: "native" or "reference".
     """
 
-    grammar: Grammar
-    vocabulary: Vocabulary
-    engine: Engine = field(repr=False)
-    engine_name: str
+    __slots__ = (
+        "__weakref__",
+        "_engine",
+        "_engine_name",
+        "_grammar",
+        "_memory",
+        "_native",
+        "_of",
+        "_vocabulary",
+    )
+    _of: SchemaProgram  # what `grammar` and `engine` are made from; where those are there, nothing
+    _native: Any  # the engine in C++, where there is nothing around it yet
+    _memory: int
+
+    def __init__(
+        self, grammar: Grammar, vocabulary: Vocabulary, engine: Engine, engine_name: str
+    ) -> None:
+        self._grammar: Grammar | None = grammar
+        self._vocabulary = vocabulary
+        self._engine: Engine | None = engine
+        self._engine_name = engine_name
+        self._native = None
+
+    @classmethod
+    def of_program(
+        cls, of: SchemaProgram, vocabulary: Vocabulary, native: Any, memory: int
+    ) -> CompiledGrammar:
+        """Of a front end's program, compiled in C++; all else is made when it is asked for."""
+        made = _new(cls)
+        made._of, made._vocabulary, made._native, made._memory = of, vocabulary, native, memory
+        made._engine_name = "native"
+        made._grammar = made._engine = None
+        return made
+
+    @property
+    def grammar(self) -> Grammar:
+        """As it was given."""
+        if self._grammar is None:
+            self._grammar = self._of.grammar()
+        return self._grammar
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The tokens of the masks."""
+        return self._vocabulary
+
+    @property
+    def engine(self) -> Engine:
+        """What does the work."""
+        if self._engine is None:
+            from slm.mask.native import NativeEngine, shared_of
+
+            shared = shared_of(self._vocabulary)
+            self._engine = NativeEngine(self.grammar, shared, self._memory, self._native)
+        return self._engine
+
+    @property
+    def engine_name(self) -> str:
+        """"native" or "reference"."""
+        return self._engine_name
+
+    def __repr__(self) -> str:
+        return f"CompiledGrammar({self.grammar!r}, {self.vocabulary!r}, {self.engine_name!r})"
 
     def matcher(self) -> Matcher:
         """A new matcher at the start of a text. Cost: O(1)."""
-        return Matcher(self, self.engine.session())
+        native = self._native
+        if native is None:
+            return Matcher(self, self.engine.session())
+        made = _new(Matcher)
+        made._compiled, made._made = self, None
+        made._bare = session = native.session()
+        made._fill, made._take = session.fill_row, session.accept
+        return made
 
     @property
     def keeps_budgets(self) -> bool:
@@ -93,11 +159,21 @@ class Matcher:
     [2, 6]
     """
 
+    __slots__ = ("__weakref__", "_bare", "_compiled", "_fill", "_made", "_take")
+
     def __init__(self, compiled: CompiledGrammar, session: Session) -> None:
         self._compiled = compiled
-        self._session = session
+        self._made: Session | None = session
+        self._bare: Any = None  # the session in C++, where there is nothing around it yet
         self._fill = session.fill_row  # the two calls of every token: one look-up less each
         self._take = session.accept
+
+    @property
+    def _session(self) -> Session:
+        if self._made is None:
+            engine: Any = self._compiled.engine
+            self._made = engine.session(self._bare)
+        return self._made
 
     # --- the state --------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ from slm.mask.stats import DEFAULT_MEMORY, SharedStats, Stats
 from slm.vocab import Vocabulary
 
 wanted_engine = _native.wanted_engine
+compile_program = _native.Engine
+NoText = _native.NoText
 
 
 class Shared:
@@ -88,6 +90,7 @@ class NativeEngine:
         grammar: one that the vocabulary can write.
         shared: what the vocabulary brings, see `shared_of`.
         memory: see `slm.mask.compile_grammar`.
+        made: the same, compiled.
 
     Raises:
         EmptyLanguage: no text at all matches.
@@ -96,8 +99,17 @@ class NativeEngine:
     Cost: O(size of the grammar); states and masks are computed when first needed.
     """
 
-    def __init__(self, grammar: Grammar, shared: Shared, memory: int = DEFAULT_MEMORY) -> None:
+    def __init__(
+        self,
+        grammar: Grammar,
+        shared: Shared,
+        memory: int = DEFAULT_MEMORY,
+        made: _native.Engine | None = None,
+    ) -> None:
         self.grammar, self._shared, self._memory = grammar, shared, memory
+        if made is not None:
+            self._engine = made
+            return
         program = grammar.program
         try:
             if not isinstance(program, _native.SchemaProgram):
@@ -115,9 +127,9 @@ class NativeEngine:
                 hint="give every recursive rule an alternative that ends",
             ) from None
 
-    def session(self) -> NativeSession:
-        """A new text."""
-        return NativeSession(self._engine.session(), self)
+    def session(self, bare: _native.Session | None = None) -> NativeSession:
+        """A new text, or one that C++ has already."""
+        return NativeSession(self._engine.session() if bare is None else bare, self)
 
     def stats(self) -> Stats:
         """Sizes and counters. Cost: microseconds."""
