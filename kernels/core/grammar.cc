@@ -10,6 +10,7 @@ namespace {
 using Op = Program::Op;
 
 constexpr std::uint32_t kNever = 0xFFFFFFFFu;
+constexpr std::size_t kFew = 24;  // rules and positions that nearly every text meets
 
 }  // namespace
 
@@ -85,6 +86,9 @@ class GrammarTables::Flow {
 
 GrammarTables::GrammarTables(Program program, TerminalTables& shared)
     : program_(std::move(program)), shared_(shared) {
+  positions_.reserve(kFew);
+  rules_.reserve(kFew);
+  silent_.reserve(kFew);
   regular_.assign(program_.nodes(), kUnmade);
   rule_of_.assign(program_.rules(), kNever);
   std::vector<bool> with_text = terminals_with_text();

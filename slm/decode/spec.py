@@ -87,8 +87,8 @@ class Spec:
     prompt: str | None = field(default=None, repr=False)
     is_json: bool = False
     tree: Callable[[str], Any] | None = field(default=None, repr=False)
-    # With the engine and the memory that were asked for; the latest used are last. Never changed but
-    # as a whole, so it needs no lock: of two threads that compile at once, one is forgotten.
+    # With the engine and the memory that were asked for; the latest used are last. Only changed as
+    # a whole, so it needs no lock: of two threads that compile at once, one may be forgotten.
     _compiled: tuple[tuple[CompiledGrammar, str | None, int], ...] = field(
         default=(), init=False, repr=False
     )
@@ -173,15 +173,16 @@ def compile_spec(
     if not isinstance(spec, Spec):
         grammar = spec if isinstance(spec, Grammar) else _checked(spec).grammar
         return compile_grammar(grammar, vocabulary, engine=engine, memory=memory)
-    kept = spec._compiled
+    made = spec.__dict__
+    kept: tuple[tuple[CompiledGrammar, str | None, int], ...] = made.get("_compiled", ())
     for at, (compiled, *asked) in enumerate(kept):
         if compiled.vocabulary is vocabulary and asked == [engine, memory]:
             if at < len(kept) - 1:
-                spec.__dict__["_compiled"] = (*kept[:at], *kept[at + 1 :], kept[at])
+                made["_compiled"] = (*kept[:at], *kept[at + 1 :], kept[at])
             return compiled
-    of = spec.__dict__.get("_twin") or spec.grammar
+    of = made.get("_twin") or spec.grammar
     compiled = compile_grammar(of, vocabulary, engine=engine, memory=memory)
-    spec.__dict__["_compiled"] = (*kept[1 - _COMPILED_KEPT :], (compiled, engine, memory))
+    made["_compiled"] = (*kept[1 - _COMPILED_KEPT :], (compiled, engine, memory))
     return compiled
 
 

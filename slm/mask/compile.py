@@ -66,7 +66,8 @@ def compile_grammar(
             if shared.writes_anything:
                 try:
                     of = native.compile_program(grammar.program, shared.tables, shared.ends, memory)
-                    return CompiledGrammar.of_program(grammar, vocabulary, of, memory)
+                    calls = native.quick_calls
+                    return CompiledGrammar.of_program(grammar, vocabulary, memory, of, calls)
                 except (RecursionError, native.NoText):
                     pass  # what follows says why
             grammar = grammar.grammar()
@@ -74,11 +75,12 @@ def compile_grammar(
             written = grammar  # the engine prunes, but its vocabulary has to be able to write
             if not shared.writes_anything:
                 written = spellable(grammar, vocabulary.alphabet)
-            made: Engine = native.NativeEngine(written, shared, memory)
+            made = native.NativeEngine(written, shared, memory)
+            quick = (made.bare, native.quick_calls)
         except EmptyLanguage:
             prune(grammar)  # says which rule or terminal is to blame
             raise
-        return CompiledGrammar(grammar, vocabulary, made, "native")
+        return CompiledGrammar(grammar, vocabulary, made, "native", *quick)
     if wanted == "native":
         raise EngineUnavailable(
             "the native engine is not built here",
@@ -88,12 +90,12 @@ def compile_grammar(
         grammar = grammar.grammar()
     try:
         indented = isinstance(grammar.memory, Indentation)
-        made = (IndentationEngine if indented else ReferenceEngine)(grammar, vocabulary)
+        slow: Engine = (IndentationEngine if indented else ReferenceEngine)(grammar, vocabulary)
     except RecursionError:
         raise GrammarTooComplex(
             "the grammar is nested too deeply", hint="simplify the grammar, or lower its bounds"
         ) from None
-    return CompiledGrammar(grammar, vocabulary, made, "reference")
+    return CompiledGrammar(grammar, vocabulary, slow, "reference")
 
 
 def save_tables() -> bool:

@@ -34,6 +34,7 @@ class CompiledGrammar:
 
     __slots__ = (
         "__weakref__",
+        "_calls",
         "_engine",
         "_engine_name",
         "_grammar",
@@ -43,26 +44,31 @@ class CompiledGrammar:
         "_vocabulary",
     )
     _of: SchemaProgram  # what `grammar` and `engine` are made from; where those are there, nothing
-    _native: Any  # the engine in C++, where there is nothing around it yet
     _memory: int
 
     def __init__(
-        self, grammar: Grammar, vocabulary: Vocabulary, engine: Engine, engine_name: str
+        self,
+        grammar: Grammar,
+        vocabulary: Vocabulary,
+        engine: Engine,
+        engine_name: str,
+        native: Any = None,
+        calls: Any = None,
     ) -> None:
         self._grammar: Grammar | None = grammar
         self._vocabulary = vocabulary
         self._engine: Engine | None = engine
         self._engine_name = engine_name
-        self._native = None
+        self._native, self._calls = native, calls  # the engine in C++, and what makes quick calls
 
     @classmethod
     def of_program(
-        cls, of: SchemaProgram, vocabulary: Vocabulary, native: Any, memory: int
+        cls, of: SchemaProgram, vocabulary: Vocabulary, memory: int, native: Any, calls: Any
     ) -> CompiledGrammar:
         """Of a front end's program, compiled in C++; all else is made when it is asked for."""
         made = _new(cls)
-        made._of, made._vocabulary, made._native, made._memory = of, vocabulary, native, memory
-        made._engine_name = "native"
+        made._of, made._vocabulary, made._memory = of, vocabulary, memory
+        made._native, made._calls, made._engine_name = native, calls, "native"
         made._grammar = made._engine = None
         return made
 
@@ -90,7 +96,7 @@ class CompiledGrammar:
 
     @property
     def engine_name(self) -> str:
-        """"native" or "reference"."""
+        """Which engine does the work: "native" or "reference"."""
         return self._engine_name
 
     def __repr__(self) -> str:
@@ -101,11 +107,7 @@ class CompiledGrammar:
         native = self._native
         if native is None:
             return Matcher(self, self.engine.session())
-        made = _new(Matcher)
-        made._compiled, made._made = self, None
-        made._bare = session = native.session()
-        made._fill, made._take = session.fill_row, session.accept
-        return made
+        return _around(self, native.session())
 
     @property
     def keeps_budgets(self) -> bool:
@@ -469,3 +471,42 @@ class Matcher:
         if self.check(token_id):
             return None
         return refusal(self._session, self._compiled, int(operator.index(token_id)))
+
+
+class _QuickMatcher(Matcher):
+    """A matcher whose two calls of every token are functions in C++: they cost no Python frame.
+
+    What is not plainly right, and whatever fails, these hand to the methods of `Matcher`.
+    """
+
+    __slots__ = ("accept", "fill_mask")
+
+    def fork(self) -> Matcher:
+        """An independent matcher with the same past."""
+        return _around(self._compiled, self._bare.fork())
+
+
+def _around(compiled: CompiledGrammar, session: Any) -> Matcher:
+    """Made without constructors, which the first mask of a small schema would feel."""
+    made = _new(_QuickMatcher)
+    made._compiled, made._bare, made._made = compiled, session, None
+    held = (session, _fill_slowly, _accept_slowly, compiled)
+    made.fill_mask, made.accept = compiled._calls(held)  # type: ignore[method-assign]
+    return made
+
+
+def _slow(held: tuple[Any, ...]) -> Matcher:
+    """The matcher of the session, with the methods of Python."""
+    session, compiled = held[0], held[3]
+    made = _new(Matcher)
+    made._compiled, made._bare, made._made = compiled, session, None
+    made._fill, made._take = session.fill_row, session.accept
+    return made
+
+
+def _fill_slowly(held: tuple[Any, ...], *arguments: Any, **named: Any) -> None:
+    _slow(held).fill_mask(*arguments, **named)
+
+
+def _accept_slowly(held: tuple[Any, ...], *arguments: Any, **named: Any) -> None:
+    _slow(held).accept(*arguments, **named)

@@ -26,6 +26,7 @@ from slm.vocab import Vocabulary
 
 wanted_engine = _native.wanted_engine
 compile_program = _native.Engine
+quick_calls = _native.quick_calls
 NoText = _native.NoText
 
 
@@ -126,6 +127,11 @@ class NativeEngine:
                 at=grammar.by_name[grammar.start].place,
                 hint="give every recursive rule an alternative that ends",
             ) from None
+
+    @property
+    def bare(self) -> _native.Engine:
+        """The engine in C++."""
+        return self._engine
 
     def session(self, bare: _native.Session | None = None) -> NativeSession:
         """A new text, or one that C++ has already."""

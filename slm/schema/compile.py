@@ -14,9 +14,10 @@ from slm.errors import (
     UsageError,
 )
 from slm.grammar.ir import Grammar
+from slm.schema import native as cpp
 from slm.schema.layout import Layout
 from slm.schema.lower import Lowering
-from slm.schema.native import Program, compile_program, plain_program
+from slm.schema.native import Program, compile_program
 from slm.schema.normalise import Normaliser
 from slm.schema.notes import Note, collect_notes
 from slm.schema.reader import Reader, read_json
@@ -194,7 +195,9 @@ def plain_twin(schema: dict[str, Any]) -> Twin | None:
 
     Cost: that of C++ and of one small object. All else is made when someone asks for it.
     """
-    program = plain_program(schema)
+    if cpp.compile_quickly is None:
+        return None
+    program = cpp.compile_quickly(schema, None, False, True, cpp.answer)
     return None if isinstance(program, str) else _twin(program, _PLAIN)
 
 
@@ -238,6 +241,7 @@ class Twin:
         return self.made
 
     def __call__(self) -> Grammar:
+        """The grammar with its rules."""
         return self.compiled().grammar
 
 

@@ -50,15 +50,10 @@ if TYPE_CHECKING:
 else:
     Program = Any
 
+# What `compile_program` calls, for those who chose no options.
+compile_quickly: Any = None if _native is None else _native.SchemaProgram.compile
 _DRAFTS = {"4": 0, "6": 1, "7": 2, "2019-09": 3, "2020-12": 4}
 _MAX_STATES = 100_000  # one question may need; Python would go on for ten times as long
-
-
-def plain_program(schema: dict[str, Any]) -> Program | str:
-    """`compile_program` with the options that nobody chose."""
-    if _native is None:
-        return "the native engine is not there"
-    return _native.SchemaProgram.compile(schema, None, False, True, answer)
 
 
 def compile_program(
