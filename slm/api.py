@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 _PLAIN = (None, "any", "declared", "assert", None, "error", None)  # json_schema's defaults
+_new, _set = object.__new__, object.__setattr__
 _plain_twin: Any = None  # slm.schema.compile.plain_twin, once it was imported
 _HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 
@@ -82,8 +83,10 @@ def json_schema(
     options = (draft, whitespace, order, formats, registry, on_unsupported, style)
     if type(x) is dict and options == _PLAIN:
         twin = (_plain_twin or _front_end())(x)
-        if twin is not None:
-            return Spec.of_twin(twin, x)
+        if twin is not None:  # what else a spec has is made when it is asked for
+            spec = _new(Spec)
+            _set(spec, "__dict__", {"_twin": twin, "schema": x, "is_json": True})
+            return spec
     # From the module and not the package: Python asks a package for each name, every time.
     from slm.schema.compile import compile_schema
 

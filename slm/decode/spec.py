@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 from slm.errors import UsageError
 from slm.grammar.ir import Grammar
 from slm.mask import CompiledGrammar, compile_grammar
+from slm.mask.compile import compile_program
 from slm.mask.session import SchemaProgram
 from slm.mask.stats import DEFAULT_MEMORY
 from slm.vocab import Vocabulary
@@ -111,19 +112,12 @@ class Spec:
         _set(spec, "__dict__", attributes)
         return spec
 
-    @classmethod
-    def of_twin(cls, twin: SchemaTwin, schema: Any) -> Spec:
-        """The spec of a schema that was compiled in C++; what nobody asks for is not made."""
-        spec = _new(cls)
-        _set(spec, "__dict__", {"_twin": twin, "schema": schema, "is_json": True})
-        return spec
-
     if not TYPE_CHECKING:  # so that other unknown names stay errors
 
         def __getattr__(self, name: str) -> Any:
             made = self.__dict__
-            if "_twin" in made and name in _LATER:
-                twin = made["_twin"]
+            if "_twin" in made and name in _LATER:  # made by `slm.json_schema`, in C++
+                twin: SchemaTwin = made["_twin"]
                 if name == "kind":
                     return "json_schema"
                 if name == "parse":
@@ -180,8 +174,11 @@ def compile_spec(
             if at < len(kept) - 1:
                 made["_compiled"] = (*kept[:at], *kept[at + 1 :], kept[at])
             return compiled
-    of = made.get("_twin") or spec.grammar
-    compiled = compile_grammar(of, vocabulary, engine=engine, memory=memory)
+    twin: SchemaTwin | None = made.get("_twin")
+    quick = None
+    if twin is not None and engine is None:
+        quick = compile_program(twin, vocabulary, memory)
+    compiled = quick or compile_grammar(spec.grammar, vocabulary, engine=engine, memory=memory)
     made["_compiled"] = (*kept[1 - _COMPILED_KEPT :], (compiled, engine, memory))
     return compiled
 

@@ -43,7 +43,7 @@ class CompiledGrammar:
         "_of",
         "_vocabulary",
     )
-    _of: SchemaProgram  # what `grammar` and `engine` are made from; where those are there, nothing
+    _of: SchemaProgram  # what `grammar` and `engine` are made of when asked for; see `compile`
     _memory: int
 
     def __init__(
@@ -60,17 +60,6 @@ class CompiledGrammar:
         self._engine: Engine | None = engine
         self._engine_name = engine_name
         self._native, self._calls = native, calls  # the engine in C++, and what makes quick calls
-
-    @classmethod
-    def of_program(
-        cls, of: SchemaProgram, vocabulary: Vocabulary, memory: int, native: Any, calls: Any
-    ) -> CompiledGrammar:
-        """Of a front end's program, compiled in C++; all else is made when it is asked for."""
-        made = _new(cls)
-        made._of, made._vocabulary, made._memory = of, vocabulary, memory
-        made._native, made._calls, made._engine_name = native, calls, "native"
-        made._grammar = made._engine = None
-        return made
 
     @property
     def grammar(self) -> Grammar:

@@ -53,12 +53,12 @@ class Shared:
 _shared: WeakKeyDictionary[Vocabulary, Shared] = WeakKeyDictionary()
 _shared_lock = RLock()  # a signal's handler may compile, too
 # The same by the id of a vocabulary that lives: this look-up calls none of its methods.
-_by_id: dict[int, tuple[ref[Vocabulary], Shared]] = {}
+shared_by_id: dict[int, tuple[ref[Vocabulary], Shared]] = {}
 
 
 def shared_of(vocabulary: Vocabulary) -> Shared:
     """The vocabulary's tables, built once and shared by all grammars, and by equal vocabularies."""
-    known = _by_id.get(id(vocabulary))
+    known = shared_by_id.get(id(vocabulary))
     if known is not None and known[0]() is vocabulary:
         return known[1]
     with _shared_lock:
@@ -66,14 +66,14 @@ def shared_of(vocabulary: Vocabulary) -> Shared:
         if shared is None:
             shared = _shared[vocabulary] = Shared(vocabulary)
         number = id(vocabulary)
-        _by_id[number] = ref(vocabulary, lambda gone: _forget(number, gone)), shared
+        shared_by_id[number] = ref(vocabulary, lambda gone: _forget(number, gone)), shared
     return shared
 
 
 def _forget(number: int, gone: ref[Vocabulary]) -> None:
-    known = _by_id.get(number)
+    known = shared_by_id.get(number)
     if known is not None and known[0] is gone:  # else a younger vocabulary has the number
-        del _by_id[number]
+        del shared_by_id[number]
 
 
 def save_tables() -> bool:

@@ -198,13 +198,10 @@ def plain_twin(schema: dict[str, Any]) -> Twin | None:
     if cpp.compile_quickly is None:
         return None
     program = cpp.compile_quickly(schema, None, False, True, cpp.answer)
-    return None if isinstance(program, str) else _twin(program, _PLAIN)
-
-
-def _twin(program: Program, options: tuple[Any, ...]) -> Twin:
-    """Made without a constructor, which a small schema would feel."""
-    twin: Twin = _new(Twin)
-    twin.program, twin.options = program, options
+    if type(program) is str:
+        return None
+    twin = _new(Twin)  # a constructor would be felt
+    twin.program, twin.options = program, _PLAIN
     twin.made = twin.seen = None
     return twin
 
@@ -246,7 +243,9 @@ class Twin:
 
 
 def _deferred(schema: Any, program: Program, *options: Any) -> CompiledSchema:
-    twin, compiled = _twin(program, options), _new(CompiledSchema)
+    twin, compiled = Twin(), _new(CompiledSchema)
+    twin.program, twin.options = program, options
+    twin.made = twin.seen = None
     _set(compiled, "__dict__", {"_twin": twin, "grammar": twin.grammar(), "schema": schema})
     return compiled
 
