@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 class NoText(Exception): ...
 
 def wanted_engine() -> str | None: ...
+def quick_calls(
+    held: tuple[Session, Callable[..., None], Callable[..., None], Any],
+) -> tuple[Any, Any]: ...
 
 class VocabularyTables:
     """What a vocabulary brings to every grammar."""

@@ -40,6 +40,9 @@ __all__ = [
     "regex",
 ]
 
+_PLAIN = (None, "any", "declared", "assert", None, "error", None)  # json_schema's defaults
+_new, _set = object.__new__, object.__setattr__
+_plain_twin: Any = None  # slm.schema.compile.plain_twin, once it was imported
 _HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 
 
@@ -77,6 +80,13 @@ def json_schema(
     >>> spec.parse('{"age": 3}')
     {'age': 3}
     """
+    options = (draft, whitespace, order, formats, registry, on_unsupported, style)
+    if type(x) is dict and options == _PLAIN:
+        twin = (_plain_twin or _front_end())(x)
+        if twin is not None:  # what else a spec has is made when it is asked for
+            spec = _new(Spec)
+            _set(spec, "__dict__", {"_twin": twin, "schema": x, "is_json": True})
+            return spec
     # From the module and not the package: Python asks a package for each name, every time.
     from slm.schema.compile import compile_schema
 
@@ -97,6 +107,15 @@ def json_schema(
         style=style,
     )
     return Spec.of_schema(compiled, parse)
+
+
+def _front_end() -> Any:
+    """`_plain_twin`: importing it anew for every schema would take longer than looking it up."""
+    global _plain_twin
+    from slm.schema.compile import plain_twin
+
+    _plain_twin = plain_twin
+    return plain_twin
 
 
 def lark(

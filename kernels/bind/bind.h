@@ -14,6 +14,7 @@ inline std::string_view view(const nb::bytes& bytes) { return {bytes.c_str(), by
 
 void bind_engine(nb::module_& m);
 void bind_session(nb::module_& m);
+void bind_calls(nb::module_& m);
 void bind_batch(nb::module_& m);
 void bind_softmax(nb::module_& m);
 void bind_head(nb::module_& m);

@@ -64,7 +64,9 @@ std::shared_ptr<EngineSource> make_engine(Words words, std::shared_ptr<Vocabular
 std::shared_ptr<EngineSource> make_schema_engine(std::shared_ptr<SchemaProgram> schema,
                                                  std::shared_ptr<VocabularyTables> vocabulary,
                                                  std::vector<TokenId> ends, std::size_t memory) {
-  nb::gil_scoped_release release;
+  constexpr std::size_t kLong = 16384;  // words; less takes no longer than to let go of the GIL
+  std::optional<nb::gil_scoped_release> release;
+  if (schema->words.size() > kLong) release.emplace();
   Program program(schema->words);
   return std::make_shared<EngineSource>(std::move(program), std::move(vocabulary), std::move(ends),
                                         memory);

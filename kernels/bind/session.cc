@@ -13,9 +13,24 @@
 
 #include "bind/bind.h"
 #include "bind/bitmask.h"
+#include "bind/calls.h"
 #include "core/verify.h"
 
 namespace slm {
+
+void write_mask(Session& session, std::span<std::uint32_t> words) {
+  while (!session.try_fill_mask(words)) {
+    try {
+      session.settle();  // what it moves on to may retire on the way
+      std::shared_ptr<Engine> engine = session.shared_engine();
+      StateId state = session.state();  // another thread may move it; a fork would cost more
+      nb::gil_scoped_release release;
+      return engine->fill_mask(state, words);
+    } catch (const Retired&) {
+    }
+  }
+}
+
 namespace {
 
 using Row = nb::ndarray<std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
@@ -33,20 +48,6 @@ void walk_mask(Session& session, Row row) {
   Session now = session.fork();  // another thread may move the session once the GIL is gone
   nb::gil_scoped_release release;
   now.walk_mask(words);
-}
-
-/// A remembered mask is copied at once; letting go of the GIL would cost more than the copy.
-void write_mask(Session& session, std::span<std::uint32_t> words) {
-  while (!session.try_fill_mask(words)) {
-    try {
-      session.settle();  // what it moves on to may retire on the way
-      std::shared_ptr<Engine> engine = session.shared_engine();
-      StateId state = session.state();  // as above; a fork would cost more
-      nb::gil_scoped_release release;
-      return engine->fill_mask(state, words);
-    } catch (const Retired&) {
-    }
-  }
 }
 
 void fill_mask(Session& session, Row row) { write_mask(session, checked(session, row)); }

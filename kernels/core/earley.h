@@ -90,7 +90,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
     };
     void grow() {
       std::vector<Slot> old = std::move(slots_);
-      slots_.assign(old.empty() ? 64 : old.size() * 2, Slot{});
+      slots_.assign(old.empty() ? 16 : old.size() * 2, Slot{});
       std::uint64_t round = round_++;
       size_ = 0;
       for (const Slot& slot : old) {

@@ -10,6 +10,7 @@ namespace {
 using Op = Program::Op;
 
 constexpr std::uint32_t kNever = 0xFFFFFFFFu;
+constexpr std::size_t kFew = 24;  // rules and positions that nearly every text meets
 
 }  // namespace
 
@@ -83,14 +84,72 @@ class GrammarTables::Flow {
   std::vector<Link> links_;
 };
 
+namespace {
+
+/// What `Flow` finds, in passes over the rules from the last to the first, as rules mostly stand
+/// before those that they call: no lists have to be made. False where a few passes do not settle
+/// it, and nothing is known.
+///
+/// Cost: linear a pass; two for most grammars.
+template <class Leaf>
+bool in_passes(const Program& program, Leaf leaf, std::vector<bool>& holds) {
+  constexpr int kPasses = 4;
+  holds.assign(program.nodes(), false);
+  auto found = [&](std::uint32_t node) {
+    Program::Words children = program.children(node);
+    switch (program.op(node)) {
+      case Op::kTerminal:
+        return static_cast<bool>(leaf(children[0]));
+      case Op::kCall:
+        return static_cast<bool>(holds[program.body(children[0])]);
+      case Op::kSeq:
+        return std::ranges::all_of(children, [&](std::uint32_t child) { return holds[child]; });
+      case Op::kChoice:
+        return std::ranges::any_of(children, [&](std::uint32_t child) { return holds[child]; });
+      case Op::kMany:
+        return program.low(node) == 0 || holds[children[0]];
+      default:
+        return false;
+    }
+  };
+  for (int pass = 0; pass < kPasses; ++pass) {
+    bool changed = false;
+    auto visit = [&](std::uint32_t first, std::uint32_t last) {  // children before parents
+      for (std::uint32_t node = first; node < last; ++node) {
+        if (!holds[node] && found(node)) holds[node] = changed = true;
+      }
+    };
+    std::uint32_t last = static_cast<std::uint32_t>(program.nodes());
+    for (std::uint32_t rule = static_cast<std::uint32_t>(program.rules()); rule-- > 0;) {
+      // The nodes behind the body before it are its own, where bodies stand in order.
+      std::uint32_t first = rule == 0 ? 0 : program.body(rule - 1) + 1;
+      if (first >= last) continue;
+      visit(first, last);
+      last = first;
+    }
+    if (last > 0) visit(0, last);
+    if (!changed) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 GrammarTables::GrammarTables(Program program, TerminalTables& shared)
     : program_(std::move(program)), shared_(shared) {
+  positions_.reserve(kFew);
+  rules_.reserve(kFew);
+  silent_.reserve(kFew);
   regular_.assign(program_.nodes(), kUnmade);
   rule_of_.assign(program_.rules(), kNever);
   std::vector<bool> with_text = terminals_with_text();
-  Flow flow(program_);
-  productive_ = flow.run([&](std::uint32_t terminal) { return with_text[terminal]; });
-  nullable_ = flow.run([](std::uint32_t) { return false; });
+  auto empty = [](std::uint32_t) { return false; };
+  auto has_text = [&](std::uint32_t terminal) { return with_text[terminal]; };
+  if (!in_passes(program_, has_text, productive_) || !in_passes(program_, empty, nullable_)) {
+    Flow flow(program_);
+    productive_ = flow.run(has_text);
+    nullable_ = flow.run(empty);
+  }
   if (!productive_[program_.body(program_.start())]) {
     throw NoText("the grammar matches no text at all");
   }

@@ -3,12 +3,19 @@
 #include <bit>
 
 namespace slm {
+namespace {
+
+constexpr std::size_t kFew = 16;  // what nearly every grammar waits for
+
+}  // namespace
 
 /// A symbol that may be empty is also passed over at once (Aycock and Horspool).
 Predictions::Opening Predictions::opening(RuleId rule) {
   RuleInfo info = grammar_.open(rule);
   if (rule >= openings_.size()) openings_.resize(std::max<std::size_t>(rule + 1, grammar_.rules()));
   if (openings_[rule].begin != kUnknown) return openings_[rule];
+  if (waits_.empty()) waits_.reserve(kFew);
+  if (positions_.empty()) positions_.reserve(kFew);
   Opening made;
   made.begin = static_cast<std::uint32_t>(waits_.size());
   positions_.assign({info.first});

@@ -14,7 +14,41 @@
 #include <type_traits>
 #include <utility>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 namespace slm {
+
+/// Asks the system for pages of 2 MB where memory was just allocated for a large table. Most
+/// look-ups in one go to another page, and each of 4 KB is a miss of its own. Only a wish.
+inline void wish_large_pages(void* at, std::size_t bytes) noexcept {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  constexpr std::uintptr_t kLarge = std::uintptr_t{2} << 20;
+  std::uintptr_t first = reinterpret_cast<std::uintptr_t>(at), last = first + bytes;
+  first = (first + kLarge - 1) & ~(kLarge - 1);
+  last &= ~(kLarge - 1);
+  if (first < last) (void)::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+#else
+  (void)at, (void)bytes;
+#endif
+}
+
+/// std::allocator for tables that are made once and read in all places.
+template <class T>
+struct LargePages {
+  using value_type = T;
+  LargePages() = default;
+  template <class Other>
+  LargePages(const LargePages<Other>&) noexcept {}  // NOLINT: as the standard has it
+  T* allocate(std::size_t count) {
+    T* made = std::allocator<T>().allocate(count);
+    wish_large_pages(made, count * sizeof(T));
+    return made;
+  }
+  void deallocate(T* at, std::size_t count) noexcept { std::allocator<T>().deallocate(at, count); }
+  bool operator==(const LargePages&) const = default;
+};
 
 struct FreeMemory {
   void operator()(void* memory) const noexcept { std::free(memory); }
@@ -55,7 +89,7 @@ class SlotTable {
   std::size_t bytes() const noexcept { return (now_.size + before_.size) * sizeof(Slot); }
 
  private:
-  static constexpr std::size_t kFirst = 64, kMoved = 8, kSmall = 8192;
+  static constexpr std::size_t kFirst = 16, kMoved = 8, kSmall = 8192;
   struct Slots {
     std::unique_ptr<Slot[], FreeMemory> at;
     std::size_t size = 0;  // a power of two
@@ -63,6 +97,7 @@ class SlotTable {
     explicit Slots(std::size_t count)
         : at(static_cast<Slot*>(std::calloc(count, sizeof(Slot)))), size(count) {
       if (!at) throw std::bad_alloc();
+      wish_large_pages(at.get(), count * sizeof(Slot));
     }
     Slots(Slots&& other) noexcept : at(std::move(other.at)), size(std::exchange(other.size, 0)) {}
     Slots& operator=(Slots&& other) noexcept {
@@ -146,6 +181,7 @@ class PagedArray {
     if (moved == nullptr) throw std::bad_alloc();
     (void)at_.release();
     at_.reset(static_cast<T*>(moved));
+    wish_large_pages(moved, larger * sizeof(T));
     capacity_ = larger;
   }
 

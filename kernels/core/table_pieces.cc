@@ -14,8 +14,8 @@ class Packer {
  public:
   void number(std::uint64_t value) { bytes_.append(reinterpret_cast<const char*>(&value), 8); }
   /// Numbers without gaps between them.
-  template <class Plain>
-  void list(const std::vector<Plain>& items) {
+  template <class Plain, class Memory>
+  void list(const std::vector<Plain, Memory>& items) {
     static_assert(std::has_unique_object_representations_v<Plain>);
     number(items.size());
     bytes_.append(reinterpret_cast<const char*>(items.data()), items.size() * sizeof(Plain));
@@ -37,8 +37,8 @@ class Unpacker {
     left_.remove_prefix(8);
     return value;
   }
-  template <class Plain>
-  void list(std::vector<Plain>& items) {
+  template <class Plain, class Memory>
+  void list(std::vector<Plain, Memory>& items) {
     static_assert(std::has_unique_object_representations_v<Plain>);
     std::uint64_t count = number();
     if (bad_ || count > left_.size() / sizeof(Plain)) {

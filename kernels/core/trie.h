@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/char_class.h"
+#include "core/slot_table.h"
 
 namespace slm {
 
@@ -30,10 +31,10 @@ struct ByteTrie {
     CharClass starts;
     bool whole = false;  // all that ends below is whole characters from this node on
   };
-  std::vector<Node> nodes;
-  std::vector<std::uint8_t> bytes;  // by node: the byte that leads to it; the root's is unused
+  std::vector<Node, LargePages<Node>> nodes;
+  std::vector<std::uint8_t, LargePages<std::uint8_t>> bytes;  // by node: the byte that leads to it; the root's is unused
   std::vector<TokenId> tokens;
-  std::vector<Below> below;  // by node
+  std::vector<Below, LargePages<Below>> below;  // by node
   std::size_t longest = 0;
 
   using Entry = std::pair<std::string_view, TokenId>;

@@ -5,7 +5,7 @@ Front ends make them (`slm.api`); here they meet a vocabulary.
 
 from __future__ import annotations
 
-import threading
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 from slm.errors import UsageError
 from slm.grammar.ir import Grammar
 from slm.mask import CompiledGrammar, compile_grammar
+from slm.mask.compile import compile_program
+from slm.mask.session import SchemaProgram
 from slm.mask.stats import DEFAULT_MEMORY
 from slm.vocab import Vocabulary
 
 _COMPILED_KEPT = 4  # vocabularies a spec remembers its compiled form for
-_remembering = threading.Lock()  # for what all specs remember: it is held for a moment only
+_LATER = ("grammar", "kind", "notes", "parse")  # of the spec of a twin: made when asked for
+_new, _set = object.__new__, object.__setattr__
 
 
 @runtime_checkable
@@ -54,6 +57,14 @@ class SchemaGrammar(Protocol):
         ...
 
 
+class SchemaTwin(SchemaProgram, Protocol):
+    """A schema that was compiled in C++: `slm.schema.compile.Twin`."""
+
+    def notes(self) -> tuple[Any, ...]:
+        """What became of each keyword."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Spec:
     """What a text must look like, and what its value is.
@@ -77,9 +88,10 @@ class Spec:
     prompt: str | None = field(default=None, repr=False)
     is_json: bool = False
     tree: Callable[[str], Any] | None = field(default=None, repr=False)
-    # by vocabulary, engine and memory; the latest used are last
-    _compiled: dict[tuple[int, str | None, int], CompiledGrammar] = field(
-        default_factory=dict, init=False, repr=False
+    # With the engine and the memory that were asked for; the latest used are last. Only changed as
+    # a whole, so it needs no lock: of two threads that compile at once, one may be forgotten.
+    _compiled: tuple[tuple[CompiledGrammar, str | None, int], ...] = field(
+        default=(), init=False, repr=False
     )
 
     @classmethod
@@ -95,19 +107,30 @@ class Spec:
             "parse": parse,
             "schema": compiled.schema,
             "is_json": True,
-            "_compiled": {},
             "_of": compiled,
         }
-        object.__setattr__(spec, "__dict__", attributes)
+        _set(spec, "__dict__", attributes)
         return spec
 
     if not TYPE_CHECKING:  # so that other unknown names stay errors
 
         def __getattr__(self, name: str) -> Any:
-            source = self.__dict__.get("_of")
-            if source is None or name != "notes":
+            made = self.__dict__
+            if "_twin" in made and name in _LATER:  # made by `slm.json_schema`, in C++
+                twin: SchemaTwin = made["_twin"]
+                if name == "kind":
+                    return "json_schema"
+                if name == "parse":
+                    return json.loads
+                return made.setdefault(name, twin.grammar() if name == "grammar" else twin.notes())
+            if "_of" not in made or name != "notes":
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            return self.__dict__.setdefault("notes", source.notes)
+            return made.setdefault("notes", made["_of"].notes)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what belongs to this process."""
+        kept = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return kept | {"_compiled": ()}
 
 
 AnySpec: TypeAlias = "Specification | Grammar"
@@ -144,18 +167,19 @@ def compile_spec(
     if not isinstance(spec, Spec):
         grammar = spec if isinstance(spec, Grammar) else _checked(spec).grammar
         return compile_grammar(grammar, vocabulary, engine=engine, memory=memory)
-    # The compiled form holds the vocabulary, so its id stays its own while it is a key.
-    key, kept = (id(vocabulary), engine, memory), spec._compiled
-    if kept:
-        with _remembering:
-            if key in kept:
-                kept[key] = kept.pop(key)
-                return kept[key]
-    compiled = compile_grammar(spec.grammar, vocabulary, engine=engine, memory=memory)
-    with _remembering:
-        kept[key] = compiled
-        while len(kept) > _COMPILED_KEPT:
-            del kept[next(iter(kept))]
+    made = spec.__dict__
+    kept: tuple[tuple[CompiledGrammar, str | None, int], ...] = made.get("_compiled", ())
+    for at, (compiled, *asked) in enumerate(kept):
+        if compiled.vocabulary is vocabulary and asked == [engine, memory]:
+            if at < len(kept) - 1:
+                made["_compiled"] = (*kept[:at], *kept[at + 1 :], kept[at])
+            return compiled
+    twin: SchemaTwin | None = made.get("_twin")
+    quick = None
+    if twin is not None and engine is None:
+        quick = compile_program(twin, vocabulary, memory)
+    compiled = quick or compile_grammar(spec.grammar, vocabulary, engine=engine, memory=memory)
+    made["_compiled"] = (*kept[1 - _COMPILED_KEPT :], (compiled, engine, memory))
     return compiled
 
 

@@ -25,6 +25,9 @@ from slm.mask.stats import DEFAULT_MEMORY, SharedStats, Stats
 from slm.vocab import Vocabulary
 
 wanted_engine = _native.wanted_engine
+compile_program = _native.Engine
+quick_calls = _native.quick_calls
+NoText = _native.NoText
 
 
 class Shared:
@@ -50,12 +53,12 @@ class Shared:
 _shared: WeakKeyDictionary[Vocabulary, Shared] = WeakKeyDictionary()
 _shared_lock = RLock()  # a signal's handler may compile, too
 # The same by the id of a vocabulary that lives: this look-up calls none of its methods.
-_by_id: dict[int, tuple[ref[Vocabulary], Shared]] = {}
+shared_by_id: dict[int, tuple[ref[Vocabulary], Shared]] = {}
 
 
 def shared_of(vocabulary: Vocabulary) -> Shared:
     """The vocabulary's tables, built once and shared by all grammars, and by equal vocabularies."""
-    known = _by_id.get(id(vocabulary))
+    known = shared_by_id.get(id(vocabulary))
     if known is not None and known[0]() is vocabulary:
         return known[1]
     with _shared_lock:
@@ -63,14 +66,14 @@ def shared_of(vocabulary: Vocabulary) -> Shared:
         if shared is None:
             shared = _shared[vocabulary] = Shared(vocabulary)
         number = id(vocabulary)
-        _by_id[number] = ref(vocabulary, lambda gone: _forget(number, gone)), shared
+        shared_by_id[number] = ref(vocabulary, lambda gone: _forget(number, gone)), shared
     return shared
 
 
 def _forget(number: int, gone: ref[Vocabulary]) -> None:
-    known = _by_id.get(number)
+    known = shared_by_id.get(number)
     if known is not None and known[0] is gone:  # else a younger vocabulary has the number
-        del _by_id[number]
+        del shared_by_id[number]
 
 
 def save_tables() -> bool:
@@ -88,6 +91,7 @@ class NativeEngine:
         grammar: one that the vocabulary can write.
         shared: what the vocabulary brings, see `shared_of`.
         memory: see `slm.mask.compile_grammar`.
+        made: the same, compiled.
 
     Raises:
         EmptyLanguage: no text at all matches.
@@ -96,8 +100,17 @@ class NativeEngine:
     Cost: O(size of the grammar); states and masks are computed when first needed.
     """
 
-    def __init__(self, grammar: Grammar, shared: Shared, memory: int = DEFAULT_MEMORY) -> None:
+    def __init__(
+        self,
+        grammar: Grammar,
+        shared: Shared,
+        memory: int = DEFAULT_MEMORY,
+        made: _native.Engine | None = None,
+    ) -> None:
         self.grammar, self._shared, self._memory = grammar, shared, memory
+        if made is not None:
+            self._engine = made
+            return
         program = grammar.program
         try:
             if not isinstance(program, _native.SchemaProgram):
@@ -115,9 +128,14 @@ class NativeEngine:
                 hint="give every recursive rule an alternative that ends",
             ) from None
 
-    def session(self) -> NativeSession:
-        """A new text."""
-        return NativeSession(self._engine.session(), self)
+    @property
+    def bare(self) -> _native.Engine:
+        """The engine in C++."""
+        return self._engine
+
+    def session(self, bare: _native.Session | None = None) -> NativeSession:
+        """A new text, or one that C++ has already."""
+        return NativeSession(self._engine.session() if bare is None else bare, self)
 
     def stats(self) -> Stats:
         """Sizes and counters. Cost: microseconds."""

@@ -12,13 +12,26 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from slm.grammar.ir import Terminal
+from slm.grammar.ir import Grammar, Terminal
 from slm.mask.stats import Stats
 
 # What every continuation begins with: the bytes; whether the text is complete after them and can
 # not go on; else, by ascending position, the tokens that begin there inside these bytes, go on
 # after their end, and are viable: the first few, one a byte string, and whether there are more.
 Ahead: TypeAlias = tuple[bytes, bool, list[tuple[int, list[int], bool]]]
+
+
+class SchemaProgram(Protocol):
+    """A grammar that a front end made in C++, and that Python can make as well, if anyone asks."""
+
+    @property
+    def program(self) -> Any:
+        """In the form that the native engine reads."""
+        ...
+
+    def grammar(self) -> Grammar:
+        """The same as rules, by number."""
+        ...
 
 
 class Session(Protocol):

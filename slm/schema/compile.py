@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +14,7 @@ from slm.errors import (
     UsageError,
 )
 from slm.grammar.ir import Grammar
+from slm.schema import native as cpp
 from slm.schema.layout import Layout
 from slm.schema.lower import Lowering
 from slm.schema.native import Program, compile_program
@@ -24,6 +27,8 @@ from slm.schema.style import PLAIN_STYLE, JsonStyle
 MAX_RELAXATIONS = 200
 _new, _set = object.__new__, object.__setattr__
 _USUAL = ("any", "declared", "assert", "error")  # options that need no check
+_PLAIN = (None, "any", "assert")  # draft, whitespace and formats where nobody chose any
+_looking = threading.Lock()  # for a twin's grammar: held for a moment only
 
 
 @dataclass(frozen=True)
@@ -185,13 +190,43 @@ def _lowering(
     return Lowering(of, layout, reader.draft != "4", any_order=order == "any")
 
 
-class _Twin:
-    """What the Python compiler makes of a schema that the native one compiled, if anyone asks."""
+def plain_twin(schema: dict[str, Any]) -> Twin | None:
+    """A schema compiled in C++ with the usual options; None where `compile_schema` has to do it.
 
-    __slots__ = ("made", "options", "program")
+    Cost: that of C++ and of one small object. All else is made when someone asks for it.
+    """
+    if cpp.compile_quickly is None:
+        return None
+    program = cpp.compile_quickly(schema, None, False, True, cpp.answer)
+    if type(program) is str:
+        return None
+    twin = _new(Twin)  # a constructor would be felt
+    twin.program, twin.options = program, _PLAIN
+    twin.made = twin.seen = None
+    return twin
+
+
+class Twin:
+    """A schema that the native compiler compiled, and what Python makes of it, if anyone asks."""
+
+    __slots__ = ("made", "options", "program", "seen")
     program: Program
     options: tuple[Any, ...]
     made: CompiledSchema | None
+    seen: weakref.ref[Grammar] | None  # weak, or it would hold itself
+
+    def grammar(self) -> Grammar:
+        """The grammar, whose rules are made when something looks at them; one while it lives."""
+        with _looking:
+            known = None if self.seen is None else self.seen()
+            if known is None:
+                known = Grammar.deferred(self, self.program)
+                self.seen = weakref.ref(known)
+        return known
+
+    def notes(self) -> tuple[Note, ...]:
+        """What became of each keyword."""
+        return self.compiled().notes
 
     def compiled(self) -> CompiledSchema:
         """Compiled from the copy in the program: the caller's schema may have changed since.
@@ -203,15 +238,15 @@ class _Twin:
         return self.made
 
     def __call__(self) -> Grammar:
+        """The grammar with its rules."""
         return self.compiled().grammar
 
 
 def _deferred(schema: Any, program: Program, *options: Any) -> CompiledSchema:
-    """Made without constructors: in all they would take as long as a small schema does in C++."""
-    twin, compiled = _Twin(), _new(CompiledSchema)
-    twin.program, twin.options, twin.made = program, options, None
-    parts = {"_twin": twin, "grammar": Grammar.deferred(twin, program), "schema": schema}
-    _set(compiled, "__dict__", parts)
+    twin, compiled = Twin(), _new(CompiledSchema)
+    twin.program, twin.options = program, options
+    twin.made = twin.seen = None
+    _set(compiled, "__dict__", {"_twin": twin, "grammar": twin.grammar(), "schema": schema})
     return compiled
 
 

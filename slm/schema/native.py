@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 else:
     Program = Any
 
+# What `compile_program` calls, for those who chose no options.
+compile_quickly: Any = None if _native is None else _native.SchemaProgram.compile
 _DRAFTS = {"4": 0, "6": 1, "7": 2, "2019-09": 3, "2020-12": 4}
 _MAX_STATES = 100_000  # one question may need; Python would go on for ten times as long
 

@@ -67,7 +67,7 @@ print(masks()[0], flush=True)
 from slm.mask import native
 while True:
     save_tables()
-    native._by_id.clear()
+    native.shared_by_id.clear()
     native._shared.clear()
     masks()
 """

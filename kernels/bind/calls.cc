@@ -1,0 +1,96 @@
+// The two calls of every token, without what a general binding and a frame of Python cost.
+//
+// A matcher's `fill_mask` and `accept` are builtin functions that hold its session. What is plainly
+// right is done here; all else, errors too, is Python's, which is given the same arguments.
+#include "bind/calls.h"
+
+#include "bind/bind.h"
+#include "bind/bitmask.h"
+
+namespace slm {
+namespace {
+
+/// What a call holds: (session, slow fill_mask, slow accept, what these want to know).
+Session& session_of(PyObject* held) {
+  return *nb::inst_ptr<Session>(nb::handle(PyTuple_GetItem(held, 0)));
+}
+
+/// Python's way: `slow(held, *arguments)`.
+PyObject* slowly(PyObject* held, Py_ssize_t which, PyObject* const* arguments, Py_ssize_t count,
+                 PyObject* names) {
+  Py_ssize_t named = names == nullptr ? 0 : PyTuple_Size(names);
+  nb::object all = nb::steal(PyTuple_New(count + 1));
+  nb::object keywords = nb::steal(PyDict_New());
+  if (!all.is_valid() || !keywords.is_valid()) return nullptr;
+  PyTuple_SetItem(all.ptr(), 0, Py_NewRef(held));
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyTuple_SetItem(all.ptr(), i + 1, Py_NewRef(arguments[i]));
+  }
+  for (Py_ssize_t i = 0; i < named; ++i) {
+    if (PyDict_SetItem(keywords.ptr(), PyTuple_GetItem(names, i), arguments[count + i]) != 0) {
+      return nullptr;
+    }
+  }
+  return PyObject_Call(PyTuple_GetItem(held, which), all.ptr(), keywords.ptr());
+}
+
+/// Nothing is thrown: what went wrong goes wrong again in Python's way, and is raised there.
+bool fill_plainly(PyObject* held, PyObject* const* arguments, Py_ssize_t count) noexcept {
+  try {
+    Session& session = session_of(held);
+    Bitmask bitmask(arguments[0], session.engine().trie().words());
+    if (!bitmask.plain()) return false;
+    std::int64_t row = count == 2 ? plain_index(arguments[1], bitmask.rows()) : 0;
+    if (row < 0 || bitmask.rows() == 0) return false;
+    write_mask(session, bitmask.row(static_cast<std::size_t>(row)));
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
+PyObject* fill_mask(PyObject* held, PyObject* const* arguments, Py_ssize_t count,
+                    PyObject* names) {
+  bool plain = names == nullptr && (count == 1 || count == 2);
+  if (plain && fill_plainly(held, arguments, count)) return Py_NewRef(Py_None);
+  return slowly(held, 1, arguments, count, names);
+}
+
+bool accept_plainly(PyObject* held, PyObject* token) noexcept {
+  try {
+    Session& session = session_of(held);
+    std::int64_t id = plain_index(token, session.engine().trie().vocabulary());
+    return id >= 0 && session.accept(static_cast<TokenId>(id));
+  } catch (...) {
+    return false;
+  }
+}
+
+PyObject* accept(PyObject* held, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+  if (names == nullptr && count == 1 && accept_plainly(held, arguments[0])) {
+    return Py_NewRef(Py_None);
+  }
+  return slowly(held, 2, arguments, count, names);
+}
+
+PyCFunction function(PyObject* (*call)(PyObject*, PyObject* const*, Py_ssize_t, PyObject*)) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call));
+}
+
+nb::tuple quick_calls(nb::tuple held) {
+  static PyMethodDef fill{"fill_mask", function(&fill_mask), METH_FASTCALL | METH_KEYWORDS,
+                          "Write the mask into one row of the caller's array, in place."};
+  static PyMethodDef take{"accept", function(&accept), METH_FASTCALL | METH_KEYWORDS,
+                          "Take a token."};
+  if (nb::len(held) != 4 || !nb::isinstance<Session>(held[0])) {
+    throw std::invalid_argument("not a session and what belongs to it");
+  }
+  return nb::make_tuple(nb::steal(PyCFunction_NewEx(&fill, held.ptr(), nullptr)),
+                        nb::steal(PyCFunction_NewEx(&take, held.ptr(), nullptr)));
+}
+
+}  // namespace
+
+void bind_calls(nb::module_& m) { m.def("quick_calls", &quick_calls, "held"_a); }
+
+}  // namespace slm
