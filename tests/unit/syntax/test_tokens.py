@@ -107,3 +107,16 @@ def test_many_word_boundaries_are_one_question() -> None:
         grammar = compile_lark(f'start: (A | " ")+\nA: /{words}/').grammar
     assert accepts(grammar, "ab ff")
     assert not accepts(grammar, "abff")
+
+
+@pytest.mark.parametrize("parser", ["lalr", "earley"])
+def test_a_thousand_words(parser: str) -> None:
+    """Many words are no blow-up, however many letters they have together."""
+    words = [f"{first}{'ab' * 8}{number:03}" for number in range(500) for first in "xy"]
+    grammar = compile_lark(f"start: {' | '.join(map(repr_of, words))}", parser=parser).grammar
+    assert accepts(grammar, words[-1])
+    assert not accepts(grammar, words[-1] + "0")
+
+
+def repr_of(word: str) -> str:
+    return f'"{word}"'
