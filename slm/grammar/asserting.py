@@ -12,6 +12,7 @@ Nothing here is thrown away: a thread that a guess has ended leaves its claim al
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,8 +20,17 @@ from slm.errors import GrammarTooComplex
 from slm.grammar import regular as r
 from slm.grammar.charset import CharSet
 from slm.grammar.ordered import MAX_DFA_STATES, Nfa, nothing_last
+from slm.grammar.pattern_behind import RestBehind, looks_behind
 from slm.grammar.pattern_lower import Refuse, rest_language
-from slm.grammar.pattern_tree import Look, Node, Quantified, fixed_width, walk_nodes
+from slm.grammar.pattern_tree import (
+    Branch,
+    Look,
+    Node,
+    Quantified,
+    Sequence,
+    fixed_width,
+    walk_nodes,
+)
 from slm.grammar.regular import Regular
 
 Claims: TypeAlias = frozenset[Regular]  # the text that follows is in each of these
@@ -59,21 +69,26 @@ class Asserting:
         for node in walk_nodes(root):
             if isinstance(node, Quantified) and node.high != 1 and not nothing_last(node.body):
                 raise refuse("a loop whose body prefers to match nothing", r"\*|\+|\{")
-        self._nfa = Nfa.of(root, refuse, None, ahead=lambda body: rest_language(body, refuse))
-        behind = [
-            row
-            for node in walk_nodes(root)
-            if isinstance(node, Look) and not node.ahead and (row := fixed_width(node.body))
-        ]
+        self._nfa = Nfa.of(root, refuse, None, ahead=self._rest_of)
+        rows = list(_rows_behind(root))
+        for rest in self._nfa.rests:
+            if isinstance(rest, RestBehind):
+                rows += [(charset,) for charset in rest.classes]
         self.behind: tuple[CharSet, ...] = tuple(
-            dict.fromkeys(charset for row in behind for charset in row)
+            dict.fromkeys(charset for row in rows for charset in row)
         )
-        self._memory = max((len(row) for row in behind), default=0)
+        self._memory = max((len(row) for row in rows), default=0)
         self._states: dict[tuple[_Threads, tuple[int, ...]], int] = {}
         self._threads: list[tuple[_Threads, tuple[int, ...]]] = []
         self._ways: dict[int, tuple[Way, ...]] = {}
         self.looks_left = False
         self._explore()
+
+    def _rest_of(self, body: Node) -> Regular | RestBehind:
+        if not looks_behind(body):
+            return rest_language(body, self._refuse)
+        rest = RestBehind(body, self._refuse)
+        return rest if rest.depends() else rest.after(None)
 
     def _explore(self) -> None:
         """Go through all states, and find out whether anything asks what stands before the match.
@@ -214,12 +229,24 @@ class Asserting:
                 if state == 0:
                     break
             claims = frozenset(
-                nfa.rests[number] if answer else r.complement(nfa.rests[number])
+                what if answer else r.complement(what)
                 for number, answer in answers.items()
-                if isinstance(number, int)
+                if isinstance(number, int) and (what := self._rest(number, past)) is not None
             )
             found.append((tuple(threads), claims))
         return found
+
+    def _rest(self, number: int, past: tuple[int, ...]) -> Regular | None:
+        """What a lookahead wants to see from here on; None: it is not known what stands before."""
+        rest = self._nfa.rests[number]
+        if not isinstance(rest, RestBehind):
+            return rest
+        if not past:
+            return rest.after(None)
+        if past[-1] == _LEFT:
+            self.looks_left = True
+            return None
+        return rest.after(CharSet.EMPTY if past[-1] == OUTSIDE else self._nfa.symbols[past[-1]])
 
     def _holds(self, number: int, past: tuple[int, ...]) -> tuple[bool | frozenset[int], bool]:
         """Whether a lookbehind's row stands behind, and whether it must not.
@@ -238,3 +265,20 @@ class Asserting:
             return row[0], negative
         # With less behind than the row is long, the text begins there, or what is known differs.
         return len(past) >= len(row) and all(matches), negative
+
+
+def _rows_behind(root: Node) -> Iterator[tuple[CharSet, ...]]:
+    """The rows of the lookbehind assertions that are in no lookahead."""
+    stack = [root]
+    while stack:
+        match stack.pop():
+            case Sequence(parts) | Branch(parts):
+                stack.extend(parts)
+            case Quantified(body):
+                stack.append(body)
+            case Look(body, False):
+                row = fixed_width(body)
+                if row:
+                    yield row
+            case _:
+                pass

@@ -30,6 +30,7 @@ from typing import TypeAlias
 from slm.errors import GrammarTooComplex, Place
 from slm.grammar.charset import CharSet
 from slm.grammar.ordered_dfa import minimise, partition
+from slm.grammar.pattern_behind import RestBehind
 from slm.grammar.pattern_lower import Refuse, charsets_of, lower
 from slm.grammar.pattern_tree import (
     Anchor,
@@ -218,10 +219,12 @@ class Nfa:
     members: list[frozenset[int]] = field(default_factory=list)  # class number -> symbols
     looks: list[tuple[tuple[frozenset[int], ...], bool]] = field(default_factory=list)
     start: int = 0
-    rests: list[Regular] = field(default_factory=list)  # what lookahead assertions want to see
+    # What lookahead assertions want to see; by what stands before them, if they look there, too.
+    rests: list[Regular | RestBehind] = field(default_factory=list)
     _classes: dict[CharSet, int] = field(default_factory=dict)
     _place: Place | None = None
-    _rest_of: Callable[[Node], Regular] | None = None
+    _rest_of: Callable[[Node], Regular | RestBehind] | None = None
+    _bodies: dict[Node, int] = field(default_factory=dict)  # of lookahead assertions: their rests
 
     @classmethod
     def of(
@@ -229,7 +232,7 @@ class Nfa:
         root: Node,
         refuse: Refuse,
         place: Place | None,
-        ahead: Callable[[Node], Regular] | None = None,
+        ahead: Callable[[Node], Regular | RestBehind] | None = None,
     ) -> Nfa:
         """The automaton of a pattern.
 
@@ -312,10 +315,12 @@ class Nfa:
                 self.looks.append((members, negative))
                 return self.add(_LOOK, len(self.looks) - 1, then)
             case Look(body, True, negative) if self._rest_of is not None:
-                rest = self._rest_of(body)
-                if rest not in self.rests:
-                    self.rests.append(rest)
-                return self.add(_AHEAD, self.rests.index(rest), then, int(negative))
+                if body not in self._bodies:
+                    rest = self._rest_of(body)
+                    if rest not in self.rests:
+                        self.rests.append(rest)
+                    self._bodies[body] = self.rests.index(rest)
+                return self.add(_AHEAD, self._bodies[body], then, int(negative))
             case Look():
                 raise refuse("lookahead beside lookbehind", r"\(\?[=!]")
             case Anchor():

@@ -9,9 +9,9 @@ refused by name.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,45 +23,18 @@ from slm.errors import (
     InputFileError,
     LarkError,
     Place,
-    UnsupportedLarkFeature,
     UsageError,
 )
 from slm.grammar import ir
 from slm.syntax.context_free import ContextFree
-from slm.syntax.definitions import Definitions, refuse_postlex
+from slm.syntax.definitions import Definitions
 from slm.syntax.dynamic_complete import EveryCut
-from slm.syntax.indent import indents_of
 from slm.syntax.memo import Memo, key_of
+from slm.syntax.options import check_callbacks, check_object, check_options, semantics_of
 from slm.syntax.pause import without_collection
 from slm.syntax.places import Places, places_of
 from slm.syntax.tokens import failing_at_once, token_grammar
 from slm.syntax.unparsed import UnparsedLark
-
-SEMANTICS = (
-    "lalr/contextual",
-    "lalr/basic",
-    "earley/dynamic",
-    "earley/dynamic_complete",
-    "earley/basic",
-)
-_HINT = 'pass parser="lalr" or parser="earley", with one of Lark\'s own lexers for it'
-# Options that change no text's acceptance: they shape trees, or only say where files are.
-_NEUTRAL = frozenset(
-    {
-        "ambiguity",
-        "debug",
-        "edit_terminals",
-        "import_paths",
-        "keep_all_tokens",
-        "maybe_placeholders",
-        "ordered_sets",
-        "priority",
-        "propagate_positions",
-        "source_path",
-        "strict",
-        "tree_class",
-    }
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,12 +110,13 @@ def compile_lark(
         raise UsageError(
             f"semantics={semantics!r} is not known", hint='semantics must be "lark" or "cfg"'
         )
+    start = _one_start(start)
     with without_collection():
         if isinstance(grammar, lark.Lark):
             places = places_of(
                 getattr(grammar, "source_grammar", ""), _source_name(grammar.source_path)
             )
-            language = _check_object(grammar, places, semantics)
+            language = check_object(grammar, places, semantics)
             return _compiled(grammar, places, _start_of(grammar, start), language)
         text, path = _read(grammar)
         transformer = options.pop("transformer", None)
@@ -163,9 +137,9 @@ def _compiled_text(
         postlex = options.get("postlex") is not None
         if options["lexer"] == "auto" and postlex and options["parser"] == "earley":
             options["lexer"] = "basic"  # as Lark decides
-        language = _semantics_of(options["parser"], options["lexer"])
+        language = semantics_of(options["parser"], options["lexer"])
     more = {name: options[name] for name in options if name not in ("start", "parser", "lexer")}
-    _check_options(more, language)
+    check_options(more, language)
     if path is not None:
         options.setdefault("source_path", path)
     return _compiled(_build(text, places, **options), places, options["start"], language)
@@ -173,10 +147,8 @@ def _compiled_text(
 
 def _compiled(built: lark.Lark, places: Places, start: str, language: str) -> CompiledLark:
     if start not in {str(rule.origin.name) for rule in built.rules}:
-        raise LarkError(
-            f"Lark refuses the grammar: the start rule `{start}` is not defined",
-            hint=f"its rules are {', '.join(sorted(str(r.origin.name) for r in built.rules)[:10])}",
-        )
+        raise _no_start(start, (str(rule.origin.name) for rule in built.rules))
+    check_callbacks(built, places, language)
     definitions = Definitions(built, places, language)
     lowered = _lowered(definitions, start, language)
     return CompiledLark(lowered, built, tuple(definitions.notes), start)
@@ -225,84 +197,16 @@ def _source_name(path: object) -> str:
     return str(path) if path and path != "<string>" else "<grammar>"
 
 
-def _semantics_of(parser: str, lexer: object, at: Place | None = None) -> str:
-    """Parser and lexer in one word.
-
-    Raises:
-        UnsupportedLarkFeature: Lark has that language, slm has not.
-    """
-    name = lexer if isinstance(lexer, str) else "custom"
-    if lexer == "auto":
-        name = {"lalr": "contextual", "earley": "dynamic"}.get(parser, "basic")
-    asked = f"{parser}/{name}"
-    if asked in SEMANTICS:
-        return asked
-    raise UnsupportedLarkFeature(
-        f"Lark's language under parser={parser!r}, lexer={name!r} cannot be enforced yet",
-        feature="custom lexer" if not isinstance(lexer, str) else "parser and lexer",
-        semantics=asked,
-        at=at,
-        hint=_HINT,
-    )
-
-
-def _check_options(options: dict[str, Any], semantics: str) -> None:
-    for name, value in options.items():
-        if name in _NEUTRAL or not value or name == "g_regex_flags":
-            continue
-        if name == "cache" and semantics.startswith("lalr"):
-            continue
-        if name == "postlex":
-            if semantics == "cfg":
-                raise _unsupported_option(name, semantics)
-            indents_of(value, lambda what: refuse_postlex(what, semantics))
-            continue
-        if name in ("lexer_callbacks", "use_bytes", "cache", "_plugins"):
-            raise _unsupported_option(name, semantics)
-        if name not in ("regex",) and name not in lark.lark.LarkOptions._defaults:
-            known = [each for each in lark.lark.LarkOptions._defaults if each[0] != "_"]
-            near = difflib.get_close_matches(name, known, 1)
-            raise LarkError(
-                f"Lark has no option `{name}`",
-                hint=f"did you mean `{near[0]}`?" if near else "see the options of lark.Lark",
-            )
-
-
-def _unsupported_option(name: str, semantics: str) -> UnsupportedLarkFeature:
-    why = {
-        "postlex": "tokens would come from the post-lexer's own code",
-        "lexer_callbacks": "callbacks may change tokens",
-        "use_bytes": "the text would be bytes",
-        "transformer": "in a built object, its methods for terminals may change tokens",
-        "cache": 'Lark takes it under parser="lalr" only',
-        "_plugins": "tokens would come from the plug-in's own code",
-    }[name]
-    return UnsupportedLarkFeature(
-        f"the option `{name}` is not supported: {why}",
-        feature=name,
-        semantics=semantics,
-        hint=f"leave `{name}` out",
-    )
-
-
-def _check_object(built: lark.Lark, places: Places, semantics: str) -> str:
-    """The semantics of a built object, or those asked for, if they can be had."""
-    options = built.options
-    if semantics == "cfg":
-        if options.postlex is not None:
-            raise _unsupported_option("postlex", semantics)
-    else:
-        at = places.at(0) if places.text else None
-        semantics = _semantics_of(options.parser, options.lexer, at)
-        if options.postlex is not None:
-            indents_of(options.postlex, lambda what: refuse_postlex(what, semantics))
-    for name in ("lexer_callbacks", "use_bytes", "_plugins"):
-        if getattr(options, name, None):
-            raise _unsupported_option(name, semantics)
-    transformer = options.transformer if semantics != "cfg" else None
-    if transformer and any(hasattr(transformer, str(each.name)) for each in built.terminals):
-        raise _unsupported_option("transformer", semantics)
-    return semantics
+def _one_start(start: object) -> str:
+    """The start rule that is meant; Lark takes lists of them, of which one has to be chosen."""
+    if isinstance(start, (list, tuple)) and len(start) == 1:
+        start = start[0]
+    if not isinstance(start, str):
+        raise UsageError(
+            f"`start` has to name one rule, and this is {start!r}",
+            hint="make a lark.Lark with all its start rules, and pass that with start=NAME",
+        )
+    return start
 
 
 def _start_of(built: lark.Lark, start: str) -> str:
@@ -327,7 +231,19 @@ def _build(text: str, places: Places, **options: Any) -> lark.Lark:
             "the grammar is nested too deep for Lark to read", hint="name parts of it as rules"
         ) from None
     except Exception as error:  # grammar errors come as many types, `re.error` and OSError included
+        start = options["start"]
+        if re.search(rf"undefined rule: NonTerminal\('{re.escape(start)}'\)", str(error)):
+            raise _no_start(start, places.rules()) from error
         raise _refused(error, places) from error
+
+
+def _no_start(start: str, rules: Iterable[str]) -> LarkError:
+    known = list(dict.fromkeys(rules))
+    shown = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
+    return LarkError(
+        f"Lark refuses the grammar: the start rule `{start}` is not defined",
+        hint=f"pass one of its rules as `start`: {shown}" if known else "the grammar has no rules",
+    )
 
 
 def _refused(error: Exception, places: Places) -> LarkError:
@@ -360,6 +276,8 @@ def _lark_message(error: Exception, places: Places) -> tuple[str, Place | None]:
     undefined = re.search(r"'(\w+)' used but not defined \(in rule (\w+)\)", text)
     if undefined:
         return head, places.use_of(undefined[1], undefined[2])
+    if "Empty terminals are not allowed" in head:
+        return head, places.of_empty_string()
     for name in re.findall(r"'(\w+)'", text):
         at = places.of(name) or places.of_text(name)
         if at is not None:

@@ -25,6 +25,7 @@ from slm.grammar.ordered_dfa import from_rows
 from slm.grammar.regular import (
     ANY_CHAR,
     NOTHING,
+    Concat,
     Regular,
     Union,
     complement,
@@ -36,6 +37,7 @@ from slm.syntax.alphabet import Alphabet
 from slm.syntax.obligations import MAX_STATES, Reader
 from slm.syntax.overlay import overlay
 from slm.syntax.promises import Matched, Obligations
+from slm.syntax.rows import Rows
 from slm.syntax.scanners import Scanner
 
 END = "$END"
@@ -86,7 +88,8 @@ class Lexing:
             name: self._pool.state(alphabet.narrow(each)) for name, each in words.items()
         }
         self._matched |= {name: ("rival", number, 0) for number, name in enumerate(automata)}
-        self._reader = Reader(self._pool, list(automata.values()), too_complex)
+        letters = sum(len(each.parts) for each in words.values() if isinstance(each, Concat))
+        self._reader = Reader(self._pool, list(automata.values()), letters, too_complex)
         self._numbers: dict[Regular, int] = {}
         self._plain: dict[State, int] = {}  # languages that nothing open changes
         # By number: the language of letters, or of whose words, or of which numbers, it is made.
@@ -97,6 +100,7 @@ class Lexing:
         self._lexemes: dict[tuple[object, ...], _Lexemes] = {}
         self._of_type: dict[tuple[Scanner, str, Obligations], _Lexemes] = {}
         self._sources: dict[tuple[Scanner, str], tuple[tuple[str, tuple[str, ...]], ...]] = {}
+        self._rows = Rows(words, alphabet)
         self._preferred: dict[tuple[Scanner, str], frozenset[Matched]] = {}
         self._firsts: dict[str, int] = {}
         self._states: dict[_Wanted, State] = {}
@@ -320,7 +324,8 @@ class Lexing:
         if key not in self._preferred:
             before = scanner.order[: scanner.order.index(source)] if not scanner.alone else ()
             mine = self._first(source)
-            rivals = (self._matched[each] for each in before if mine & self._first(each))
+            near = (each for each in before if mine & self._first(each))
+            rivals = (self._matched[each] for each in near if not self._rows.apart(source, each))
             self._preferred[key] = frozenset(
                 self._reader.first_hit(each) if isinstance(each, int) else each for each in rivals
             )

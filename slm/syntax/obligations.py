@@ -24,7 +24,10 @@ _Reading: TypeAlias = "tuple[State, Matched, Obligations]"
 _Moves: TypeAlias = dict[_Reading, CharSet]
 
 MAX_STATES = 2_000  # of one lexeme
-MAX_READINGS = 10_000  # of all of them, with everything that can be open
+MAX_READINGS = 10_000  # of all of them, with everything that can be open,
+READINGS_A_LETTER = (
+    4  # and so many for each letter of the grammar's words: many words are no blow-up
+)
 
 
 class Reader(Promises):
@@ -33,6 +36,7 @@ class Reader(Promises):
     Args:
         pool: the languages.
         automata: of the terminals with assertions, by number.
+        letters: how many letters the terminals have that are just one word.
         too_complex: makes the error for a lexeme that needs too many states.
     """
 
@@ -40,10 +44,12 @@ class Reader(Promises):
         self,
         pool: Languages,
         automata: Sequence[Asserting],
+        letters: int,
         too_complex: Callable[[str], SlmError],
     ) -> None:
         super().__init__(pool, automata)
         self._too_complex = too_complex
+        self._most = MAX_READINGS + READINGS_A_LETTER * letters
         self._moves_of: dict[_Reading, _Moves] = {}
         self._lost: set[_Reading] = set()  # where something was forbidden, or guessed
 
@@ -82,7 +88,7 @@ class Reader(Promises):
         lost = not plain or guessed
         for at in queue:  # grows while it is walked
             moves = self._moves(at)
-            if len(self._moves_of) > MAX_READINGS:
+            if len(self._moves_of) > self._most:
                 raise self._too_complex(name)
             lost = lost or at in self._lost
             row: list[tuple[CharSet, int]] = []

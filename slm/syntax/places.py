@@ -13,6 +13,8 @@ _DEFINITION = re.compile(
     re.MULTILINE,
 )
 _IMPORT = re.compile(r"^[ \t]*%(?:import|declare)\b(?P<rest>[^\n]*)", re.MULTILINE)
+# A literal, an expression or a comment: what is inside of one is nothing else.
+_PIECE = re.compile(r'"(?:[^"\\\n]|\\.)*"|/(?!/)(?:[^/\\\n]|\\.)+/|(?<!\S)(?://|#)[^\n]*')
 
 
 class Places:
@@ -33,6 +35,17 @@ class Places:
         """Where `name` is defined or imported; None for what Lark made up itself."""
         at = self._found.get(name)
         return None if at is None else self.at(*at)
+
+    def rules(self) -> list[str]:
+        """The names of the rules that are defined here and can be a start, in their order."""
+        found = (each["name"] for each in _DEFINITION.finditer(self.text) if "{" not in each[0])
+        return [name for name in found if name.islower() and name[0] != "_"]
+
+    def of_empty_string(self) -> Place | None:
+        """Where a literal of no characters first stands, outside comments."""
+        found = (each.start() for each in _PIECE.finditer(self.text) if each[0] == '""')
+        at = next(found, None)
+        return None if at is None else self.at(at, 2)
 
     def use_of(self, name: str, rule: str) -> Place | None:
         """Where `name` is used in the definition of `rule`."""

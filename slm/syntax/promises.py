@@ -17,13 +17,13 @@ It is a set of
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeGuard
 
 from slm.grammar.asserting import DEAD, Asserting, Claims
 from slm.grammar.charset import CharSet
 from slm.grammar.derivative import EMPTY, Edges, Languages, State
 from slm.grammar.ordered_dfa import from_rows, partition
-from slm.grammar.regular import Chars
+from slm.grammar.regular import ANYTHING, Chars, concat
 
 Rival: TypeAlias = "tuple[Literal['rival'], int, int]"  # automaton, state
 Claim: TypeAlias = "tuple[Literal['claim'], State]"
@@ -62,7 +62,7 @@ class Promises:
         self._outside = next(iter(outside), None)
         self._first_hits: dict[State, State] = {}
         self._firsts: dict[Matched, CharSet] = {}
-        self._breaking: dict[State, CharSet] = {}
+        self._breaking: dict[Matched, CharSet] = {}
         self._needed_of: dict[Obligations, Obligations] = {}
         self._rival_edges: dict[Rival, tuple[Edges, list[Options]]] = {}
 
@@ -154,7 +154,7 @@ class Promises:
 
         That is, without what only goes on with characters that break another obligation at once: a
         keyword that could still be completed matters no more where any letter would have made the
-        name before it longer.
+        name before it longer. Neither does what a claim says about texts that begin so.
         """
         known = self._needed_of.get(open_now)
         if known is not None:
@@ -164,33 +164,52 @@ class Promises:
             open_now,
         )
         kept = set(open_now)
-        breaking = {each: self._breaks(each) for each in open_now if isinstance(each, int)}
-        for each in sorted(open_now, key=str):
-            if not breaking or (not isinstance(each, int) and each[0] != "rival"):
-                continue
+        breaking = {each: self._breaks(each) for each in open_now if _can_break(each)}
+        for each in sorted(breaking, key=str):
             mine = self.first(each)
-            for other in kept - {each}:
-                if mine and isinstance(other, int):
-                    mine -= breaking[other]
+            for other, broken in breaking.items():
+                if mine and other != each and other in kept:
+                    mine -= broken
             if not mine:
                 kept.discard(each)
-        for each in tuple(kept):
+        never = CharSet.EMPTY
+        for each, broken in breaking.items():
+            if each not in kept:
+                continue
+            never |= broken
             # Broken by its first character, whichever comes: then nothing behind that matters.
-            if isinstance(each, int) and not self.first(each) - self._breaks(each):
+            if not self.first(each) - broken:
                 kept.remove(each)
                 kept.add(self.pool.state(Chars(self.first(each))))
+        if never:
+            excused = self.pool.state(concat(Chars(never), ANYTHING))
+            for claim in open_now:
+                if not isinstance(claim, int) and claim[0] == "claim":
+                    kept.remove(claim)
+                    left = self.pool.union((claim[1], excused))
+                    if self.pool.alive(self.pool.complement(left)):
+                        kept.add(("claim", left))
         known = self._needed_of[asked] = frozenset(kept)
         return known
 
-    def _breaks(self, state: State) -> CharSet:
-        """The characters that break an obligation at once."""
-        if state not in self._breaking:
-            self._breaking[state] = CharSet.from_ranges(
-                (low, high)
-                for low, high, target in self.pool.edges(state)
-                if self.pool.accepts(target)
+    def _breaks(self, matched: Matched) -> CharSet:
+        """The characters that break an obligation, or a rival's, at once."""
+        if matched not in self._breaking:
+            if isinstance(matched, int):
+                ends = {t for _, _, t in self.pool.edges(matched) if self.pool.accepts(t)}
+                edges = self.pool.edges(matched)
+            else:
+                edges, ways = self.edges_of(matched)
+                accepts = self._automata[matched[1]].accepts
+                ends = {
+                    number
+                    for number, options in enumerate(ways, 1)
+                    if all(state != DEAD and accepts(state) for state, _ in options)
+                }
+            self._breaking[matched] = CharSet.from_ranges(
+                (low, high) for low, high, target in edges if target in ends
             )
-        return self._breaking[state]
+        return self._breaking[matched]
 
     def edges_of(self, rival: Obligation) -> tuple[Edges, list[Options]]:
         """A rival's ways as edges: a number on each, one more than that of its options."""
@@ -208,3 +227,7 @@ class Promises:
             ]
             known = self._rival_edges[rival] = tuple(sorted(edges)), list(by_charset.values())
         return known
+
+
+def _can_break(each: Obligation) -> TypeGuard[Matched]:
+    return isinstance(each, int) or each[0] == "rival"

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from lark.lexer import PatternStr
+from lark.lexer import CallChain, PatternStr, UnlessCallback
 
 # What two terminals, each of them fine, may disagree about in one alternation.
 _SHARED = re.compile(r"\(\?P|\(\?\(|\(\?[a-zA-Z]+\)|\\[1-9]")
@@ -47,9 +47,14 @@ def scanner_of(basic: Any) -> Scanner:
         re.error: the alternation does not compile, as it would not at Lark's first token.
     """
     order = tuple(str(each.name) for each in basic.scanner.terminals)
+    unless = {
+        str(name): callback.callback1 if isinstance(callback, CallChain) else callback
+        for name, callback in basic.callback.items()  # somebody's own, too
+    }
     renames = tuple(
-        (str(name), tuple(str(each.name) for each in callback.scanner.terminals))
-        for name, callback in sorted(basic.callback.items())
+        (name, tuple(str(each.name) for each in callback.scanner.terminals))
+        for name, callback in sorted(unless.items())
+        if isinstance(callback, UnlessCallback)
     )
     return Scanner(order, renames, tuple(sorted(map(str, basic.ignore_types))))
 

@@ -116,6 +116,12 @@ def _made(
             f"terminal `{definition.name}` refers back to a group by its number, which is another "
             "one in the alternation that Lark makes of all terminals",
         )
+    if semantics in _TOGETHER and "x" in letters and not _closes(regexp):
+        raise refuse(
+            "regex flags",
+            f"under the flag `x`, terminal `{definition.name}` ends in a comment, and what follows "
+            "it in the alternation that Lark makes of all terminals would be part of that",
+        )
     try:
         return make(regexp, letters)
     except (UnsupportedPattern, PatternError) as error:
@@ -130,6 +136,15 @@ def _made(
         raise GrammarTooComplex(
             f"terminal `{definition.name}`: {error.what}", at=place, hint=error.hint
         ) from error
+
+
+def _closes(regexp: str) -> bool:
+    """Whether a bracket behind the expression is not part of it, if it is a verbose one."""
+    try:
+        re.compile(f"(?:{regexp})", re.VERBOSE)
+    except re.error:
+        return False
+    return True
 
 
 @lru_cache(maxsize=4096)

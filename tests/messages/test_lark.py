@@ -76,6 +76,52 @@ def test_a_terminal_that_can_be_empty() -> None:
     ]
 
 
+def test_a_start_rule_that_is_not_there() -> None:
+    """The whole message, with the rules that are."""
+    with pytest.raises(LarkError) as caught:
+        compile_lark("%import common.WS\nexpression: sum\n_gap: WS\n?sum: /[0-9]/ _gap")
+    assert lines(caught.value) == [
+        "[L001] Lark refuses the grammar: the start rule `start` is not defined",
+        "  hint: pass one of its rules as `start`: expression, sum",
+    ]
+
+
+def test_a_literal_of_no_characters() -> None:
+    """The whole message; comments and other literals are passed over."""
+    with pytest.raises(LarkError) as caught:
+        compile_lark('start: "\\"" /""/ // ""\n  | ""i', **SEMANTICS)
+    assert lines(caught.value) == [
+        '[L001] Lark refuses the grammar: Empty terminals are not allowed (""i)',
+        "  at <grammar>:2:5",
+        '    | ""i',
+        "      ^^",
+        "  hint: the message is Lark's own",
+    ]
+
+
+def test_a_lexer_that_lark_does_not_have() -> None:
+    """The whole message."""
+    with pytest.raises(LarkError) as caught:
+        compile_lark('start: "a"', lexer="standard")
+    assert lines(caught.value) == [
+        "[L001] Lark has no lexer 'standard' for parser='lalr'",
+        '  hint: since Lark 1.0 its name is lexer="basic"',
+    ]
+
+
+def test_a_callback_for_tokens() -> None:
+    """The whole message."""
+    with pytest.raises(UnsupportedLarkFeature) as caught:
+        compile_lark("start: A\nA: /[a-z]/", lexer_callbacks={"A": str})
+    assert lines(caught.value) == [
+        "[L002] the callback for `A` is not supported: it may change tokens",
+        "  at <grammar>:2:1",
+        "  A: /[a-z]/",
+        "  ^",
+        "  hint: callbacks for ignored terminals are fine; use a transformer for the others",
+    ]
+
+
 def test_an_unknown_option() -> None:
     """The whole message."""
     with pytest.raises(LarkError) as caught:

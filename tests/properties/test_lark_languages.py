@@ -88,6 +88,9 @@ GRAMMARS: dict[str, tuple[str, str]] = {
     "lookahead_at_the_end": ('start: (A "c"?)+\nA: /[ab]+(?=c|$)/', "abc"),
     "lookbehind": ('start: (A | B)+\nA: /a(?!b)|b/\nB: /(?<![b])a/\n%ignore " "', "ab "),
     "word_boundaries": ('start: (W | "-")+\nW: /\\b[ab]+?\\b/\n%ignore / +/', "ab- "),
+    "not_a_keyword": ('start: ("if" N | N)+\nN: /(?!(?:if|fi)\\b)[if]+/\n%ignore " "', "if "),
+    "lookahead_looks_behind": ('start: (A | "b" | "-")+\nA: /a(?=\\B|-b\\b)|-(?!(?<!a)b)/', "ab-"),
+    "a_word_ahead": ('start: (L "\\n")+\nL: /(?=.*\\bb\\b)[ab ]+/', "ab \n"),
     "line_anchors": ('start: (A | B)+\nA: /a$/m\nB: /^b/m\n%ignore /[\\n ]/', "ab\n "),
     "text_anchors": ('start: (A | B | "c")+\nA: /^a/\nB: /b$/', "abc"),
     "rival_with_lookahead": ('start: (A | B)+ "!"?\nA.2: /a+(?=!)/\nB: /a|!a/', "a!"),
@@ -215,6 +218,9 @@ PRIORITIES = ["", "", "", "", ".2"]
 ASSERTING = [
     "/a(?=b)/", "/a(?!b)/", "/a+(?!b)/", "/(?!ab)[ab]+/", "/(?<!a)b/", "/(?<=a)b+/", r"/\ba+/",
     r"/[ab]+\b/", "/a$/", "/^b/", "/b$/m", "/^a/m", "/(a|b(?=a))+/", "/(?:a(?! )|b)+c?/",
+    r"/(?!(?:a|bb)\b)[ab]+/", r"/a(?=b*\b)/", r"/(?=.*\bb\b)[ab ]+/", r"/[ab]+?(?=\b|c)/",
+    r"/(?!\bab\b)\w+/", "/a(?!(?<!b)a)/", r"/c(?=(?:b(?<!a)){1,2}\B)/", r"/\b(?!a\b)\w+/",
+    r"/b(?=(?:a|^)?(?<![a ])c?)/", "/(?!^a)[ab]/", r"/ a(?=b?(?!\b)|c\b.*\B)/",
     "/c(?= |$)/", "/c(?=.*b)/", "/ab|a(?=c)/", r"/\Ba/", "/[^ a]+?(?=a)/", r"/b\Z/",
 ]  # fmt: skip
 ASSERTING_IGNORED = ['" "', "/ (?=a)/", "/ +(?! )/", "/#.*$/", "/#(?!#)/", r"/ \b/", r"/\n/"]

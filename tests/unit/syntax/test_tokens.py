@@ -107,3 +107,28 @@ def test_many_word_boundaries_are_one_question() -> None:
         grammar = compile_lark(f'start: (A | " ")+\nA: /{words}/').grammar
     assert accepts(grammar, "ab ff")
     assert not accepts(grammar, "abff")
+
+
+def test_names_that_are_no_keywords() -> None:
+    """A name begins hundreds of keywords, and when it has ended none of them matters any more."""
+    words = [
+        f"{first}{second}{third}" for first in "abcdefgh" for second in "xyz" for third in "pq"
+    ]
+    name = rf"N: /(?!(?:{'|'.join(words)})\b)[a-z]+/"
+    grammar = compile_lark(f'start: N+\n{name}\n%ignore " "').grammar
+    assert len(grammar.rules) < 8
+    for text, right in {"axp": False, "ax a axpq hz": True, "hz hzq": False, "axp1": False}.items():
+        assert accepts(grammar, text) == right, text
+
+
+@pytest.mark.parametrize("parser", ["lalr", "earley"])
+def test_a_thousand_words(parser: str) -> None:
+    """Many words are no blow-up, however many letters they have together."""
+    words = [f"{first}{'ab' * 8}{number:03}" for number in range(500) for first in "xy"]
+    grammar = compile_lark(f"start: {' | '.join(map(repr_of, words))}", parser=parser).grammar
+    assert accepts(grammar, words[-1])
+    assert not accepts(grammar, words[-1] + "0")
+
+
+def repr_of(word: str) -> str:
+    return f'"{word}"'
