@@ -60,14 +60,15 @@ def native_rules(
         ]
     )
 
-    def make() -> ir.Grammar:
-        bodies, start = expressions_of(tail, flattener.regular_count, terminals, names_of)
-        owners = list(contexts._symbols.rows)
+    owners, first = tuple(contexts._symbols.rows), flattener.regular_count
+
+    def make() -> ir.Grammar:  # keeps none of the contexts
+        names_of = _names(owners, names, name)
+        bodies, start = expressions_of(tail, first, terminals, names_of)
         places = [None if rule < 0 else place_of(owners[rule]) for rule, _ in names]
         written = tuple(map(ir.Rule, names_of, bodies, places))
         return ir.Grammar(written, names_of[start], remembered)
 
-    names_of = _names(contexts, names, name)
     return ir.Grammar.deferred(make, program, remembered)
 
 
@@ -158,10 +159,9 @@ def _variants(contexts: Contexts, leaves: _Leaves) -> list[int]:
     return [*words, contexts._start, len(ways) // 2, *ways]
 
 
-def _names(contexts: Contexts, names: Sequence[tuple[int, int]], start: str) -> list[str]:
+def _names(owners: Sequence[str], names: Sequence[tuple[int, int]], start: str) -> list[str]:
     """The names that rules get: a rule's own once, then with numbers that no rule has."""
-    rows = contexts._symbols.rows
-    owners = list(rows)
+    rows = frozenset(owners)
     last = [0] * len(owners)
     for rule, ordinal in names:
         last[rule] = max(last[rule], ordinal) if rule >= 0 else last[rule]
