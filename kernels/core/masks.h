@@ -60,6 +60,8 @@ class MaskMemo {
 
   Remembered make(StateId state);
   void add_terminal(const Part& part, Remembered& made);
+  void add_walked(StateId state, Remembered& made);
+  void add_below(std::uint32_t at, const Part& part, Remembered& made);
   const std::vector<TokenId>& crossing(const ByteTrie& remainders, StateId after);
   void exclude(const std::vector<TokenId>& excluded, Remembered& part);
   void join(Remembered& into, Remembered&& part);
@@ -67,6 +69,8 @@ class MaskMemo {
   void own_base(Remembered& made);
   void compose(Remembered& mask);
 
+  // Below a byte that begins so many tokens, it is looked for tables again: most often a blank.
+  static constexpr std::size_t kMuch = 4096;
   // A mask that is asked for again, with so many tokens beside its base, gets a base without any.
   static constexpr std::size_t kMany = 64;
   static constexpr std::uint32_t kAgain = 2;
