@@ -280,8 +280,9 @@ void EarleyRecogniser::configs_of(StateId state, std::vector<Config>& configs) c
 
 /// As `walk_by_steps`, but without making states: configurations are kept on a stack. What lies
 /// wholly in a loop of a terminal is taken without a visit.
-void EarleyRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
-                            StateId state, std::vector<TokenId>& tokens) {
+bool EarleyRecogniser::walk_within(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+                                   StateId state, std::vector<TokenId>& tokens,
+                                   std::size_t& visits) {
   configs_of(state, walked_);
   frames_.clear();
   auto open = [&](std::uint32_t from, std::uint32_t to, std::uint32_t begin) {
@@ -318,6 +319,7 @@ void EarleyRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint
       frames_.pop_back();
       continue;
     }
+    if (visits-- == 0) return false;
     std::uint32_t at = frame.next++;
     __builtin_prefetch(&trie.nodes[at]);  // it comes while the parser works
     walked_.resize(frame.end);
@@ -344,6 +346,7 @@ void EarleyRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint
       open(node.first_child, node.last_child, begin);
     }
   }
+  return true;
 }
 
 void EarleyRecogniser::add_part(RowId row, const LexerParts::One& part) {

@@ -40,8 +40,8 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   std::vector<Expectation> expected(StateId state) override;
   std::span<const Part> parts(StateId state) override;
   StateId state_of(const Part& part) override;
-  void walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
-            std::vector<TokenId>& tokens) override;
+  bool walk_within(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
+                   std::vector<TokenId>& tokens, std::size_t& visits) override;
   Rounds rounds(StateId state, std::uint32_t longest) override;
   Completion completion(StateId state) override;
   bool has_longest() const override;

@@ -77,17 +77,21 @@ MaskMemo::Remembered MaskMemo::make(StateId state) {
   return made;
 }
 
-/// The tokens that keep a state alive for which there is no table. Where blanks may stand before
-/// what comes next, half of the vocabulary is a blank and a word: below the blank there are tables
-/// again, of what comes then.
+/// The tokens that keep a state alive for which there is no table. Where the first byte alone may
+/// end a terminal, a blank or a bracket before a name, most of them have tables behind that byte.
 void MaskMemo::add_walked(StateId state, Remembered& made) {
   const ByteTrie& trie = trie_.trie();
   const ByteTrie::Node& root = trie.nodes[0];
+  std::size_t before = made.with.size(), visits = kFewVisits;
+  if (recogniser_.walk_within(trie, root.first_child, root.last_child, state, made.with, visits)) {
+    return;
+  }
+  made.with.resize(before);
+  const ByteSet follows = recogniser_.first_bytes(state);
   std::uint32_t from = root.first_child;  // what was not walked yet
   for (std::uint32_t at = root.first_child; at < root.last_child; ++at) {
     const ByteTrie::Node& node = trie.nodes[at];
-    if (node.subtree_last_token - node.first_token < kMuch) continue;
-    if (!recogniser_.first_bytes(state)[trie.bytes[at]]) continue;
+    if (node.subtree_last_token - node.first_token < kMuch || !follows[trie.bytes[at]]) continue;
     if (from < at) recogniser_.walk(trie, from, at, state, made.with);
     from = at + 1;
     StateId then = recogniser_.step(state, trie.bytes[at]);

@@ -69,8 +69,9 @@ class MaskMemo {
   void own_base(Remembered& made);
   void compose(Remembered& mask);
 
-  // Below a byte that begins so many tokens, it is looked for tables again: most often a blank.
-  static constexpr std::size_t kMuch = 4096;
+  // What needs more visits is walked from the first byte of tokens on, and below one that begins so
+  // many of them with tables.
+  static constexpr std::size_t kFewVisits = 256, kMuch = 128;
   // A mask that is asked for again, with so many tokens beside its base, gets a base without any.
   static constexpr std::size_t kMany = 64;
   static constexpr std::uint32_t kAgain = 2;

@@ -88,8 +88,15 @@ class Recogniser {
   /// Appends the tokens of the trie's nodes [first, last), and below, that keep `state` alive.
   ///
   /// Cost: O(nodes visited); what is below a rejected byte is not visited.
-  virtual void walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
-                    std::vector<TokenId>& tokens);
+  void walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
+            std::vector<TokenId>& tokens) {
+    std::size_t visits = static_cast<std::size_t>(-1);
+    walk_within(trie, first, last, state, tokens, visits);
+  }
+  /// The same with so many visits, which are counted down; false, and some of the tokens, where
+  /// they do not suffice.
+  virtual bool walk_within(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+                           StateId state, std::vector<TokenId>& tokens, std::size_t& visits);
 
   /// A loop that a state is in, as far as its ends are concerned.
   ///
@@ -232,9 +239,11 @@ inline void Recogniser::walk_by_steps(const ByteTrie& trie, std::uint32_t first,
   }
 }
 
-inline void Recogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
-                             StateId state, std::vector<TokenId>& tokens) {
+inline bool Recogniser::walk_within(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+                                    StateId state, std::vector<TokenId>& tokens,
+                                    std::size_t& /*visits*/) {
   walk_by_steps(trie, first, last, state, tokens);
+  return true;
 }
 
 }  // namespace slm

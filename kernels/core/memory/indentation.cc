@@ -194,8 +194,9 @@ StateId IndentationRecogniser::state_of(const Part& part) {
 
 /// Only a line break is followed by marks that the text can go on behind. So what has none is the
 /// rules' business, whatever the levels are.
-void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
-                                 StateId state, std::vector<TokenId>& tokens) {
+bool IndentationRecogniser::walk_within(const ByteTrie& trie, std::uint32_t first,
+                                        std::uint32_t last, StateId state,
+                                        std::vector<TokenId>& tokens, std::size_t& visits) {
   struct Frame {
     std::uint32_t first, last;
     Thread thread;
@@ -220,7 +221,8 @@ void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std:
         std::uint32_t until = at;
         while (until < frame.last && !breaks(until)) ++until;
         if (until > at) {
-          rules_->walk(trie, at, until, frame.thread.rules, tokens);
+          if (!rules_->walk_within(trie, at, until, frame.thread.rules, tokens, visits))
+            return false;
           at = until;
           continue;
         }
@@ -228,6 +230,7 @@ void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std:
       std::uint8_t byte = trie.bytes[at];
       const ByteTrie::Node& node = trie.nodes[at++];
       if (!follows[byte] || is_mark_byte(byte)) continue;
+      if (visits-- == 0) return false;
       Thread thread = frame.thread;
       thread.rules = rules_->step(thread.rules, byte);
       if (thread.rules == kDead || !advance(thread, byte)) continue;
@@ -240,6 +243,7 @@ void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std:
         frames.push_back({node.first_child, node.last_child, each});
     }
   }
+  return true;
 }
 
 bool IndentationRecogniser::leaves_blanks(StateId rules) {

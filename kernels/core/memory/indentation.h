@@ -29,8 +29,8 @@ class IndentationRecogniser final : public Recogniser {
   std::span<const Part> parts(StateId state) override;
   StateId state_of(const Part& part) override;
   Rounds rounds(StateId state, std::uint32_t longest) override;
-  void walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
-            std::vector<TokenId>& tokens) override;
+  bool walk_within(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
+                   std::vector<TokenId>& tokens, std::size_t& visits) override;
   Completion completion(StateId state) override;
   bool has_longest() const override { return rules_->has_longest(); }
   /// Not known: the way that `completion` takes is enough, and may not be the shortest.
