@@ -349,15 +349,20 @@ bool EarleyRecogniser::walk_within(const ByteTrie& trie, std::uint32_t first, st
   return true;
 }
 
-void EarleyRecogniser::add_part(RowId row, const LexerParts::One& part) {
-  RowId after = advance_one(row, lexer_.accept_only(part.terminal));
+StateId EarleyRecogniser::after(const Part& part) {
+  if (part.after != kDead) return part.after;
+  RowId after = advance_one(part.row, lexer_.accept_only(part.terminal));
   next_.clear();
   if (rows_[after].lexer != 0) next_.push_back({after, rows_[after].lexer, 0});
-  parts_.push_back({.node = part.node,
-                    .wider = part.wider,
-                    .after = intern_state(rows_[after].accepting, next_),
-                    .row = row,
-                    .terminal = part.terminal});
+  return intern_state(rows_[after].accepting, next_);
+}
+
+std::span<const Recogniser::Part> EarleyRecogniser::parts(StateId state) {
+  parts_only(state);
+  for (Part& part : parts_) {
+    if (part.node != kNothing) part.after = after(part);
+  }
+  return parts_;
 }
 
 StateId EarleyRecogniser::state_of(const Part& part) {
@@ -422,7 +427,7 @@ const EarleyRecogniser::LexerParts& EarleyRecogniser::lexer_parts(LexId lexer) {
   return lexer_parts_.back();
 }
 
-std::span<const Recogniser::Part> EarleyRecogniser::parts(StateId state) {
+std::span<const Recogniser::Part> EarleyRecogniser::parts_only(StateId state) {
   parts_.clear();
   narrow_.clear();
   configs_of(state, from_);
@@ -436,7 +441,12 @@ std::span<const Recogniser::Part> EarleyRecogniser::parts(StateId state) {
       continue;
     }
     const LexerParts& found = lexer_parts(config.lexer);
-    for (const LexerParts::One& part : found.wide) add_part(config.row, part);
+    for (const LexerParts::One& part : found.wide) {
+      parts_.push_back({.node = part.node,
+                        .wider = part.wider,
+                        .row = config.row,
+                        .terminal = part.terminal});
+    }
     if (found.narrow != 0) narrow_.push_back({config.row, found.narrow, 0});
   }
   if (parts_.empty()) {

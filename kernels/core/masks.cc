@@ -98,7 +98,7 @@ void MaskMemo::add_walked(StateId state, Remembered& made) {
     if (then == kDead) continue;
     made.with.insert(made.with.end(), trie.tokens.begin() + node.first_token,
                      trie.tokens.begin() + node.last_token);
-    std::span<const Part> span = recogniser_.parts(then);
+    std::span<const Part> span = recogniser_.parts_only(then);
     for (const Part& part : std::vector<Part>(span.begin(), span.end())) {
       Remembered one;
       add_below(at, part, one);
@@ -123,7 +123,8 @@ void MaskMemo::add_below(std::uint32_t at, const Part& part, Remembered& made) {
   }
   if (!table->mask.empty()) made.base = table->mask.data();
   made.with = table->tokens;
-  const std::vector<TokenId>& crossed = crossing(table->remainders, part.after);
+  if (table->crossing.empty()) return;
+  const std::vector<TokenId>& crossed = crossing(table->remainders, recogniser_.after(part));
   made.with.reserve(made.with.size() + crossed.size());
   for (TokenId place : crossed) made.with.push_back(table->crossing[place].token);
 }

@@ -71,7 +71,7 @@ class MaskMemo {
 
   // What needs more visits is walked from the first byte of tokens on, and below one that begins so
   // many of them with tables.
-  static constexpr std::size_t kFewVisits = 256, kMuch = 128;
+  static constexpr std::size_t kFewVisits = 2048, kMuch = 128;
   // A mask that is asked for again, with so many tokens beside its base, gets a base without any.
   static constexpr std::size_t kMany = 64;
   static constexpr std::uint32_t kAgain = 2;

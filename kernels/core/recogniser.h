@@ -75,6 +75,10 @@ class Recogniser {
     return {&whole_, 1};
   }
 
+  /// The same, but the states when expressions end are made when `after` is asked for them.
+  virtual std::span<const Part> parts_only(StateId state) { return parts(state); }
+  virtual StateId after(const Part& part) { return part.after; }
+
   /// A part with an expression as a state.
   virtual StateId state_of(const Part& part) { return part.state; }
 

@@ -141,10 +141,16 @@ class Grammar:
 
     program: ClassVar[object] = None
     """What an engine may use in place of the rules, if a front end made it: see `deferred`."""
+    made_by: ClassVar[object] = None
+    """What makes the rules of a deferred grammar, if it was told."""
 
     @classmethod
     def deferred(
-        cls, make: Callable[[], Grammar], program: object, memory: Memory | None = None
+        cls,
+        make: Callable[[], Grammar],
+        program: object,
+        memory: Memory | None = None,
+        made_by: object = None,
     ) -> Grammar:
         """A grammar whose rules are made when something looks at them.
 
@@ -152,9 +158,10 @@ class Grammar:
             make: gives the grammar; it must be the same one each time.
             program: the same grammar in the form the native engine reads, by number.
             memory: the grammar's.
+            made_by: for the attribute of that name.
         """
         grammar = object.__new__(cls)
-        parts = {"_make": make, "program": program, "memory": memory}
+        parts = {"_make": make, "program": program, "memory": memory, "made_by": made_by}
         object.__setattr__(grammar, "__dict__", parts)
         return grammar
 

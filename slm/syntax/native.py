@@ -10,14 +10,13 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from slm.errors import Place
 from slm.grammar import ir
 from slm.grammar.flatten import Flattener
 from slm.grammar.memory import Memory
 from slm.grammar.regular import Chars
-from slm.grammar.unflatten import expressions_of
+from slm.grammar.written import Written
 from slm.syntax.lexing import END
 
 try:
@@ -59,17 +58,17 @@ def native_rules(
             np.array([] if remembered is None else remembered.words(), np.int32),
         ]
     )
-
-    owners, first = tuple(contexts._symbols.rows), flattener.regular_count
-
-    def make() -> ir.Grammar:  # keeps none of the contexts
-        names_of = _names(owners, names, name)
-        bodies, start = expressions_of(tail, first, terminals, names_of)
-        places = [None if rule < 0 else place_of(owners[rule]) for rule, _ in names]
-        written = tuple(map(ir.Rule, names_of, bodies, places))
-        return ir.Grammar(written, names_of[start], remembered)
-
-    return ir.Grammar.deferred(make, program, remembered)
+    owners = tuple(contexts._symbols.rows)
+    written = Written(
+        program,
+        tuple(
+            (given, None if rule < 0 else place_of(owners[rule]))
+            for given, (rule, _) in zip(_names(owners, names, name), names, strict=True)
+        ),
+        tuple((each.name, each.place) for each in terminals),
+        remembered,
+    )
+    return written.deferred()
 
 
 class _Leaves:

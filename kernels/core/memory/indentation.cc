@@ -166,6 +166,17 @@ StateId IndentationRecogniser::compute_step(StateId state, std::uint8_t byte) {
 /// Threads that read no blanks have the parts of the rules: what happens between two bytes happens
 /// where terminals end.
 std::span<const Recogniser::Part> IndentationRecogniser::parts(StateId state) {
+  parts_only(state);
+  for (Part& part : parts_) part.after = after(part);
+  return parts_;
+}
+
+StateId IndentationRecogniser::after(const Part& part) {
+  if (part.node == kNothing || part.after != kDead) return part.after;
+  return at(rules_->after(part), part.memory);
+}
+
+std::span<const Recogniser::Part> IndentationRecogniser::parts_only(StateId state) {
   parts_.clear();
   std::vector<Thread> threads;
   threads_of(state, threads);
@@ -174,12 +185,11 @@ std::span<const Recogniser::Part> IndentationRecogniser::parts(StateId state) {
       parts_.push_back({.state = alone(thread)});
       continue;
     }
-    std::span<const Part> inner = rules_->parts(thread.rules);
+    std::span<const Part> inner = rules_->parts_only(thread.rules);
     for (Part part : std::vector<Part>(inner.begin(), inner.end())) {
       if (part.node == kNothing) {
         part.state = alone({part.state, thread.levels});
       } else {
-        part.after = at(part.after, thread.levels);
         part.memory = thread.levels;
       }
       parts_.push_back(part);

@@ -27,6 +27,8 @@ class IndentationRecogniser final : public Recogniser {
   bool forbids(StateId state, std::uint8_t byte) override;
   const Program& program() const override { return rules_->program(); }
   std::span<const Part> parts(StateId state) override;
+  std::span<const Part> parts_only(StateId state) override;
+  StateId after(const Part& part) override;
   StateId state_of(const Part& part) override;
   Rounds rounds(StateId state, std::uint32_t longest) override;
   bool walk_within(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
