@@ -280,9 +280,8 @@ void EarleyRecogniser::configs_of(StateId state, std::vector<Config>& configs) c
 
 /// As `walk_by_steps`, but without making states: configurations are kept on a stack. What lies
 /// wholly in a loop of a terminal is taken without a visit.
-bool EarleyRecogniser::walk_within(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
-                                   StateId state, std::vector<TokenId>& tokens,
-                                   std::size_t& visits) {
+void EarleyRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+                            StateId state, std::vector<TokenId>& tokens) {
   configs_of(state, walked_);
   frames_.clear();
   auto open = [&](std::uint32_t from, std::uint32_t to, std::uint32_t begin) {
@@ -319,7 +318,6 @@ bool EarleyRecogniser::walk_within(const ByteTrie& trie, std::uint32_t first, st
       frames_.pop_back();
       continue;
     }
-    if (visits-- == 0) return false;
     std::uint32_t at = frame.next++;
     __builtin_prefetch(&trie.nodes[at]);  // it comes while the parser works
     walked_.resize(frame.end);
@@ -346,23 +344,17 @@ bool EarleyRecogniser::walk_within(const ByteTrie& trie, std::uint32_t first, st
       open(node.first_child, node.last_child, begin);
     }
   }
-  return true;
 }
 
-StateId EarleyRecogniser::after(const Part& part) {
-  if (part.after != kDead) return part.after;
-  RowId after = advance_one(part.row, lexer_.accept_only(part.terminal));
+void EarleyRecogniser::add_part(RowId row, const LexerParts::One& part) {
+  RowId after = advance_one(row, lexer_.accept_only(part.terminal));
   next_.clear();
   if (rows_[after].lexer != 0) next_.push_back({after, rows_[after].lexer, 0});
-  return intern_state(rows_[after].accepting, next_);
-}
-
-std::span<const Recogniser::Part> EarleyRecogniser::parts(StateId state) {
-  parts_only(state);
-  for (Part& part : parts_) {
-    if (part.node != kNothing) part.after = after(part);
-  }
-  return parts_;
+  parts_.push_back({.node = part.node,
+                    .wider = part.wider,
+                    .after = intern_state(rows_[after].accepting, next_),
+                    .row = row,
+                    .terminal = part.terminal});
 }
 
 StateId EarleyRecogniser::state_of(const Part& part) {
@@ -427,7 +419,7 @@ const EarleyRecogniser::LexerParts& EarleyRecogniser::lexer_parts(LexId lexer) {
   return lexer_parts_.back();
 }
 
-std::span<const Recogniser::Part> EarleyRecogniser::parts_only(StateId state) {
+std::span<const Recogniser::Part> EarleyRecogniser::parts(StateId state) {
   parts_.clear();
   narrow_.clear();
   configs_of(state, from_);
@@ -441,12 +433,7 @@ std::span<const Recogniser::Part> EarleyRecogniser::parts_only(StateId state) {
       continue;
     }
     const LexerParts& found = lexer_parts(config.lexer);
-    for (const LexerParts::One& part : found.wide) {
-      parts_.push_back({.node = part.node,
-                        .wider = part.wider,
-                        .row = config.row,
-                        .terminal = part.terminal});
-    }
+    for (const LexerParts::One& part : found.wide) add_part(config.row, part);
     if (found.narrow != 0) narrow_.push_back({config.row, found.narrow, 0});
   }
   if (parts_.empty()) {

@@ -39,11 +39,9 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   bool can_end(StateId state) const override { return configs_.words(state)[0] != 0; }
   std::vector<Expectation> expected(StateId state) override;
   std::span<const Part> parts(StateId state) override;
-  std::span<const Part> parts_only(StateId state) override;
-  StateId after(const Part& part) override;
   StateId state_of(const Part& part) override;
-  bool walk_within(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
-                   std::vector<TokenId>& tokens, std::size_t& visits) override;
+  void walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
+            std::vector<TokenId>& tokens) override;
   Rounds rounds(StateId state, std::uint32_t longest) override;
   Completion completion(StateId state) override;
   bool has_longest() const override;
@@ -153,6 +151,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
     LexId narrow = 0;  // all else together
   };
   const LexerParts& lexer_parts(LexId lexer);
+  void add_part(RowId row, const LexerParts::One& part);
   void complete(RuleId rule, RowId origin, std::vector<Item>& todo);
   bool waits_include(RowId more, RowId less, RuleId rule);
   std::pair<RuleId, RowId> topmost(RuleId rule, RowId origin);

@@ -58,16 +58,18 @@ MaskMemo::Remembered MaskMemo::make(StateId state) {
     recogniser_.make_mask(state, {made.own.get(), words_});
     return made;
   }
+  const ByteTrie& trie = trie_.trie();
   std::span<const Part> span = recogniser_.parts(state);
   if (span.size() == 1 && span[0].node == kNothing) {
-    add_walked(state, made);
+    recogniser_.walk(trie, trie.nodes[0].first_child, trie.nodes[0].last_child, state, made.with);
   } else {
     for (const Part& part : std::vector<Part>(span.begin(), span.end())) {
       Remembered one;
       if (part.node != kNothing) {
         add_terminal(part, one);
       } else {
-        add_walked(part.state, one);
+        recogniser_.walk(trie, trie.nodes[0].first_child, trie.nodes[0].last_child, part.state,
+                         one.with);
       }
       join(made, std::move(one));
     }
@@ -75,58 +77,6 @@ MaskMemo::Remembered MaskMemo::make(StateId state) {
   if (made.with.size() + made.without.size() > words_ / 4) own_base(made);
   made.with.shrink_to_fit();
   return made;
-}
-
-/// The tokens that keep a state alive for which there is no table. Where the first byte alone may
-/// end a terminal, a blank or a bracket before a name, most of them have tables behind that byte.
-void MaskMemo::add_walked(StateId state, Remembered& made) {
-  const ByteTrie& trie = trie_.trie();
-  const ByteTrie::Node& root = trie.nodes[0];
-  std::size_t before = made.with.size(), visits = kFewVisits;
-  if (recogniser_.walk_within(trie, root.first_child, root.last_child, state, made.with, visits)) {
-    return;
-  }
-  made.with.resize(before);
-  const ByteSet follows = recogniser_.first_bytes(state);
-  std::uint32_t from = root.first_child;  // what was not walked yet
-  for (std::uint32_t at = root.first_child; at < root.last_child; ++at) {
-    const ByteTrie::Node& node = trie.nodes[at];
-    if (node.subtree_last_token - node.first_token < kMuch || !follows[trie.bytes[at]]) continue;
-    if (from < at) recogniser_.walk(trie, from, at, state, made.with);
-    from = at + 1;
-    StateId then = recogniser_.step(state, trie.bytes[at]);
-    if (then == kDead) continue;
-    made.with.insert(made.with.end(), trie.tokens.begin() + node.first_token,
-                     trie.tokens.begin() + node.last_token);
-    std::span<const Part> span = recogniser_.parts_only(then);
-    for (const Part& part : std::vector<Part>(span.begin(), span.end())) {
-      Remembered one;
-      add_below(at, part, one);
-      join(made, std::move(one));
-    }
-  }
-  if (from < root.last_child) recogniser_.walk(trie, from, root.last_child, state, made.with);
-}
-
-/// The tokens below a child of the trie's root that a part of the state behind its byte allows.
-void MaskMemo::add_below(std::uint32_t at, const Part& part, Remembered& made) {
-  const ByteTrie& trie = trie_.trie();
-  const TerminalTable* table = nullptr;
-  if (part.node != kNothing) {
-    std::lock_guard lock(shared_.mutex);
-    table = shared_.below(at, 1, part.node);
-  }
-  if (table == nullptr) {
-    StateId state = part.node == kNothing ? part.state : recogniser_.state_of(part);
-    recogniser_.walk(trie, trie.nodes[at].first_child, trie.nodes[at].last_child, state, made.with);
-    return;
-  }
-  if (!table->mask.empty()) made.base = table->mask.data();
-  made.with = table->tokens;
-  if (table->crossing.empty()) return;
-  const std::vector<TokenId>& crossed = crossing(table->remainders, recogniser_.after(part));
-  made.with.reserve(made.with.size() + crossed.size());
-  for (TokenId place : crossed) made.with.push_back(table->crossing[place].token);
 }
 
 /// Gives a mask a base of its own, with everything in it.
@@ -192,6 +142,7 @@ bool MaskMemo::join_bases(Remembered& into, const Remembered& part) {
 /// The tokens that stay in the part's terminal, from its table; and those that end it, by what they
 /// have left there.
 void MaskMemo::add_terminal(const Part& part, Remembered& made) {
+  const ByteTrie& trie = trie_.trie();
   TerminalTables::Found found;
   const std::vector<TokenId>* excluded = nullptr;
   bool usable;
@@ -214,7 +165,8 @@ void MaskMemo::add_terminal(const Part& part, Remembered& made) {
     }
   }
   if (!usable) {
-    add_walked(recogniser_.state_of(part), made);
+    recogniser_.walk(trie, trie.nodes[0].first_child, trie.nodes[0].last_child,
+                     recogniser_.state_of(part), made.with);
     return;
   }
   const TerminalTable& table = *found.table;

@@ -60,8 +60,6 @@ class MaskMemo {
 
   Remembered make(StateId state);
   void add_terminal(const Part& part, Remembered& made);
-  void add_walked(StateId state, Remembered& made);
-  void add_below(std::uint32_t at, const Part& part, Remembered& made);
   const std::vector<TokenId>& crossing(const ByteTrie& remainders, StateId after);
   void exclude(const std::vector<TokenId>& excluded, Remembered& part);
   void join(Remembered& into, Remembered&& part);
@@ -69,9 +67,6 @@ class MaskMemo {
   void own_base(Remembered& made);
   void compose(Remembered& mask);
 
-  // What needs more visits is walked from the first byte of tokens on, and below one that begins so
-  // many of them with tables.
-  static constexpr std::size_t kFewVisits = 2048, kMuch = 128;
   // A mask that is asked for again, with so many tokens beside its base, gets a base without any.
   static constexpr std::size_t kMany = 64;
   static constexpr std::uint32_t kAgain = 2;

@@ -75,10 +75,6 @@ class Recogniser {
     return {&whole_, 1};
   }
 
-  /// The same, but the states when expressions end are made when `after` is asked for them.
-  virtual std::span<const Part> parts_only(StateId state) { return parts(state); }
-  virtual StateId after(const Part& part) { return part.after; }
-
   /// A part with an expression as a state.
   virtual StateId state_of(const Part& part) { return part.state; }
 
@@ -92,15 +88,8 @@ class Recogniser {
   /// Appends the tokens of the trie's nodes [first, last), and below, that keep `state` alive.
   ///
   /// Cost: O(nodes visited); what is below a rejected byte is not visited.
-  void walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
-            std::vector<TokenId>& tokens) {
-    std::size_t visits = static_cast<std::size_t>(-1);
-    walk_within(trie, first, last, state, tokens, visits);
-  }
-  /// The same with so many visits, which are counted down; false, and some of the tokens, where
-  /// they do not suffice.
-  virtual bool walk_within(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
-                           StateId state, std::vector<TokenId>& tokens, std::size_t& visits);
+  virtual void walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
+                    std::vector<TokenId>& tokens);
 
   /// A loop that a state is in, as far as its ends are concerned.
   ///
@@ -243,11 +232,9 @@ inline void Recogniser::walk_by_steps(const ByteTrie& trie, std::uint32_t first,
   }
 }
 
-inline bool Recogniser::walk_within(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
-                                    StateId state, std::vector<TokenId>& tokens,
-                                    std::size_t& /*visits*/) {
+inline void Recogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+                             StateId state, std::vector<TokenId>& tokens) {
   walk_by_steps(trie, first, last, state, tokens);
-  return true;
 }
 
 }  // namespace slm

@@ -4,15 +4,6 @@
 
 namespace slm {
 
-namespace {
-
-std::size_t bytes_of(const TerminalTable& table) {
-  return sizeof(TerminalTable) + table.mask.size() * 4 + table.tokens.size() * 4 +
-         table.left.size() * 8 + table.crossing.size() * 8 + table.remainders.bytes_held();
-}
-
-}  // namespace
-
 LoopTable* TerminalTables::loop_table(NodeId body) {
   auto [found, fresh] = loops_.try_emplace(body);
   if (fresh) found->second = LoopTable::make(pool, index_, body);
@@ -58,7 +49,10 @@ TerminalTable* TerminalTables::table_of(NodeId key, const RegexPool::Loop* loop,
   std::uint32_t at = by_node_.find(place);
   if (at == FlatMap::kAbsent) {
     std::unique_ptr<TerminalTable> made = made_or_stored(key, loop, which);
-    if (made) bytes_ += bytes_of(*made);
+    if (made) {
+      bytes_ += sizeof(TerminalTable) + made->mask.size() * 4 + made->tokens.size() * 4 +
+                made->left.size() * 8 + made->crossing.size() * 8 + made->remainders.bytes_held();
+    }
     at = static_cast<std::uint32_t>(tables_.size());
     by_node_.insert(place, at);
     tables_.push_back(std::move(made));
@@ -223,26 +217,11 @@ bool TerminalTables::walk(Tokens which, std::uint32_t first, std::uint32_t last,
   return true;
 }
 
-const TerminalTable* TerminalTables::below(std::uint32_t at, std::size_t depth, NodeId node) {
-  std::uint64_t key = (std::uint64_t{at} << 32) | node;
-  std::uint32_t place = below_.find(key);
-  if (place == FlatMap::kAbsent) {
-    std::unique_ptr<TerminalTable> made = make(node, Tokens::kAll, at, depth);
-    if (made) bytes_ += bytes_of(*made);
-    place = static_cast<std::uint32_t>(tables_.size());
-    below_.insert(key, place);
-    tables_.push_back(std::move(made));
-  }
-  return tables_[place].get();
-}
-
-/// Of the tokens below node `at` of the trie, which is so deep.
-std::unique_ptr<TerminalTable> TerminalTables::make(NodeId node, Tokens which, std::uint32_t at,
-                                                    std::size_t depth) {
+std::unique_ptr<TerminalTable> TerminalTables::make(NodeId node, Tokens which) {
   const ByteTrie& trie = trie_of(which);
   std::vector<TokenId> inside;
   std::vector<std::pair<TokenId, std::uint32_t>> crossing;
-  if (!walk(which, trie.nodes[at].first_child, trie.nodes[at].last_child, node, inside, crossing)) {
+  if (!walk(which, trie.nodes[0].first_child, trie.nodes[0].last_child, node, inside, crossing)) {
     return nullptr;
   }
   auto table = std::make_unique<TerminalTable>();
@@ -255,8 +234,7 @@ std::unique_ptr<TerminalTable> TerminalTables::make(NodeId node, Tokens which, s
   std::vector<ByteTrie::Entry> remainders;
   for (auto [token, end] : crossing) {
     std::string_view bytes = index_.trie().bytes_of(token);
-    remainders.emplace_back(bytes.substr(depth + end),
-                            static_cast<TokenId>(table->crossing.size()));
+    remainders.emplace_back(bytes.substr(end), static_cast<TokenId>(table->crossing.size()));
     table->crossing.push_back({token, 0});
   }
   table->remainders = ByteTrie::build(std::move(remainders));

@@ -62,10 +62,6 @@ class TerminalTables {
   /// Cost: a walk over the trie as far as the expression goes, the first time; then a look-up.
   Found find(NodeId node);
 
-  /// The same for the tokens below a node of the vocabulary's trie, which is so deep, when the
-  /// expression is what comes behind that node's bytes; none: too many tokens cross its end.
-  const TerminalTable* below(std::uint32_t at, std::size_t depth, NodeId node);
-
   /// The tokens that `wider` allows and `node` does not, and maybe some that neither does, when the
   /// two are known to be the same but for exclusions (`RegexPool::without_exclusions`), and differ
   /// in nothing else; else nullptr.
@@ -105,8 +101,7 @@ class TerminalTables {
   TerminalTable* table_of(NodeId key, const RegexPool::Loop* loop, Tokens which);
   std::unique_ptr<TerminalTable> made_or_stored(NodeId key, const RegexPool::Loop* loop,
                                                 Tokens which);
-  std::unique_ptr<TerminalTable> make(NodeId node, Tokens which, std::uint32_t at = 0,
-                                      std::size_t depth = 0);
+  std::unique_ptr<TerminalTable> make(NodeId node, Tokens which);
   std::unique_ptr<TerminalTable> make_loop(const RegexPool::Loop& loop, Tokens which);
   const ByteTrie& trie_of(Tokens which) const noexcept {
     return which == Tokens::kLong ? index_.long_tokens() : index_.trie().trie();
@@ -147,7 +142,6 @@ class TerminalTables {
   FlatMap found_;         // by expression: a place in results_
   std::vector<Found> results_;
   FlatMap by_node_;  // by expression, loops without bounds, and tokens: a place in tables_
-  FlatMap below_;   // by node of the trie and expression: the same
   std::vector<std::unique_ptr<TerminalTable>> tables_;
   std::map<NodeId, std::unique_ptr<LoopTable>> loops_;
   std::map<std::pair<NodeId, NodeId>, std::unique_ptr<std::vector<TokenId>>> exclusions_;

@@ -166,17 +166,6 @@ StateId IndentationRecogniser::compute_step(StateId state, std::uint8_t byte) {
 /// Threads that read no blanks have the parts of the rules: what happens between two bytes happens
 /// where terminals end.
 std::span<const Recogniser::Part> IndentationRecogniser::parts(StateId state) {
-  parts_only(state);
-  for (Part& part : parts_) part.after = after(part);
-  return parts_;
-}
-
-StateId IndentationRecogniser::after(const Part& part) {
-  if (part.node == kNothing || part.after != kDead) return part.after;
-  return at(rules_->after(part), part.memory);
-}
-
-std::span<const Recogniser::Part> IndentationRecogniser::parts_only(StateId state) {
   parts_.clear();
   std::vector<Thread> threads;
   threads_of(state, threads);
@@ -185,11 +174,12 @@ std::span<const Recogniser::Part> IndentationRecogniser::parts_only(StateId stat
       parts_.push_back({.state = alone(thread)});
       continue;
     }
-    std::span<const Part> inner = rules_->parts_only(thread.rules);
+    std::span<const Part> inner = rules_->parts(thread.rules);
     for (Part part : std::vector<Part>(inner.begin(), inner.end())) {
       if (part.node == kNothing) {
         part.state = alone({part.state, thread.levels});
       } else {
+        part.after = at(part.after, thread.levels);
         part.memory = thread.levels;
       }
       parts_.push_back(part);
@@ -204,9 +194,8 @@ StateId IndentationRecogniser::state_of(const Part& part) {
 
 /// Only a line break is followed by marks that the text can go on behind. So what has none is the
 /// rules' business, whatever the levels are.
-bool IndentationRecogniser::walk_within(const ByteTrie& trie, std::uint32_t first,
-                                        std::uint32_t last, StateId state,
-                                        std::vector<TokenId>& tokens, std::size_t& visits) {
+void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+                                 StateId state, std::vector<TokenId>& tokens) {
   struct Frame {
     std::uint32_t first, last;
     Thread thread;
@@ -231,8 +220,7 @@ bool IndentationRecogniser::walk_within(const ByteTrie& trie, std::uint32_t firs
         std::uint32_t until = at;
         while (until < frame.last && !breaks(until)) ++until;
         if (until > at) {
-          if (!rules_->walk_within(trie, at, until, frame.thread.rules, tokens, visits))
-            return false;
+          rules_->walk(trie, at, until, frame.thread.rules, tokens);
           at = until;
           continue;
         }
@@ -240,7 +228,6 @@ bool IndentationRecogniser::walk_within(const ByteTrie& trie, std::uint32_t firs
       std::uint8_t byte = trie.bytes[at];
       const ByteTrie::Node& node = trie.nodes[at++];
       if (!follows[byte] || is_mark_byte(byte)) continue;
-      if (visits-- == 0) return false;
       Thread thread = frame.thread;
       thread.rules = rules_->step(thread.rules, byte);
       if (thread.rules == kDead || !advance(thread, byte)) continue;
@@ -253,7 +240,6 @@ bool IndentationRecogniser::walk_within(const ByteTrie& trie, std::uint32_t firs
         frames.push_back({node.first_child, node.last_child, each});
     }
   }
-  return true;
 }
 
 bool IndentationRecogniser::leaves_blanks(StateId rules) {

@@ -27,12 +27,10 @@ class IndentationRecogniser final : public Recogniser {
   bool forbids(StateId state, std::uint8_t byte) override;
   const Program& program() const override { return rules_->program(); }
   std::span<const Part> parts(StateId state) override;
-  std::span<const Part> parts_only(StateId state) override;
-  StateId after(const Part& part) override;
   StateId state_of(const Part& part) override;
   Rounds rounds(StateId state, std::uint32_t longest) override;
-  bool walk_within(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
-                   std::vector<TokenId>& tokens, std::size_t& visits) override;
+  void walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
+            std::vector<TokenId>& tokens) override;
   Completion completion(StateId state) override;
   bool has_longest() const override { return rules_->has_longest(); }
   /// Not known: the way that `completion` takes is enough, and may not be the shortest.
