@@ -7,6 +7,7 @@ no rules of Python's; those are made of it when something asks for them, an expl
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 
 _Label: TypeAlias = "tuple[str, int, int]"  # a token, its entry, a way of that
 _TERMINAL, _SEQ, _CHOICE, _MANY = 8, 10, 11, 12  # as in `slm.grammar.flatten`
+
+
+def native_file() -> Path | None:
+    """Where the C++ module is; None: it is not built."""
+    return None if _native is None else Path(_native.__file__)
 
 
 def native_rules(
@@ -62,7 +68,7 @@ def native_rules(
     written = Written(
         program,
         tuple(
-            (given, None if rule < 0 else place_of(owners[rule]))
+            (given, place_of(owners[rule] if rule >= 0 else contexts._symbols.start))
             for given, (rule, _) in zip(_names(owners, names, name), names, strict=True)
         ),
         tuple((each.name, each.place) for each in terminals),

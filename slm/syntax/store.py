@@ -30,6 +30,7 @@ from slm.folders import table_folder
 from slm.grammar.ir import Grammar
 from slm.grammar.memory import Indentation, Memory
 from slm.grammar.written import Named, Written
+from slm.syntax.native import native_file
 
 MAX_FILES = 256  # past it the oldest are thrown away, a quarter of them
 _MAGIC = b"slm lark 1\n"
@@ -172,12 +173,8 @@ def _versions() -> str:
     package = Path(__file__).parent.parent
     for file in sorted([*package.glob("syntax/*.py"), *package.glob("grammar/*.py")]):
         digest.update(file.read_bytes())
-    try:
-        from slm import _native
-    except ImportError:  # installed without a compiler
-        digest.update(b"python")
-    else:
-        digest.update(Path(_native.__file__).read_bytes())
+    module = native_file()
+    digest.update(b"python" if module is None else module.read_bytes())
     try:
         expressions = importlib.metadata.version("regex")
     except importlib.metadata.PackageNotFoundError:
