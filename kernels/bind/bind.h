@@ -18,5 +18,6 @@ void bind_calls(nb::module_& m);
 void bind_batch(nb::module_& m);
 void bind_softmax(nb::module_& m);
 void bind_head(nb::module_& m);
+void bind_lower(nb::module_& m);
 
 }  // namespace slm

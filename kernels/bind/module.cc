@@ -26,4 +26,5 @@ NB_MODULE(_native, m) {
   bind_batch(m);
   bind_softmax(m);
   bind_head(m);
+  bind_lower(m);
 }

@@ -6,6 +6,8 @@ their parents; `kernels/core/program.h` is the other end.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -60,14 +62,24 @@ class Flattener:
         for rule in grammar.rules:
             self._collect_terminals(rule.body)
         rules = [self._expression(rule.body) for rule in grammar.rules]
-        flat = [len(self._set_ids), *self.sets, len(rules)]
-        flat += [self.regular_count, *self.regular]
-        flat += [len(self.terminals), *self.terminal_words]
+        flat = self.head(len(rules))
         flat += [self.expression_count, *self.expressions]
         flat += [*rules, self.rule_index[grammar.start]]
         if grammar.memory is not None:
             flat += grammar.memory.words()
         return np.array(flat, np.int32)
+
+    def add_terminals(self, terminals: Sequence[Terminal]) -> list[int]:
+        """Number terminals in this order; one that is like an earlier one has its number."""
+        for terminal in terminals:
+            self._collect_terminals(terminal)
+        return [self._terminal_ids[id(terminal)] for terminal in terminals]
+
+    def head(self, rules: int) -> list[int]:
+        """The words before the expressions, for so many rules."""
+        flat = [len(self._set_ids), *self.sets, rules]
+        flat += [self.regular_count, *self.regular]
+        return [*flat, len(self.terminals), *self.terminal_words]
 
     def _collect_terminals(self, body: Expression) -> None:
         """Number terminals and their languages before any expression refers to them."""

@@ -141,17 +141,28 @@ class Grammar:
 
     program: ClassVar[object] = None
     """What an engine may use in place of the rules, if a front end made it: see `deferred`."""
+    made_by: ClassVar[object] = None
+    """What makes the rules of a deferred grammar, if it was told."""
 
     @classmethod
-    def deferred(cls, make: Callable[[], Grammar], program: object) -> Grammar:
+    def deferred(
+        cls,
+        make: Callable[[], Grammar],
+        program: object,
+        memory: Memory | None = None,
+        made_by: object = None,
+    ) -> Grammar:
         """A grammar whose rules are made when something looks at them.
 
         Args:
             make: gives the grammar; it must be the same one each time.
             program: the same grammar in the form the native engine reads, by number.
+            memory: the grammar's.
+            made_by: for the attribute of that name.
         """
         grammar = object.__new__(cls)
-        object.__setattr__(grammar, "__dict__", {"_make": make, "program": program})
+        parts = {"_make": make, "program": program, "memory": memory, "made_by": made_by}
+        object.__setattr__(grammar, "__dict__", parts)
         return grammar
 
     if not TYPE_CHECKING:  # so that other unknown names stay errors
@@ -177,8 +188,9 @@ class Grammar:
                 f"the start rule `{self.start}` is not defined",
                 hint=f"the rules are {', '.join(sorted(self.by_name)[:10])}",
             )
+        seen: set[int] = set()  # front ends share nodes
         for rule in self.rules:
-            for node in walk(rule.body):
+            for node in walk(rule.body, seen):
                 if isinstance(node, Call) and node.rule not in self.by_name:
                     raise UndefinedRule(
                         f"rule `{node.rule}` is used by `{rule.name}` but never defined",
@@ -205,11 +217,20 @@ class Grammar:
         return print_grammar(self)
 
 
-def walk(expression: Expression) -> Iterator[Expression]:
-    """The expression and every expression inside it, without recursion."""
+def walk(expression: Expression, seen: set[int] | None = None) -> Iterator[Expression]:
+    """The expression and every expression inside it, without recursion.
+
+    Args:
+        expression: where to begin.
+        seen: ids of objects to leave out, with what is inside; those that are given are added.
+    """
     stack = [expression]
     while stack:
         node = stack.pop()
+        if seen is not None:
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
         yield node
         match node:
             case Seq(parts):

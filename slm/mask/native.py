@@ -15,11 +15,13 @@ from threading import RLock
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
+import numpy as np
+
 from slm import _native
 from slm.errors import EmptyLanguage, GrammarTooComplex
 from slm.grammar.flatten import Flattener, terminal_names, terminal_nodes
 from slm.grammar.ir import Grammar, Terminal
-from slm.mask.cache import table_folder
+from slm.folders import table_folder
 from slm.mask.spelling import writes_anything
 from slm.mask.stats import DEFAULT_MEMORY, SharedStats, Stats
 from slm.vocab import Vocabulary
@@ -113,7 +115,7 @@ class NativeEngine:
             return
         program = grammar.program
         try:
-            if not isinstance(program, _native.SchemaProgram):
+            if not isinstance(program, (_native.SchemaProgram, np.ndarray)):
                 program = Flattener(grammar).words()
             self._engine = _native.Engine(program, shared.tables, shared.ends, memory)
         except RecursionError:
@@ -159,7 +161,8 @@ class NativeEngine:
     @cached_property
     def terminal_nodes(self) -> dict[int, Terminal]:
         """By the number of the expression node; a program made elsewhere has its own numbers."""
-        return {} if self.grammar.program is not None else terminal_nodes(self.grammar)
+        deferred = isinstance(self.grammar.program, _native.SchemaProgram)
+        return {} if deferred else terminal_nodes(self.grammar)
 
 
 _FORWARDED = frozenset(

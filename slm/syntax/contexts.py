@@ -17,9 +17,11 @@ from typing import TypeAlias
 
 from slm.errors import Place, SlmError
 from slm.grammar import ir
+from slm.grammar.memory import Memory
 from slm.grammar.reaching import leading_to
 from slm.syntax.alike import merged
 from slm.syntax.lexing import END, Entry, Lexing
+from slm.syntax.native import native_rules
 from slm.syntax.promises import FREE, Obligations
 from slm.syntax.tables import Ahead, Symbols, Table
 
@@ -234,9 +236,27 @@ class Contexts:
 
     # --- the grammar
 
-    def grammar(self, name: str, place_of: Callable[[str], Place | None]) -> ir.Grammar:
-        """The rules that the start needs; `name` is the start's, if one has to be made."""
-        return _Writer(self, name, place_of).grammar()
+    def grammar(
+        self,
+        name: str,
+        place_of: Callable[[str], Place | None],
+        memory: Callable[[], Memory | None] = lambda: None,
+    ) -> ir.Grammar:
+        """The rules that the start needs; `name` is the start's, if one has to be made.
+
+        `memory` is asked when the rules are written.
+        """
+        made = native_rules(self, name, place_of, memory)
+        return made if made is not None else self.slow_grammar(name, place_of, memory)
+
+    def slow_grammar(
+        self,
+        name: str,
+        place_of: Callable[[str], Place | None],
+        memory: Callable[[], Memory | None] = lambda: None,
+    ) -> ir.Grammar:
+        """The same grammar, written in Python."""
+        return _Writer(self, name, place_of).grammar(memory)
 
     def entry_expression(self, token: str, entry: int, way: int) -> ir.Expression:
         """One way of an entry, as part of a grammar."""
@@ -258,7 +278,7 @@ class _Writer:
         self._rules: list[ir.Rule] = []
         self._expressions: dict[tuple[str, int, int], ir.Expression] = {}
 
-    def grammar(self) -> ir.Grammar:
+    def grammar(self, memory: Callable[[], Memory | None]) -> ir.Grammar:
         contexts = self._contexts
         start = contexts._variants[contexts._start]
         ways: list[ir.Expression] = []
@@ -272,7 +292,7 @@ class _Writer:
         name = whole.rule if isinstance(whole, ir.Call) else self._name
         if name == self._name:
             self._rules.insert(0, ir.Rule(name, whole, self._place_of(start.rule)))
-        return ir.Grammar(*merged(self._rules, name))
+        return ir.Grammar(*merged(self._rules, name), memory())
 
     def _call(self, key: tuple[int, int]) -> ir.Expression:
         if key not in self._names:

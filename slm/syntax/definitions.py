@@ -49,6 +49,7 @@ class Definitions:
         self.flags = int(built.options.g_regex_flags)
         self.ignored = tuple(str(name) for name in built.lexer_conf.ignore)
         self._terminals: dict[str, ir.Terminal] = {}
+        self._rule_places: dict[str, Place | None] = {}
 
     def terminal(self, name: str) -> ir.Terminal:
         """The terminal with the words that one match of it consumes as a whole.
@@ -94,9 +95,11 @@ class Definitions:
 
     def place_of_rule(self, name: str) -> Place | None:
         """Where a rule, or the rule that Lark made this helper for, is written."""
-        template = name.split("{", 1)[0]
-        helper = re.fullmatch(r"__(\w+)_(?:star|plus|repeat)_\w+", template)
-        return self.places.of(helper[1] if helper else template)
+        if name not in self._rule_places:
+            template = name.split("{", 1)[0]
+            helper = re.fullmatch(r"__(\w+)_(?:star|plus|repeat)_\w+", template)
+            self._rule_places[name] = self.places.of(helper[1] if helper else template)
+        return self._rule_places[name]
 
     def refusal(
         self, what: str, feature: str, name: str, at: Place | None, hint: str

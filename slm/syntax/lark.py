@@ -9,10 +9,11 @@ refused by name.
 
 from __future__ import annotations
 
+import functools
 import os
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from slm.errors import (
     UsageError,
 )
 from slm.grammar import ir
+from slm.syntax import store
 from slm.syntax.context_free import ContextFree
 from slm.syntax.definitions import Definitions
 from slm.syntax.dynamic_complete import EveryCut
@@ -43,17 +45,25 @@ class CompiledLark:
 
     Attributes:
         grammar: what the engine consumes.
-        lark: the object whose language `grammar` is; parse results with ``lark.parse``.
+        build: gives `lark`.
         notes: what is worth knowing, such as terminals that can never match.
         start: the start rule.
         transformer: what `tree` applies.
     """
 
     grammar: ir.Grammar
-    lark: lark.Lark
+    build: Callable[[], lark.Lark] = field(repr=False)
     notes: tuple[str, ...] = ()
     start: str = "start"
     transformer: Any = None
+
+    @property
+    def lark(self) -> lark.Lark:
+        """The object whose language `grammar` is; parse results with ``lark.parse``.
+
+        It is made when first asked for, where the grammar was worked out by an earlier process.
+        """
+        return self.build()
 
     def tree(self, text: str) -> Any:
         """The tree that Lark parses a text into, transformed where there is a transformer.
@@ -122,13 +132,37 @@ def compile_lark(
         transformer = options.pop("transformer", None)
         whole = {**options, "start": start, "parser": parser, "lexer": lexer}
         key = key_of(text, {**whole, "semantics": semantics, "path": path})
-        made = _memo.get(key, lambda: _compiled_text(text, path, semantics, whole))
+        made = _memo.get(key, lambda: _compiled_text(text, path, semantics, whole, key))
         return made if transformer is None else replace(made, transformer=transformer)
 
 
 def _compiled_text(
-    text: str, path: str | None, semantics: str, options: dict[str, Any]
+    text: str, path: str | None, semantics: str, options: dict[str, Any], key: Hashable | None
 ) -> CompiledLark:
+    if key is None:
+        return _built(text, path, semantics, options)
+    name = store.key_of_text(key)
+    kept = store.load(name)
+    if kept is None:
+        made = _built(text, path, semantics, options, keep=False)
+        store.save(name, made.grammar, made.notes)
+        return made
+    # Lark's object is made when it is asked for: for a tree, mostly.
+    build = functools.cache(lambda: _built_object(text, path, semantics, options)[0])
+    return CompiledLark(kept.grammar, build, kept.notes, options["start"])
+
+
+def _built(
+    text: str, path: str | None, semantics: str, options: dict[str, Any], *, keep: bool = True
+) -> CompiledLark:
+    built, places, language = _built_object(text, path, semantics, options)
+    return _compiled(built, places, options["start"], language, keep=keep)
+
+
+def _built_object(
+    text: str, path: str | None, semantics: str, options: dict[str, Any]
+) -> tuple[lark.Lark, Places, str]:
+    options = dict(options)
     places = places_of(text, _source_name(path))
     if semantics == "cfg":
         options |= {"parser": "earley", "lexer": "dynamic_complete"}
@@ -142,16 +176,24 @@ def _compiled_text(
     check_options(more, language)
     if path is not None:
         options.setdefault("source_path", path)
-    return _compiled(_build(text, places, **options), places, options["start"], language)
+    return _build(text, places, **options), places, language
 
 
-def _compiled(built: lark.Lark, places: Places, start: str, language: str) -> CompiledLark:
+def _compiled(
+    built: lark.Lark, places: Places, start: str, language: str, *, keep: bool = True
+) -> CompiledLark:
     if start not in {str(rule.origin.name) for rule in built.rules}:
         raise _no_start(start, (str(rule.origin.name) for rule in built.rules))
     check_callbacks(built, places, language)
-    definitions = Definitions(built, places, language)
-    lowered = _lowered(definitions, start, language)
-    return CompiledLark(lowered, built, tuple(definitions.notes), start)
+    name = store.key_of_object(built, start, language) if keep else ""
+    kept = store.load(name) if keep else None
+    if kept is None:
+        definitions = Definitions(built, places, language)
+        lowered = _lowered(definitions, start, language)
+        kept = store.Kept(lowered, tuple(definitions.notes))
+        if keep:
+            store.save(name, *kept)
+    return CompiledLark(kept.grammar, lambda: built, kept.notes, start)
 
 
 def _lowered(definitions: Definitions, start: str, language: str) -> ir.Grammar:

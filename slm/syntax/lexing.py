@@ -61,6 +61,15 @@ class Entry:
     ways: tuple[tuple[Obligations, frozenset[tuple[int | None, int]]], ...]
 
 
+@dataclass(frozen=True)
+class _Read:
+    """How matches become tokens of a type: of what, their words, and what is preferred to them."""
+
+    wanted: _Wanted
+    state: State
+    rivals: frozenset[Matched]
+
+
 class Lexing:
     """All entries of a grammar's terminals, made when first asked for.
 
@@ -96,15 +105,24 @@ class Lexing:
         self._languages: list[Regular | _Wanted | frozenset[int]] = []
         self._wide_ones: dict[int, Regular] = {}
         self._excluded: dict[tuple[str, ...], Regular] = {}
-        self._entries: dict[tuple[Scanner, str, Obligations], Entry] = {}
-        self._lexemes: dict[tuple[object, ...], _Lexemes] = {}
-        self._of_type: dict[tuple[Scanner, str, Obligations], _Lexemes] = {}
+        # How a scanner reads a token, or ignored text, by number: many read it alike.
+        self._readings: list[_Read] = []
+        self._reading_numbers: dict[tuple[object, ...], int] = {}
+        self._laws: list[tuple[int, ...]] = []
+        self._law_numbers: dict[tuple[int, ...], int] = {}
+        self._law_of: dict[tuple[Scanner, str], int] = {}
+        self._gap_numbers: dict[tuple[int, ...], int] = {}
+        self._gaps: list[tuple[int, ...]] = []
+        self._gap_of: dict[Scanner, int] = {}
+        self._entries: dict[tuple[int, int, Obligations], Entry] = {}
+        self._lexemes: dict[tuple[int, Obligations], _Lexemes] = {}
+        self._of_type: dict[tuple[int, Obligations], _Lexemes] = {}
         self._sources: dict[tuple[Scanner, str], tuple[tuple[str, tuple[str, ...]], ...]] = {}
         self._rows = Rows(words, alphabet)
         self._preferred: dict[tuple[Scanner, str], frozenset[Matched]] = {}
         self._firsts: dict[str, int] = {}
         self._states: dict[_Wanted, State] = {}
-        self._runs: dict[tuple[Scanner, Obligations], dict[Obligations, _Lexemes]] = {}
+        self._runs: dict[tuple[int, Obligations], dict[Obligations, _Lexemes]] = {}
         self._run_numbers: dict[tuple[object, ...], int] = {}
         self._leaves: dict[tuple[str, int], ir.Terminal] = {}
 
@@ -112,10 +130,11 @@ class Lexing:
 
     def entry(self, scanner: Scanner, name: str, open_now: Obligations) -> Entry:
         """What `name` can look like when the token before left `open_now`; no ways: it cannot."""
-        key = (scanner, name, open_now)
+        law, gap = self._law(scanner, name), self._gap(scanner)
+        key = (law, gap, open_now)
         known = self._entries.get(key)
         if known is None:
-            known = self._entries[key] = self._entry(scanner, name, open_now)
+            known = self._entries[key] = self._entry(law, gap, open_now)
         return known
 
     def expression(self, name: str, way: tuple[int | None, int]) -> ir.Expression:
@@ -138,51 +157,91 @@ class Lexing:
 
     def at_end(self, scanner: Scanner, open_now: Obligations) -> ir.Expression:
         """The ignored text that may stand at the end; `NEVER`: the text cannot end."""
-        runs = self._graph(scanner, open_now)
+        gap = self._gap(scanner)
+        runs = self._graph(gap, open_now)
         targets = frozenset(
             target for ways in runs.values() for target in ways if self._reader.may_end(target)
         )
         here = self._reader.may_end(open_now)
         if not targets:
             return ir.EMPTY if here else ir.NEVER
-        number = self._run(scanner, open_now, targets)
+        number = self._run(gap, open_now, targets)
         run = ir.Terminal("ignored", self._wide(number))
         return ir.optional(run) if here else run
 
-    def _entry(self, scanner: Scanner, name: str, open_now: Obligations) -> Entry:
+    def _entry(self, law: int, gap: int, open_now: Obligations) -> Entry:
         groups: dict[tuple[tuple[Obligations, int], ...], set[Obligations]] = {}
-        direct = self.lexemes(scanner, name, open_now)
-        graph = self._graph(scanner, open_now)
+        direct = self._lexemes_of(law, open_now)
+        graph = self._graph(gap, open_now)
         for end in {target for ways in graph.values() for target in ways}:
-            found = self.lexemes(scanner, name, end)
+            found = self._lexemes_of(law, end)
             if found:
                 groups.setdefault(tuple(found.items()), set()).add(end)
         ways: dict[Obligations, set[tuple[int | None, int]]] = {}
         for still_open, lexeme in direct.items():
             ways.setdefault(still_open, set()).add((None, lexeme))
         for lexemes, ends in groups.items():
-            run = self._run(scanner, open_now, frozenset(ends))
+            run = self._run(gap, open_now, frozenset(ends))
             for still_open, lexeme in lexemes:
                 ways.setdefault(still_open, set()).add((run, lexeme))
         return Entry(tuple((still_open, frozenset(which)) for still_open, which in ways.items()))
 
     # --- lexemes
 
-    def lexemes(self, scanner: Scanner, name: str, open_now: Obligations) -> _Lexemes:
-        """The texts of a token of this type, by what is open behind it."""
-        key = (scanner, name, open_now)
+    def _lexemes_of(self, law: int, open_now: Obligations) -> _Lexemes:
+        """The texts of a token, by what is open behind it."""
+        key = (law, open_now)
         known = self._of_type.get(key)
         if known is not None:
             return known
         known = {}
-        for source, words in self.sources(scanner, name):
-            for still_open, number in self._read(scanner, source, name, words, open_now).items():
+        for reading in self._laws[law]:
+            for still_open, number in self._read(reading, open_now).items():
                 other = known.get(still_open)
                 if other is not None:
                     number = self._either(other, number)
                 known[still_open] = number
         self._of_type[key] = known
         return known
+
+    def _law(self, scanner: Scanner, name: str) -> int:
+        """The number of how a scanner reads tokens of a type: all that is asked of it."""
+        known = self._law_of.get((scanner, name))
+        if known is None:
+            readings = tuple(
+                self._reading(scanner, source, name, renames)
+                for source, renames in self.sources(scanner, name)
+            )
+            known = self._law_numbers.setdefault(readings, len(self._laws))
+            if known == len(self._laws):
+                self._laws.append(readings)
+            self._law_of[scanner, name] = known
+        return known
+
+    def _gap(self, scanner: Scanner) -> int:
+        """The number of how a scanner reads what stands between tokens."""
+        known = self._gap_of.get(scanner)
+        if known is None:
+            readings = [self._reading(scanner, n, n, ()) for n in self._ignored(scanner)]
+            laws = tuple(self._law(scanner, name) for name in scanner.dropped)
+            key = (len(readings), *readings, *laws)
+            known = self._gap_numbers.setdefault(key, len(self._gaps))
+            if known == len(self._gaps):
+                self._gaps.append(key)
+            self._gap_of[scanner] = known
+        return known
+
+    def _reading(self, scanner: Scanner, source: str, name: str, renames: tuple[str, ...]) -> int:
+        """The number of how matches of `source` become tokens of type `name`, or nothing."""
+        if source != name:
+            renames = renames[: renames.index(name) + 1]  # those behind it are not tried
+        rivals = self._preferred_to(scanner, source)
+        key = (source, name, renames, rivals)
+        number = self._reading_numbers.setdefault(key, len(self._readings))
+        if number == len(self._readings):
+            wanted = (source, name, renames)
+            self._readings.append(_Read(wanted, self._state(wanted), rivals))
+        return number
 
     def sources(self, scanner: Scanner, name: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
         """The terminals whose matches may become tokens of this type, with their renames."""
@@ -219,30 +278,26 @@ class Lexing:
             frozenset((name, self._preferred_to(scanner, name)) for name in self._ignored(scanner)),
         )
 
-    def _read(
-        self,
-        scanner: Scanner,
-        source: str,
-        name: str,
-        renames: tuple[str, ...],
-        open_now: Obligations,
-    ) -> _Lexemes:
-        """The matches of `source` that become tokens of type `name`."""
-        wanted = (source, name, renames)
-        state = self._state(wanted)
-        if not self._pool.alive(state):
+    def _read(self, reading: int, open_now: Obligations) -> _Lexemes:
+        """The matches of a terminal that become tokens of a type."""
+        read = self._readings[reading]
+        if not self._pool.alive(read.state):
             return {}
-        rivals = self._preferred_to(scanner, source)
-        obligations = self._reader.touching(state, open_now)
-        key = (state, self._matched[source], rivals, obligations)
+        obligations = self._reader.touching(read.state, open_now)
+        key = (reading, obligations)
         known = self._lexemes.get(key)
         if known is None:
-            plain = source in self._words
+            source = read.wanted[0]
             found = self._reader.read(
-                state, self._matched[source], rivals, obligations, source, plain
+                read.state,
+                self._matched[source],
+                read.rivals,
+                obligations,
+                source,
+                source in self._words,
             )
             known = self._lexemes[key] = {
-                still_open: self._plainly(state, wanted)
+                still_open: self._plainly(read.state, read.wanted)
                 if language is None
                 else self._number(language)
                 for still_open, language in found.items()
@@ -356,20 +411,22 @@ class Lexing:
         """What is matched and dropped; a string that only comes out of another terminal is not."""
         return tuple(name for name in scanner.ignored if scanner.alone or name in scanner.order)
 
-    def _graph(self, scanner: Scanner, open_now: Obligations) -> dict[Obligations, _Lexemes]:
+    def _graph(self, gap: int, open_now: Obligations) -> dict[Obligations, _Lexemes]:
         """Ignored lexemes from one set of open obligations to the next, as far as they reach."""
-        key = (scanner, open_now)
+        key = (gap, open_now)
         known = self._runs.get(key)
         if known is not None:
             return known
+        count, *rest = self._gaps[gap]
+        readings, dropped = rest[:count], rest[count:]
         graph: dict[Obligations, _Lexemes] = {}
         queue = [open_now]
         for here in queue:  # grows while it is walked
             if here in graph:
                 continue
             ways: _Lexemes = {}
-            gone = [self._read(scanner, name, name, (), here) for name in self._ignored(scanner)]
-            gone += [self.lexemes(scanner, name, here) for name in scanner.dropped]
+            gone = [self._read(reading, here) for reading in readings]
+            gone += [self._lexemes_of(law, here) for law in dropped]
             for lexemes in gone:
                 for target, number in lexemes.items():
                     other = ways.get(target)
@@ -381,13 +438,16 @@ class Lexing:
         self._runs[key] = graph
         return graph
 
-    def _run(self, scanner: Scanner, open_now: Obligations, targets: _Run) -> int:
+    def _run(self, gap: int, open_now: Obligations, targets: _Run) -> int:
         """The number of the language of runs, at least one lexeme, that end with such a set."""
-        graph = self._graph(scanner, open_now)
-        key = (tuple((a, tuple(b.items())) for a, b in graph.items()), open_now, targets)
-        number = self._run_numbers.get(key)
+        number = self._run_numbers.get((gap, open_now, targets))
         if number is None:
-            number = self._run_numbers[key] = self._run_language(graph, open_now, targets)
+            graph = self._graph(gap, open_now)
+            key = (tuple((a, tuple(b.items())) for a, b in graph.items()), open_now, targets)
+            number = self._run_numbers.get(key)
+            if number is None:
+                number = self._run_numbers[key] = self._run_language(graph, open_now, targets)
+            self._run_numbers[gap, open_now, targets] = number
         return number
 
     def _run_language(

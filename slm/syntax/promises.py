@@ -63,6 +63,7 @@ class Promises:
         self._first_hits: dict[State, State] = {}
         self._firsts: dict[Matched, CharSet] = {}
         self._breaking: dict[Matched, CharSet] = {}
+        self._meets: dict[tuple[State, Matched], bool] = {}
         self._needed_of: dict[Obligations, Obligations] = {}
         self._rival_edges: dict[Rival, tuple[Edges, list[Options]]] = {}
 
@@ -132,11 +133,14 @@ class Promises:
 
     def touching(self, state: State, open_now: Iterable[Obligation]) -> Obligations:
         """What is open without what the first character of a word settles."""
-        mine = self.first(state)
         kept: list[Obligation] = []
         for each in open_now:
             if isinstance(each, int) or each[0] == "rival":
-                if mine & self.first(each):
+                meets = self._meets.get((state, each))
+                if meets is None:
+                    meets = bool(self.first(state) & self.first(each))
+                    self._meets[state, each] = meets
+                if meets:
                     kept.append(each)
             else:
                 kept.append(each)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from lark.lexer import CallChain, PatternStr, UnlessCallback
@@ -38,6 +39,13 @@ class Scanner:
     ignored: tuple[str, ...]
     alone: bool = False
     dropped: tuple[str, ...] = ()
+
+    def __hash__(self) -> int:
+        return self._hash  # it is part of most keys, and long
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.order, self.renames, self.ignored, self.alone, self.dropped))
 
 
 def scanner_of(basic: Any) -> Scanner:

@@ -265,27 +265,41 @@ def alike(
     """
     pairs: dict[tuple[int, str], int] = {(table.start, symbols.start): 0}
     queue = list(pairs)
-    fixed: list[list[object]] = []
+    kinds: list[object] = []
     calls: list[list[int]] = []
+    # What the rest of a row meets from a place on: places of one rule often meet in the table.
+    rests: dict[str, list[tuple[Row, dict[tuple[int, int], tuple[int, tuple[int, ...]]]]]] = {
+        name: [(row, {}) for row in rows] for name, rows in symbols.rows.items()
+    }
+    numbers: dict[object, int] = {}
     for place, name in queue:  # grows while it is walked
-        found: list[object] = [name]
+        kind: list[object] = [name]
         inner: list[int] = []
-        for row in symbols.rows[name]:
-            at = place
-            for symbol, term in row:
+        for row, known in rests[name]:
+            at, before = place, []
+            for position, (symbol, term) in enumerate(row):
+                rest = known.get((position, at))
+                if rest is not None:
+                    break
                 if term:
-                    found.append(id(table.ahead(at, symbol)))
+                    before.append((position, at, id(table.ahead(at, symbol)), ()))
                 else:
                     pair = (enter(at), symbol)
                     if pair not in pairs:
                         pairs[pair] = len(pairs)
                         queue.append(pair)
-                    inner.append(pairs[pair])
+                    before.append((position, at, None, (pairs[pair],)))
                 at = table.to(at, symbol)
-            found.append(table.cut(at, name, row))
-        fixed.append(found)
+            else:
+                rest = numbers.setdefault(table.cut(at, name, row), len(numbers)), ()
+            for position, at, met, called in reversed(before):
+                number = numbers.setdefault((met, rest[0]), len(numbers))
+                known[position, at] = rest = number, (*called, *rest[1])
+            kind.append(rest[0])
+            inner += rest[1]
+        kinds.append(tuple(kind))
         calls.append(inner)
-    blocks = refined([tuple(each) for each in fixed], calls)
+    blocks = refined(kinds, calls)
     chosen: dict[int, int] = {}
     return {
         (place, name): chosen.setdefault(blocks[number], place)

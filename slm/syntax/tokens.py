@@ -10,8 +10,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lark.lexer import BasicLexer
 
 from slm.errors import GrammarTooComplex
@@ -81,8 +79,10 @@ def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
         table = OnePlace(symbols, dynamic_scanner(definitions.ignored))
     if indents is not None:
         table = IndentedTable(table, symbols, indents)
-    made = Contexts(symbols, table, lexing, too_complex).grammar(_START, definitions.place_of_rule)
-    return replace(made, memory=lexing.memory()) if isinstance(lexing, IndentedLexing) else made
+    contexts = Contexts(symbols, table, lexing, too_complex)
+    if isinstance(lexing, IndentedLexing):
+        return contexts.grammar(_START, definitions.place_of_rule, lexing.memory)
+    return contexts.grammar(_START, definitions.place_of_rule)
 
 
 def failing_at_once(definitions: Definitions, start: str) -> ir.Grammar | None:

@@ -1,0 +1,115 @@
+#include "lower/expressions.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+namespace slm::lower {
+
+Expressions::Expressions() : known_(1024, Hash{this}, Equal{this}) {}
+
+std::size_t Expressions::Hash::operator()(std::uint32_t node) const noexcept {
+  std::uint64_t hash = static_cast<std::uint64_t>(pool->op(node));
+  for (std::uint32_t value : pool->values(node)) {
+    hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
+    hash ^= hash >> 29;
+  }
+  return static_cast<std::size_t>(hash);
+}
+
+bool Expressions::Equal::operator()(std::uint32_t left, std::uint32_t right) const noexcept {
+  auto one = pool->values(left), other = pool->values(right);
+  return pool->op(left) == pool->op(right) && std::ranges::equal(one, other);
+}
+
+std::uint32_t Expressions::make(Op op, std::span<const std::uint32_t> values) {
+  // Written at the end as a candidate, and taken back where it is known.
+  parts_.assign(values.begin(), values.end());
+  std::size_t before = words_.size();
+  auto node = static_cast<std::uint32_t>(at_.size());
+  at_.push_back(static_cast<std::uint32_t>(before));
+  words_.push_back(static_cast<std::uint32_t>(op));
+  words_.push_back(static_cast<std::uint32_t>(parts_.size()));
+  words_.insert(words_.end(), parts_.begin(), parts_.end());
+  auto [known, fresh] = known_.insert(node);
+  if (!fresh) {
+    words_.resize(before);
+    at_.pop_back();
+  }
+  return *known;
+}
+
+std::uint32_t Expressions::flat(Op op, std::span<const std::uint32_t> parts) {
+  std::vector<std::uint32_t> opened;
+  for (std::uint32_t part : parts) {
+    if (this->op(part) == op) {
+      auto inner = values(part);
+      opened.insert(opened.end(), inner.begin(), inner.end());
+    } else {
+      opened.push_back(part);
+    }
+  }
+  return opened.size() == 1 ? opened[0] : make(op, opened);
+}
+
+std::vector<std::uint32_t> refined(const std::vector<std::uint32_t>& kinds,
+                                   const std::vector<std::vector<std::uint32_t>>& calls) {
+  std::size_t count = kinds.size();
+  std::vector<std::uint32_t> block(count);
+  std::vector<std::vector<std::uint32_t>> members, callers(count);
+  std::unordered_map<std::uint32_t, std::uint32_t> numbers;
+  for (std::uint32_t thing = 0; thing < count; ++thing) {
+    auto [at, fresh] = numbers.emplace(kinds[thing], static_cast<std::uint32_t>(members.size()));
+    if (fresh) members.emplace_back();
+    block[thing] = at->second;
+    members[at->second].push_back(thing);
+    for (std::uint32_t called : calls[thing]) callers[called].push_back(thing);
+  }
+  std::vector<std::uint32_t> waiting;
+  for (std::uint32_t number = 0; number < members.size(); ++number) {
+    if (members[number].size() > 1) waiting.push_back(number);
+  }
+  std::vector<std::uint32_t> key;
+  while (!waiting.empty()) {
+    // All blocks are looked at before any is cut, so that a round sees one partition.
+    std::vector<std::pair<std::uint32_t, std::vector<std::vector<std::uint32_t>>>> cut;
+    for (std::uint32_t number : waiting) {
+      std::map<std::vector<std::uint32_t>, std::vector<std::uint32_t>> parts;
+      for (std::uint32_t thing : members[number]) {
+        key.clear();
+        for (std::uint32_t called : calls[thing]) key.push_back(block[called]);
+        parts[key].push_back(thing);
+      }
+      if (parts.size() < 2) continue;
+      auto& found = cut.emplace_back(number, std::vector<std::vector<std::uint32_t>>()).second;
+      for (auto& [unused, part] : parts) found.push_back(std::move(part));
+      auto largest = std::ranges::max_element(
+          found, {}, [](const std::vector<std::uint32_t>& part) { return part.size(); });
+      std::iter_swap(found.begin(), largest);
+    }
+    std::vector<std::uint32_t> moved;
+    for (auto& [number, parts] : cut) {
+      members[number] = std::move(parts[0]);
+      for (std::size_t at = 1; at < parts.size(); ++at) {
+        for (std::uint32_t thing : parts[at]) {
+          block[thing] = static_cast<std::uint32_t>(members.size());
+          moved.push_back(thing);
+        }
+        members.push_back(std::move(parts[at]));
+      }
+    }
+    waiting.clear();
+    std::vector<bool> asked(members.size(), false);
+    for (std::uint32_t thing : moved) {
+      for (std::uint32_t caller : callers[thing]) {
+        std::uint32_t number = block[caller];
+        if (asked[number] || members[number].size() < 2) continue;
+        asked[number] = true;
+        waiting.push_back(number);
+      }
+    }
+  }
+  return block;
+}
+
+}  // namespace slm::lower

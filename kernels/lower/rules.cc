@@ -1,0 +1,417 @@
+#include "lower/rules.h"
+
+#include <algorithm>
+#include <numeric>
+#include <stdexcept>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace slm::lower {
+namespace {
+
+std::uint32_t u32(std::size_t value) { return static_cast<std::uint32_t>(value); }
+
+}  // namespace
+
+class Rules::Reader {
+ public:
+  explicit Reader(std::span<const std::int32_t> words) : words_(words) {}
+
+  std::int32_t word() {
+    if (at_ == words_.size()) throw std::invalid_argument("the rules end too early");
+    return words_[at_++];
+  }
+  std::uint32_t index(std::size_t limit) {
+    std::int32_t value = word();
+    if (value < 0 || static_cast<std::size_t>(value) >= limit) {
+      throw std::invalid_argument("the rules refer to what is not there");
+    }
+    return static_cast<std::uint32_t>(value);
+  }
+  std::size_t count() { return index(words_.size() + 1); }
+  bool done() const noexcept { return at_ == words_.size(); }
+
+ private:
+  std::span<const std::int32_t> words_;
+  std::size_t at_ = 0;
+};
+
+// Shapes of atoms; nodes of tokens' expressions; labels; variants; the start.
+Rules::Rules(std::span<const std::int32_t> words) {
+  Reader in(words);
+  std::size_t atoms = in.count();
+  for (std::size_t n = 0; n < atoms; ++n) shapes_of_atoms_.push_back(in.index(atoms));
+  std::size_t nodes = in.count();
+  std::vector<std::uint32_t> made, values;
+  for (std::size_t n = 0; n < nodes; ++n) {
+    auto op = static_cast<Op>(in.index(static_cast<std::size_t>(Op::kMany) + 1));
+    values.clear();
+    switch (op) {
+      case Op::kTerminal:
+        values.push_back(in.index(atoms));
+        break;
+      case Op::kSeq:
+      case Op::kChoice:
+        for (std::size_t left = in.count(); left > 0; --left) {
+          values.push_back(made[in.index(made.size())]);
+        }
+        break;
+      case Op::kMany:
+        values.push_back(made[in.index(made.size())]);
+        values.push_back(static_cast<std::uint32_t>(in.word()));
+        values.push_back(static_cast<std::uint32_t>(in.word()));
+        break;
+      default:
+        throw std::invalid_argument("the rules have an unknown node");
+    }
+    made.push_back(expressions_.make(op, values));
+  }
+  std::size_t labels = in.count();
+  for (std::size_t n = 0; n < labels; ++n) leaves_.push_back(made[in.index(made.size())]);
+
+  std::size_t names = in.count();
+  taken_.assign(names, 0);
+  variants_.resize(in.count());
+  for (Variant& variant : variants_) {
+    variant.rule = in.index(names);
+    variant.nodes.resize(in.count());
+    variant.root = in.index(variant.nodes.size());
+    for (Variant::Node& node : variant.nodes) {
+      node.at = in.index(INT32_MAX);
+      node.control = in.index(INT32_MAX);
+      node.first_edge = u32(variant.edges.size());
+      for (std::size_t left = in.count(); left > 0; --left) {
+        std::int32_t called = in.word();
+        if (called < -1 || called >= static_cast<std::int32_t>(variants_.size())) {
+          throw std::invalid_argument("the rules call what is not there");
+        }
+        std::uint32_t label = in.index(called < 0 ? labels : INT32_MAX);
+        variant.edges.push_back({called, label, in.index(variant.nodes.size())});
+      }
+      node.edges_end = u32(variant.edges.size());
+    }
+    variant.ends.resize(in.count());
+    for (Variant::End& end : variant.ends) {
+      end.control = in.index(INT32_MAX);
+      for (std::size_t left = in.count(); left > 0; --left) {
+        end.nodes.push_back(in.index(variant.nodes.size()));
+      }
+    }
+  }
+  for (Variant& variant : variants_) {
+    for (Variant::Edge& edge : variant.edges) {
+      if (edge.called < 0) continue;  // an end's control becomes its number
+      const auto& ends = variants_[static_cast<std::size_t>(edge.called)].ends;
+      auto found = std::ranges::find(ends, edge.label, &Variant::End::control);
+      if (found == ends.end()) throw std::invalid_argument("a variant has no such end");
+      edge.label = u32(static_cast<std::size_t>(found - ends.begin()));
+    }
+    names_.emplace_back(variant.ends.size(), 0);
+  }
+
+  std::uint32_t root = in.index(variants_.size());
+  std::vector<std::uint32_t> ways;
+  for (std::size_t left = in.count(); left > 0; --left) {
+    std::uint32_t end = in.index(variants_[root].ends.size());
+    std::uint32_t parts[] = {call(root, end), leaves_[in.index(labels)]};
+    ways.push_back(expressions_.flat(Op::kSeq, parts));
+  }
+  if (!in.done()) throw std::invalid_argument("the rules have words left over");
+  std::uint32_t whole = expressions_.flat(Op::kChoice, ways);
+  for (std::size_t next = 0; next < queue_.size(); ++next) {  // grows while it is walked
+    auto [variant, end] = queue_[next];
+    write(variant, end);
+  }
+  if (expressions_.op(whole) == Op::kCall) {
+    start_ = expressions_.values(whole)[0];
+  } else {
+    start_ = new_name(-1);
+    named_[start_].body = whole;
+    order_.insert(order_.begin(), start_);
+  }
+  merge();
+}
+
+std::uint32_t Rules::new_name(std::int32_t rule) {
+  std::uint32_t ordinal = rule < 0 ? 1 : ++taken_[static_cast<std::size_t>(rule)];
+  named_.push_back({rule, ordinal, 0});
+  return u32(named_.size() - 1);
+}
+
+std::uint32_t Rules::call(std::uint32_t variant, std::uint32_t end) {
+  std::uint32_t& known = names_[variant][end];
+  if (known == 0) {
+    known = new_name(static_cast<std::int32_t>(variants_[variant].rule)) + 1;
+    queue_.emplace_back(variant, end);
+  }
+  std::uint32_t name[] = {known - 1};
+  return expressions_.make(Op::kCall, name);
+}
+
+std::uint32_t Rules::label(const Variant::Edge& edge) {
+  if (edge.called < 0) return leaves_[edge.label];
+  return call(static_cast<std::uint32_t>(edge.called), edge.label);
+}
+
+void Rules::write(std::uint32_t number, std::uint32_t end) {
+  const Variant& variant = variants_[number];
+  std::size_t count = variant.nodes.size();
+
+  // What leads to the end. Sources of each node are collected once more for each end: counted.
+  std::vector<std::uint32_t> first(count + 1, 0), sources(variant.edges.size());
+  for (const Variant::Edge& edge : variant.edges) ++first[edge.target + 1];
+  std::partial_sum(first.begin(), first.end(), first.begin());
+  std::vector<std::uint32_t> filled(first.begin(), first.end() - 1);
+  for (std::uint32_t node = 0; node < count; ++node) {
+    for (std::uint32_t at = variant.nodes[node].first_edge; at < variant.nodes[node].edges_end;
+         ++at) {
+      sources[filled[variant.edges[at].target]++] = node;
+    }
+  }
+  std::vector<bool> useful(count, false), ending(count, false);
+  std::vector<std::uint32_t> stack;
+  for (std::uint32_t node : variant.ends[end].nodes) {
+    ending[node] = useful[node] = true;
+    stack.push_back(node);
+  }
+  while (!stack.empty()) {
+    std::uint32_t node = stack.back();
+    stack.pop_back();
+    for (std::uint32_t at = first[node]; at < first[node + 1]; ++at) {
+      if (useful[sources[at]]) continue;
+      useful[sources[at]] = true;
+      stack.push_back(sources[at]);
+    }
+  }
+
+  // By how many useful nodes a node is entered.
+  constexpr std::uint32_t kNone = UINT32_MAX;
+  std::vector<std::uint32_t> entries(count, 0), last(count, kNone);
+  std::vector<std::uint32_t> order;
+  for (std::uint32_t node = 0; node < count; ++node) {
+    if (!useful[node]) continue;
+    order.push_back(node);
+    for (std::uint32_t at = variant.nodes[node].first_edge; at < variant.nodes[node].edges_end;
+         ++at) {
+      std::uint32_t target = variant.edges[at].target;
+      if (last[target] == node) continue;
+      last[target] = node;
+      ++entries[target];
+    }
+  }
+  // Places of a rule have ascending numbers on the way to its ends.
+  std::ranges::sort(order, std::ranges::greater(), [&](std::uint32_t node) {
+    return std::pair(variant.nodes[node].at, variant.nodes[node].control);
+  });
+
+  std::uint32_t empty = expressions_.make(Op::kSeq, {});
+  std::vector<std::uint32_t> known(count, kNone), slot(count, kNone);
+  std::vector<std::pair<std::uint32_t, std::vector<std::uint32_t>>> targets;  // with their edges
+  std::vector<std::uint32_t> heads, options;
+  std::unordered_set<std::uint64_t> seen;
+  for (std::uint32_t node : order) {
+    targets.clear();
+    for (std::uint32_t at = variant.nodes[node].first_edge; at < variant.nodes[node].edges_end;
+         ++at) {
+      std::uint32_t target = variant.edges[at].target;
+      if (!useful[target]) continue;
+      if (slot[target] == kNone) {
+        slot[target] = u32(targets.size());
+        targets.emplace_back(target, std::vector<std::uint32_t>());
+      }
+      targets[slot[target]].second.push_back(at);
+    }
+    options.clear();
+    if (ending[node]) options.push_back(empty);
+    for (auto& [target, edges] : targets) {
+      slot[target] = kNone;
+      heads.clear();
+      seen.clear();
+      for (std::uint32_t at : edges) {
+        const Variant::Edge& edge = variant.edges[at];
+        std::uint64_t key = (static_cast<std::uint64_t>(edge.called + 1) << 32) | edge.label;
+        if (edges.size() == 1 || seen.insert(key).second) heads.push_back(label(edge));
+      }
+      std::uint32_t parts[] = {expressions_.flat(Op::kChoice, heads), known[target]};
+      if (parts[1] == kNone) throw std::invalid_argument("a place leads back to an earlier one");
+      options.push_back(expressions_.flat(Op::kSeq, parts));
+    }
+    std::uint32_t body = expressions_.flat(Op::kChoice, options);
+    if (entries[node] > 1 && expressions_.op(body) != Op::kCall && body != empty) {
+      std::uint32_t helper[] = {new_name(static_cast<std::int32_t>(variant.rule))};
+      named_[helper[0]].body = body;
+      order_.push_back(helper[0]);
+      body = expressions_.make(Op::kCall, helper);
+    }
+    known[node] = body;
+  }
+  std::uint32_t root = known[variant.root];
+  if (root == kNone) throw std::invalid_argument("an end is not reached from its rule");
+  std::uint32_t name = names_[number][end] - 1;
+  named_[name].body = root;
+  order_.push_back(name);
+}
+
+void Rules::merge() {
+  while (merge_once()) {
+  }
+  std::vector<std::uint32_t> numbers(named_.size(), 0);
+  for (std::uint32_t at = 0; at < order_.size(); ++at) numbers[order_[at]] = at;
+  for (std::uint32_t name : order_) rules_.push_back(named_[name]);
+  start_ = numbers[start_];
+}
+
+bool Rules::merge_once() {
+  std::vector<std::uint32_t> numbers(named_.size(), 0);
+  for (std::uint32_t at = 0; at < order_.size(); ++at) numbers[order_[at]] = at;
+
+  // A shape is an expression with its calls left out; they are listed beside it.
+  Expressions shapes;
+  std::vector<std::uint32_t> shape(expressions_.size());
+  std::vector<std::uint32_t> values;
+  for (std::uint32_t node = 0; node < shape.size(); ++node) {  // children come first
+    auto inner = expressions_.values(node);
+    values.assign(inner.begin(), inner.end());
+    Op op = expressions_.op(node);
+    if (op == Op::kTerminal) values[0] = shapes_of_atoms_[values[0]];
+    if (op == Op::kCall) values.clear();
+    if (op == Op::kMany) values[0] = shape[values[0]];
+    if (expressions_.has_parts(node)) {
+      for (std::uint32_t& value : values) value = shape[value];
+    }
+    shape[node] = shapes.make(op, values);
+  }
+  std::vector<std::uint32_t> kinds, stack;
+  std::vector<std::vector<std::uint32_t>> calls(order_.size());
+  for (std::uint32_t at = 0; at < order_.size(); ++at) {
+    stack.assign(1, named_[order_[at]].body);
+    kinds.push_back(shape[stack[0]]);
+    while (!stack.empty()) {
+      std::uint32_t node = stack.back();
+      stack.pop_back();
+      auto inner = expressions_.values(node);
+      if (expressions_.op(node) == Op::kCall) calls[at].push_back(numbers[inner[0]]);
+      if (expressions_.op(node) == Op::kMany) stack.push_back(inner[0]);
+      if (expressions_.has_parts(node)) stack.insert(stack.end(), inner.rbegin(), inner.rend());
+    }
+  }
+  std::vector<std::uint32_t> block = refined(kinds, calls);
+
+  std::vector<std::uint32_t> names(named_.size(), 0), kept;
+  std::unordered_map<std::uint32_t, std::uint32_t> first;
+  for (std::uint32_t at = 0; at < order_.size(); ++at) {
+    auto [found, fresh] = first.emplace(block[at], order_[at]);
+    if (fresh) kept.push_back(order_[at]);
+    names[order_[at]] = found->second;
+  }
+  if (kept.size() == order_.size()) return false;
+  bool shrunk = false;
+  std::vector<std::uint32_t> known(expressions_.size(), UINT32_MAX);
+  for (std::uint32_t name : kept) {
+    named_[name].body = renamed(named_[name].body, names, known, shrunk);
+  }
+  order_ = std::move(kept);
+  start_ = names[start_];
+  return shrunk;
+}
+
+std::uint32_t Rules::renamed(std::uint32_t node, const std::vector<std::uint32_t>& names,
+                             std::vector<std::uint32_t>& known, bool& shrunk) {
+  if (known[node] != UINT32_MAX) return known[node];
+  Op op = expressions_.op(node);
+  auto inner = expressions_.values(node);
+  std::vector<std::uint32_t> values(inner.begin(), inner.end());
+  std::uint32_t made = node;
+  if (op == Op::kCall) {
+    values[0] = names[values[0]];
+    made = expressions_.make(op, values);
+  } else if (op == Op::kMany) {
+    values[0] = renamed(values[0], names, known, shrunk);
+    made = expressions_.make(op, values);
+  } else if (op == Op::kSeq) {
+    for (std::uint32_t& value : values) value = renamed(value, names, known, shrunk);
+    made = expressions_.make(op, values);
+  } else if (op == Op::kChoice) {
+    std::vector<std::uint32_t> distinct;
+    std::unordered_set<std::uint32_t> seen;
+    for (std::uint32_t value : values) {
+      value = renamed(value, names, known, shrunk);
+      if (seen.insert(value).second) distinct.push_back(value);
+    }
+    shrunk = shrunk || distinct.size() < values.size();
+    made = distinct.size() == 1 ? distinct[0] : expressions_.make(op, distinct);
+  }
+  return known[node] = made;
+}
+
+std::vector<std::uint32_t> Rules::atoms() const {
+  std::vector<std::uint32_t> found, stack;
+  std::vector<bool> seen(expressions_.size(), false);
+  for (const Rule& rule : rules_) {
+    stack.assign(1, rule.body);
+    while (!stack.empty()) {
+      std::uint32_t node = stack.back();
+      stack.pop_back();
+      if (seen[node]) continue;
+      seen[node] = true;
+      auto inner = expressions_.values(node);
+      if (expressions_.op(node) == Op::kTerminal) found.push_back(inner[0]);
+      if (expressions_.op(node) == Op::kMany) stack.push_back(inner[0]);
+      if (expressions_.has_parts(node)) stack.insert(stack.end(), inner.rbegin(), inner.rend());
+    }
+  }
+  return found;
+}
+
+std::vector<std::int32_t> Rules::words(std::span<const std::int32_t> terminals,
+                                       std::int32_t first) const {
+  std::vector<std::uint32_t> used = atoms();
+  if (terminals.size() != used.size()) throw std::invalid_argument("a number for each atom");
+  std::vector<std::int32_t> of_atom(shapes_of_atoms_.size(), -1);
+  for (std::size_t at = 0; at < used.size(); ++at) of_atom[used[at]] = terminals[at];
+  std::vector<std::int32_t> of_name(named_.size(), -1);
+  for (std::size_t at = 0; at < order_.size(); ++at) {
+    of_name[order_[at]] = static_cast<std::int32_t>(at);
+  }
+
+  std::vector<std::int32_t> found(1, 0), number(expressions_.size(), -1), bodies;
+  std::int32_t next = first;
+  std::vector<std::uint32_t> stack;
+  for (const Rule& rule : rules_) {
+    stack.assign(1, rule.body);
+    while (!stack.empty()) {  // a node is numbered when all of its parts are
+      std::uint32_t node = stack.back();
+      if (number[node] >= 0) {
+        stack.pop_back();
+        continue;
+      }
+      Op op = expressions_.op(node);
+      auto values = expressions_.values(node);
+      auto parts = values.first(expressions_.has_parts(node) ? values.size()
+                                : op == Op::kMany            ? 1
+                                                             : 0);
+      std::size_t before = stack.size();
+      for (std::size_t at = parts.size(); at > 0; --at) {
+        if (number[parts[at - 1]] < 0) stack.push_back(parts[at - 1]);
+      }
+      if (stack.size() > before) continue;
+      stack.pop_back();
+      number[node] = next++;
+      found.push_back(static_cast<std::int32_t>(op));
+      if (expressions_.has_parts(node)) found.push_back(static_cast<std::int32_t>(values.size()));
+      for (std::uint32_t part : parts) found.push_back(number[part]);
+      if (op == Op::kTerminal) found.push_back(of_atom[values[0]]);
+      if (op == Op::kCall) found.push_back(of_name[values[0]]);
+      if (op == Op::kMany) {
+        found.push_back(static_cast<std::int32_t>(values[1]));
+        found.push_back(static_cast<std::int32_t>(values[2]));
+      }
+    }
+    bodies.push_back(number[rule.body]);
+  }
+  found[0] = next - first;
+  found.insert(found.end(), bodies.begin(), bodies.end());
+  return found;
+}
+
+}  // namespace slm::lower

@@ -1,0 +1,116 @@
+"""The rules of Lark grammars: C++ and Python write the same."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import lark
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lark.indenter import PythonIndenter
+
+from slm.errors import SlmError
+from slm.grammar import ir
+from slm.grammar.flatten import Flattener
+from slm.mask import native_available
+from slm.syntax import compile_lark, contexts, native
+from tests.paths import ROOT
+from tests.properties.test_lark_languages import random_grammar
+
+pytestmark = pytest.mark.skipif(not native_available(), reason="the native engine is not built")
+
+
+def both(built: lark.Lark, monkeypatch: pytest.MonkeyPatch, start: str = "start") -> None:
+    """Compile an object twice: as ever, and with the twin; and compare."""
+    fast = compile_lark(built, start=start).grammar
+    with monkeypatch.context() as patched:
+        patched.setattr(native, "_native", None)
+        slow = compile_lark(built, start=start).grammar
+    assert slow.program is None
+    assert isinstance(fast.program, np.ndarray)
+    assert fast == slow
+    assert [rule.place for rule in fast.rules] == [rule.place for rule in slow.rules]
+    assert [each.place for each in fast.terminals] == [each.place for each in slow.terminals]
+    assert np.array_equal(Flattener(ir.Grammar(fast.rules, fast.start, fast.memory)).words(),
+                          fast.program)  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 10**9))
+def test_random_grammars(seed: int) -> None:
+    """Same rules, in the same order, with the same names, languages and places."""
+    rng = random.Random(seed)
+    text = random_grammar(rng, asserting=rng.random() < 0.5)
+    try:
+        parser, lexer = rng.choice(
+            [("lalr", "contextual"), ("lalr", "basic"), ("earley", "basic"), ("earley", "dynamic")]
+        )
+        built = lark.Lark(text, parser=parser, lexer=lexer)
+        compile_lark(built)
+    except (SlmError, lark.exceptions.LarkError):
+        return
+    with pytest.MonkeyPatch.context() as patched:
+        both(built, patched)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "grammars").glob("*.lark")), ids=lambda f: f.stem)
+def test_grammars_to_start_from(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for larger grammars, by their table where they have one."""
+    text = file.read_text()
+    try:
+        built = lark.Lark(text, parser="lalr", source_path=str(file))
+    except lark.exceptions.GrammarError:
+        built = lark.Lark(text, parser="earley", source_path=str(file))
+    both(built, monkeypatch)
+
+
+def test_a_grammar_with_indentation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Marks are compared by what they are, not as objects."""
+    text = """
+    start: (stmt | _NEWLINE)*
+    stmt: NAME ("(" [NAME ("," NAME)*] ")")? ":" _NEWLINE _INDENT stmt+ _DEDENT | NAME _NEWLINE
+    NAME: /[a-z]+/
+    _NEWLINE: /(\\r?\\n[\\t ]*)+/
+    LPAR: "("
+    RPAR: ")"
+    %declare _INDENT _DEDENT
+    %ignore / +/
+    """
+
+    class Columns(PythonIndenter):
+        OPEN_PAREN_types = ["LPAR"]  # noqa: RUF012
+        CLOSE_PAREN_types = ["RPAR"]  # noqa: RUF012
+
+    both(lark.Lark(text, parser="lalr", postlex=Columns()), monkeypatch)
+
+
+def test_malformed_rules_are_refused() -> None:
+    """Words that are cut, or that refer to what is not there, crash nothing."""
+    captured: list[np.ndarray] = []
+    make = native._native.LarkRules
+
+    class Spy:
+        def __new__(cls, words: np.ndarray) -> object:
+            captured.append(words)
+            return make(words)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(native._native, "LarkRules", Spy)
+        compile_lark(lark.Lark('start: "a" x* "b"\nx: start | "c"', parser="lalr"))
+    (words,) = captured
+    for end in range(len(words)):
+        with pytest.raises(ValueError, match="rules"):
+            make(words[:end].copy())
+    rng = random.Random(0)
+    for _ in range(3000):
+        changed = words.copy()
+        changed[rng.randrange(len(words))] = rng.choice([-2, -1, 0, 1, 2, 3, 99, 2**31 - 1])
+        try:
+            made = make(changed)
+            made.words(np.zeros(len(made.atoms()), np.int32), 0)
+        except ValueError:
+            continue
+    assert contexts.native_rules is native.native_rules
