@@ -35,6 +35,7 @@ from slm.syntax.memo import Memo, key_of
 from slm.syntax.options import check_callbacks, check_object, check_options, semantics_of
 from slm.syntax.pause import without_collection
 from slm.syntax.places import Places, places_of
+from slm.syntax.templates import endless_template
 from slm.syntax.tokens import failing_at_once, token_grammar
 from slm.syntax.unparsed import UnparsedLark
 
@@ -266,6 +267,13 @@ def _start_of(built: lark.Lark, start: str) -> str:
 def _build(text: str, places: Places, **options: Any) -> lark.Lark:
     """The Lark object; whatever Lark says against the grammar becomes a `LarkError`."""
     make = lark.Lark if options["parser"] == "lalr" else UnparsedLark
+    endless = endless_template(text, places.source, options)
+    if endless is not None:
+        raise GrammarTooComplex(
+            f"template `{endless}` asks for itself with ever larger arguments, without an end",
+            at=places.of(endless),
+            hint="pass its parameters on as they are",
+        )
     try:
         return make(text, **options)
     except RecursionError:

@@ -24,7 +24,7 @@ GAP: /[ \\n]|[#]x*/"""
 TEXTS = ["a", "ab", "a bcd", "bcd#xx\nb", "A", "a#y", "", "e", "xx", "aKEY", "bcdb"]
 
 
-def agree(built: lark.Lark, start: str = "start") -> None:
+def check_agreement(built: lark.Lark, start: str = "start") -> None:
     """The compiled grammar takes the texts that the object parses."""
     grammar = compile_lark(built, start=start).grammar
     for text in TEXTS:
@@ -57,7 +57,7 @@ def test_options_that_are_followed(parser: dict[str, Any], option: dict[str, Any
     """What the object parses is what the grammar takes, and so is what is made of its text."""
     pytest.importorskip("regex")
     built = lark.Lark(LIST, **parser, **option)
-    agree(built)
+    check_agreement(built)
     ours, theirs = compile_lark(LIST, **parser, **option), compile_lark(built)
     for text in TEXTS:
         assert accepts(ours.grammar, text) == accepts(theirs.grammar, text), text
@@ -71,7 +71,7 @@ def test_verbose_comments_do_not_go_on_in_other_terminals() -> None:
     with pytest.raises(UnsupportedLarkFeature) as caught:
         compile_lark(text, g_regex_flags=flags)
     assert (caught.value.feature, caught.value.symbol) == ("regex flags", "A")
-    agree(lark.Lark(text, parser="earley", g_regex_flags=flags))
+    check_agreement(lark.Lark(text, parser="earley", g_regex_flags=flags))
 
 
 @pytest.mark.parametrize("priority", ["auto", "normal", "invert", None])
@@ -82,7 +82,7 @@ def test_priorities_are_those_of_the_object(priority: str | None) -> None:
     assert [accepts(grammar, text) for text in ("a", "aab", "ab")] == [True, True, False]
     wide = lark.Lark("start: A | B\nA.1: /a/\nB: /ab+/", parser="lalr", priority=priority)
     assert accepts(compile_lark(wide).grammar, "ab") == (priority in ("invert", None))
-    agree(built)
+    check_agreement(built)
 
 
 @pytest.mark.parametrize("option", [
@@ -104,8 +104,8 @@ def test_one_of_several_starts() -> None:
     """A table for several starts is taken as it is; from a text, one start has to be named."""
     text = 'start: "a"+\nother: "b" start'
     built = lark.Lark(text, parser="lalr", start=["start", "other"])
-    agree(built, "start")
-    agree(built, "other")
+    check_agreement(built, "start")
+    check_agreement(built, "other")
     assert accepts(compile_lark(text, start=["other"]).grammar, "ba")
     with pytest.raises(UsageError, match="one rule"):
         compile_lark(text, start=["start", "other"])
@@ -114,11 +114,11 @@ def test_one_of_several_starts() -> None:
 def test_objects_from_caches_and_files(tmp_path: Path) -> None:
     """What was saved and loaded, or cached, is compiled as what was built."""
     for _ in range(2):  # the second one is read from the cache
-        agree(lark.Lark(LIST, parser="lalr", cache=str(tmp_path / "cached")))
+        check_agreement(lark.Lark(LIST, parser="lalr", cache=str(tmp_path / "cached")))
     kept = io.BytesIO()
     lark.Lark(LIST, parser="lalr").save(kept)
     kept.seek(0)
-    agree(lark.Lark.load(kept))
+    check_agreement(lark.Lark.load(kept))
 
 
 # --- code that sees tokens ------------------------------------------------------------------------
@@ -138,7 +138,7 @@ class Values(lark.Transformer[Any, Any]):
 def test_transformers_of_built_objects(lexer: str) -> None:
     """Lark applies one while it parses, and what it makes of a token decides nothing."""
     built = lark.Lark(LIST, parser="lalr", lexer=lexer, transformer=Values())
-    agree(built)
+    check_agreement(built)
     assert compile_lark(built).tree("a bb").children == [None, 2]
 
 
@@ -153,7 +153,7 @@ def test_callbacks_for_ignored_tokens(parser: str, used: bool) -> None:
     if used:
         built.parse("a#xx a")
         assert seen == ["#xx", " "]
-    agree(built)
+    check_agreement(built)
     same = compile_lark(LIST, parser=parser, lexer=lexer, lexer_callbacks=callbacks)
     assert same.grammar == compile_lark(LIST, parser=parser, lexer=lexer).grammar
 
