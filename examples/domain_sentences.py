@@ -39,6 +39,16 @@ ONTOLOGIES = {
             "home venue": ["sports club", "venue"],
         },
     },
+    "general": {
+        "types": ["film", "book", "human", "company", "city"],
+        "relations": {
+            "director": ["film", "human"],
+            "author": ["book", "human"],
+            "employer": ["human", "company"],
+            "chief executive of": ["human", "company"],
+            "headquarters location": ["company", "city"],
+        },
+    },
 }
 # Pattern, relation: {s} is the subject of the triple, {o} its object.
 PATTERNS = {
@@ -62,6 +72,18 @@ PATTERNS = {
         ("{s} plays its home games at {o}.", "home venue"),
         ("The stadium {o} is the home of {s}.", "home venue"),
     ],
+    "general": [
+        ("{s} is a silent film directed by {o}.", "director"),
+        ("{o} shot the film {s} in 1958.", "director"),
+        ("{s} is a novel by the Danish writer {o}.", "author"),
+        ("{o} finished {s} in prison.", "author"),
+        ("{s} is an engineer who works for {o}.", "employer"),
+        ("{o} hired the engineer {s} in 2015.", "employer"),
+        ("{s} has led {o} since 2012.", "chief executive of"),
+        ("{o} is run by {s}.", "chief executive of"),
+        ("{s} is a company with offices in {o}.", "headquarters location"),
+        ("{o} was chosen by {s} as its seat.", "headquarters location"),
+    ],
 }
 FIRST = "Ada Bo Cleo Dag Eve Finn Gus Hana Ida Jon Kim Lena Milo Nora Otto Pia Rosa Sten".split()
 LAST = "Abel Berg Cole Dahl Ek Frost Gray Holm Ibsen Juhl Krog Lund Moe Nash Orr Pike".split()
@@ -73,6 +95,10 @@ ENDS = {
     "sports club": ["United", "Rovers", "Athletic", "City"],
     "venue": ["Park", "Arena", "Road", "Ground"],
     "sports league": ["League", "Division", "Cup", "Series"],
+    "film": ["Station", "Garden", "Mirror", "Letter"],
+    "book": ["Years", "House", "Winter", "Sea"],
+    "company": ["Motors", "Foods", "Systems", "Mills"],
+    "city": ["Bridge", "Harbor", "Falls", "Field"],
 }
 
 
