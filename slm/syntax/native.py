@@ -180,4 +180,3 @@ def _names(owners: Sequence[str], names: Sequence[tuple[int, int]], start: str) 
                 found.append(f"{owner}__{number}")
         made.append(found)
     return [start if rule < 0 else made[rule][ordinal - 1] for rule, ordinal in names]
-
