@@ -6,6 +6,9 @@ FOLDER is as in `benchmarks.lark_fidelity`; TOKENIZER is a folder that Hugging F
 read. Masks are those of random texts: tokens are drawn from the mask, 40 a text. The percentiles
 are of as many other texts, after the first ones have warmed the tables. Times are processor times
 of the thread; on a machine that does other work too, compare within one run only.
+
+Grammars are worked out, whatever earlier processes have kept. With `--again` they are read from the
+folder of `SLM_CACHE_DIR`, or the user's, if an earlier run with it has put them there.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import lark
 import numpy as np
 
 from benchmarks.lark_corpus import Grammar, grammars_of
-from slm.mask import CompiledGrammar, compile_grammar
+from slm.mask import CompiledGrammar, compile_grammar, use_table_folder
 from slm.syntax import compile_lark
 from slm.vocab import Vocabulary
 
@@ -71,7 +74,10 @@ def main() -> None:
     parser.add_argument("tokenizer")
     parser.add_argument("grammars", nargs="*")
     parser.add_argument("--texts", type=int, default=40)
+    parser.add_argument("--again", action="store_true")
     options = parser.parse_args()
+    if not options.again:
+        use_table_folder(None)
     vocabulary = Vocabulary.from_hf(options.tokenizer)
     compile_grammar(compile_lark('start: "a"').grammar, vocabulary).matcher().mask()  # its tables
     print("| grammar | rules | read, ms | lowered, ms | compiled, ms | first mask, ms "

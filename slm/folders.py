@@ -1,9 +1,10 @@
-"""Where the native engine keeps tables for the processes to come.
+"""Where tables and grammars are kept for the processes to come.
 
 What a tokenizer's vocabulary makes of an expression (which tokens stay inside a JSON string, which
 leave it, and with what) depends on the two alone, costs up to milliseconds, and is small. So the
-engine keeps it in a folder, and a new process that meets the same expression reads it. Masks do not
-depend on that: what cannot be read, or was changed, is made anew.
+engine keeps it in a folder, and a new process that meets the same expression reads it. So it is
+with Lark grammars that were worked out (`slm.syntax.store`). Masks do not depend on any of it: what
+cannot be read, or was changed, is made anew.
 """
 
 from __future__ import annotations

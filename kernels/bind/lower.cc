@@ -20,9 +20,8 @@ NewWords array_of(std::vector<std::int32_t> words) {
   auto kept = std::make_unique<std::vector<std::int32_t>>(std::move(words));
   std::size_t size = kept->size();
   std::int32_t* data = kept->data();
-  nb::capsule owner(kept.release(), [](void* p) noexcept {
-    delete static_cast<std::vector<std::int32_t>*>(p);
-  });
+  nb::capsule owner(kept.release(),
+                    [](void* p) noexcept { delete static_cast<std::vector<std::int32_t>*>(p); });
   return NewWords(data, {size}, owner);
 }
 

@@ -57,7 +57,8 @@ class Rules {
 
   /// The program's words from the expressions on: their count, they themselves, the rules' bodies.
   /// `terminals` are the numbers of `atoms()`; `first` is the number of the first expression.
-  std::vector<std::int32_t> words(std::span<const std::int32_t> terminals, std::int32_t first) const;
+  std::vector<std::int32_t> words(std::span<const std::int32_t> terminals,
+                                  std::int32_t first) const;
 
   /// The start's number.
   std::uint32_t start() const noexcept { return start_; }
@@ -77,15 +78,15 @@ class Rules {
 
   Expressions expressions_;
   std::vector<Variant> variants_;
-  std::vector<std::uint32_t> leaves_;           // by label: the expression's node
-  std::vector<std::uint32_t> shapes_of_atoms_;  // atoms that count as equal share it
+  std::vector<std::uint32_t> leaves_;              // by label: the expression's node
+  std::vector<std::uint32_t> shapes_of_atoms_;     // atoms that count as equal share it
   std::vector<std::vector<std::uint32_t>> names_;  // by variant and end, one more; 0: none yet
   std::vector<std::pair<std::uint32_t, std::uint32_t>> queue_;
-  std::vector<Rule> named_;             // by name: whose, ordinal, body once it is written
-  std::vector<std::uint32_t> order_;    // names, in the order in which they were written
-  std::vector<std::uint32_t> taken_;    // by rule
-  std::vector<Rule> rules_;             // at last
-  std::uint32_t start_ = 0;             // a name, then a rule's number
+  std::vector<Rule> named_;           // by name: whose, ordinal, body once it is written
+  std::vector<std::uint32_t> order_;  // names, in the order in which they were written
+  std::vector<std::uint32_t> taken_;  // by rule
+  std::vector<Rule> rules_;           // at last
+  std::uint32_t start_ = 0;           // a name, then a rule's number
 };
 
 }  // namespace slm::lower

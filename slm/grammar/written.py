@@ -98,8 +98,7 @@ class Written:
                 made.append(Choice(parts) if op == _CHOICE else Seq(parts) if parts else EMPTY)
         bodies = [made[read.word() - first] for _ in range(rules)]
         written = tuple(
-            Rule(name, body, place)
-            for (name, place), body in zip(self.rules, bodies, strict=True)
+            Rule(name, body, place) for (name, place), body in zip(self.rules, bodies, strict=True)
         )
         return Grammar(written, names[read.word()], self.memory)
 

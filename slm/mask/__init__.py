@@ -1,7 +1,7 @@
 """Token masks: a grammar over a vocabulary, one matcher a sequence."""
 
-from slm.mask.batch import fill_masks
 from slm.folders import table_folder, use_table_folder
+from slm.mask.batch import fill_masks
 from slm.mask.compile import compile_grammar, native_available, save_tables
 from slm.mask.matcher import CompiledGrammar, Matcher, MinTokens
 from slm.mask.refusal import Expectation, Refusal

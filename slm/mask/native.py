@@ -19,9 +19,9 @@ import numpy as np
 
 from slm import _native
 from slm.errors import EmptyLanguage, GrammarTooComplex
+from slm.folders import table_folder
 from slm.grammar.flatten import Flattener, terminal_names, terminal_nodes
 from slm.grammar.ir import Grammar, Terminal
-from slm.folders import table_folder
 from slm.mask.spelling import writes_anything
 from slm.mask.stats import DEFAULT_MEMORY, SharedStats, Stats
 from slm.vocab import Vocabulary

@@ -118,12 +118,11 @@ def save(name: str, grammar: Grammar, notes: tuple[str, ...]) -> None:
         return
     written = grammar.made_by if isinstance(grammar.made_by, Written) else Written.of(grammar)
     places: dict[Place, int] = {}
-    about = {
+    about: dict[str, Any] = {
         "rules": _numbered(written.rules, places),
         "terminals": _numbered(written.terminals, places),
         "memory": _fields(memory),
         "notes": notes,
-        "places": [],
     }
     about["places"] = [_fields_of(place) for place in places]
     head = json.dumps(about, separators=(",", ":")).encode()

@@ -276,7 +276,8 @@ def alike(
         kind: list[object] = [name]
         inner: list[int] = []
         for row, known in rests[name]:
-            at, before = place, []
+            at = place
+            before: list[tuple[int, int, int | None, tuple[int, ...]]] = []
             for position, (symbol, term) in enumerate(row):
                 rest = known.get((position, at))
                 if rest is not None:

@@ -23,7 +23,7 @@ from tests.properties.test_lark_languages import random_grammar
 pytestmark = pytest.mark.skipif(not native_available(), reason="the native engine is not built")
 
 
-def both(built: lark.Lark, monkeypatch: pytest.MonkeyPatch, start: str = "start") -> None:
+def check_both(built: lark.Lark, monkeypatch: pytest.MonkeyPatch, start: str = "start") -> None:
     """Compile an object twice: as ever, and with the twin; and compare."""
     fast = compile_lark(built, start=start).grammar
     with monkeypatch.context() as patched:
@@ -53,7 +53,7 @@ def test_random_grammars(seed: int) -> None:
     except (SlmError, lark.exceptions.LarkError):
         return
     with pytest.MonkeyPatch.context() as patched:
-        both(built, patched)
+        check_both(built, patched)
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "grammars").glob("*.lark")), ids=lambda f: f.stem)
@@ -64,7 +64,7 @@ def test_grammars_to_start_from(file: Path, monkeypatch: pytest.MonkeyPatch) -> 
         built = lark.Lark(text, parser="lalr", source_path=str(file))
     except lark.exceptions.GrammarError:
         built = lark.Lark(text, parser="earley", source_path=str(file))
-    both(built, monkeypatch)
+    check_both(built, monkeypatch)
 
 
 def test_a_grammar_with_indentation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_a_grammar_with_indentation(monkeypatch: pytest.MonkeyPatch) -> None:
         OPEN_PAREN_types = ["LPAR"]  # noqa: RUF012
         CLOSE_PAREN_types = ["RPAR"]  # noqa: RUF012
 
-    both(lark.Lark(text, parser="lalr", postlex=Columns()), monkeypatch)
+    check_both(lark.Lark(text, parser="lalr", postlex=Columns()), monkeypatch)
 
 
 def test_malformed_rules_are_refused() -> None:

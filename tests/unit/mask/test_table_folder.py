@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from slm.mask import native_available, save_tables, table_folder, use_table_folder
 from slm.folders import _Choice
+from slm.mask import native_available, save_tables, table_folder, use_table_folder
 from tests.paths import ROOT
 
 needs_native = pytest.mark.skipif(not native_available(), reason="the native engine is not built")

@@ -66,9 +66,7 @@ def test_a_second_process_asks_neither_lark_nor_the_lowering(
 
 
 @pytest.mark.parametrize("lexer", ["dynamic", "dynamic_complete", "basic"])
-def test_every_semantics_is_kept(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, lexer: str
-) -> None:
+def test_every_semantics_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch, lexer: str) -> None:
     """Also where Python writes the rules; each under its own name."""
     text = TEXT.replace("| DEAD", "").replace("DEAD: /a(?!a|[^a])b/", "")
     first = compile_lark(text, parser="earley", lexer=lexer)
