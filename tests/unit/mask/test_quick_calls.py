@@ -93,7 +93,7 @@ def test_what_is_no_bitmask_is_said_to_be_none(bitmask, row):
 def test_a_token_that_is_refused_changes_nothing():
     """Refusals and unknown ids are explained, and the text goes on as if they had not been."""
     m = matcher()
-    with pytest.raises(TokenRejected, match="not allowed|cannot|expected"):
+    with pytest.raises(TokenRejected, match=r"not allowed|cannot|expected"):
         m.accept(ord("}"))
     with pytest.raises(UnknownToken):
         m.accept(10**9)
