@@ -5,12 +5,17 @@
 
 #include <string_view>
 
+#include "core/error.h"
+
 namespace slm {
 
 namespace nb = nanobind;
 using namespace nb::literals;
 
 inline std::string_view view(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
+
+/// Sets Python's error.
+void raise_too_complex(const TooComplex& error);
 
 void bind_engine(nb::module_& m);
 void bind_session(nb::module_& m);

@@ -1,7 +1,8 @@
 // The two calls of every token, without what a general binding and a frame of Python cost.
 //
 // A matcher's `fill_mask` and `accept` are builtin functions that hold its session. What is plainly
-// right is done here; all else, errors too, is Python's, which is given the same arguments.
+// right is done here; all else, a token that is refused, too, is Python's, which is given the same
+// arguments.
 #include "bind/calls.h"
 
 #include "bind/bind.h"
@@ -34,43 +35,59 @@ PyObject* slowly(PyObject* held, Py_ssize_t which, PyObject* const* arguments, P
   return PyObject_Call(PyTuple_GetItem(held, which), all.ptr(), keywords.ptr());
 }
 
-/// Nothing is thrown: what went wrong goes wrong again in Python's way, and is raised there.
-bool fill_plainly(PyObject* held, PyObject* const* arguments, Py_ssize_t count) noexcept {
+enum class Done { kYes, kNotPlain, kFailed };
+
+/// What `work` says; where it throws, Python's error is set.
+template <class Work>
+Done guarded(Work work) noexcept {
   try {
-    Session& session = session_of(held);
-    Bitmask bitmask(arguments[0], session.engine().trie().words());
-    if (!bitmask.plain()) return false;
-    std::int64_t row = count == 2 ? plain_index(arguments[1], bitmask.rows()) : 0;
-    if (row < 0 || bitmask.rows() == 0) return false;
-    write_mask(session, bitmask.row(static_cast<std::size_t>(row)));
-    return true;
-  } catch (...) {
-    return false;
+    return work() ? Done::kYes : Done::kNotPlain;
+  } catch (const TooComplex& error) {
+    try {
+      raise_too_complex(error);
+    } catch (nb::python_error& worse) {
+      worse.restore();
+    }
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
   }
+  return Done::kFailed;
 }
 
-PyObject* fill_mask(PyObject* held, PyObject* const* arguments, Py_ssize_t count,
-                    PyObject* names) {
-  bool plain = names == nullptr && (count == 1 || count == 2);
-  if (plain && fill_plainly(held, arguments, count)) return Py_NewRef(Py_None);
-  return slowly(held, 1, arguments, count, names);
+bool fill_plainly(PyObject* held, PyObject* const* arguments, Py_ssize_t count) {
+  Session& session = session_of(held);
+  Bitmask bitmask(arguments[0], session.engine().trie().words());
+  if (!bitmask.plain() || bitmask.rows() == 0) return false;
+  std::int64_t row = count == 2 ? plain_index(arguments[1], bitmask.rows()) : 0;
+  if (row < 0) return false;
+  write_mask(session, bitmask.row(static_cast<std::size_t>(row)));
+  return true;
 }
 
-bool accept_plainly(PyObject* held, PyObject* token) noexcept {
-  try {
-    Session& session = session_of(held);
-    std::int64_t id = plain_index(token, session.engine().trie().vocabulary());
-    return id >= 0 && session.accept(static_cast<TokenId>(id));
-  } catch (...) {
-    return false;
+PyObject* fill_mask(PyObject* held, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
+  Done done = Done::kNotPlain;
+  if (names == nullptr && (count == 1 || count == 2)) {
+    done = guarded([&] { return fill_plainly(held, arguments, count); });
   }
+  if (done == Done::kNotPlain) return slowly(held, 1, arguments, count, names);
+  return done == Done::kYes ? Py_NewRef(Py_None) : nullptr;
+}
+
+bool accept_plainly(PyObject* held, PyObject* token) {
+  Session& session = session_of(held);
+  std::int64_t id = plain_index(token, session.engine().trie().vocabulary());
+  return id >= 0 && session.accept(static_cast<TokenId>(id));
 }
 
 PyObject* accept(PyObject* held, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
-  if (names == nullptr && count == 1 && accept_plainly(held, arguments[0])) {
-    return Py_NewRef(Py_None);
+  Done done = Done::kNotPlain;
+  if (names == nullptr && count == 1) {
+    done = guarded([&] { return accept_plainly(held, arguments[0]); });
   }
-  return slowly(held, 2, arguments, count, names);
+  if (done == Done::kNotPlain) return slowly(held, 2, arguments, count, names);
+  return done == Done::kYes ? Py_NewRef(Py_None) : nullptr;
 }
 
 PyCFunction function(PyObject* (*call)(PyObject*, PyObject* const*, Py_ssize_t, PyObject*)) {

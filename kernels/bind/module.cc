@@ -5,6 +5,16 @@
 #include "bind/schema.h"
 #include "core/error.h"
 
+namespace slm {
+
+void raise_too_complex(const TooComplex& error) {
+  nb::object type = nb::module_::import_("slm.errors").attr("GrammarTooComplex");
+  nb::object value = type(error.what(), "hint"_a = "simplify the grammar, or lower its bounds");
+  PyErr_SetObject(type.ptr(), value.ptr());
+}
+
+}  // namespace slm
+
 NB_MODULE(_native, m) {
   using namespace slm;
   nb::set_leak_warnings(false);  // a test runner may keep matchers past the interpreter's end
@@ -13,9 +23,7 @@ NB_MODULE(_native, m) {
     try {
       std::rethrow_exception(thrown);
     } catch (const TooComplex& error) {
-      nb::object type = nb::module_::import_("slm.errors").attr("GrammarTooComplex");
-      nb::object value = type(error.what(), "hint"_a = "simplify the grammar, or lower its bounds");
-      PyErr_SetObject(type.ptr(), value.ptr());
+      raise_too_complex(error);
     }
   });
   nb::exception<NoText>(m, "NoText");

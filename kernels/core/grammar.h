@@ -92,8 +92,6 @@ class GrammarTables {
   std::size_t bytes() const noexcept;
 
  private:
-  class Flow;
-
   static constexpr NodeId kUnmade = 0xFFFFFFFFu;
 
   std::vector<bool> terminals_with_text();

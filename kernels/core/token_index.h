@@ -59,8 +59,9 @@ class TokenIndex {
   void split_by_length();
 
   const TokenTrie& trie_;
-  std::vector<std::uint32_t> whole_;     // tokens of whole characters
-  std::vector<std::uint32_t, LargePages<std::uint32_t>> with_;  // by byte: the tokens that hold a character it starts
+  std::vector<std::uint32_t> whole_;  // tokens of whole characters
+  std::vector<std::uint32_t, LargePages<std::uint32_t>>
+      with_;                             // by byte: the tokens that hold a character it starts
   std::vector<std::uint32_t> with_any_;  // by group of bytes: the tokens that hold any of it
   std::vector<TokenId> postings_;
   std::array<std::uint32_t, 257> starts_{};

@@ -32,7 +32,8 @@ struct ByteTrie {
     bool whole = false;  // all that ends below is whole characters from this node on
   };
   std::vector<Node, LargePages<Node>> nodes;
-  std::vector<std::uint8_t, LargePages<std::uint8_t>> bytes;  // by node: the byte that leads to it; the root's is unused
+  std::vector<std::uint8_t, LargePages<std::uint8_t>>
+      bytes;  // by node: the byte that leads to it; the root's is unused
   std::vector<TokenId> tokens;
   std::vector<Below, LargePages<Below>> below;  // by node
   std::size_t longest = 0;

@@ -176,7 +176,7 @@ def compile_spec(
             return compiled
     twin: SchemaTwin | None = made.get("_twin")
     quick = None
-    if twin is not None and engine is None:
+    if twin is not None and engine in (None, "native"):
         quick = compile_program(twin, vocabulary, memory)
     compiled = quick or compile_grammar(spec.grammar, vocabulary, engine=engine, memory=memory)
     made["_compiled"] = (*kept[1 - _COMPILED_KEPT :], (compiled, engine, memory))

@@ -3,7 +3,8 @@
 from slm.folders import table_folder, use_table_folder
 from slm.mask.batch import fill_masks
 from slm.mask.compile import compile_grammar, native_available, save_tables
-from slm.mask.matcher import CompiledGrammar, Matcher, MinTokens
+from slm.mask.compiled import CompiledGrammar
+from slm.mask.matcher import Matcher, MinTokens
 from slm.mask.refusal import Expectation, Refusal
 from slm.mask.session import Engine, Session
 from slm.mask.stats import SharedStats, Stats

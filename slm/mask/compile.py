@@ -10,8 +10,8 @@ from slm.errors import EmptyLanguage, EngineUnavailable, GrammarTooComplex, Usag
 from slm.grammar.analysis import prune
 from slm.grammar.ir import Grammar
 from slm.grammar.memory import Indentation
+from slm.mask.compiled import CompiledGrammar
 from slm.mask.indentation import IndentationEngine
-from slm.mask.matcher import CompiledGrammar
 from slm.mask.reference import ReferenceEngine
 from slm.mask.session import Engine, SchemaProgram
 from slm.mask.spelling import spellable

@@ -1,118 +1,23 @@
-"""`CompiledGrammar`, shared by all, and `Matcher`, the only thing that changes: one a sequence."""
+"""`Matcher`, the only thing that changes: one a sequence."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slm.errors import BudgetTooSmall, GrammarTooComplex, RollbackTooFar, TokenRejected
-from slm.grammar.ir import Grammar
 from slm.mask.bitmask import row_of, rows_of
 from slm.mask.forced import forced_tokens
 from slm.mask.refusal import Expectation, Refusal, expectations, refusal
-from slm.mask.session import Engine, SchemaProgram, Session
-from slm.mask.stats import Stats
+from slm.mask.session import Session
 from slm.mask.verify import ChainVerdict, TreeVerdict, judge
-from slm.vocab import Vocabulary
 
-_new = object.__new__
-
-
-class CompiledGrammar:
-    """A grammar over a vocabulary. Immutable but for caches; share it between threads.
-
-    Args:
-        grammar: what the texts have to be.
-        vocabulary: the tokens of the masks.
-        engine: what does the work.
-        engine_name: "native" or "reference".
-    """
-
-    __slots__ = (
-        "__weakref__",
-        "_calls",
-        "_engine",
-        "_engine_name",
-        "_grammar",
-        "_memory",
-        "_native",
-        "_of",
-        "_vocabulary",
-    )
-    _of: SchemaProgram  # what `grammar` and `engine` are made of when asked for; see `compile`
-    _memory: int
-
-    def __init__(
-        self,
-        grammar: Grammar,
-        vocabulary: Vocabulary,
-        engine: Engine,
-        engine_name: str,
-        native: Any = None,
-        calls: Any = None,
-    ) -> None:
-        self._grammar: Grammar | None = grammar
-        self._vocabulary = vocabulary
-        self._engine: Engine | None = engine
-        self._engine_name = engine_name
-        self._native, self._calls = native, calls  # the engine in C++, and what makes quick calls
-
-    @property
-    def grammar(self) -> Grammar:
-        """As it was given."""
-        if self._grammar is None:
-            self._grammar = self._of.grammar()
-        return self._grammar
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The tokens of the masks."""
-        return self._vocabulary
-
-    @property
-    def engine(self) -> Engine:
-        """What does the work."""
-        if self._engine is None:
-            from slm.mask.native import NativeEngine, shared_of
-
-            shared = shared_of(self._vocabulary)
-            self._engine = NativeEngine(self.grammar, shared, self._memory, self._native)
-        return self._engine
-
-    @property
-    def engine_name(self) -> str:
-        """Which engine does the work: "native" or "reference"."""
-        return self._engine_name
-
-    def __repr__(self) -> str:
-        return f"CompiledGrammar({self.grammar!r}, {self.vocabulary!r}, {self.engine_name!r})"
-
-    def matcher(self) -> Matcher:
-        """A new matcher at the start of a text. Cost: O(1)."""
-        native = self._native
-        if native is None:
-            return Matcher(self, self.engine.session())
-        return _around(self, native.session())
-
-    @property
-    def keeps_budgets(self) -> bool:
-        """Whether every mask may well have a budget (`Matcher.mask`): where that costs little.
-
-        The reference engine looks for a way to the end from the state after every token. With a
-        memory (columns, items that have to differ), so may the native one.
-        """
-        return self.engine_name == "native" and self.grammar.memory is None
-
-    def stats(self) -> Stats:
-        """Sizes and counters, for people and for operators: states, masks, memory, hit rates.
-
-        Cost: microseconds. They are those of one moment; other threads may go on meanwhile.
-        """
-        return self.engine.stats()
+if TYPE_CHECKING:
+    from slm.mask.compiled import CompiledGrammar
 
 
 class MinTokens(NamedTuple):
@@ -460,42 +365,3 @@ class Matcher:
         if self.check(token_id):
             return None
         return refusal(self._session, self._compiled, int(operator.index(token_id)))
-
-
-class _QuickMatcher(Matcher):
-    """A matcher whose two calls of every token are functions in C++: they cost no Python frame.
-
-    What is not plainly right, and whatever fails, these hand to the methods of `Matcher`.
-    """
-
-    __slots__ = ("accept", "fill_mask")
-
-    def fork(self) -> Matcher:
-        """An independent matcher with the same past."""
-        return _around(self._compiled, self._bare.fork())
-
-
-def _around(compiled: CompiledGrammar, session: Any) -> Matcher:
-    """Made without constructors, which the first mask of a small schema would feel."""
-    made = _new(_QuickMatcher)
-    made._compiled, made._bare, made._made = compiled, session, None
-    held = (session, _fill_slowly, _accept_slowly, compiled)
-    made.fill_mask, made.accept = compiled._calls(held)  # type: ignore[method-assign]
-    return made
-
-
-def _slow(held: tuple[Any, ...]) -> Matcher:
-    """The matcher of the session, with the methods of Python."""
-    session, compiled = held[0], held[3]
-    made = _new(Matcher)
-    made._compiled, made._bare, made._made = compiled, session, None
-    made._fill, made._take = session.fill_row, session.accept
-    return made
-
-
-def _fill_slowly(held: tuple[Any, ...], *arguments: Any, **named: Any) -> None:
-    _slow(held).fill_mask(*arguments, **named)
-
-
-def _accept_slowly(held: tuple[Any, ...], *arguments: Any, **named: Any) -> None:
-    _slow(held).accept(*arguments, **named)

@@ -12,7 +12,7 @@ from slm.grammar.memory import DistinctItems, Indentation
 from slm.mask.session import Session
 
 if TYPE_CHECKING:
-    from slm.mask.matcher import CompiledGrammar
+    from slm.mask.compiled import CompiledGrammar
 
 _EXAMPLE = 20  # characters
 # Why what the rules would take is not allowed, by the kind of memory.
