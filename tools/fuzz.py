@@ -194,7 +194,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=int, default=60, help="in all (default: 60)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
-    parser.add_argument("--targets", default=",".join(SHARES), help="some of: masks,memory,regex,program")
+    parser.add_argument(
+        "--targets", default=",".join(SHARES), help="some of: masks,memory,regex,program"
+    )
     parser.add_argument("--clang", help="the compiler, where it has another name")
     parser.add_argument("--coverage", action="store_true", help="no fuzzing: what inputs reach")
     arguments = parser.parse_args()
