@@ -66,6 +66,7 @@ Recogniser::Rounds EarleyRecogniser::rounds(StateId state, std::uint32_t longest
           in = config;
           terminal = pairs[k];
           found.still = alone && !complete && loop.low == 0 && loop.high == kNoBound;
+          found.inside = alone && !complete && open;
         }
       }
     }

@@ -376,15 +376,14 @@ bool DistinctRecogniser::is_tight(std::uint32_t text, std::size_t more) const {
 /// Whether the state is in a loop of characters that no other spelling makes up for: not of
 /// whitespace, nor of zeros. Long counters count as loops.
 bool DistinctRecogniser::has_endless_loop(StateId base) {
-  constexpr std::uint32_t kLong = 24;
-  Rounds rounds = rules_.rounds(base, kLong);
+  Rounds rounds = rules_.rounds(base, kEndless);
   std::vector<std::uint8_t> telling;
   for (std::size_t byte = 0x21; byte < 0x7F; ++byte) {
     auto letter = static_cast<std::uint8_t>(byte);
     if (byte != '0' && rounds.chars.has(letter)) telling.push_back(letter);
   }
   if (telling.size() < 2) return false;
-  for (std::uint32_t k = 0; k < kLong; ++k) {
+  for (std::uint32_t k = 0; k < kEndless; ++k) {
     base = rules_.step(base, telling[0]);
     if (base == kDead) return false;
   }
@@ -421,8 +420,8 @@ std::size_t DistinctRecogniser::bytes() const {
   return rules_.bytes() + plain_.bytes() + plain_masks_.bytes() + states_.bytes() +
          stacks_.bytes() + sets_.bytes() + texts_.bytes() + judged_.bytes() + walked_.bytes() +
          values + values_.size() * sizeof(JsonValue) + exit_bytes_ + sizes_.capacity() * 4 +
-         missing_.capacity() * sizeof(Cost) + rich_[0].capacity() + rich_[1].capacity() +
-         memo_bytes();
+         missing_.capacity() * sizeof(Cost) + stays_.size() * 64 + rich_[0].capacity() +
+         rich_[1].capacity() + memo_bytes();
 }
 
 }  // namespace slm

@@ -53,6 +53,7 @@ class DistinctRecogniser final : public Recogniser {
   enum Mark : std::uint8_t { kBegin = 0x1C, kItem, kEnd, kLeave };
   static constexpr std::uint32_t kOutside = 0xFFFFFFFFu;
   static constexpr std::size_t kNoGoal = ~std::size_t{0};
+  static constexpr std::uint32_t kEndless = 24;  // letters that make more values than are seen
 
   /// Numbers of things in the pools below; texts: 0 is no text, 1 the empty one.
   struct Thread {
@@ -95,6 +96,13 @@ class DistinctRecogniser final : public Recogniser {
   bool is_rich(StateId base, bool beyond_number = false);
   bool is_tight(std::uint32_t text, std::size_t more = 0) const;
   bool has_endless_loop(StateId base);
+  /// Characters of which any number, as long as a token, leads to no exit: the state of the rules
+  /// is the same after them, or a terminal goes on that has as many values as ever.
+  struct Stay {
+    CharClass chars;
+    bool rich = true;  // also where it matters what was seen
+  };
+  const Stay& stay(StateId base);
   bool has_marks(StateId base) const;
   Cost missing(StateId base);
   Cost surely_missing(StateId base);
@@ -133,8 +141,9 @@ class DistinctRecogniser final : public Recogniser {
   std::unordered_map<std::string, std::uint32_t> by_exact_, by_read_;
   SequencePool judged_;  // threads
   std::vector<std::uint8_t> verdicts_;
-  std::vector<std::uint8_t> rich_[2];   // by state of the rules: 0 unasked, 1 no, 2 yes
-  std::vector<Cost> missing_;           // the same; 0: unasked
+  std::vector<std::uint8_t> rich_[2];  // by state of the rules: 0 unasked, 1 no, 2 yes
+  std::unordered_map<StateId, Stay> stays_;
+  std::vector<Cost> missing_;           // as `rich_`; 0: unasked
   static constexpr Cost kLetters = 12;  // two to so many values are made by so many letters
   std::vector<Cost> surely_;            // by state of the rules, and one; 0: unasked
   SequencePool enough_keys_;            // states of the rules

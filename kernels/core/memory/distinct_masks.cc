@@ -175,6 +175,20 @@ void DistinctRecogniser::take_out(std::uint32_t node, std::span<std::uint32_t> r
   }
 }
 
+const DistinctRecogniser::Stay& DistinctRecogniser::stay(StateId base) {
+  auto [slot, fresh] = stays_.try_emplace(base);
+  if (!fresh) return slot->second;
+  Stay made;
+  std::uint32_t longest = static_cast<std::uint32_t>(trie_.trie().longest);
+  Rounds rounds = rules_.rounds(base, longest + kEndless);
+  if (rounds.still && !has_marks(base)) {
+    made.chars = rounds.chars;
+  } else if (rounds.inside) {
+    made = {rounds.chars, has_endless_loop(base)};
+  }
+  return slot->second = made;
+}
+
 /// Remembered by the states of the rules alone: texts and values come and go, those stay few.
 const std::vector<DistinctRecogniser::Exit>& DistinctRecogniser::exits(StateId plain,
                                                                        const Threads& threads) {
@@ -196,8 +210,9 @@ const std::vector<DistinctRecogniser::Exit>& DistinctRecogniser::exits(StateId p
   auto place_of = [&](StateId now, Bases bases) {
     Place place{{}, now, std::move(bases)};
     if (place.bases.size() == 1) {
-      Rounds rounds = rules_.rounds(place.bases[0].first, 1);
-      if (rounds.still && !has_marks(place.bases[0].first)) place.stays = rounds.chars;
+      auto [base, seen] = place.bases[0];
+      const Stay& known = stay(base);
+      if (known.rich || !seen) place.stays = known.chars;
     }
     return place;
   };
