@@ -80,9 +80,9 @@ def preparer(vocabulary: str) -> Callable[[dict[str, Any], Any], dict[str, Any]]
 
     encode = encoder(vocabulary)
 
-    def arranger(schema: Any) -> Callable[[Any], Any]:
+    def arranger(schema: Any, frames: bool) -> Callable[[Any], Any]:
         try:
-            arrange = Arranger(schema).arrange
+            arrange = Arranger(schema, frames=frames).arrange
         except Exception:  # a schema that slm refuses: its instances stay as they are
             return lambda value: value
 
@@ -96,22 +96,23 @@ def preparer(vocabulary: str) -> Callable[[dict[str, Any], Any], dict[str, Any]]
 
     def prepare(job: dict[str, Any], _tell: Any) -> dict[str, Any]:
         left = job["instances"]
-        arrange = arranger(job["case"]["schema"])
+        # Two readings, as slm has two: shapes that are combined, and shapes that are walked.
+        arrange, walk = (arranger(job["case"]["schema"], frames) for frames in (False, True))
         rows = []
         for test in job["case"]["tests"]:
             value = test["data"]
-            written, arranged = (
-                json.dumps(one, ensure_ascii=False) for one in (value, arrange(value))
+            written, arranged, walked = (
+                json.dumps(one, ensure_ascii=False) for one in (value, arrange(value), walk(value))
             )
             timed = bool(test["valid"]) and left > 0
             left -= timed
-            other = encode(written) if written != arranged else None
+            others = [one for one in dict.fromkeys((walked, written)) if one != arranged]
             rows.append(
                 {
                     "valid": bool(test["valid"]),
                     "tokens": encode(arranged),
                     "timed": timed,
-                    "other": other,
+                    "others": [encode(one) for one in others],
                 }
             )
         return {"status": "ok", "instances": rows}
@@ -126,5 +127,5 @@ def unprepared(case: dict[str, Any], vocabulary: str, instances: int) -> list[di
         timed = bool(test["valid"]) and left > 0
         left -= timed
         tokens = encode(json.dumps(test["data"], ensure_ascii=False))
-        rows.append({"valid": bool(test["valid"]), "tokens": tokens, "timed": timed, "other": None})
+        rows.append({"valid": bool(test["valid"]), "tokens": tokens, "timed": timed, "others": []})
     return rows
