@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slm.errors import GrammarTooComplex
+from slm.grammar import opcodes
 from slm.grammar.charset import CharSet
 from slm.grammar.ir import Call, Choice, Expression, Grammar, Many, Seq, Terminal
 from slm.grammar.regular import (
@@ -26,10 +27,6 @@ from slm.grammar.regular import (
     Union,
 )
 
-_CHARS, _LITERAL, _CONCAT, _UNION, _REPEAT, _INTERSECTION, _COMPLEMENT, _DFA = range(8)
-_TERMINAL, _CALL, _SEQ, _CHOICE, _MANY = range(8, 13)
-_MULTIPLE = 14  # 13 is C++'s own
-_LOW_30 = 2**30 - 1
 _MAX_COUNT = 2**31 - 2
 
 
@@ -119,27 +116,26 @@ class Flattener:
             return known
         match node:
             case Chars(charset):
-                words = [_CHARS, self._charset(charset)]
+                words = [opcodes.CHARS, self._charset(charset)]
             case Concat(parts):
                 numbers = self._concat(parts)
-                words = [_CONCAT, len(numbers), *numbers]
+                words = [opcodes.CONCAT, len(numbers), *numbers]
             case Union(options):
-                words = [_UNION, len(options), *map(self._language, options)]
+                words = [opcodes.UNION, len(options), *map(self._language, options)]
             case Intersection(parts):
-                words = [_INTERSECTION, len(parts), *map(self._language, parts)]
+                words = [opcodes.INTERSECTION, len(parts), *map(self._language, parts)]
             case Repeat(body, low, high):
-                words = [_REPEAT, self._language(body), *_bounds(low, high)]
+                words = [opcodes.REPEAT, self._language(body), *_bounds(low, high)]
             case Complement(body):
-                words = [_COMPLEMENT, self._language(body)]
+                words = [opcodes.COMPLEMENT, self._language(body)]
             case Dfa(edges, accepting):
-                words = [_DFA, len(edges)]
+                words = [opcodes.DFA, len(edges)]
                 for state, out in enumerate(edges):
                     words += [int(state in accepting), len(out)]
                     for charset, target in out:
                         words += [self._charset(charset), target]
             case Multiple(modulus, rest, most):
-                words = [_MULTIPLE, modulus & _LOW_30, modulus >> 30, rest & _LOW_30, rest >> 30]
-                words.append(most)
+                words = [opcodes.MULTIPLE, *opcodes.wide(modulus), *opcodes.wide(rest), most]
         self.regular += words
         number = self._regular_ids[id(node)] = self.regular_count
         self.regular_count += 1
@@ -163,7 +159,7 @@ class Flattener:
         return numbers
 
     def _literal(self, points: list[int]) -> int:
-        self.regular += [_LITERAL, len(points), *points]
+        self.regular += [opcodes.LITERAL, len(points), *points]
         self.regular_count += 1
         return self.regular_count - 1
 
@@ -173,15 +169,15 @@ class Flattener:
             return known
         match node:
             case Terminal():
-                words = [_TERMINAL, self._terminal_ids[id(node)]]
+                words = [opcodes.TERMINAL, self._terminal_ids[id(node)]]
             case Call(rule):
-                words = [_CALL, self.rule_index[rule]]
+                words = [opcodes.CALL, self.rule_index[rule]]
             case Seq(parts):
-                words = [_SEQ, len(parts), *map(self._expression, parts)]
+                words = [opcodes.SEQ, len(parts), *map(self._expression, parts)]
             case Choice(options):
-                words = [_CHOICE, len(options), *map(self._expression, options)]
+                words = [opcodes.CHOICE, len(options), *map(self._expression, options)]
             case Many(body, low, high):
-                words = [_MANY, self._expression(body), *_bounds(low, high)]
+                words = [opcodes.MANY, self._expression(body), *_bounds(low, high)]
         self.expressions += words
         # Expression nodes are numbered after the regular ones.
         number = self._expression_ids[id(node)] = self.regular_count + self.expression_count

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slm.errors import Place
+from slm.grammar import opcodes
 from slm.grammar.charset import CharSet
 from slm.grammar.flatten import Flattener
 from slm.grammar.ir import EMPTY, Call, Choice, Expression, Grammar, Many, Rule, Seq, Terminal
@@ -24,13 +25,12 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Multiple,
     Regular,
     Repeat,
     Union,
 )
 
-_CHARS, _LITERAL, _CONCAT, _UNION, _REPEAT, _INTERSECTION, _COMPLEMENT, _DFA = range(8)
-_TERMINAL, _CALL, _SEQ, _CHOICE, _MANY = range(8, 13)
 Named: TypeAlias = "tuple[str, Place | None]"  # a rule or a terminal, and where it is written
 
 
@@ -83,19 +83,21 @@ class Written:
         given = iter(self.terminals)
         for _ in range(read.word()):
             op = read.word()
-            if op == _TERMINAL:
+            if op == opcodes.TERMINAL:
                 language, longest = leaves[read.word()]
                 name, place = next(given)
                 leaf = Terminal(name, languages[language], place=place, longest=bool(longest & 1))
                 made.append(leaf)
-            elif op == _CALL:
+            elif op == opcodes.CALL:
                 made.append(Call(names[read.word()]))
-            elif op == _MANY:
+            elif op == opcodes.MANY:
                 body, low, high = read.word(), read.word(), read.word()
                 made.append(Many(made[body - first], low, None if high < 0 else high))
             else:
                 parts = tuple([made[part - first] for part in read.list()])
-                made.append(Choice(parts) if op == _CHOICE else Seq(parts) if parts else EMPTY)
+                made.append(
+                    Choice(parts) if op == opcodes.CHOICE else Seq(parts) if parts else EMPTY
+                )
         bodies = [made[read.word() - first] for _ in range(rules)]
         written = tuple(
             Rule(name, body, place) for (name, place), body in zip(self.rules, bodies, strict=True)
@@ -124,26 +126,32 @@ class _Reader:
     def language(self, sets: Sequence[CharSet], made: Sequence[Any]) -> Regular:
         """A regular language; a row of single characters is a `Concat` until it is in one."""
         op = self.word()
-        if op == _CHARS:
+        if op == opcodes.CHARS:
             return Chars(sets[self.word()])
-        if op == _REPEAT:
+        if op == opcodes.REPEAT:
             body, low, high = made[self.word()], self.word(), self.word()
             return Repeat(body, low, None if high < 0 else high)
-        if op == _COMPLEMENT:
+        if op == opcodes.COMPLEMENT:
             return Complement(made[self.word()])
-        if op == _DFA:
+        if op == opcodes.DFA:
             return self._dfa(sets)
+        if op == opcodes.MULTIPLE:
+            return Multiple(self._wide(), self._wide(), self.word())
         numbers = self.list()
-        if op == _LITERAL:
+        if op == opcodes.LITERAL:
             return _Run(tuple([Chars(CharSet(((point, point),))) for point in numbers]))
-        if op == _CONCAT:
+        if op == opcodes.CONCAT:
             parts: list[Regular] = []
             for number in numbers:
                 part = made[number]
                 parts.extend(part.parts if type(part) is _Run else (part,))
             return Concat(tuple(parts))
         inner = tuple([made[number] for number in numbers])
-        return Union(inner) if op == _UNION else Intersection(inner)
+        return Union(inner) if op == opcodes.UNION else Intersection(inner)
+
+    def _wide(self) -> int:
+        low = self.word()
+        return low | self.word() << 30
 
     def _dfa(self, sets: Sequence[CharSet]) -> Dfa:
         edges: list[tuple[tuple[CharSet, int], ...]] = []

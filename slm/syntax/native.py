@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from slm.errors import Place
-from slm.grammar import ir
+from slm.grammar import ir, opcodes
 from slm.grammar.flatten import Flattener
 from slm.grammar.memory import Memory
 from slm.grammar.regular import Chars
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from slm.syntax.contexts import Contexts
 
 _Label: TypeAlias = "tuple[str, int, int]"  # a token, its entry, a way of that
-_TERMINAL, _SEQ, _CHOICE, _MANY = 8, 10, 11, 12  # as in `slm.grammar.flatten`
 
 
 def native_file() -> Path | None:
@@ -106,13 +105,13 @@ class _Leaves:
             return known
         match expression:
             case ir.Terminal():
-                words = [_TERMINAL, self._atom(expression)]
+                words = [opcodes.TERMINAL, self._atom(expression)]
             case ir.Seq(parts):
-                words = [_SEQ, len(parts), *map(self._node, parts)]
+                words = [opcodes.SEQ, len(parts), *map(self._node, parts)]
             case ir.Choice(options):
-                words = [_CHOICE, len(options), *map(self._node, options)]
+                words = [opcodes.CHOICE, len(options), *map(self._node, options)]
             case ir.Many(body, low, high):
-                words = [_MANY, self._node(body), low, -1 if high is None else high]
+                words = [opcodes.MANY, self._node(body), low, -1 if high is None else high]
             case _:
                 raise AssertionError(expression)
         self._words += words

@@ -23,6 +23,7 @@ LANGUAGES = [
     r.repeat(r.ANY_CHAR, 3),
     AUTOMATON,
     r.concat(AUTOMATON, r.literal("!")),
+    r.Multiple(10**17 + 3, 10**16, 20),
 ]
 
 
