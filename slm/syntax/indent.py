@@ -23,7 +23,8 @@ from slm.errors import UnsupportedLarkFeature
 from slm.syntax.definitions import Definitions
 from slm.syntax.tables import Symbols
 
-_NAMES = (
+# The attributes by which an `Indenter` is told what to do.
+NAMES = (
     "NL_type",
     "OPEN_PAREN_types",
     "CLOSE_PAREN_types",
@@ -48,7 +49,7 @@ _HARMLESS = frozenset(
         "_abc_impl",
         "indent_level",
         "paren_level",
-        *_NAMES,
+        *NAMES,
     }
 )
 
@@ -101,7 +102,7 @@ def indents_of(postlex: Any, refuse: Callable[[str], UnsupportedLarkFeature]) ->
                 f"the post-lexer `{kind.__name__}` overrides `{name}` of Lark's Indenter: "
                 "tokens would come from its code"
             )
-    values = [getattr(postlex, name) for name in _NAMES]
+    values = [getattr(postlex, name) for name in NAMES]
     newline, opens, closes, indent, dedent, tab = values
     right = all(isinstance(each, str) for each in (newline, indent, dedent))
     right = right and isinstance(tab, int) and tab > 0 and indent != dedent

@@ -10,6 +10,7 @@ renamed, so processes need no locks; what cannot be read or was changed is worke
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import importlib.metadata
@@ -30,6 +31,7 @@ from slm.folders import table_folder
 from slm.grammar.ir import Grammar
 from slm.grammar.memory import Indentation, Memory
 from slm.grammar.written import Named, Written
+from slm.syntax.indent import NAMES
 from slm.syntax.native import native_file
 
 MAX_FILES = 256  # past it the oldest are thrown away, a quarter of them
@@ -124,7 +126,7 @@ def save(name: str, grammar: Grammar, notes: tuple[str, ...]) -> None:
         "memory": _fields(memory),
         "notes": notes,
     }
-    about["places"] = [_fields_of(place) for place in places]
+    about["places"] = [dataclasses.astuple(place) for place in places]
     head = json.dumps(about, separators=(",", ":")).encode()
     head += b" " * (-(len(_MAGIC) + _DIGEST + 8 + len(head)) % 4)  # numbers stand aligned
     body = len(head).to_bytes(8, "little") + head + written.words.tobytes()
@@ -192,31 +194,11 @@ def _versions() -> str:
 
 def _columns(postlex: Any) -> object:
     """What a post-lexer is told by its attributes; others than `Indenter` are refused before."""
-    names = (
-        "NL_type",
-        "OPEN_PAREN_types",
-        "CLOSE_PAREN_types",
-        "INDENT_type",
-        "DEDENT_type",
-        "tab_len",
-        "always_accept",
-    )
-    return postlex and [repr(getattr(postlex, name, None)) for name in names]
+    return postlex and [repr(getattr(postlex, name, None)) for name in (*NAMES, "always_accept")]
 
 
 def _fields(memory: Memory | None) -> list[int] | None:
     return [memory.tab, memory.goes_on] if isinstance(memory, Indentation) else None
-
-
-def _fields_of(place: Place) -> list[Any]:
-    return [
-        place.source,
-        place.line,
-        place.column,
-        place.pointer,
-        place.excerpt,
-        place.width,
-    ]
 
 
 def _numbered(named: tuple[Named, ...], places: dict[Place, int]) -> list[tuple[str, int]]:
