@@ -40,7 +40,6 @@ __all__ = [
     "regex",
 ]
 
-_PLAIN = (None, "any", "declared", "assert", None, "error", None)  # json_schema's defaults
 _new, _set = object.__new__, object.__setattr__
 _plain_twin: Any = None  # slm.schema.compile.plain_twin, once it was imported
 _HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
@@ -107,6 +106,9 @@ def json_schema(
         style=style,
     )
     return Spec.of_schema(compiled, parse)
+
+
+_PLAIN = tuple((json_schema.__kwdefaults__ or {}).values())  # options that nobody chose
 
 
 def _front_end() -> Any:
