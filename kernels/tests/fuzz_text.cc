@@ -93,6 +93,9 @@ class Sampler {
       case Op::kCall:
         if (depth < 48) this->node(program_.rules[node.children[0]], depth + 1);
         break;
+      case Op::kSpelled:
+      case Op::kMultiple:
+        break;  // never drawn
     }
   }
 
@@ -114,6 +117,7 @@ void put_node(std::vector<std::int32_t>& words, const Program::Node& node) {
     case Op::kIntersection:
     case Op::kSeq:
     case Op::kChoice:
+    case Op::kSpelled:
       put(words, node.children.size());
       break;
     case Op::kDfa:
@@ -134,7 +138,7 @@ void put_node(std::vector<std::int32_t>& words, const Program::Node& node) {
   }
 }
 
-bool is_regular(Op op) { return op <= Op::kDfa; }
+bool is_regular(Op op) { return op <= Op::kDfa || op >= Op::kSpelled; }
 
 std::string number(std::size_t value) { return std::to_string(value); }
 
@@ -202,6 +206,9 @@ std::string show(const Program& program, std::uint32_t index, int depth) {
       return "T" + number(node.children[0]);
     case Op::kCall:
       return "r" + number(node.children[0]);
+    case Op::kSpelled:
+    case Op::kMultiple:
+      break;  // never drawn
   }
   return "?";
 }
@@ -237,6 +244,13 @@ Program decode(const slm::Program& program) {
       node.high = program.high(i);
     }
     if (node.op == Op::kDfa) node.states = program.states(i);
+    if (node.op == Op::kMultiple) {
+      for (std::uint64_t number : {program.modulus(i), program.rest(i)}) {
+        node.children.push_back(static_cast<std::uint32_t>(number & 0x3FFFFFFF));
+        node.children.push_back(static_cast<std::uint32_t>(number >> 30));
+      }
+      node.children.push_back(static_cast<std::uint32_t>(program.most(i)));
+    }
     made.nodes.push_back(std::move(node));
   }
   made.terminals = program.terminals();
