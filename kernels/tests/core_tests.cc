@@ -55,6 +55,53 @@ void test_tables_move_a_few_slots_at_a_time() {
   CHECK(map.find(0) == FlatMap::kAbsent && map.size() == 0);
 }
 
+/// Digits that make a multiple: a state lives if and only if some digits more do, the fewest of
+/// them are as many as trying all finds, and what they make is a multiple.
+void test_remainders_need_no_table() {
+  RegexPool pool;
+  const std::string digits = "0123456789";
+  for (std::uint64_t modulus : {1u, 7u, 12u, 999u}) {
+    for (std::int32_t most : {0, 1, 2, 3}) {
+      for (std::uint64_t rest = 0; rest < modulus; ++rest) {
+        NodeId node = pool.multiple(modulus, rest, most);
+        std::int32_t fewest = -1;
+        std::uint64_t unit = 1;
+        for (std::int32_t more = 0; more <= most && fewest < 0; ++more, unit *= 10) {
+          std::uint64_t last = rest * unit + unit - 1;  // the largest of so many digits
+          if (last - last % modulus >= rest * unit) fewest = more;
+        }
+        CHECK((node == kNothing) == (fewest < 0));
+        CHECK(pool.nullable(node) == (rest == 0));
+        std::uint64_t made = rest;
+        for (std::int32_t left = fewest; left > 0; --left) {
+          std::size_t next = 0;
+          for (std::size_t d = 0; d < 10; ++d) {
+            NodeId after = pool.step(node, static_cast<std::uint8_t>(digits[d]));
+            NodeId same =
+                pool.multiple(modulus, (made * 10 + d) % modulus, most - 1 - (fewest - left));
+            CHECK(after == same);
+            if (after != kNothing) next = d;
+          }
+          node = pool.step(node, static_cast<std::uint8_t>(digits[next]));
+          made = made * 10 + next;
+        }
+        if (fewest > 0 && most == fewest) CHECK(made % modulus == 0 && pool.nullable(node));
+      }
+    }
+  }
+  std::uint64_t large = 999'999'999'999'999'989u;  // no product of a rest and ten is too large
+  NodeId node = pool.multiple(large, large - 1, 308);
+  CHECK(node != kNothing && pool.step(node, 'x') == kNothing);
+  for (int digit = 0; digit < 308; ++digit) node = pool.step(node, '9');
+  bool refused = false;
+  try {
+    pool.multiple(0, 0, 1);
+  } catch (const TooComplex&) {
+    refused = true;
+  }
+  CHECK(refused);
+}
+
 void test_code_points_are_utf8() {
   RegexPool pool;
   NodeId any = pool.chars({{0, 0xD7FF}, {0xE000, 0x10FFFF}});
@@ -306,6 +353,7 @@ void test_batches_share_the_pool() {
 int main() {
   test_tables_move_a_few_slots_at_a_time();
   test_code_points_are_utf8();
+  test_remainders_need_no_table();
   test_counters_do_not_copy();
   test_what_is_struck_is_seen_by_its_form();
   test_what_can_grow_stays_alive();
