@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <queue>
+#include <string>
 
 namespace slm {
 
@@ -13,54 +14,66 @@ BudgetMasks::BudgetMasks(TokenPhases& phases, Recogniser& recogniser, MaskMemo& 
 /// Following the bytes of completions from state to state is a shortest text, where no terminal has
 /// to be the longest.
 Recogniser::Completion BudgetMasks::completion(StateId state) {
-  auto [slot, fresh] = completions_.try_emplace(state);
-  if (fresh) {
-    Recogniser::Completion found = longest_ ? search(state) : recogniser_.completion(state);
-    completions_[state] = found;
-    return found;
-  }
-  return slot->second;
+  if (auto known = completions_.find(state); known != completions_.end()) return known->second;
+  // Remembered when it is found: a search that fails has to fail again.
+  Recogniser::Completion found = longest_ ? search(state) : recogniser_.completion(state);
+  return completions_[state] = found;
 }
 
+namespace {
+
+/// A way that a search may go on from: the shortest first, and of equal ones the first in the order
+/// of their bytes.
+struct OpenWay {
+  Cost total;  // to an end, by a bound
+  std::string way;
+  StateId state;
+  bool operator<(const OpenWay& other) const noexcept {  // for a `std::priority_queue`
+    return total != other.total ? total > other.total : way > other.way;
+  }
+};
+
+}  // namespace
+
 /// A* over states: what `Recogniser::completion` says may be too low here, but never too high.
+///
+/// Of the shortest ways the first is taken, whatever states were met before and in which order:
+/// what is remembered for one state is the rest of the way from another, and masks that leave
+/// little but this way are the same in every engine.
 Recogniser::Completion BudgetMasks::search(StateId root) {
   if (recogniser_.can_end(root)) return {0, 0};
-  struct Reached {
-    Cost passed;
-    StateId before;
-    std::uint8_t byte;
-  };
-  std::unordered_map<StateId, Reached> reached{{root, {0, kDead, 0}}};
-  std::priority_queue<OpenPlace> open;
-  open.push({recogniser_.completion(root).bytes, 0, root});
+  std::unordered_map<StateId, std::string> reached{{root, {}}};  // the first of the shortest ways
+  std::priority_queue<OpenWay> open;
+  open.push({recogniser_.completion(root).bytes, {}, root});
   while (!open.empty()) {
-    OpenPlace now = open.top();
+    OpenWay now = open.top();
     open.pop();
-    if (reached.at(now.place).passed < now.passed) continue;
-    if (recogniser_.can_end(now.place)) {
-      Recogniser::Completion found{now.passed, 0};
-      for (StateId at = now.place; at != root;) {
-        const Reached& step = reached.at(at);
-        at = step.before;
-        found = {now.passed - reached.at(at).passed, step.byte};
-        if (at != root) completions_.try_emplace(at, found);
+    if (reached.at(now.state) != now.way) continue;
+    if (recogniser_.can_end(now.state)) {
+      StateId at = root;
+      for (std::size_t passed = 0; passed < now.way.size(); ++passed) {
+        std::uint8_t byte = static_cast<std::uint8_t>(now.way[passed]);
+        completions_[at] = {static_cast<Cost>(now.way.size() - passed), byte};
+        at = recogniser_.step(at, byte);
       }
-      return found;
+      return completions_.at(root);
     }
     if (reached.size() > kMaxSearch) break;
     if (recogniser_.makes_masks() && ++searched_ > kMaxSlow) {
       throw Undecided("how many tokens finish the text takes too long to tell: ask for no budget");
     }
     for (std::size_t b = 0; b < 256; ++b) {
-      std::uint8_t byte = static_cast<std::uint8_t>(b);
-      StateId next = recogniser_.step(now.place, byte);
+      StateId next = recogniser_.step(now.state, static_cast<std::uint8_t>(b));
       if (next == kDead) continue;
-      Cost passed = now.passed + 1;
-      auto [at, fresh] = reached.try_emplace(next, Reached{passed, now.place, byte});
-      if (!fresh && at->second.passed <= passed) continue;
-      at->second = {passed, now.place, byte};
+      std::string way = now.way + static_cast<char>(b);
+      auto [at, fresh] = reached.try_emplace(next, way);
+      if (!fresh && (at->second.size() < way.size() ||
+                     (at->second.size() == way.size() && at->second <= way))) {
+        continue;
+      }
+      at->second = way;
       Cost rest = recogniser_.completion(next).bytes;
-      if (rest < kInfiniteCost) open.push({passed + rest, passed, next});
+      if (rest < kInfiniteCost) open.push({rest + way.size(), std::move(way), next});
     }
   }
   return {};
