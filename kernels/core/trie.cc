@@ -89,4 +89,33 @@ TokenTrie::TokenTrie(std::vector<std::string> tokens) : tokens_(std::move(tokens
   trie_ = ByteTrie::build(std::move(entries));
 }
 
+const NumberTokens& TokenTrie::numbers() const {
+  std::call_once(numbers_asked_, [&] { numbers_ = NumberTokens::find(tokens_); });
+  return numbers_;
+}
+
+NumberTokens NumberTokens::find(const std::vector<std::string>& tokens) {
+  auto of_number = [](char c) { return (c >= '0' && c <= '9') || c == '.'; };
+  NumberTokens found;
+  for (TokenId token = 0; token < tokens.size(); ++token) {
+    const std::string& bytes = tokens[token];
+    // A number has one point: vocabularies have long rows of them.
+    std::size_t points = 0, leading = 0;
+    for (; leading < bytes.size() && of_number(bytes[leading]); ++leading) {
+      if (bytes[leading] == '.' && ++points > 1) break;
+    }
+    found.longest = std::max(found.longest, leading);
+    for (std::size_t at = 0; at < bytes.size();) {
+      std::size_t end = at;
+      while (end < bytes.size() && of_number(bytes[end])) ++end;
+      if (end >= at + kLong && bytes.find('.', at) < end) {
+        found.tokens.push_back(token);
+        break;
+      }
+      at = end + 1;
+    }
+  }
+  return found;
+}
+
 }  // namespace slm

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -55,6 +56,15 @@ struct ByteTrie {
   bool character_below(std::uint32_t node, const std::vector<std::array<bool, 4>>& after) const;
 };
 
+/// The tokens of a vocabulary that write much of a number at once.
+struct NumberTokens {
+  static constexpr std::size_t kLong = 10;  // digits: with fewer, a number has a million doubles
+  std::size_t longest = 0;                  // digits and a point that a token begins with
+  std::vector<TokenId> tokens;              // with a long number that has a point in them
+
+  static NumberTokens find(const std::vector<std::string>& tokens);
+};
+
 /// The tokens of a vocabulary. Immutable; shared by all its grammars.
 class TokenTrie {
  public:
@@ -66,10 +76,14 @@ class TokenTrie {
   std::size_t vocabulary() const noexcept { return tokens_.size(); }
   std::size_t words() const noexcept { return (tokens_.size() + 31) / 32; }  // of a mask
   std::size_t longest() const noexcept { return trie_.longest; }
+  /// Found when first asked for: few grammars do.
+  const NumberTokens& numbers() const;
 
  private:
   std::vector<std::string> tokens_;
   ByteTrie trie_;
+  mutable std::once_flag numbers_asked_;
+  mutable NumberTokens numbers_;
 };
 
 }  // namespace slm

@@ -60,7 +60,6 @@ DistinctRecogniser::DistinctRecogniser(Program program,
   close(todo, first, kNoGoal);
   settle(first);
   set_start(intern_state(plain_.start(), first));
-  find_numbers();
 }
 
 // --- states --------------------------------------------------------------------------------------
@@ -206,18 +205,20 @@ std::string DistinctRecogniser::text_of(std::uint32_t text, std::uint32_t start)
 /// The set with one more value; the same set where an equal one is in it.
 std::uint32_t DistinctRecogniser::add_value(std::uint32_t seen, std::string_view text) {
   JsonValue value = read_value(text);
-  std::uint32_t fresh = static_cast<std::uint32_t>(values_.size());
-  auto [exact, unknown] = by_exact_.try_emplace(value.exact + '\0' + value.read, fresh);
-  std::uint32_t id = exact->second;
-  if (unknown) {
-    auto number = static_cast<std::uint32_t>(by_read_.size());
-    reads_.push_back(by_read_.try_emplace(value.read, number).first->second);
+  auto number = [&](const std::string& name) {
+    return numbers_.try_emplace(name, static_cast<std::uint32_t>(numbers_.size())).first->second;
+  };
+  const Equal equal{number(value.exact), number(value.read)};
+  const std::uint32_t key[] = {equal.exact, equal.read};
+  std::uint32_t id = known_.intern(key);
+  if (id == values_.size()) {
+    equals_.push_back(equal);
     values_.push_back(std::move(value));
   }
   for (std::uint32_t set = seen; set != 0;) {
     std::span<const std::uint32_t> words = sets_.words(set);
-    if (words[1] == id || reads_[words[1]] == reads_[id]) return seen;
-    if (values_[words[1]].exact == values_[id].exact) return seen;
+    const Equal& other = equals_[words[1]];
+    if (other.exact == equal.exact || other.read == equal.read) return seen;
     set = words[0];
   }
   const std::uint32_t words[] = {seen, id};
@@ -352,7 +353,6 @@ bool DistinctRecogniser::is_rich(StateId base, bool beyond_number) {
 /// Whether the text ends in a number with a point that, after so many more digits, is hardly one
 /// double or another: not more of them than there are values. Then digits make no new value.
 bool DistinctRecogniser::is_tight(std::uint32_t text, std::size_t more) const {
-  constexpr std::size_t kSure = 10;  // digits: so few leave a million doubles
   std::size_t digits = 0;
   bool point = false;
   for (std::uint32_t at = text; at > 1; at = texts_.words(at)[0]) {
@@ -365,7 +365,7 @@ bool DistinctRecogniser::is_tight(std::uint32_t text, std::size_t more) const {
       break;
     }
   }
-  if (digits == 0 || digits + more < kSure || (!point && more == 0)) return false;
+  if (digits == 0 || digits + more < NumberTokens::kLong || (!point && more == 0)) return false;
   std::string number = read_prefix(text_of(text, 0)).number;  // none where that is a string
   if (number.empty() || number.find_first_of("eE") != std::string::npos) return false;
   if (number.find('.') == std::string::npos) number += '.';
@@ -419,9 +419,9 @@ std::size_t DistinctRecogniser::bytes() const {
   for (const JsonValue& value : values_) values += 4 * (value.exact.size() + value.read.size());
   return rules_.bytes() + plain_.bytes() + plain_masks_.bytes() + states_.bytes() +
          stacks_.bytes() + sets_.bytes() + texts_.bytes() + judged_.bytes() + walked_.bytes() +
-         values + values_.size() * sizeof(JsonValue) + exit_bytes_ + sizes_.capacity() * 4 +
-         missing_.capacity() * sizeof(Cost) + stays_.size() * 64 + rich_[0].capacity() +
-         rich_[1].capacity() + memo_bytes();
+         values + values_.size() * (sizeof(JsonValue) + sizeof(Equal)) + known_.bytes() +
+         exit_bytes_ + sizes_.capacity() * 4 + missing_.capacity() * sizeof(Cost) +
+         stays_.size() * 64 + rich_[0].capacity() + rich_[1].capacity() + memo_bytes();
 }
 
 }  // namespace slm

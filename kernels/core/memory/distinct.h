@@ -66,6 +66,9 @@ class DistinctRecogniser final : public Recogniser {
     std::uint32_t start;  // where its item begins in the text; kOutside: between items
   };
   using Threads = std::vector<Thread>;
+  struct Equal {
+    std::uint32_t exact, read;  // numbers of the texts in a JsonValue
+  };
 
   StateId compute_step(StateId state, std::uint8_t byte) override;
   StateId intern_state(StateId plain, Threads& threads);
@@ -122,7 +125,6 @@ class DistinctRecogniser final : public Recogniser {
   const std::vector<Exit>& exits(StateId plain, const Threads& threads);
   void take_out(std::uint32_t node, std::span<std::uint32_t> row) const;
   void check_below(std::uint32_t node, const Threads& threads, std::span<std::uint32_t> row);
-  void find_numbers();
   void check_numbers(const Threads& threads, std::span<std::uint32_t> row);
   void check_digits(std::uint32_t node, const Threads& threads, std::span<std::uint32_t> row);
 
@@ -137,9 +139,10 @@ class DistinctRecogniser final : public Recogniser {
   SequencePool texts_;                // (text, byte)
   std::vector<std::uint32_t> sizes_;  // of texts
   std::vector<JsonValue> values_;
-  std::vector<std::uint32_t> reads_;  // by value: equal where `read` is
-  std::unordered_map<std::string, std::uint32_t> by_exact_, by_read_;
-  SequencePool judged_;  // threads
+  std::vector<Equal> equals_;                               // by value
+  std::unordered_map<std::string, std::uint32_t> numbers_;  // of what is in a JsonValue
+  SequencePool known_;                                      // values, as in `equals_`
+  SequencePool judged_;                                     // threads
   std::vector<std::uint8_t> verdicts_;
   std::vector<std::uint8_t> rich_[2];  // by state of the rules: 0 unasked, 1 no, 2 yes
   std::unordered_map<StateId, Stay> stays_;
@@ -151,8 +154,6 @@ class DistinctRecogniser final : public Recogniser {
   SequencePool walked_;  // plain state, then (state of the rules, whether it matters what is seen)
   std::vector<std::vector<Exit>> exits_;
   std::size_t exit_bytes_ = 0;
-  std::size_t longest_digits_ = 0;          // that a token begins with
-  std::vector<TokenId> numbers_in_tokens_;  // tokens with a long number in them
 };
 
 }  // namespace slm

@@ -65,7 +65,7 @@ const Recogniser::Enough* DistinctRecogniser::enough_after_any(StateId state) {
   if (values_.size() >= std::size_t{1} << (kLetters - 1)) return nullptr;
   std::vector<std::uint32_t> first;
   for (const Thread& thread : threads) {
-    if (is_tight(thread.text, longest_digits_)) return nullptr;  // digits may not be enough
+    if (is_tight(thread.text, trie_.numbers().longest)) return nullptr;  // digits may not be enough
     first.push_back(thread.base);
   }
   std::sort(first.begin(), first.end());

@@ -40,25 +40,6 @@ void DistinctRecogniser::make_mask(StateId state, std::span<std::uint32_t> row) 
   check_numbers(threads, row);
 }
 
-/// The tokens that long numbers are in.
-void DistinctRecogniser::find_numbers() {
-  const ByteTrie& trie = trie_.trie();
-  constexpr std::size_t kLong = 10;  // digits, as in `is_tight`
-  for (TokenId token : trie.tokens) {
-    const std::string& bytes = trie_.bytes_of(token);
-    for (std::size_t at = 0; at < bytes.size();) {
-      std::size_t end = at;
-      while (end < bytes.size() && is_of_number(bytes[end])) ++end;
-      if (at == 0) longest_digits_ = std::max(longest_digits_, end);
-      if (end >= at + kLong && bytes.find('.', at) < end) {
-        numbers_in_tokens_.push_back(token);
-        break;
-      }
-      at = end + 1;
-    }
-  }
-}
-
 /// Takes out tokens after which a number can only become doubles that were seen: what digits stay
 /// in is a loop of the rules all the same.
 void DistinctRecogniser::check_numbers(const Threads& all, std::span<std::uint32_t> row) {
@@ -68,9 +49,9 @@ void DistinctRecogniser::check_numbers(const Threads& all, std::span<std::uint32
                                [](const Frame& frame) { return frame.seen != 0; });
   });
   if (!seen) return;
-  auto tight = [&](const Thread& thread) { return is_tight(thread.text, longest_digits_); };
+  auto tight = [&](const Thread& thread) { return is_tight(thread.text, trie_.numbers().longest); };
   if (std::ranges::any_of(all, tight)) check_digits(0, all, row);
-  for (TokenId token : numbers_in_tokens_) {
+  for (TokenId token : trie_.numbers().tokens) {
     if ((row[token >> 5] >> (token & 31) & 1) == 0) continue;
     threads = all;
     for (char c : trie_.bytes_of(token)) {
