@@ -43,6 +43,9 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   void walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
             std::vector<TokenId>& tokens) override;
   Rounds rounds(StateId state, std::uint32_t longest) override;
+  /// Characters of which up to `length` keep to one of the terminals that are being read and end
+  /// none of them; none where that is not seen at once.
+  CharClass inside(StateId state, std::uint32_t length);
   Completion completion(StateId state) override;
   bool has_longest() const override;
   std::optional<Cost> tokens_to_end(StateId state, TokenPhases& phases, Cost limit,

@@ -66,7 +66,6 @@ Recogniser::Rounds EarleyRecogniser::rounds(StateId state, std::uint32_t longest
           in = config;
           terminal = pairs[k];
           found.still = alone && !complete && loop.low == 0 && loop.high == kNoBound;
-          found.inside = alone && !complete && open;
         }
       }
     }
@@ -105,6 +104,30 @@ Recogniser::Rounds EarleyRecogniser::rounds(StateId state, std::uint32_t longest
     found.after.push_back(intern_state(through && rows_[row].accepting, next_));
   }
   return found;
+}
+
+CharClass EarleyRecogniser::inside(StateId state, std::uint32_t length) {
+  constexpr std::size_t kMany = 64;  // terminals at once
+  if (can_end(state)) return {};
+  RegexPool& pool = shared_->pool;
+  CharClass widest;
+  std::vector<NodeId> read;
+  configs_of(state, from_);
+  std::lock_guard lock(shared_->mutex);
+  for (const Config& config : from_) {
+    std::span<const std::uint32_t> pairs = lexer_.pairs(config.lexer);
+    if (config.obligation != 0 || read.size() + pairs.size() / 2 > kMany) return {};
+    for (std::size_t k = 0; k < pairs.size(); k += 2) {
+      bool fixed = Lexer::is_stretch(pairs[k]) || Lexer::is_fixed(pairs[k + 1]);
+      if (fixed || lexer_.is_longest(pairs[k])) return {};
+      CharClass chars = pool.living(pairs[k + 1], static_cast<std::int32_t>(length));
+      if (chars.size() > widest.size()) widest = chars;
+      read.push_back(pairs[k + 1]);
+    }
+  }
+  bool ends = std::ranges::any_of(
+      read, [&](NodeId node) { return widest.size() == 0 || !pool.leaves(node, widest); });
+  return ends ? CharClass{} : widest;
 }
 
 /// A terminal that can end where it is has done so already, as another reading of the state: what

@@ -95,12 +95,11 @@ class Recogniser {
   ///
   /// Invariant: a text of k characters of `chars`, at most as long as was asked for, is followed by
   /// all that can follow in `after[min(k, size) - 1]`, or by nothing. `still`: its state is the
-  /// same. `inside`: it goes on in the terminal that is being read, the only one, which has not
-  /// ended.
+  /// same.
   struct Rounds {
     CharClass chars;             // none: there is no such loop
     std::vector<StateId> after;  // has one, where there are characters
-    bool still = false, inside = false;
+    bool still = false;
   };
   virtual Rounds rounds(StateId /*state*/, std::uint32_t /*longest*/) { return {}; }
 

@@ -158,6 +158,8 @@ class RegexPool {
   /// Characters under which a language that is not empty stays so, however many of them come in a
   /// text of at most `length` bytes; as far as its form shows it.
   CharClass living(NodeId node, std::int32_t length);
+  /// Whether it is seen at once that every text of the expression has another character as well.
+  bool leaves(NodeId node, const CharClass& chars);
 
   /// Whether no text of the language is the beginning of another, as far as its form shows.
   bool is_prefix_code(NodeId node);

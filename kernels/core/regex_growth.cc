@@ -195,6 +195,35 @@ CharClass RegexPool::living_intersection(NodeId id, std::int32_t length) {
   return chars;
 }
 
+bool RegexPool::leaves(NodeId id, const CharClass& chars) {
+  DepthGuard guard(depth_);
+  auto leave = [&](NodeId part) { return leaves(part, chars); };
+  for (; nodes_[id].kind == Kind::kConcat; id = nodes_[id].b) {
+    if (leave(nodes_[id].a)) return true;
+  }
+  const Node node = nodes_[id];
+  if (node.nullable) return false;
+  switch (node.kind) {
+    case Kind::kUnion:
+      return std::ranges::all_of(options(id), leave);
+    case Kind::kIntersection: {
+      std::span<const std::uint32_t> parts = lists_.words(node.a);
+      return std::ranges::any_of(std::vector<NodeId>(parts.begin(), parts.end()), leave);
+    }
+    case Kind::kRepeat:
+      return leave(node.a);
+    case Kind::kChars: {
+      const ByteSet first = first_bytes(id);
+      for (std::size_t byte = 0; byte < 256; ++byte) {
+        if (first[byte] && chars.has(static_cast<std::uint8_t>(byte))) return false;
+      }
+      return true;
+    }
+    default:
+      return id == kNothing;
+  }
+}
+
 CharClass RegexPool::living(NodeId id, std::int32_t length) {
   while (nodes_[id].kind == Kind::kConcat) id = nodes_[id].a;
   DepthGuard guard(depth_);

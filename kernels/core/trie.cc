@@ -56,6 +56,7 @@ void ByteTrie::summarise() {
       std::uint8_t byte = bytes[child];
       const Below& below_child = below[child];
       here.starts.unite(below_child.starts);
+      here.longest = std::max(here.longest, below_child.longest + 1);
       if (byte < 0x80 || byte >= 0xC0) here.starts.add(byte);
       bool tail = (byte & 0xC0) == 0x80;
       for (std::size_t k = 1; k < 4; ++k) holds[k] = holds[k] && tail && after[child][k - 1];

@@ -30,7 +30,8 @@ struct ByteTrie {
   /// The bytes below a node that can start characters.
   struct Below {
     CharClass starts;
-    bool whole = false;  // all that ends below is whole characters from this node on
+    bool whole = false;         // all that ends below is whole characters from this node on
+    std::uint32_t longest = 0;  // bytes from here to the farthest token's end
   };
   std::vector<Node, LargePages<Node>> nodes;
   std::vector<std::uint8_t, LargePages<std::uint8_t>>

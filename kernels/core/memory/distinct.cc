@@ -330,6 +330,7 @@ bool DistinctRecogniser::is_rich(StateId base, bool beyond_number) {
   std::vector<std::uint8_t>& rich = rich_[beyond_number ? 1 : 0];
   if (base >= rich.size()) rich.resize(rules_.states(), 0);
   if (rich[base] != 0) return rich[base] == 2;
+  if (!beyond_number && is_rich_soon(base)) return true;
   using Place = std::pair<StateId, bool>;  // and whether it is in that number
   std::vector<Place> met{{base, beyond_number}};
   std::set<Place> known{met[0]};
@@ -348,6 +349,27 @@ bool DistinctRecogniser::is_rich(StateId base, bool beyond_number) {
   if (base >= rich.size()) rich.resize(rules_.states(), 0);
   rich[base] = found ? 2 : 1;
   return found;
+}
+
+/// Whether there is one on the shortest way through the item at hand, past what a search all around
+/// would be lost in: the words of a long list, say. What is on the way there knows it from then on.
+bool DistinctRecogniser::is_rich_soon(StateId base) {
+  constexpr std::size_t kFar = 400;
+  std::vector<StateId> way;
+  bool found = false;
+  while (!found && way.size() < kFar) {
+    bool known = base < rich_[0].size() && rich_[0][base] == 2;
+    way.push_back(base);
+    found = known || has_endless_loop(base);
+    Completion next = rules_.completion(base);
+    if (next.bytes == 0 || next.bytes >= kInfiniteCost) break;
+    if (next.byte == kEnd || next.byte == kLeave) break;
+    base = rules_.step(base, next.byte);
+  }
+  if (!found) return false;
+  if (rich_[0].size() < rules_.states()) rich_[0].resize(rules_.states(), 0);
+  for (StateId passed : way) rich_[0][passed] = 2;
+  return true;
 }
 
 /// Whether the text ends in a number with a point that, after so many more digits, is hardly one
@@ -376,18 +398,28 @@ bool DistinctRecogniser::is_tight(std::uint32_t text, std::size_t more) const {
 /// Whether the state is in a loop of characters that no other spelling makes up for: not of
 /// whitespace, nor of zeros. Long counters count as loops.
 bool DistinctRecogniser::has_endless_loop(StateId base) {
-  Rounds rounds = rules_.rounds(base, kEndless);
-  std::vector<std::uint8_t> telling;
-  for (std::size_t byte = 0x21; byte < 0x7F; ++byte) {
-    auto letter = static_cast<std::uint8_t>(byte);
-    if (byte != '0' && rounds.chars.has(letter)) telling.push_back(letter);
+  Telling telling = letters_that_tell(rules_.rounds(base, kAmple).chars);
+  if (telling.needed != kAmple) {
+    telling = letters_that_tell(rules_.rounds(base, kEndless).chars);
   }
-  if (telling.size() < 2) return false;
-  for (std::uint32_t k = 0; k < kEndless; ++k) {
-    base = rules_.step(base, telling[0]);
+  if (telling.needed == 0) return false;
+  for (std::uint32_t k = 0; k < telling.needed; ++k) {
+    base = rules_.step(base, telling.letter);
     if (base == kDead) return false;
   }
   return true;
+}
+
+DistinctRecogniser::Telling DistinctRecogniser::letters_that_tell(const CharClass& chars) {
+  std::uint32_t count = 0;
+  std::uint8_t first = 0;
+  for (std::size_t byte = 0x21; byte < 0x7F; ++byte) {
+    auto letter = static_cast<std::uint8_t>(byte);
+    if (byte == '0' || !chars.has(letter)) continue;
+    if (count++ == 0) first = letter;
+  }
+  if (count < 2) return {};
+  return {count >= 64 ? kAmple : kEndless, first};
 }
 
 bool DistinctRecogniser::has_marks(StateId base) const {

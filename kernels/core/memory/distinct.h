@@ -54,6 +54,7 @@ class DistinctRecogniser final : public Recogniser {
   static constexpr std::uint32_t kOutside = 0xFFFFFFFFu;
   static constexpr std::size_t kNoGoal = ~std::size_t{0};
   static constexpr std::uint32_t kEndless = 24;  // letters that make more values than are seen
+  static constexpr std::uint32_t kAmple = 4;     // the same, where there are many to choose from
 
   /// Numbers of things in the pools below; texts: 0 is no text, 1 the empty one.
   struct Thread {
@@ -97,13 +98,22 @@ class DistinctRecogniser final : public Recogniser {
     return is_rich(base) && (!is_tight(text) || is_rich(base, true));
   }
   bool is_rich(StateId base, bool beyond_number = false);
+  bool is_rich_soon(StateId base);
   bool is_tight(std::uint32_t text, std::size_t more = 0) const;
   bool has_endless_loop(StateId base);
-  /// Characters of which any number, as long as a token, leads to no exit: the state of the rules
-  /// is the same after them, or a terminal goes on that has as many values as ever.
+  /// So many letters of a class make 2^24 values that differ, for whitespace and zeros may tell
+  /// nothing; 0: no number of them does.
+  struct Telling {
+    std::uint32_t needed = 0;
+    std::uint8_t letter = 0;
+  };
+  static Telling letters_that_tell(const CharClass& chars);
+  /// Characters of which so many bytes lead to no exit: the state of the rules is the same after
+  /// them, or a terminal goes on that still has more values than can be seen.
   struct Stay {
     CharClass chars;
     bool rich = true;  // also where it matters what was seen
+    std::uint32_t most = ~std::uint32_t{0};
   };
   const Stay& stay(StateId base);
   bool has_marks(StateId base) const;

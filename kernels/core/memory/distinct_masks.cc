@@ -7,6 +7,8 @@
 namespace slm {
 namespace {
 
+constexpr std::uint32_t kFewBytes = 4;  // fewer are not worth a question
+
 bool is_of_number(char c) noexcept { return (c >= '0' && c <= '9') || c == '.'; }
 
 }  // namespace
@@ -160,12 +162,23 @@ const DistinctRecogniser::Stay& DistinctRecogniser::stay(StateId base) {
   auto [slot, fresh] = stays_.try_emplace(base);
   if (!fresh) return slot->second;
   Stay made;
-  std::uint32_t longest = static_cast<std::uint32_t>(trie_.trie().longest);
-  Rounds rounds = rules_.rounds(base, longest + kEndless);
-  if (rounds.still && !has_marks(base)) {
-    made.chars = rounds.chars;
-  } else if (rounds.inside) {
-    made = {rounds.chars, has_endless_loop(base)};
+  const std::uint32_t longest = static_cast<std::uint32_t>(trie_.trie().longest);
+  auto inside = [&](std::uint32_t bytes) -> bool {
+    CharClass chars = rules_.inside(base, bytes + kAmple);
+    std::uint32_t letters = letters_that_tell(chars).needed;
+    if (letters > kAmple) chars = rules_.inside(base, bytes + letters);
+    if (chars.size() == 0) return false;
+    made = {chars, letters > 0, bytes == longest ? ~std::uint32_t{0} : bytes};
+    return true;
+  };
+  if (inside(std::min(kFewBytes, longest))) {
+    for (std::uint32_t bytes = longest; bytes > kFewBytes; bytes = bytes > 64 ? 64 : bytes / 2) {
+      if (inside(bytes)) break;
+    }
+  }
+  if (made.chars.size() == 0 && !has_marks(base)) {
+    Rounds rounds = rules_.rounds(base, longest + kEndless);
+    if (rounds.still) made.chars = rounds.chars;
   }
   return slot->second = made;
 }
@@ -193,7 +206,10 @@ const std::vector<DistinctRecogniser::Exit>& DistinctRecogniser::exits(StateId p
     if (place.bases.size() == 1) {
       auto [base, seen] = place.bases[0];
       const Stay& known = stay(base);
-      if (known.rich || !seen) place.stays = known.chars;
+      if (known.rich || !seen) {
+        place.stays = known.chars;
+        place.most = known.most;
+      }
     }
     return place;
   };

@@ -286,7 +286,6 @@ Recogniser::Rounds IndentationRecogniser::rounds(StateId state, std::uint32_t lo
   Rounds found = rules_->rounds(thread.rules, longest);
   found.chars.take_out(ByteSet().set('\n'));
   if (found.chars.size() == 0) return {};
-  found.inside = false;  // a line break among it would be another thread
   for (StateId& after : found.after) after = at(after, thread.levels);
   return found;
 }

@@ -12,10 +12,12 @@
 
 namespace slm {
 
-/// A node of the walk. `stays`: characters that change nothing; what is below them is not visited.
+/// A node of the walk. `stays`: characters that change nothing, if they come in at most so many
+/// bytes; what is below them is not visited.
 struct TriePlace {
   std::uint32_t next = 0, last = 0;
   CharClass stays{};
+  std::uint32_t most = ~std::uint32_t{0};
 };
 
 /// Depth first from `root`, the place of the trie's first node. `enter(place, node, path)` is asked
@@ -42,7 +44,10 @@ void walk_paths(const ByteTrie& trie, const ByteSet& never, Place root, Enter en
     std::uint32_t node = place.next++;
     std::uint8_t byte = trie.bytes[node];
     if (never[byte]) continue;
-    if (place.stays.has(byte) && place.stays.covers(trie.below[node].starts)) continue;
+    const ByteTrie::Below& after = trie.below[node];
+    if (place.stays.has(byte) && after.longest < place.most && place.stays.covers(after.starts)) {
+      continue;
+    }
     path.push_back(static_cast<char>(byte));
     std::optional<Place> below = enter(place, node, path);
     if (below && trie.nodes[node].first_child != trie.nodes[node].last_child) {
