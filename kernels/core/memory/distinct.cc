@@ -213,6 +213,7 @@ std::uint32_t DistinctRecogniser::add_value(std::uint32_t seen, std::string_view
   std::uint32_t id = known_.intern(key);
   if (id == values_.size()) {
     equals_.push_back(equal);
+    value_bytes_ += 4 * (value.exact.size() + value.read.size());
     values_.push_back(std::move(value));
   }
   for (std::uint32_t set = seen; set != 0;) {
@@ -447,11 +448,9 @@ bool DistinctRecogniser::forbids(StateId state, std::uint8_t byte) {
 }
 
 std::size_t DistinctRecogniser::bytes() const {
-  std::size_t values = 0;
-  for (const JsonValue& value : values_) values += 4 * (value.exact.size() + value.read.size());
   return rules_.bytes() + plain_.bytes() + plain_masks_.bytes() + states_.bytes() +
          stacks_.bytes() + sets_.bytes() + texts_.bytes() + judged_.bytes() + walked_.bytes() +
-         values + values_.size() * (sizeof(JsonValue) + sizeof(Equal)) + known_.bytes() +
+         value_bytes_ + values_.size() * (sizeof(JsonValue) + sizeof(Equal)) + known_.bytes() +
          exit_bytes_ + sizes_.capacity() * 4 + missing_.capacity() * sizeof(Cost) +
          stays_.size() * 64 + rich_[0].capacity() + rich_[1].capacity() + memo_bytes();
 }

@@ -149,6 +149,7 @@ class DistinctRecogniser final : public Recogniser {
   SequencePool texts_;                // (text, byte)
   std::vector<std::uint32_t> sizes_;  // of texts
   std::vector<JsonValue> values_;
+  std::size_t value_bytes_ = 0;
   std::vector<Equal> equals_;                               // by value
   std::unordered_map<std::string, std::uint32_t> numbers_;  // of what is in a JsonValue
   SequencePool known_;                                      // values, as in `equals_`
