@@ -15,7 +15,7 @@ pytest.importorskip("tokenizers")
 
 from slm.errors import TrainingError
 from slm.train import checkpoint
-from slm.train.config import make_config, read_config
+from slm.train.config import TrainConfig, changed, make_config, read_config
 from slm.train.corpus import read_corpus, read_ontologies
 from slm.train.evaluate import evaluate
 from slm.train.run import last_weights
@@ -195,6 +195,25 @@ CASES: list[tuple[str, Callable[[Path], object], str]] = [
         "[T001] `steps` is 'many', which is no int\n"
         "  at settings#/steps\n"
         "  hint: its usual value is 5000",
+    ),
+    (
+        "flag without a value",
+        lambda _: changed(TrainConfig(), ["steps"]),
+        "[T001] `steps` sets nothing\n  at --set\n  hint: write NAME=VALUE",
+    ),
+    (
+        "flag of the wrong kind",
+        lambda _: changed(TrainConfig(), ["preset=15m", "steps=lots"]),
+        "[T001] `steps` is 'lots', which is no int\n"
+        "  at --set#/steps\n"
+        "  hint: its usual value is 5000",
+    ),
+    (
+        "flags that contradict the settings",
+        lambda _: changed(TrainConfig(), ["steps=50"]),
+        "[T001] `warmup` is 60\n"
+        "  at --set#/warmup\n"
+        "  hint: it must be at least 0 and less than `steps`",
     ),
     (
         "wrong buckets",

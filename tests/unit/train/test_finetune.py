@@ -166,7 +166,10 @@ def test_loss_is_what_it_says(base: Path, records: list[Record], legality: float
 def test_every_method_learns_and_is_saved(
     base: Path, records: list[Record], tmp_path: Path, method: str
 ) -> None:
-    """The loss falls; what is saved loads with peft or transformers and gives the same logits."""
+    """The loss falls; what is saved loads with peft or transformers and gives the same logits.
+
+    A picture of the loss is in the run's folder.
+    """
     if method != "full":
         pytest.importorskip("peft")
     seen: list[float] = []
@@ -180,6 +183,7 @@ def test_every_method_learns_and_is_saved(
         progress=lambda _, figures: seen.append(figures["loss"]),
     )
     assert sum(seen[-5:]) < sum(seen[:5])
+    assert (tmp_path / "run" / "loss_curve.png").read_bytes()[1:4] == b"PNG"
     import transformers
 
     loaded = transformers.AutoModelForCausalLM.from_pretrained(
