@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"{result.seconds:.0f} s; the {result.folder.name} is in {result.folder}",
         file=sys.stderr,
     )
-    if held_out and config.method != "prompt":
+    if held_out:
         _print_scores(result, held_out)
     return 0
 

@@ -228,6 +228,38 @@ def test_constrained_outputs_are_valid(base: Path, records: list[Record], tmp_pa
     assert bound.f1 > free.f1
 
 
+def test_outputs_of_a_prompt_adapter_are_pefts(
+    base: Path, records: list[Record], tmp_path: Path
+) -> None:
+    """With its prompt in the cache, the model writes what peft's own pass, all anew, finds best.
+
+    The rows have inputs of different lengths, and the prompt changes what is written.
+    """
+    pytest.importorskip("peft")
+    config = FinetuneConfig(method="prompt", steps=12, virtual_tokens=5, forced_weight=1.0)
+    result = finetune(base, records, tmp_path / "run", config)
+    plain, _, walker = load_base(base)
+    _, outputs = score_records(
+        result.model, result.tokenizer, records[:4], constrained=False, max_tokens=12
+    )
+    for record, output in zip(records[:4], outputs, strict=True):
+        expected: list[int] = []
+        ids = [*result.tokenizer(walker.prompt(record))["input_ids"]]
+        for _ in range(12):
+            with torch.no_grad():
+                token = int(result.model(torch.tensor([[*ids, *expected]])).logits[0, -1].argmax())
+            if token == result.tokenizer.convert_tokens_to_ids("<|end|>"):
+                break
+            expected.append(token)
+        assert output == result.tokenizer.decode(expected)
+    _, without = score_records(
+        plain, result.tokenizer, records[:4], constrained=False, max_tokens=12
+    )
+    assert outputs != without
+    bound, _ = score_records(result.model, result.tokenizer, records[:4], constrained=True)
+    assert bound.valid == 1.0
+
+
 def test_scores_of_perfect_outputs(
     base: Path, records: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
