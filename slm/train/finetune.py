@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from slm.errors import MissingDependency, ModelNotFound, TrainingError
+from slm.errors import MissingDependency, ModelNotFound, Place, TrainingError
 from slm.kernels import masked_cross_entropy
 from slm.train import checkpoint as checkpoints
 from slm.train.curves import Record as Log
@@ -231,6 +231,7 @@ def load_base(base: Path) -> tuple[Any, Any, Walker]:
 
     Raises:
         ModelNotFound: it cannot be loaded.
+        TrainingError: a weight is not a number.
     """
     from slm.models.transformers import load_folder
 
@@ -240,6 +241,7 @@ def load_base(base: Path) -> tuple[Any, Any, Walker]:
             hint="give the path of a folder in Hugging Face format",
         )
     runtime = load_folder(base, dtype="float32")
+    checkpoints.refuse_broken(runtime.model.named_parameters(), Place(base.name))
     walker = Walker(runtime.encode, runtime.tokenizer, runtime.vocabulary)
     return runtime.model, runtime.tokenizer, walker
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,12 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("tokenizers")
+pytest.importorskip("safetensors")
+
+from safetensors.torch import load_file, save_file
 
 from slm.errors import TrainingError
+from slm.models.embedded import folder as embedded
 from slm.train import checkpoint
 from slm.train.config import TrainConfig, changed, make_config, read_config
 from slm.train.corpus import read_corpus, read_ontologies
@@ -76,6 +81,16 @@ def all_damaged(tmp_path: Path) -> None:
 def empty_run(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     last_weights(tmp_path / "run")
+
+
+def broken_start(tmp_path: Path) -> None:
+    """A copy of the embedded model with a NaN in it, to begin with."""
+    folder = tmp_path / "model"
+    shutil.copytree(embedded(), folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.weight"][3] = float("nan")
+    save_file(weights, folder / "model.safetensors")
+    last_weights(folder, "5m")
 
 
 def no_tokenizer(tmp_path: Path) -> None:
@@ -247,6 +262,13 @@ CASES: list[tuple[str, Callable[[Path], object], str]] = [
         all_damaged,
         "[T001] no checkpoint in run can be read: step-00000002.ckpt, step-00000001.ckpt\n"
         "  hint: remove the folder to start again",
+    ),
+    (
+        "NaN to begin with",
+        broken_start,
+        "[T001] the weight norm has elements that are no finite numbers\n"
+        "  at model\n"
+        "  hint: its file is damaged, or its training had failed; begin with another model",
     ),
     (
         "nothing to start from",

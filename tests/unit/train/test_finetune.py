@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from slm.errors import TrainingError
 from slm.train.finetune import FinetuneConfig, batch_loss, finetune, load_base
@@ -325,6 +326,20 @@ def test_killed_run_goes_on(base: Path, records: list[Record], tmp_path: Path) -
     finetune(base, read_records(data), tmp_path / "whole", config)
     whole, killed = weights(tmp_path / "whole"), weights(run)
     assert all(torch.equal(whole[name], killed[name]) for name in whole)
+
+
+def test_broken_weights_are_refused_first(
+    base: Path, records: list[Record], tmp_path: Path
+) -> None:
+    """A NaN in the base is named before a folder is made."""
+    shutil.copytree(base, tmp_path / "broken")
+    path = tmp_path / "broken" / "model.safetensors"
+    tensors = load_file(path)
+    tensors["model.norm.weight"][0] = float("nan")
+    save_file(tensors, path, metadata={"format": "pt"})
+    with pytest.raises(TrainingError, match=r"weight model\.norm\.weight has elements that are no"):
+        finetune(tmp_path / "broken", records, tmp_path / "run", FinetuneConfig(steps=1))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_step_of_nothing_but_forced_tokens_of_no_weight(base: Path, tmp_path: Path) -> None:
