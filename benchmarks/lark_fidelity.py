@@ -7,20 +7,24 @@ is enough for that, so no tokenizer is involved. Run it as
     python -m benchmarks.lark_fidelity FOLDER [--longest 4000] [--json OUT]
 
 FOLDER holds MANIFEST.json and a folder for each grammar; `benchmarks/lark_corpus.py` reads it.
-llguidance and xgrammar take part where they are installed.
+llguidance and xgrammar take part where they are installed, SynCode in the Python that
+`SLM_SYNCODE_PYTHON` names (`benchmarks/syncode_peer.py`). An input about which an engine fails with
+an exception counts as wrong, whatever Lark says of it.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from benchmarks import syncode_peer
 from benchmarks.lark_corpus import Grammar, grammars_of
 
-Judge = Callable[[bytes], bool]
+Judge = Callable[[bytes], bool | None]  # None: it took too long
 
 
 @dataclass
@@ -33,7 +37,9 @@ class Score:
     accepted: int = 0  # inputs that Lark accepts
     rejected_right: int = 0
     rejected: int = 0
+    undecided: int = 0
     refusals: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)  # inputs that ended in an exception
 
 
 def slm_engine(grammar: Grammar) -> Judge:
@@ -112,7 +118,20 @@ def xgrammar_engine(grammar: Grammar) -> Judge:
     return judge
 
 
-ENGINES = {"slm": slm_engine, "llguidance": llguidance_engine, "xgrammar": xgrammar_engine}
+ENGINES = {
+    "slm": slm_engine,
+    "llguidance": llguidance_engine,
+    "xgrammar": xgrammar_engine,
+    "syncode, grammar_strict": syncode_peer.engine("grammar_strict"),
+    "syncode, grammar_mask": syncode_peer.engine("grammar_mask"),
+}
+
+
+def installed(name: str) -> bool:
+    """Whether an engine can be asked."""
+    if name.startswith("syncode"):
+        return syncode_peer.installed()
+    return importlib.util.find_spec(name) is not None
 
 
 def score_of(engine: Callable[[Grammar], Judge], grammars: list[Grammar]) -> Score:
@@ -127,7 +146,16 @@ def score_of(engine: Callable[[Grammar], Judge], grammars: list[Grammar]) -> Sco
         score.compiled += 1
         right = 0
         for text, verdict in grammar.samples:
-            correct = judge(text.encode()) == verdict
+            try:
+                found = judge(text.encode())
+                correct = found == verdict
+            except Exception as error:
+                found, correct = False, False
+                what = f"{grammar.name}: {str(error)[:80]}"
+                score.failures[what] = score.failures.get(what, 0) + 1
+            if found is None:
+                score.undecided += 1
+                continue
             right += correct
             if verdict:
                 score.accepted += 1
@@ -154,9 +182,7 @@ def main() -> None:
     print("|---|---|---|---|---|")
     scores = {}
     for name, engine in ENGINES.items():
-        try:
-            __import__(name)
-        except ImportError:
+        if not installed(name):
             print(f"| {name} | not installed | | | |")
             continue
         score = scores[name] = score_of(engine, grammars)
@@ -166,6 +192,10 @@ def main() -> None:
             f"| {score.rejected_right} of {score.rejected} |",
             flush=True,
         )
+        failed = sum(score.failures.values())
+        for kind, count in (("undecided", score.undecided), ("failed", failed)):
+            if count:
+                print(f"| | {count} inputs {kind} | | | |")
     if options.json:
         options.json.write_text(json.dumps({n: asdict(s) for n, s in scores.items()}, indent=1))
 

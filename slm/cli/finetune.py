@@ -36,7 +36,13 @@ _OPTIONS = (
     ("learning-rate", float, "its peak; default by method"),
     ("forced-weight", float, "loss weight of tokens that the grammar forces"),
     ("legality-weight", float, "1: usual loss; 0: over legal tokens only; above: a penalty"),
+    ("warmup", float, "share of the steps in which the rate rises"),
+    ("weight-decay", float, "of matrices"),
+    ("clip", float, "largest norm of the gradient"),
     ("rank", int, "of LoRA and DoRA"),
+    ("alpha", int, "of LoRA and DoRA; their scale is alpha / rank"),
+    ("virtual-tokens", int, "of prompt tuning"),
+    ("longest", int, "tokens of an example; longer ones are refused"),
     ("seed", int, "of order and new weights"),
     ("patience", int, "validations without a better loss before it stops; 0: never"),
     ("checkpoint-every", int, "steps between checkpoints"),
@@ -103,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"{result.seconds:.0f} s; the {result.folder.name} is in {result.folder}",
         file=sys.stderr,
     )
-    if held_out and config.method != "prompt":
+    if held_out:
         _print_scores(result, held_out)
     return 0
 

@@ -17,6 +17,7 @@ data give the same model, and a run that was killed goes on where it was.
 examples:
   slm train --data corpus --output run
   slm train --config settings.toml --data corpus --output run
+  slm train --set preset=15m --set learning_rate=6e-4 --data corpus --output run
   accelerate launch -m slm.cli.main train --data corpus --output run
 """
 
@@ -36,6 +37,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="a finished run, or a model folder, whose weights to begin with",
     )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting, as in the file; may be repeated",
+    )
     parser.add_argument("--steps", type=int, metavar="N", help="instead of the settings' number")
     parser.add_argument("--seed", type=int, metavar="N", help="instead of the settings' seed")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -51,17 +59,16 @@ def run(args: argparse.Namespace) -> int:
     from slm.errors import MissingDependency
 
     try:
-        from slm.train.config import TrainConfig, read_config
+        from slm.train.config import TrainConfig, changed, read_config
         from slm.train.run import train_from_folder
     except ModuleNotFoundError as error:
         raise MissingDependency(
             f"training needs the package {error.name}", hint="pip install 'slm[train]'"
         ) from error
-    from dataclasses import replace
-
     config = read_config(args.config) if args.config else TrainConfig()
-    changes = {name: getattr(args, name) for name in ("steps", "seed")}
-    config = replace(config, **{k: v for k, v in changes.items() if v is not None})
+    own = {name: getattr(args, name) for name in ("steps", "seed")}
+    flags = [f"{name}={value}" for name, value in own.items() if value is not None]
+    config = changed(config, [*args.set, *flags])
     # `accelerate launch` numbers the processes of a run; one of them speaks for all.
     quiet = args.quiet or os.environ.get("RANK", "0") != "0"
     bar = None if quiet else TrainingBar(config.steps)

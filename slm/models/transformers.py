@@ -43,6 +43,8 @@ class TransformersModel:
     Args:
         model: what ``AutoModelForCausalLM`` gives.
         tokenizer: its fast tokenizer.
+        prefix: embeddings (positions, hidden) that are read before each text, as prompt tuning
+            learns them; None for no such thing.
 
     Raises:
         LogitsMismatch: the tokenizer has more tokens than the model has logits.
@@ -50,9 +52,10 @@ class TransformersModel:
         VocabularyError: nothing says which token ends a text.
     """
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
+    def __init__(self, model: Any, tokenizer: Any, *, prefix: torch.Tensor | None = None) -> None:
         self.model = model.eval()
         self.tokenizer = tokenizer
+        self.prefix = prefix
         config = model.config.get_text_config(decoder=True)
         head = model.get_output_embeddings()
         self.width = width = int(config.vocab_size if head is None else head.weight.shape[0])
@@ -66,7 +69,8 @@ class TransformersModel:
             )
         self.head = SparseHead(model, head, len(self.vocabulary))
         length = getattr(config, "max_position_embeddings", None)
-        self.context_length: int | None = int(length) if length else None
+        before = 0 if prefix is None else len(prefix)
+        self.context_length: int | None = int(length) - before if length else None
         parameters = inspect.signature(model.forward).parameters
         self.takes_positions = "position_ids" in parameters
         self.takes_logits_to_keep = "logits_to_keep" in parameters
@@ -105,6 +109,19 @@ class TransformersSession:
         self._model = runtime.model
         self._lengths = np.zeros(rows, np.int64)  # tokens in the cache, row by row
         self._cache: Any = None
+        if runtime.prefix is not None:
+            self._read(runtime.prefix)
+
+    def _read(self, prefix: torch.Tensor) -> None:
+        """Put the embeddings that come before each text into the cache."""
+        import torch
+
+        name, rows = self._runtime.cache_name, len(self._lengths)
+        embeddings = prefix.to(self._model.device, self._model.dtype).expand(rows, -1, -1)
+        arguments = {name: self._new_cache(), "use_cache": True}
+        with torch.inference_mode():
+            self._cache = self._model(inputs_embeds=embeddings, **arguments)[name]
+        self._lengths += len(prefix)
 
     def feed(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """See `slm.decode.protocol.Session.feed`."""

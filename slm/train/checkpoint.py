@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from slm.errors import TrainingError
+from slm.errors import Place, TrainingError
 from slm.train.files import write_bytes
 
 KEPT = 2
@@ -88,6 +89,21 @@ def load(path: Path) -> Checkpoint:
             hint="remove it to resume from the one before",
         )
     return Checkpoint(**torch.load(io.BytesIO(body), weights_only=True))
+
+
+def refuse_broken(weights: Iterable[tuple[str, torch.Tensor]], at: Place) -> None:
+    """Refuse weights to begin with that are not numbers, before anything is made of them.
+
+    Raises:
+        TrainingError: an element is NaN or infinite.
+    """
+    for name, tensor in weights:
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise TrainingError(
+                f"the weight {name} has elements that are no finite numbers",
+                at=at,
+                hint="its file is damaged, or its training had failed; begin with another model",
+            )
 
 
 def latest(folder: Path, settings: dict[str, Any]) -> tuple[Checkpoint | None, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
@@ -33,6 +33,7 @@ class TrainConfig:
         threads: of torch.
         steps: how many updates.
         tokens_per_batch: positions of a batch, padding included.
+        accumulation: parts that a batch is computed in, to save memory; it learns the same.
         examples_per_block: how many examples are made, sorted by length and batched at a time.
         buckets: lengths that batches are padded to; longer examples are left out.
         learning_rate: its peak.
@@ -64,6 +65,7 @@ class TrainConfig:
     copying_heads: bool = True
     steps: int = 5000
     tokens_per_batch: int = 4096
+    accumulation: int = 1
     examples_per_block: int = 2048
     buckets: tuple[int, ...] = (144, 208, 304)
     learning_rate: float = 8e-4
@@ -161,6 +163,28 @@ def make_config(values: dict[str, Any], source: str = "settings") -> TrainConfig
     return config
 
 
+def changed(config: TrainConfig, changes: Sequence[str]) -> TrainConfig:
+    """Settings with some of them changed, each by text like ``learning_rate=3e-4``, checked anew.
+
+    A value is read as in a file of settings; what is no value there is a string.
+
+    Raises:
+        TrainingError: a text without a name, or see `make_config`.
+    """
+    values = asdict(config)
+    for change in changes:
+        name, equals, text = change.partition("=")
+        if not equals:
+            raise TrainingError(
+                f"`{change}` sets nothing", at=Place("--set"), hint="write NAME=VALUE"
+            )
+        try:
+            values[name] = _toml_reader()(f"value = {text}")["value"]
+        except ValueError:
+            values[name] = text
+    return make_config(values, "--set")
+
+
 def _toml_reader() -> Callable[[str], dict[str, Any]]:
     for name in ("tomllib", "tomli"):  # the first is in the standard library from Python 3.11 on
         try:
@@ -205,6 +229,7 @@ def _check_ranges(config: TrainConfig, source: str) -> None:
         ("relation_weight", config.relation_weight >= 1, "at least 1"),
         ("clip", config.clip > 0, "positive"),
         ("tokens_per_batch", config.tokens_per_batch >= max(config.buckets), "a whole bucket"),
+        ("accumulation", config.accumulation > 0, "positive"),
         ("buckets", min(config.buckets) >= 16, "lengths of at least 16"),
         ("examples_per_block", config.examples_per_block > 0, "positive"),
         ("evaluate_every", config.evaluate_every > 0, "positive"),

@@ -53,9 +53,9 @@ def draw_curve(events: list[dict[str, Any]], path: Path, *, title: str) -> None:
     right = [(e["step"], e["validation_accuracy"]) for e in events if "validation_accuracy" in e]
     figure, axes = pyplot.subplots(figsize=(8, 4.5), dpi=110)
     if train:
-        axes.plot(*zip(*train, strict=True), lw=0.8, label="training loss (its mixture changes)")
+        axes.plot(*zip(*train, strict=True), lw=0.8, label="training loss")
     if valid:
-        axes.plot(*zip(*valid, strict=True), "o-", ms=3, label="validation loss, real sentences")
+        axes.plot(*zip(*valid, strict=True), "o-", ms=3, label="validation loss")
     axes.set_xlabel("step")
     axes.set_ylabel("weighted cross-entropy, nats a token")
     axes.set_ylim(bottom=0)

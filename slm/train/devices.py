@@ -9,6 +9,7 @@ repeats its results bit for bit.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -73,18 +74,20 @@ class Devices:
         )
         return prepared
 
-    def share(self, batch: Batch) -> Tensors:
-        """The part of a batch that this process computes, in the order of `Llama.forward`.
+    def share(self, batch: Batch, part: int = 0, parts: int = 1) -> Tensors:
+        """A part of this process's share of a batch, in the order of `Llama.forward`.
 
         Raises:
-            TrainingError: there are fewer rows than processes.
+            TrainingError: there are fewer rows than processes, or than parts of all of them.
         """
-        if len(batch.ids) < self.count:
+        if len(batch.ids) < self.count * parts:
+            each = f" in {parts} parts each" if parts > 1 else ""
+            less = " or parts" if parts > 1 else ""
             raise TrainingError(
-                f"a batch has {len(batch.ids)} rows for {self.count} processes",
-                hint="raise `tokens_per_batch`, or start fewer processes",
+                f"a batch has {len(batch.ids)} rows for {self.count} processes{each}",
+                hint=f"raise `tokens_per_batch`, or take fewer processes{less}",
             )
-        return self.whole(share_of(batch, self.rank, self.count))
+        return self.whole(share_of(batch, self.rank * parts + part, self.count * parts))
 
     def whole(self, batch: Batch) -> Tensors:
         """All of a batch, for what every process computes by itself."""
@@ -92,21 +95,31 @@ class Devices:
         ids, positions, labels, weights = (torch.from_numpy(a).to(self.device) for a in arrays)
         return ids, positions, labels, weights
 
-    def backward(self, compute: Callable[..., Tensor], batch: Batch) -> float:
+    def backward(
+        self, model: torch.nn.Module, compute: Callable[..., Tensor], batch: Batch, parts: int = 1
+    ) -> float:
         """Add the gradient of a batch's mean loss; gives the loss.
 
         Args:
-            compute: the prepared model if there are several processes, else `Llama.loss`.
+            model: what `prepare` gave.
+            compute: its forward pass; but `Llama.loss` for one process and one part.
             batch: all of it; the same in every process.
+            parts: how many pieces this process computes its share in, one after the other.
         """
-        if self.count == 1:
+        if self.count == 1 and parts == 1:
             loss = compute(*self.share(batch))
             loss.backward()  # type: ignore[no-untyped-call]
             return float(loss.detach())
-        # Gradients are averaged over processes: times their number, they are the sum.
-        part = compute(*self.share(batch))[0] / float(batch.weights.sum())
-        self._accelerator.backward(part * self.count)
-        return float(self._accelerator.reduce(part.detach(), reduction="sum"))
+        weight, total = float(batch.weights.sum()), torch.zeros((), device=self.device)
+        for part in range(parts):
+            last = part == parts - 1
+            # Processes exchange gradients once, with the last part.
+            with nullcontext() if last else self._accelerator.no_sync(model):
+                loss = compute(*self.share(batch, part, parts))[0] / weight
+                # Gradients are averaged over processes: times their number, they are the sum.
+                self._accelerator.backward(loss * self.count)
+            total += loss.detach()
+        return float(self._accelerator.reduce(total, reduction="sum"))
 
     def clip(self, model: torch.nn.Module, norm: float) -> float:
         """Bound the norm of the gradient; gives what it was."""

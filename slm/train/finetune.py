@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from slm.errors import MissingDependency, ModelNotFound, TrainingError
+from slm.errors import MissingDependency, ModelNotFound, Place, TrainingError
 from slm.kernels import masked_cross_entropy
 from slm.train import checkpoint as checkpoints
 from slm.train.curves import Record as Log
+from slm.train.curves import draw_curve
 from slm.train.files import new_folder, write_json
 from slm.train.records import Record, Walked, Walker
 
@@ -144,7 +145,8 @@ def finetune(
     Args:
         base: model folder in Hugging Face format.
         records: training data; all of it is checked before the first step.
-        output: the run's folder: settings, log, checkpoints, and ``model`` or ``adapter``.
+        output: the run's folder: settings, log, loss curve, checkpoints, and ``model`` or
+            ``adapter``.
         config: the settings.
         validation: held-out data for the validation loss; may be empty.
         progress: called after each step with the step and its figures.
@@ -213,6 +215,10 @@ def finetune(
             )
         if progress is not None:
             progress(step, figures)
+    try:
+        draw_curve(log.events, output / "loss_curve.png", title=output.name)
+    except ModuleNotFoundError as error:  # the picture alone is no reason to fail
+        log.add(step=step, note=f"no picture of the loss: there is no package {error.name}")
     model.eval()
     folder = output / ("model" if config.method == "full" else "adapter")
     _write(model, tokenizer, folder)
@@ -225,6 +231,7 @@ def load_base(base: Path) -> tuple[Any, Any, Walker]:
 
     Raises:
         ModelNotFound: it cannot be loaded.
+        TrainingError: a weight is not a number.
     """
     from slm.models.transformers import load_folder
 
@@ -234,6 +241,7 @@ def load_base(base: Path) -> tuple[Any, Any, Walker]:
             hint="give the path of a folder in Hugging Face format",
         )
     runtime = load_folder(base, dtype="float32")
+    checkpoints.refuse_broken(runtime.model.named_parameters(), Place(base.name))
     walker = Walker(runtime.encode, runtime.tokenizer, runtime.vocabulary)
     return runtime.model, runtime.tokenizer, walker
 

@@ -57,7 +57,7 @@ def score_records(
     text.
 
     Args:
-        model: of transformers, adapters of weights (LoRA, DoRA, IA³) included.
+        model: of transformers, with an adapter or without.
         tokenizer: its tokenizer.
         records: held-out ones.
         constrained: whether their grammars bind the outputs.
@@ -65,20 +65,23 @@ def score_records(
         max_tokens: longest output.
 
     Raises:
-        TrainingError: there are no records, or the model has a prompt adapter.
+        TrainingError: there are no records, or the adapter puts more than embeddings before a text.
     """
     from slm.models.transformers import TransformersModel
 
     if not records:
         raise TrainingError("there is nothing to score", hint="give records that were held out")
     active = getattr(model, "active_peft_config", None)
+    prefix = None
     if active is not None and active.is_prompt_learning:
-        raise TrainingError(
-            "a model with a prompt adapter is scored by its loss only",
-            hint="lora, dora, ia3 and full can be scored",
-        )
+        if str(active.peft_type.value) != "PROMPT_TUNING":
+            raise TrainingError(
+                f"models with an adapter of the type {active.peft_type.value} cannot be scored",
+                hint="lora, dora, ia3, prompt and full can be",
+            )
+        prefix = model.get_prompt(batch_size=1)[0].detach()
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    runtime = TransformersModel(inner, tokenizer)
+    runtime = TransformersModel(inner, tokenizer, prefix=prefix)
     walker = Walker(runtime.encode, tokenizer, runtime.vocabulary)
     compiled: dict[int, CompiledGrammar] = {}
     outputs: list[str] = []

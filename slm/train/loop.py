@@ -110,10 +110,11 @@ def train(
             record.add(step=at.step, note=f"passed over the damaged checkpoint {name}")
         if devices.count > 1:
             record.add(step=at.step, note=f"{devices.count} processes on {devices.device.type}")
-    compute: Callable[..., Any] = llama.loss if devices.count == 1 else model
+    whole = devices.count == 1 and config.accumulation == 1
+    compute: Callable[..., Any] = llama.loss if whole else model
     if config.compile:
-        # Alone, all batches of a bucket have one shape; a part of a batch may have any.
-        compute = torch.compile(compute, dynamic=False if devices.count == 1 else None)
+        # All batches of a bucket have one shape; a part of a batch may have any.
+        compute = torch.compile(compute, dynamic=False if whole else None)
     started, stopped, early = time.monotonic(), False, False
     for batch in _batches(stream, config, at):
         figures = _step(devices, model, optimizer, compute, config, batch, at.step - 1)
@@ -220,7 +221,7 @@ def _step(
     rate = learning_rate(config, step)
     for group in optimizer.param_groups:
         group["lr"] = rate
-    loss = devices.backward(compute, batch)
+    loss = devices.backward(model, compute, batch, config.accumulation)
     norm = devices.clip(model, config.clip)
     optimizer.step()
     optimizer.zero_grad()

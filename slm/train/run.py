@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from slm.errors import TrainingError
+from slm.errors import Place, TrainingError
 from slm.train import checkpoint as checkpoints
 from slm.train.config import TrainConfig
 from slm.train.corpus import Corpus, Sentence, read_corpus
@@ -114,7 +114,8 @@ def last_weights(folder: Path, preset: str = "") -> Start:
         preset: the shape that a model folder's weights must have.
 
     Raises:
-        TrainingError: there is neither, it is damaged, or the shape is another.
+        TrainingError: there is neither, it is damaged, a weight is not a number, or the shape is
+            another.
     """
     found = sorted(folder.glob("step-*.ckpt"))
     if found:
@@ -130,6 +131,7 @@ def last_weights(folder: Path, preset: str = "") -> Start:
             f"the run {folder.name} has no checkpoint",
             hint="give the --output folder of a run, or a model folder",
         )
+    checkpoints.refuse_broken(weights.items(), Place(folder.name))
     digest = hashlib.sha256()
     for name in sorted(weights):
         digest.update(weights[name].numpy().tobytes())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -41,6 +42,14 @@ def read(*lines: Any) -> list[Any]:
     text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
     Path("data.jsonl").write_text(text)
     return read_records(Path("data.jsonl"))
+
+
+def prefix_tuned() -> Any:
+    """Looks like a model with an adapter that is no prompt of embeddings."""
+    kind = SimpleNamespace(
+        is_prompt_learning=True, peft_type=SimpleNamespace(value="PREFIX_TUNING")
+    )
+    return SimpleNamespace(active_peft_config=kind)
 
 
 def walk(**values: Any) -> None:
@@ -94,6 +103,13 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
     "nothing to score": (
         lambda: score_records(None, None, [], constrained=True),
         "[T001] there is nothing to score\n  hint: give records that were held out",
+    ),
+    "adapter that cannot be scored": (
+        lambda: score_records(
+            prefix_tuned(), None, read({"input": "x", "output": "y"}), constrained=True
+        ),
+        "[T001] models with an adapter of the type PREFIX_TUNING cannot be scored\n"
+        "  hint: lora, dora, ia3, prompt and full can be",
     ),
 }
 

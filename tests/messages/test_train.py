@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import lzma
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,14 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("tokenizers")
+pytest.importorskip("safetensors")
+
+from safetensors.torch import load_file, save_file
 
 from slm.errors import TrainingError
+from slm.models.embedded import folder as embedded
 from slm.train import checkpoint
-from slm.train.config import make_config, read_config
+from slm.train.config import TrainConfig, changed, make_config, read_config
 from slm.train.corpus import read_corpus, read_ontologies
 from slm.train.evaluate import evaluate
 from slm.train.run import last_weights
@@ -76,6 +81,16 @@ def all_damaged(tmp_path: Path) -> None:
 def empty_run(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     last_weights(tmp_path / "run")
+
+
+def broken_start(tmp_path: Path) -> None:
+    """A copy of the embedded model with a NaN in it, to begin with."""
+    folder = tmp_path / "model"
+    shutil.copytree(embedded(), folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.weight"][3] = float("nan")
+    save_file(weights, folder / "model.safetensors")
+    last_weights(folder, "5m")
 
 
 def no_tokenizer(tmp_path: Path) -> None:
@@ -197,6 +212,25 @@ CASES: list[tuple[str, Callable[[Path], object], str]] = [
         "  hint: its usual value is 5000",
     ),
     (
+        "flag without a value",
+        lambda _: changed(TrainConfig(), ["steps"]),
+        "[T001] `steps` sets nothing\n  at --set\n  hint: write NAME=VALUE",
+    ),
+    (
+        "flag of the wrong kind",
+        lambda _: changed(TrainConfig(), ["preset=15m", "steps=lots"]),
+        "[T001] `steps` is 'lots', which is no int\n"
+        "  at --set#/steps\n"
+        "  hint: its usual value is 5000",
+    ),
+    (
+        "flags that contradict the settings",
+        lambda _: changed(TrainConfig(), ["steps=50"]),
+        "[T001] `warmup` is 60\n"
+        "  at --set#/warmup\n"
+        "  hint: it must be at least 0 and less than `steps`",
+    ),
+    (
         "wrong buckets",
         lambda _: make_config({"buckets": [1.5]}),
         "[T001] `buckets` is not a list of whole numbers\n"
@@ -228,6 +262,13 @@ CASES: list[tuple[str, Callable[[Path], object], str]] = [
         all_damaged,
         "[T001] no checkpoint in run can be read: step-00000002.ckpt, step-00000001.ckpt\n"
         "  hint: remove the folder to start again",
+    ),
+    (
+        "NaN to begin with",
+        broken_start,
+        "[T001] the weight norm has elements that are no finite numbers\n"
+        "  at model\n"
+        "  hint: its file is damaged, or its training had failed; begin with another model",
     ),
     (
         "nothing to start from",

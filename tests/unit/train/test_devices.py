@@ -97,8 +97,33 @@ def test_fewer_rows_than_processes_are_refused() -> None:
         devices.share(a_batch(4, 8, random.Random(0)))
     assert str(caught.value) == (
         "[T001] a batch has 4 rows for 8 processes\n"
-        "  hint: raise `tokens_per_batch`, or start fewer processes"
+        "  hint: raise `tokens_per_batch`, or take fewer processes"
     )
+    devices.count = 1
+    with pytest.raises(TrainingError) as caught:
+        devices.share(a_batch(4, 8, random.Random(0)), 0, 5)
+    assert str(caught.value) == (
+        "[T001] a batch has 4 rows for 1 processes in 5 parts each\n"
+        "  hint: raise `tokens_per_batch`, or take fewer processes or parts"
+    )
+
+
+def test_parts_of_a_batch_have_its_gradient() -> None:
+    """However many parts a batch is computed in, loss and gradient are the whole's."""
+    torch.manual_seed(0)
+    model = Llama(replace(PRESETS["test"], vocabulary=100), dtype=torch.float32)
+    batch = a_batch(5, 12, random.Random(1))
+    batch = replace(batch, ids=batch.ids % 100)
+    devices, found = Devices(1), []
+    for parts in (1, 2, 5):
+        model.zero_grad()
+        loss = devices.backward(model, model.loss if parts == 1 else model, batch, parts)
+        found.append((loss, [p.grad.clone() for p in model.parameters() if p.grad is not None]))
+    (loss, gradients), *others = found
+    for other, its in others:
+        assert other == pytest.approx(loss, rel=1e-6)
+        assert len(its) == len(gradients)
+        assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(gradients, its, strict=True))
 
 
 def test_the_order_of_the_optimizer_is_known() -> None:
@@ -194,11 +219,17 @@ def test_a_full_disk_stops_a_run_that_then_goes_on(
 
 @pytest.mark.slow
 @pytest.mark.timeout(280)
+@pytest.mark.parametrize("accumulation", [1, 2])
 def test_two_processes_learn_what_one_does(
-    data: Path, settings: TrainConfig, tmp_path: Path
+    data: Path, settings: TrainConfig, tmp_path: Path, accumulation: int
 ) -> None:
-    """Started together on a CPU, two processes have the losses of one, and one can go on."""
+    """Started together on a CPU, two processes have the losses of one, and one can go on.
+
+    So they do when each computes its share in two parts.
+    """
+    settings = replace(settings, tokens_per_batch=1200)
     train_from_folder(settings, data, tmp_path / "one")
+    settings = replace(settings, accumulation=accumulation)
     config, run = written(settings, tmp_path / "c.toml"), tmp_path / "two"
     launch = "-m torch.distributed.run --nproc_per_node 2 --master_addr 127.0.0.1"
     launch += f" --master_port {20000 + os.getpid() % 20000}"

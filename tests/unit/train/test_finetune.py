@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from slm.errors import TrainingError
 from slm.train.finetune import FinetuneConfig, batch_loss, finetune, load_base
@@ -166,7 +167,10 @@ def test_loss_is_what_it_says(base: Path, records: list[Record], legality: float
 def test_every_method_learns_and_is_saved(
     base: Path, records: list[Record], tmp_path: Path, method: str
 ) -> None:
-    """The loss falls; what is saved loads with peft or transformers and gives the same logits."""
+    """The loss falls; what is saved loads with peft or transformers and gives the same logits.
+
+    A picture of the loss is in the run's folder.
+    """
     if method != "full":
         pytest.importorskip("peft")
     seen: list[float] = []
@@ -180,6 +184,7 @@ def test_every_method_learns_and_is_saved(
         progress=lambda _, figures: seen.append(figures["loss"]),
     )
     assert sum(seen[-5:]) < sum(seen[:5])
+    assert (tmp_path / "run" / "loss_curve.png").read_bytes()[1:4] == b"PNG"
     import transformers
 
     loaded = transformers.AutoModelForCausalLM.from_pretrained(
@@ -222,6 +227,38 @@ def test_constrained_outputs_are_valid(base: Path, records: list[Record], tmp_pa
     assert bound.recall > 0
     assert free.valid < 1.0
     assert bound.f1 > free.f1
+
+
+def test_outputs_of_a_prompt_adapter_are_pefts(
+    base: Path, records: list[Record], tmp_path: Path
+) -> None:
+    """With its prompt in the cache, the model writes what peft's own pass, all anew, finds best.
+
+    The rows have inputs of different lengths, and the prompt changes what is written.
+    """
+    pytest.importorskip("peft")
+    config = FinetuneConfig(method="prompt", steps=12, virtual_tokens=5, forced_weight=1.0)
+    result = finetune(base, records, tmp_path / "run", config)
+    plain, _, walker = load_base(base)
+    _, outputs = score_records(
+        result.model, result.tokenizer, records[:4], constrained=False, max_tokens=12
+    )
+    for record, output in zip(records[:4], outputs, strict=True):
+        expected: list[int] = []
+        ids = [*result.tokenizer(walker.prompt(record))["input_ids"]]
+        for _ in range(12):
+            with torch.no_grad():
+                token = int(result.model(torch.tensor([[*ids, *expected]])).logits[0, -1].argmax())
+            if token == result.tokenizer.convert_tokens_to_ids("<|end|>"):
+                break
+            expected.append(token)
+        assert output == result.tokenizer.decode(expected)
+    _, without = score_records(
+        plain, result.tokenizer, records[:4], constrained=False, max_tokens=12
+    )
+    assert outputs != without
+    bound, _ = score_records(result.model, result.tokenizer, records[:4], constrained=True)
+    assert bound.valid == 1.0
 
 
 def test_scores_of_perfect_outputs(
@@ -289,6 +326,20 @@ def test_killed_run_goes_on(base: Path, records: list[Record], tmp_path: Path) -
     finetune(base, read_records(data), tmp_path / "whole", config)
     whole, killed = weights(tmp_path / "whole"), weights(run)
     assert all(torch.equal(whole[name], killed[name]) for name in whole)
+
+
+def test_broken_weights_are_refused_first(
+    base: Path, records: list[Record], tmp_path: Path
+) -> None:
+    """A NaN in the base is named before a folder is made."""
+    shutil.copytree(base, tmp_path / "broken")
+    path = tmp_path / "broken" / "model.safetensors"
+    tensors = load_file(path)
+    tensors["model.norm.weight"][0] = float("nan")
+    save_file(tensors, path, metadata={"format": "pt"})
+    with pytest.raises(TrainingError, match=r"weight model\.norm\.weight has elements that are no"):
+        finetune(tmp_path / "broken", records, tmp_path / "run", FinetuneConfig(steps=1))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_step_of_nothing_but_forced_tokens_of_no_weight(base: Path, tmp_path: Path) -> None:
