@@ -3,8 +3,9 @@
 The inner document is lowered as any other, by a `Lowering` of its own. Its rules then become rules
 of the outer one: calls are renamed, and every terminal is replaced by the spellings of its texts
 (`strings.spell`). Spelling a text is spelling its parts, so nothing else has to change, and it can
-be done again: JSON in a string of JSON in a string. What an engine has to remember beside the rules
-it reads unspelled, so such documents are refused.
+be done again: JSON in a string of JSON in a string. What has one spelling in the document (names,
+constants, numbers, brackets) has one in the string; free strings have all of them. What an engine
+has to remember beside the rules it reads unspelled, so such documents are refused.
 
 A document without recursion is one regular language: only those can have a bounded length, a
 pattern or a format besides, since a context-free language would have to be cut with a regular one.
@@ -31,13 +32,7 @@ from slm.grammar.regular import (
     ANY_CHAR,
     NOTHING,
     Chars,
-    Complement,
-    Concat,
-    Intersection,
-    Multiple,
     Regular,
-    Repeat,
-    Union,
     concat,
     intersection,
     literal,
@@ -68,14 +63,15 @@ def document_text(to: Lowering, shape: StringShape) -> Expression:
     content = shape.contents[0]
     if len(shape.contents) > 1:
         raise refused(to, content, "the string would be JSON in two encodings at once")
+    if content.encoding:
+        raise refused(to, content, f"JSON in {content.encoding} is no text that masks can follow")
     bounded = StringShape(shape.low, shape.high, shape.parts) != ANY_STRING
-    key = (content.goal, content.encoding)
     if bounded:
         return _bounded(to, shape, content)
-    found = to.documents.get(key)
+    found = to.documents.get(content.goal)
     if found is None:
         inner, start = _lowered(to, content)
-        found = to.documents[key] = _spelled(to, inner, start)
+        found = to.documents[content.goal] = _spelled(to, inner, start)
     return found
 
 
@@ -98,7 +94,7 @@ def _lowered(to: Lowering, content: Content) -> tuple[Lowering, str]:
 
 
 def _spelled(to: Lowering, inner: Lowering, start: str) -> Expression:
-    copied = _Copy(to)
+    copied = _Copy(to, inner)
     for name in inner.rules:
         copied.names[name] = to.fresh_name(f"{name}_inside")
     for name, rule in inner.rules.items():
@@ -112,7 +108,7 @@ def _spelled(to: Lowering, inner: Lowering, start: str) -> Expression:
     quote = to.terminal("QUOTE", "quote", lambda: literal('"'))
     around = _around(to)
     if around != NOTHING:
-        space = to.terminal("SPACE_INSIDE", "space", lambda: spell(around, copied.escapes))
+        space = to.terminal("SPACE_INSIDE", "space", lambda: spell(around, one_spelling(to)))
         return seq(quote, optional(space), Call(copied.names[start]), optional(space), quote)
     return seq(quote, Call(copied.names[start]), quote)
 
@@ -128,21 +124,17 @@ class _Copy:
     """Expressions with other names for rules, and every terminal spelled."""
 
     to: Lowering
+    inner: Lowering
     names: dict[str, str] = field(default_factory=dict)
     _made: dict[str, tuple[str, Regular]] = field(default_factory=dict)
 
-    @property
-    def escapes(self) -> Escapes:
-        """How the outer string is spelled."""
-        return self.to.layout.style.escapes
-
     def expression(self, node: Expression) -> Expression:
+        """The expression as it stands in the string."""
         match node:
             case Terminal(name, language, longest, place):
                 found = self._made.get(name)
                 if found is None:
-                    spelled = spelled_text(language, self.escapes)
-                    found = self._made[name] = self.to.fresh_name(f"{name}_INSIDE"), spelled
+                    found = self._made[name] = self._terminal(name, language)
                 return Terminal(found[0], found[1], longest, place)
             case Call(rule):
                 return Call(self.names[rule])
@@ -153,34 +145,27 @@ class _Copy:
             case Many(body, low, high):
                 return Many(self.expression(body), low, high)
 
+    def _terminal(self, name: str, language: Regular) -> tuple[str, Regular]:
+        spelled = self.to.fresh_name(f"{name}_INSIDE")
+        if name not in self.inner.free:
+            return spelled, spell(language, one_spelling(self.to))
+        self.to.free.add(spelled)
+        return spelled, spell(language, self.to.layout.style.escapes)
 
-def spelled_text(language: Regular, escapes: Escapes) -> Regular:
-    """As `spell`, also where digits are counted: those stand for themselves then."""
-    return spell(language, "raw" if escapes == "any" and _counts_digits(language) else escapes)
 
-
-def _counts_digits(language: Regular) -> bool:
-    stack = [language]
-    while stack:
-        match stack.pop():
-            case Multiple():
-                return True
-            case Concat(parts) | Union(parts) | Intersection(parts):
-                stack.extend(parts)
-            case Repeat(body, _, _) | Complement(body):
-                stack.append(body)
-            case _:
-                pass
-    return False
+def one_spelling(to: Lowering) -> Escapes:
+    """How that is spelled which has one spelling."""
+    escapes = to.layout.style.escapes
+    return "raw" if escapes == "any" else escapes
 
 
 # --- documents that are regular -----------------------------------------------------------------
 
 
 def _bounded(to: Lowering, shape: StringShape, content: Content) -> Expression:
-    """Documents under a length, a pattern or a format, as one terminal."""
+    """Documents under a length, a pattern or a format, as one terminal; of one spelling."""
     inner, start = _lowered(to, content)
-    whole = None if content.encoding else _Inlined(inner).rule(start)
+    whole = _Inlined(inner).rule(start)
     if whole is None:
         why = "beside a length, a pattern or a format, the JSON in the string has to be simple: "
         raise refused(to, content, why + "no value of any kind, and nothing that recurs")
@@ -188,13 +173,12 @@ def _bounded(to: Lowering, shape: StringShape, content: Content) -> Expression:
     blank = repeat(_SPACE, 0, to.layout.style.max_whitespace) if around != NOTHING else None
     text = whole if blank is None else concat(blank, whole, blank)
     decoded = intersection(repeat(ANY_CHAR, shape.low, shape.high), *shape.parts, text)
-    escapes = to.layout.style.escapes
 
     def make() -> Regular:
         pool = to.of.pool
         if not has_short_text(decoded, pool) and not pool.alive(pool.state(decoded)):
             return NOTHING
-        return concat(literal('"'), spelled_text(decoded, escapes), literal('"'))
+        return concat(literal('"'), spell(decoded, one_spelling(to)), literal('"'))
 
     bounds = (shape.low, shape.high, tuple(map(id, shape.parts)))
     return to.terminal("JSON_TEXT", ("content", content.goal, bounds), make, keep=shape)

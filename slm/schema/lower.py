@@ -61,8 +61,9 @@ class Lowering:
         self.dead: dict[str, Goal] = {}
         self.memory: Memory | None = None
         self.open_documents: tuple[Goal, ...] = ()  # in whose strings this one is written
-        self.documents: dict[tuple[Goal, str], Expression] = {}  # see `inside.py`
+        self.documents: dict[Goal, Expression] = {}  # see `inside.py`
         self.sets = 0  # of members in any order, of all objects so far
+        self.free: set[str] = set()  # terminals that have a text in each of its spellings
         self._names: dict[str, int] = {}
         self._kept: dict[tuple[str, ...], StringShape] = {}
         self._calls: dict[tuple[Goal, int], Expression] = {}
@@ -121,7 +122,11 @@ class Lowering:
         found = self._terminals.get(key)
         if found is None:
             language = make()
-            made = NEVER if language == NOTHING else Terminal(self.fresh_name(label), language)
+            made: Expression = NEVER
+            if language != NOTHING:
+                made = Terminal(self.fresh_name(label), language)
+                if label in _FREE:
+                    self.free.add(made.name)
             found = self._terminals[key] = (made, keep)
         return found[0]
 
@@ -273,4 +278,5 @@ class Lowering:
         return alternatives(*([self._strings(tuple(plain))] if plain else []), *documents)
 
 
+_FREE = frozenset(("STRING", "TEXT", "NAME"))
 _DULL = frozenset(("properties", "items", "$defs", "definitions", ""))

@@ -182,7 +182,7 @@ def spell(language: Regular, escapes: Escapes = "any") -> Regular:
         case Dfa():
             return _spell_dfa(language, escapes)
         case Multiple():
-            assert escapes != "any"  # see `inside.spelled_text`
+            assert escapes != "any"  # and what else has one spelling
             return language  # digits stand for themselves
 
 
