@@ -135,7 +135,7 @@ def _compile(
     draft: str | None,
     whitespace: Literal["any", "compact"] | int,
     formats: Literal["assert", "annotate"],
-    content: Literal["assert", "annotate"] | None,
+    content: Literal["assert", "annotate"] | None = None,
     registry: Mapping[str, Any] | None = None,
     on_unsupported: Literal["error", "relax"] = "error",
     order: Literal["declared", "any"] = "declared",
@@ -143,17 +143,19 @@ def _compile(
 ) -> CompiledSchema:
     """The compiler in Python; options as for `compile_schema`, and checked."""
     dropped: dict[tuple[str, str], str] = {}
-    options = (draft, registry, formats, content, whitespace, order, style)
+    options = (draft, registry, formats, whitespace, order, style)
     while True:
-        lowering = _lowering(schema, *options, dropped)
+        lowering = _lowering(schema, *options, dropped, content=content)
         try:
             start = lowering.lower(lowering.of.reader.start())
             if lowering.of.pool.leaned and lowering.of.concluded:
-                lowering = _lowering(schema, *options, dropped, cautious=True)
+                lowering = _lowering(schema, *options, dropped, content=content, cautious=True)
                 start = lowering.lower(lowering.of.reader.start())
             break
         except UnsupportedKeyword as error:
-            second = None if dropped else _lowering(schema, *options, dropped, frames=True)
+            second = None
+            if not dropped:
+                second = _lowering(schema, *options, dropped, content=content, frames=True)
             try:
                 if second is not None:
                     start = second.lower(second.of.reader.start())
@@ -180,12 +182,12 @@ def _lowering(
     draft: str | None,
     registry: Mapping[str, Any] | None,
     formats: str,
-    content: str | None,
     whitespace: Literal["any", "compact"] | int,
     order: str,
     style: JsonStyle,
     dropped: dict[tuple[str, str], str],
     *,
+    content: str | None = None,
     frames: bool = False,
     cautious: bool = False,
 ) -> Lowering:

@@ -75,9 +75,7 @@ def _digits(name: str, wide: bool) -> Regular:
         # The last digit has `rest` bits of the last byte at its front, and zeros.
         last = alphabet[:: 1 if wide else 2 ** (width - rest)]
         padding = "=" * (group - full - 1)
-        ends.append(
-            concat(repeat(digit, full, full), Chars(CharSet.of(last)), literal(padding))
-        )
+        ends.append(concat(repeat(digit, full, full), Chars(CharSet.of(last)), literal(padding)))
     return concat(repeat(repeat(digit, group, group)), union(*ends))
 
 
@@ -94,7 +92,8 @@ def _quoted() -> Regular:
     """RFC 2045, section 6.7: no line is longer than 76 characters, or ends with a blank."""
     hexes = Chars(CharSet.of(_DIGITS + "ABCDEF"))
     visible = union(
-        Chars(CharSet.from_ranges([(33, 126)]) - CharSet.of("=")), concat(literal("="), hexes, hexes)
+        Chars(CharSet.from_ranges([(33, 126)]) - CharSet.of("=")),
+        concat(literal("="), hexes, hexes),
     )
     blank = Chars(CharSet.of(" \t"))
     solid = optional(concat(repeat(union(visible, blank)), visible))

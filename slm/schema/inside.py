@@ -225,5 +225,3 @@ class _Inlined:
     def _all(self, nodes: tuple[Expression, ...]) -> list[Regular] | None:
         found = [self._expression(node) for node in nodes]
         return None if None in found else [part for part in found if part is not None]
-
-

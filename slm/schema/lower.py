@@ -261,7 +261,6 @@ class Lowering:
 
         return self.terminal(label, ("strings", key), make, keep=shapes)
 
-
     def _with_contents(self, shapes: tuple[StringShape, ...]) -> Expression:
         """Strings of which some are JSON texts."""
         plain: list[StringShape] = []

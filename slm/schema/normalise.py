@@ -347,7 +347,8 @@ class Normaliser:
             shape = number_shape(self, node)
             met = (one.meet(shape) for one in found.numbers)
             changes["numbers"] = tuple(one for one in met if one is not None)
-        if found.strings and not keys.isdisjoint(STRING_KEYWORDS):
+        contents = not keys.isdisjoint(CONTENT) and self.asserts_content(node)
+        if found.strings and (contents or not keys.isdisjoint(STRING_KEYWORDS)):
             string = string_shape(self, node)
             changes["strings"] = () if string is None else (string,)
         if found.arrays and not keys.isdisjoint(ARRAY_KEYWORDS):

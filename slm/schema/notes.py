@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from slm.errors import SlmError
-from slm.schema.formats import format_language
 from slm.schema.content import why_annotation
+from slm.schema.formats import format_language
 from slm.schema.keywords import ANNOTATIONS, CONTENT, STRUCTURAL, is_known
 from slm.schema.reader import Reader, SchemaNode, join_pointer
 
@@ -50,8 +50,8 @@ def collect_notes(of: Normaliser, reader: Reader) -> tuple[Note, ...]:
                 notes.append(Note(node.pointer, keyword, "annotation", "$ref hides its siblings"))
             elif of.has(node, keyword):
                 notes.append(_known(of, node, keyword))
-            elif keyword in CONTENT and is_known(keyword, node.resource.draft):
-                notes.append(Note(node.pointer, keyword, "annotation", _why_no_content(of, node)))
+            elif keyword in CONTENT:
+                notes.append(_no_content(of, node, keyword))
             elif keyword in ANNOTATIONS:
                 why = "it describes, and asserts nothing"
                 notes.append(Note(node.pointer, keyword, "annotation", why))
@@ -97,13 +97,16 @@ def _known(of: Normaliser, node: SchemaNode, keyword: str) -> Note:
             why = f'the specification does not define the format "{value}"'
             return Note(pointer, keyword, "annotation", why)
     if keyword in CONTENT:
-        why = why_annotation(node, keyword)
-        if why is not None:
-            return Note(pointer, keyword, "annotation", why)
+        reason = why_annotation(node, keyword)
+        if reason is not None:
+            return Note(pointer, keyword, "annotation", reason)
     return Note(pointer, keyword, "enforced")
 
 
-def _why_no_content(of: Normaliser, node: SchemaNode) -> str:
-    if of.asserts_content(node):  # and a dialect without the vocabulary
-        return "it describes, and asserts nothing"
-    return 'it describes; content="assert" enforces it'
+def _no_content(of: Normaliser, node: SchemaNode, keyword: str) -> Note:
+    why = 'it describes; content="assert" enforces it'
+    if not is_known(keyword, node.resource.draft):
+        why = f"draft {node.resource.draft} does not know it"
+    elif of.asserts_content(node):  # and a dialect without the vocabulary
+        why = "it describes, and asserts nothing"
+    return Note(node.pointer, keyword, "annotation", why)

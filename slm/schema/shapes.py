@@ -44,9 +44,7 @@ if TYPE_CHECKING:
 NUMBER_KEYWORDS = frozenset(
     ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 )
-STRING_KEYWORDS = frozenset(
-    ("minLength", "maxLength", "pattern", "format", "contentMediaType", "contentEncoding")
-)
+STRING_KEYWORDS = frozenset(("minLength", "maxLength", "pattern", "format"))
 ARRAY_KEYWORDS = frozenset(
     "items prefixItems additionalItems minItems maxItems uniqueItems contains".split()
 )

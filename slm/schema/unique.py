@@ -88,9 +88,8 @@ def value_key(value: Any) -> str:
         case list():
             return f"[{','.join(map(value_key, value))}]"
         case dict():
-            return (
-                f"{{{','.join(sorted(json.dumps(k) + ':' + value_key(v) for k, v in value.items()))}}}"
-            )
+            members = sorted(f"{json.dumps(name)}:{value_key(v)}" for name, v in value.items())
+            return f"{{{','.join(members)}}}"
         case _:
             return json.dumps(value)
 
