@@ -54,6 +54,7 @@ class SchemaProgram:
         compact: bool,
         assert_formats: bool,
         answer: Callable[[str], list[int] | None],
+        content: int = 0,
     ) -> SchemaProgram | str: ...
     @property
     def draft(self) -> str: ...

@@ -52,6 +52,7 @@ def json_schema(
     whitespace: Literal["any", "compact"] | int = "any",
     order: Literal["declared", "any"] = "declared",
     formats: Literal["assert", "annotate"] = "assert",
+    content: Literal["assert", "annotate"] | None = None,
     registry: Mapping[str, Any] | None = None,
     on_unsupported: Literal["error", "relax"] = "error",
     style: JsonStyle | None = None,
@@ -66,6 +67,9 @@ def json_schema(
         whitespace: "any" (runs are capped), "compact", or the indent to write with.
         order: properties as "declared", or in "any" order.
         formats: "assert" enforces ``format``, "annotate" ignores it.
+        content: "assert" enforces ``contentMediaType``, ``contentEncoding`` and ``contentSchema``:
+            JSON and base64 in strings. "annotate" ignores them. None asserts them in draft 7 and
+            in types, which check them.
         registry: schemas by URI, for references to other documents; nothing is downloaded.
         on_unsupported: "error" refuses what cannot be enforced exactly; "relax" enforces the rest
             and lists in `notes` what it left out.
@@ -79,7 +83,7 @@ def json_schema(
     >>> spec.parse('{"age": 3}')
     {'age': 3}
     """
-    options = (draft, whitespace, order, formats, registry, on_unsupported, style)
+    options = (draft, whitespace, order, formats, content, registry, on_unsupported, style)
     if type(x) is dict and options == _PLAIN:
         twin = (_plain_twin or _front_end())(x)
         if twin is not None:  # what else a spec has is made when it is asked for
@@ -95,12 +99,14 @@ def json_schema(
         from slm.schema import from_type
 
         schema, parse = from_type(x)
+        content = content or "assert"
     compiled = compile_schema(
         schema,
         draft=draft,
         whitespace=whitespace,
         order=order,
         formats=formats,
+        content=content,
         registry=registry,
         on_unsupported=on_unsupported,
         style=style,

@@ -12,6 +12,10 @@ Compiled compile(const Value& schema, const Options& options, Oracle& oracle) {
   Goals goals(arena);
   Languages pool(arena, oracle);
   Reader reader(arena, goals, pool, oracle, schema, options.draft);
+  if (options.content == Content::kAssert ||
+      (options.content == Content::kByDraft && reader.draft() == Draft::k7)) {
+    reader.defer_content();
+  }
   Normaliser of(arena, goals, pool, reader, options.assert_formats);
   Lowering lowering(of, options.compact);
   Rule start = lowering.lower(reader.start());

@@ -11,10 +11,14 @@
 
 namespace slm::schema {
 
+/// Whether what is in a string is asserted; by draft: in draft 7.
+enum class Content : std::uint8_t { kByDraft, kAssert, kAnnotate };
+
 struct Options {
   std::optional<Draft> draft;
   bool compact = false;
   bool assert_formats = true;
+  Content content = Content::kByDraft;
 };
 
 struct Compiled {

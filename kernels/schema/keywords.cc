@@ -63,8 +63,10 @@ constexpr std::string_view kNames[] = {"",
                                        "$dynamicAnchor",
                                        "$defs",
                                        "definitions",
-                                       "contentSchema"};
-static_assert(std::size(kNames) == static_cast<std::size_t>(Keyword::kContentSchema) + 1);
+                                       "contentSchema",
+                                       "contentMediaType",
+                                       "contentEncoding"};
+static_assert(std::size(kNames) == static_cast<std::size_t>(Keyword::kContentEncoding) + 1);
 
 constexpr std::size_t kSlots = 256;
 constexpr std::size_t slot_of(std::string_view name) {

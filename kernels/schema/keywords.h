@@ -60,13 +60,15 @@ enum class Keyword : std::uint8_t {
   kPythonConstraint,
   kUnevaluatedProperties,
   kUnevaluatedItems,
-  // Never asserted: they name schemas, or hold some.
+  // Never asserted here: they name schemas or hold some, or say what is in a string.
   kOldId,  // "id"
   kSchema,
   kDynamicAnchor,
   kDefs,
   kDefinitions,
   kContentSchema,
+  kContentMediaType,
+  kContentEncoding,
 };
 
 using KeywordSet = std::uint64_t;

@@ -154,8 +154,14 @@ Goal Reader::goal(const Value* raw, const Pointer* pointer, Resource* outer) {
   if (!check_keywords(*raw, draft_, guessed_)) throw Deferred("a keyword has a wrong value");
   KeywordSet keywords = 0;
   for (const Member& member : raw->members) keywords |= bit(member.keyword);
+  constexpr KeywordSet kContent = set_of(Keyword::kContentMediaType, Keyword::kContentEncoding);
+  bool content = content_ && (keywords & kContent);
   keywords &= known_;
-  if (ref_overrides() && (keywords & bit(Keyword::kRef))) keywords = bit(Keyword::kRef);
+  if (ref_overrides() && (keywords & bit(Keyword::kRef))) {
+    keywords = bit(Keyword::kRef);
+  } else if (content && draft_ >= Draft::k7) {
+    throw Deferred("JSON in strings, or encoded ones");
+  }
   auto number = static_cast<std::int32_t>(nodes_.size() + 2);
   nodes_.push_back(arena_.make<SchemaNode>(number, raw, pointer, inner, keywords));
   return goal_of_place_[place] = goals_.of(number);

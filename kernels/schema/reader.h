@@ -49,6 +49,9 @@ class Reader {
   Reader(Arena& arena, Goals& goals, Languages& pool, Oracle& oracle, const Value& root,
          std::optional<Draft> draft);
 
+  /// Leaves schemas that say what is in a string to Python.
+  void defer_content() { content_ = true; }
+
   Draft draft() const { return draft_; }
   std::string_view draft_name() const;
   Goal start() { return goal(root_.root, root_.pointer, &root_); }
@@ -90,6 +93,7 @@ class Reader {
   Oracle& oracle_;
   Draft draft_;
   bool guessed_;
+  bool content_ = false;
   KeywordSet known_;
   Resource root_;
   Growing<const SchemaNode*> nodes_;

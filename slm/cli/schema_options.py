@@ -15,6 +15,11 @@ def add_schema_options(parser: argparse.ArgumentParser) -> None:
     schema.add_argument("--order", choices=("declared", "any"), default="declared")
     schema.add_argument("--formats", choices=("assert", "annotate"), default="assert")
     schema.add_argument(
+        "--content",
+        choices=("assert", "annotate"),
+        help="JSON and base64 in strings (asserted in draft 7)",
+    )
+    schema.add_argument(
         "--whitespace", metavar="HOW", help="any, compact, or the width of an indent"
     )
     schema.add_argument("--separators", nargs=2, metavar=("ITEM", "KEY"), help="such as ', ' ': '")
@@ -42,6 +47,8 @@ def schema_options(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.separators is not None:
         style["separators"] = tuple(arguments.separators)
     found: dict[str, Any] = {"order": arguments.order, "formats": arguments.formats}
+    if arguments.content is not None:
+        found["content"] = arguments.content
     if arguments.draft is not None:
         found["draft"] = arguments.draft
     if arguments.whitespace is not None:

@@ -149,21 +149,34 @@ def integer_bounds(
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """The string is a JSON text, encoded, whose value reaches a goal."""
+
+    goal: Goal
+    encoding: str = ""  # as it is
+    number: int = field(default=0, compare=False)  # of the schema that asks for it
+
+
+@dataclass(frozen=True, slots=True)
 class StringShape:
-    """A set of strings: all parts hold of the decoded string, as do the bounds on its length."""
+    """A set of strings: all parts hold of the decoded string, as do the bounds on its length.
+
+    What `contents` say is for `content.py`: nothing here looks into the JSON in a string.
+    """
 
     low: int = 0
     high: int | None = None
     parts: tuple[Regular, ...] = ()
     values: tuple[str, ...] | None = None
     doubts: tuple[Regular, ...] = field(default=(), compare=False)  # see `format_doubts`
+    contents: tuple[Content, ...] = ()  # one for each encoding
 
     def admits(self, text: str, pool: Languages) -> bool:
-        """Whether the string is in the set."""
+        """Whether the string is in the set, whatever its content."""
         return bool(self.among((text,), pool))
 
     def among(self, texts: tuple[str, ...], pool: Languages) -> tuple[str, ...]:
-        """Those of the strings that are in the set."""
+        """Those of the strings that are in the set, whatever their content."""
         least, most = self.low, self.high
         texts = tuple(text for text in texts if least <= len(text) and not _exceeds(text, most))
         if self.values is not None:
@@ -179,18 +192,34 @@ class StringShape:
             return self
         if self is ANY_STRING:
             return other
+        contents = self.contents
+        if other.contents:
+            contents = _both_contents(contents, other.contents)
+            if any(part.goal == FALSE for part in contents):
+                return None
         if self.values is not None or other.values is not None:
             finite, rest = (self, other) if self.values is not None else (other, self)
             kept = rest.among(finite.values or (), pool)
             left = [text for text in finite.values or () if rest.doubts and text not in kept]
             if any(matches(part, text, pool) for part in rest.doubts for text in left):
                 pool.leaned = True
-            return StringShape(values=kept) if kept else None
+            return StringShape(values=kept, contents=contents) if kept else None
         low, high = max(self.low, other.low), _least(self.high, other.high)
         if high is not None and low > high:
             return None
         parts, doubts = _merged(self.parts, other.parts), _merged(self.doubts, other.doubts)
-        return StringShape(low, high, parts, None, doubts)
+        return StringShape(low, high, parts, None, doubts, contents)
+
+
+def _both_contents(left: tuple[Content, ...], right: tuple[Content, ...]) -> tuple[Content, ...]:
+    """Both: one encoding has one JSON text, which reaches the goals of all."""
+    found = {part.encoding: part for part in left}
+    for part in right:
+        known = found.get(part.encoding)
+        if known is not None:
+            part = Content(conjoin(known.goal, part.goal), part.encoding, known.number)
+        found[part.encoding] = part
+    return tuple(found.values())
 
 
 def matches(regular: Regular, text: str, pool: Languages) -> bool:

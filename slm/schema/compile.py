@@ -26,8 +26,8 @@ from slm.schema.style import PLAIN_STYLE, JsonStyle
 
 MAX_RELAXATIONS = 200
 _new, _set = object.__new__, object.__setattr__
-_USUAL = ("any", "declared", "assert", "error")  # options that need no check
-_PLAIN = (None, "any", "assert")  # draft, whitespace and formats where nobody chose any
+_USUAL = ("any", "declared", "assert", "error", None)  # options that need no check
+_PLAIN = (None, "any", "assert", None)  # draft, whitespace, formats, content: nobody chose any
 _looking = threading.Lock()  # for a twin's grammar: held for a moment only
 
 
@@ -67,6 +67,7 @@ def compile_schema(
     whitespace: Literal["any", "compact"] | int = "any",
     order: Literal["declared", "any"] = "declared",
     formats: Literal["assert", "annotate"] = "assert",
+    content: Literal["assert", "annotate"] | None = None,
     registry: Mapping[str, Any] | None = None,
     on_unsupported: Literal["error", "relax"] = "error",
     style: JsonStyle | None = None,
@@ -81,6 +82,8 @@ def compile_schema(
         order: "declared": members come in the order the schema declares them. "any": in every
             order, with a rule for each set of declared members, so that there can be about ten.
         formats: whether ``format`` is asserted.
+        content: whether ``contentMediaType``, ``contentEncoding`` and ``contentSchema`` are: JSON
+            in strings. None: in draft 7, as its specification allows; later ones annotate.
         registry: schemas by URI for references that leave the schema.
         on_unsupported: "relax" drops a keyword that cannot be enforced and says so in the notes.
         style: how the JSON is written, and what names there may be that the schema does not
@@ -98,10 +101,12 @@ def compile_schema(
     >>> print(compile_schema({"type": "integer", "minimum": 3}).grammar.start)
     root
     """
-    if (whitespace, order, formats, on_unsupported) != _USUAL:
+    if (whitespace, order, formats, on_unsupported, content) != _USUAL:
         _check_option("whitespace", whitespace, ("any", "compact"), allow_int=True)
         _check_option("order", order, ("declared", "any"))
         _check_option("formats", formats, ("assert", "annotate"))
+        if content is not None:
+            _check_option("content", content, ("assert", "annotate"))
         _check_option("on_unsupported", on_unsupported, ("error", "relax"))
     if registry is not None and not isinstance(registry, Mapping):
         raise UsageError(
@@ -116,11 +121,13 @@ def compile_schema(
             )
         style.check_with(whitespace, order)
     if not registry and order == "declared" and (style is None or style == PLAIN_STYLE):
-        program = compile_program(value, draft, whitespace, formats)
+        program = compile_program(value, draft, whitespace, formats, content)
         if not isinstance(program, str):
-            return _deferred(value, program, draft, whitespace, formats)
+            return _deferred(value, program, draft, whitespace, formats, content)
     style = style or PLAIN_STYLE
-    return _compile(schema, draft, whitespace, formats, registry, on_unsupported, order, style)
+    return _compile(
+        schema, draft, whitespace, formats, content, registry, on_unsupported, order, style
+    )
 
 
 def _compile(
@@ -128,6 +135,7 @@ def _compile(
     draft: str | None,
     whitespace: Literal["any", "compact"] | int,
     formats: Literal["assert", "annotate"],
+    content: Literal["assert", "annotate"] | None = None,
     registry: Mapping[str, Any] | None = None,
     on_unsupported: Literal["error", "relax"] = "error",
     order: Literal["declared", "any"] = "declared",
@@ -137,15 +145,17 @@ def _compile(
     dropped: dict[tuple[str, str], str] = {}
     options = (draft, registry, formats, whitespace, order, style)
     while True:
-        lowering = _lowering(schema, *options, dropped)
+        lowering = _lowering(schema, *options, dropped, content=content)
         try:
             start = lowering.lower(lowering.of.reader.start())
             if lowering.of.pool.leaned and lowering.of.concluded:
-                lowering = _lowering(schema, *options, dropped, cautious=True)
+                lowering = _lowering(schema, *options, dropped, content=content, cautious=True)
                 start = lowering.lower(lowering.of.reader.start())
             break
         except UnsupportedKeyword as error:
-            second = None if dropped else _lowering(schema, *options, dropped, frames=True)
+            second = None
+            if not dropped:
+                second = _lowering(schema, *options, dropped, content=content, frames=True)
             try:
                 if second is not None:
                     start = second.lower(second.of.reader.start())
@@ -177,13 +187,19 @@ def _lowering(
     style: JsonStyle,
     dropped: dict[tuple[str, str], str],
     *,
+    content: str | None = None,
     frames: bool = False,
     cautious: bool = False,
 ) -> Lowering:
     reader = Reader.open(schema, draft, registry)
     asserted = formats == "assert" or reader.dialect.asserts_formats
     of = Normaliser(
-        reader, assert_formats=asserted, dropped=dropped, frames=frames, cautious=cautious
+        reader,
+        assert_formats=asserted,
+        content=content,
+        dropped=dropped,
+        frames=frames,
+        cautious=cautious,
     )
     of.bounded_names = style.extra_names is not None or style.max_extra is not None
     layout = Layout(whitespace, style)
@@ -197,7 +213,7 @@ def plain_twin(schema: dict[str, Any]) -> Twin | None:
     """
     if cpp.compile_quickly is None:
         return None
-    program = cpp.compile_quickly(schema, None, False, True, cpp.answer)
+    program = cpp.compile_quickly(schema, None, False, True, cpp.answer, 0)
     if type(program) is str:
         return None
     twin = _new(Twin)  # a constructor would be felt

@@ -37,16 +37,22 @@ _APPLICATOR = frozenset(
     "prefixItems items additionalItems contains additionalProperties properties patternProperties "
     "dependentSchemas propertyNames if then else allOf anyOf oneOf not".split()
 )
+_CONTENT = frozenset(("contentMediaType", "contentEncoding", "contentSchema"))
 _UNEVALUATED = frozenset(("unevaluatedItems", "unevaluatedProperties"))
 _KEYWORDS: dict[str, dict[str, frozenset[str]]] = {  # vocabularies whose absence silences keywords
-    "2019-09": {"applicator": _APPLICATOR | _UNEVALUATED, "validation": _VALIDATION},
+    "2019-09": {
+        "applicator": _APPLICATOR | _UNEVALUATED,
+        "validation": _VALIDATION,
+        "content": _CONTENT,
+    },
     "2020-12": {
         "applicator": _APPLICATOR,
         "unevaluated": _UNEVALUATED,
         "validation": _VALIDATION,
+        "content": _CONTENT,
     },
 }
-_OTHERS = frozenset(("core", "meta-data", "content", "format", "format-annotation"))
+_OTHERS = frozenset(("core", "meta-data", "format", "format-annotation"))
 _ASSERTION = "format-assertion"
 
 

@@ -23,6 +23,7 @@ from slm.schema.algebra import (
     conjoin,
     integer_bounds,
 )
+from slm.schema.content import holds
 from slm.schema.counted import counts_simply
 from slm.schema.strings import decoded_language
 
@@ -47,7 +48,7 @@ def marked_items(items: Items, shape: ArrayShape) -> Expression:
     inner = items.with_one(shape.contains[0]) if shape.contains else items.run(0)
     if inner == NEVER:
         return NEVER
-    to.memory = DistinctItems()
+    to.remember(shape.unique, "uniqueItems", DistinctItems())
     return seq(mark(to, "BEGIN"), inner)
 
 
@@ -141,6 +142,8 @@ class Counts:
         return total
 
     def _strings(self, shape: StringShape, wanted: int) -> int:
+        if shape.contents:
+            return self._contents(shape, wanted)
         if shape.values is not None:
             return len(shape.values)
         if not shape.parts:
@@ -163,6 +166,15 @@ class Counts:
                 break
             level = after
         return found
+
+    def _contents(self, shape: StringShape, wanted: int) -> int:
+        """Strings with JSON in them: as many as the values there, where nothing else holds."""
+        if shape.values is not None:
+            return sum(holds(self.of, shape, text) for text in shape.values)
+        if len(shape.contents) > 1 or shape.low or shape.high is not None or shape.parts:
+            return 0
+        goal = shape.contents[0].goal
+        return wanted if self.at_least(goal, wanted) else int(self.at_least(goal, 1))
 
     def _objects(self, shape: ObjectShape, wanted: int, depth: int) -> int:
         if shape.none:  # what is left beside them is not counted

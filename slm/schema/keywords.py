@@ -11,9 +11,9 @@ from slm.errors import InvalidSchema, Place
 
 TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 
-ANNOTATIONS = frozenset(
-    "title description default examples example $comment readOnly writeOnly deprecated "
-    "contentMediaType contentEncoding contentSchema".split()
+CONTENT = frozenset(("contentMediaType", "contentEncoding", "contentSchema"))  # see `content.py`
+ANNOTATIONS = CONTENT | frozenset(
+    "title description default examples example $comment readOnly writeOnly deprecated".split()
 )
 STRUCTURAL = frozenset(
     "$schema $id id $anchor $dynamicAnchor $recursiveAnchor $defs definitions $vocabulary".split()
@@ -146,6 +146,8 @@ _INTRODUCED: dict[str, str] = {  # keywords that older drafts do not know
     "if": "7",
     "then": "7",
     "else": "7",
+    "contentMediaType": "7",
+    "contentEncoding": "7",
     "dependentRequired": "2019-09",
     "dependentSchemas": "2019-09",
     "unevaluatedProperties": "2019-09",
@@ -154,11 +156,12 @@ _INTRODUCED: dict[str, str] = {  # keywords that older drafts do not know
     "maxContains": "2019-09",
     "$anchor": "2019-09",
     "$recursiveRef": "2019-09",
+    "contentSchema": "2019-09",
     "prefixItems": "2020-12",
     "$dynamicRef": "2020-12",
 }
 _ORDER = {"4": 0, "6": 1, "7": 2, "2019-09": 3, "2020-12": 4}
-KNOWN = frozenset(_CHECKS) | frozenset(UNSUPPORTED)
+KNOWN = frozenset(_CHECKS) | frozenset(UNSUPPORTED) | CONTENT
 
 
 _ONE_INSIDE = frozenset(

@@ -16,7 +16,9 @@ from slm.grammar.memory import Memory
 from slm.grammar.regular import NOTHING, Regular, choice_of, literal, union
 from slm.schema.algebra import ANY_STRING, Goal, Kinds, NumberShape, StringShape
 from slm.schema.arrays import array_expression
+from slm.schema.content import holds
 from slm.schema.expressions import alternatives
+from slm.schema.inside import document_text
 from slm.schema.layout import MAX_INDENTED_DEPTH, Layout
 from slm.schema.normalise import Normaliser
 from slm.schema.numbers import number_text, too_fine
@@ -58,8 +60,12 @@ class Lowering:
         self.goals: dict[str, Goal] = {}
         self.dead: dict[str, Goal] = {}
         self.memory: Memory | None = None
+        self.open_documents: tuple[Goal, ...] = ()  # in whose strings this one is written
+        self.documents: dict[Goal, Expression] = {}  # see `inside.py`
         self.sets = 0  # of members in any order, of all objects so far
+        self.free: set[str] = set()  # terminals that have a text in each of its spellings
         self._names: dict[str, int] = {}
+        self._kept: dict[tuple[str, ...], StringShape] = {}
         self._calls: dict[tuple[Goal, int], Expression] = {}
         self._terminals: dict[Hashable, tuple[Expression, object]] = {}
         self._todo: list[_Pending] = []
@@ -116,7 +122,11 @@ class Lowering:
         found = self._terminals.get(key)
         if found is None:
             language = make()
-            made = NEVER if language == NOTHING else Terminal(self.fresh_name(label), language)
+            made: Expression = NEVER
+            if language != NOTHING:
+                made = Terminal(self.fresh_name(label), language)
+                if label in _FREE:
+                    self.free.add(made.name)
             found = self._terminals[key] = (made, keep)
         return found[0]
 
@@ -124,6 +134,24 @@ class Lowering:
         """The terminal of a declared member's name, with its colon."""
         label = "KEY_" + (_UNSAFE.sub("_", name).strip("_").upper()[:40] or "NAME")
         return self.terminal(label, ("key", name), lambda: self.layout.key(name))
+
+    def inside(self, goal: Goal) -> Lowering:
+        """For a document in a string of this one; the goal is its own."""
+        inner = Lowering(self.of, self.layout, self.integer_point, self.any_order)
+        inner.open_documents = (*self.open_documents, goal)
+        return inner
+
+    def remember(self, number: int, keyword: str, memory: Memory) -> None:
+        """Let an engine remember something beside the rules.
+
+        Raises:
+            UnsupportedKeyword: it would have to look into a string; `keyword` asks for it.
+        """
+        if self.open_documents:
+            node = self.of.reader.node(number)
+            why = "in the JSON of a string, items and names that have to differ are not told apart"
+            raise self.of.unsupported(node, keyword, why)
+        self.memory = memory
 
     def fresh_name(self, label: str) -> str:
         """A name that is not taken: the label, with a number where it was used before."""
@@ -220,6 +248,8 @@ class Lowering:
         escapes = self.layout.style.escapes
         if shapes[0] is ANY_STRING:
             return self.terminal("STRING", "string", lambda: string_text(ANY_STRING, escapes))
+        if any(shape.contents for shape in shapes):
+            return self._with_contents(shapes)
         key = tuple(
             (shape.low, shape.high, tuple(map(id, shape.parts)), shape.values) for shape in shapes
         )
@@ -231,5 +261,21 @@ class Lowering:
 
         return self.terminal(label, ("strings", key), make, keep=shapes)
 
+    def _with_contents(self, shapes: tuple[StringShape, ...]) -> Expression:
+        """Strings of which some are JSON texts."""
+        plain: list[StringShape] = []
+        documents: list[Expression] = []
+        for shape in shapes:
+            if not shape.contents:
+                plain.append(shape)
+            elif shape.values is None:
+                documents.append(document_text(self, shape))
+            else:
+                kept = tuple(text for text in shape.values if holds(self.of, shape, text))
+                if kept:
+                    plain.append(self._kept.setdefault(kept, StringShape(values=kept)))
+        return alternatives(*([self._strings(tuple(plain))] if plain else []), *documents)
 
+
+_FREE = frozenset(("STRING", "TEXT", "NAME"))
 _DULL = frozenset(("properties", "items", "$defs", "definitions", ""))

@@ -54,11 +54,16 @@ else:
 # What `compile_program` calls, for those who chose no options.
 compile_quickly: Any = None if _native is None else _native.SchemaProgram.compile
 _DRAFTS = {"4": 0, "6": 1, "7": 2, "2019-09": 3, "2020-12": 4}
+_CONTENT = {None: 0, "assert": 1, "annotate": 2}
 _MAX_STATES = 100_000  # one question may need; Python would go on for ten times as long
 
 
 def compile_program(
-    schema: Any, draft: str | None, whitespace: str | int, formats: str
+    schema: Any,
+    draft: str | None,
+    whitespace: str | int,
+    formats: str,
+    content: str | None = None,
 ) -> Program | str:
     """The program of a schema, or why C++ leaves it to Python.
 
@@ -72,7 +77,7 @@ def compile_program(
         return "an unknown draft"
     number = None if draft is None else _DRAFTS[draft]
     return _native.SchemaProgram.compile(
-        schema, number, whitespace == "compact", formats == "assert", answer
+        schema, number, whitespace == "compact", formats == "assert", answer, _CONTENT[content]
     )
 
 

@@ -33,6 +33,7 @@ from slm.schema.algebra import (
 )
 from slm.schema.applicators import REFERENCES, implications
 from slm.schema.constants import constant_goal, exact
+from slm.schema.content import content_of, negated_content, refuse_in_names
 from slm.schema.evaluated import has_unevaluated, violations
 from slm.schema.keywords import UNSUPPORTED
 from slm.schema.reader import SchemaNode
@@ -140,8 +141,13 @@ def _not_string(of: Normaliser, node: SchemaNode) -> Kinds:
         found.append(StringShape(high=shape.low - 1))
     if shape.high is not None:
         found.append(StringShape(low=shape.high + 1))
+    for content in shape.contents:
+        raise negated_content(of, content)
+    encoded = content_of(of, node, wide=True)
     for part in shape.parts:
         doubts = shape.doubts if part is shape.parts[-1] else ()  # that of the format
+        if part in encoded.parts:
+            doubts = encoded.doubts
         found.append(StringShape(parts=(complement(part),), doubts=doubts))
     return Kinds(strings=tuple(found))
 
@@ -204,6 +210,7 @@ def _broken(of: Normaliser, node: SchemaNode, shape: ObjectShape) -> list[NameRu
     if of.pool.leaned and of.has(node, "propertyNames") and name_rules(of, node):
         # Names that fail a format, and not those that it leaves out.
         failing = of.negation(node, "propertyNames", of.reader.child(node, "propertyNames"))
+        refuse_in_names(of, node, of.kinds(failing).strings)
         names = union(*map(decoded_language, of.kinds(failing).strings))
         found, rules = [NameRule(TRUE, names)], rules[:-1]
     for rule in rules:

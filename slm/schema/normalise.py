@@ -31,9 +31,10 @@ from slm.schema.algebra import (
 )
 from slm.schema.applicators import APPLICATORS, SOFT_ONE_OF, apply_applicators
 from slm.schema.constants import finite_kinds
+from slm.schema.content import is_void_content
 from slm.schema.evaluated import Cases, evaluated_kinds, has_unevaluated
 from slm.schema.frames import without
-from slm.schema.keywords import UNSUPPORTED, is_known
+from slm.schema.keywords import CONTENT, UNSUPPORTED, is_known
 from slm.schema.negation import negated_kinds
 from slm.schema.pruning import pruned
 from slm.schema.reader import Reader, SchemaNode
@@ -65,12 +66,14 @@ class Normaliser:
         *,
         assert_formats: bool,
         dropped: dict[tuple[str, str], str],
+        content: str | None = None,
         frames: bool = False,
         only_scalars: bool = False,
         cautious: bool = False,
     ) -> None:
         self.reader = reader
         self.assert_formats = assert_formats
+        self.content = content  # "assert", "annotate", or None: as the drafts say
         self.dropped = dropped  # (pointer, keyword) left out by on_unsupported="relax", and why
         self.frames = frames  # keep what is excluded as it stands, see `frames.py`
         self.only_scalars = only_scalars  # leave arrays and objects out
@@ -189,7 +192,7 @@ class Normaliser:
         if kinds.null or kinds.booleans or kinds.numbers:
             return False
         for text in kinds.strings:
-            if not is_void(text, self.pool):
+            if not is_void(text, self.pool) and not is_void_content(self, text, depth):
                 return False
             self.pool.leaned = self.pool.leaned or bool(text.doubts)
         for array in kinds.arrays:
@@ -249,9 +252,17 @@ class Normaliser:
         known = is_known(keyword, node.resource.draft)
         if keyword == "additionalItems" and self.reader.guessed:
             known = True
+        if keyword in CONTENT and not self.asserts_content(node):
+            return False
         if keyword in self.reader.dialect.silent and node.resource.draft == self.reader.draft:
             return False
         return known and (node.pointer, keyword) not in self.dropped
+
+    def asserts_content(self, node: SchemaNode) -> bool:
+        """Whether what a string holds is asserted; where nobody chose, as the draft says."""
+        if self.content is None:
+            return node.resource.draft == "7"
+        return self.content == "assert"
 
     def unsupported(
         self, node: SchemaNode, keyword: str, why: str, hint: str = ""
@@ -278,6 +289,7 @@ class Normaliser:
             self._scalars = Normaliser(
                 self.reader,
                 assert_formats=self.assert_formats,
+                content=self.content,
                 dropped=self.dropped,
                 only_scalars=True,
             )
@@ -335,7 +347,8 @@ class Normaliser:
             shape = number_shape(self, node)
             met = (one.meet(shape) for one in found.numbers)
             changes["numbers"] = tuple(one for one in met if one is not None)
-        if found.strings and not keys.isdisjoint(STRING_KEYWORDS):
+        contents = not keys.isdisjoint(CONTENT) and self.asserts_content(node)
+        if found.strings and (contents or not keys.isdisjoint(STRING_KEYWORDS)):
             string = string_shape(self, node)
             changes["strings"] = () if string is None else (string,)
         if found.arrays and not keys.isdisjoint(ARRAY_KEYWORDS):

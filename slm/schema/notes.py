@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from slm.errors import SlmError
+from slm.schema.content import why_annotation
 from slm.schema.formats import format_language
-from slm.schema.keywords import ANNOTATIONS, STRUCTURAL, is_known
+from slm.schema.keywords import ANNOTATIONS, CONTENT, STRUCTURAL, is_known
 from slm.schema.reader import Reader, SchemaNode, join_pointer
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def collect_notes(of: Normaliser, reader: Reader) -> tuple[Note, ...]:
                 notes.append(Note(node.pointer, keyword, "annotation", "$ref hides its siblings"))
             elif of.has(node, keyword):
                 notes.append(_known(of, node, keyword))
+            elif keyword in CONTENT:
+                notes.append(_no_content(of, node, keyword))
             elif keyword in ANNOTATIONS:
                 why = "it describes, and asserts nothing"
                 notes.append(Note(node.pointer, keyword, "annotation", why))
@@ -93,4 +96,17 @@ def _known(of: Normaliser, node: SchemaNode, keyword: str) -> Note:
         if format_language(value, node.resource.draft) is None:
             why = f'the specification does not define the format "{value}"'
             return Note(pointer, keyword, "annotation", why)
+    if keyword in CONTENT:
+        reason = why_annotation(node, keyword)
+        if reason is not None:
+            return Note(pointer, keyword, "annotation", reason)
     return Note(pointer, keyword, "enforced")
+
+
+def _no_content(of: Normaliser, node: SchemaNode, keyword: str) -> Note:
+    why = 'it describes; content="assert" enforces it'
+    if not is_known(keyword, node.resource.draft):
+        why = f"draft {node.resource.draft} does not know it"
+    elif of.asserts_content(node):  # and a dialect without the vocabulary
+        why = "it describes, and asserts nothing"
+    return Note(node.pointer, keyword, "annotation", why)

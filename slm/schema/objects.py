@@ -246,7 +246,7 @@ def _distinct_members(
             "it cannot be told whether there are enough free names to reach it",
             hint="declare the properties, or set additionalProperties to false",
         )
-    to.memory = DistinctItems()
+    to.remember(shape.number, "minProperties", DistinctItems())
     return _free_members(to, shape, goal, names, depth, differ=True)
 
 

@@ -23,6 +23,7 @@ from slm.schema.algebra import (
     TRUE,
     ArrayShape,
     Contains,
+    Content,
     Goal,
     Kinds,
     NameRule,
@@ -31,7 +32,9 @@ from slm.schema.algebra import (
     StringShape,
 )
 from slm.schema.constants import exact
+from slm.schema.content import content_of, refuse_in_names
 from slm.schema.formats import format_doubts, format_language
+from slm.schema.keywords import CONTENT
 from slm.schema.reader import SchemaNode
 from slm.schema.strings import decoded_language
 
@@ -115,11 +118,19 @@ def string_shape(of: Normaliser, node: SchemaNode, *, wide: bool = False) -> Str
             parts.append(asserted)
             unknown = format_doubts(raw["format"])
             doubts = () if unknown is None else (unknown,)
+    contents: tuple[Content, ...] = ()
+    if not raw.keys().isdisjoint(CONTENT):
+        asserted_content = content_of(of, node, wide=wide)
+        parts[:0] = asserted_content.parts  # the format's comes last
+        doubts += asserted_content.doubts
+        contents = asserted_content.contents
     low = int(raw["minLength"]) if of.has(node, "minLength") else 0
     high = int(raw["maxLength"]) if of.has(node, "maxLength") else None
     if high is not None and low > high:
         return None
-    return StringShape(low, high, tuple(parts), None, doubts)
+    if any(part.goal == FALSE for part in contents):
+        return None
+    return StringShape(low, high, tuple(parts), None, doubts, contents)
 
 
 def pattern_of(of: Normaliser, node: SchemaNode, keyword: str, text: str) -> Regular:
@@ -212,6 +223,7 @@ def name_rules(of: Normaliser, node: SchemaNode) -> list[NameRule]:
     shapes = of.kinds(of.reader.child(node, "propertyNames")).strings
     if ANY_STRING in shapes:
         return []
+    refuse_in_names(of, node, shapes)
     if any(shape.doubts for shape in shapes):
         of.pool.leaned = True
     names = union(*map(decoded_language, shapes))

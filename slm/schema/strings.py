@@ -182,7 +182,8 @@ def spell(language: Regular, escapes: Escapes = "any") -> Regular:
         case Dfa():
             return _spell_dfa(language, escapes)
         case Multiple():
-            raise AssertionError("only numbers are multiples, and those have one spelling")
+            assert escapes != "any"  # and what else has one spelling
+            return language  # digits stand for themselves
 
 
 def _spell_dfa(automaton: Dfa, escapes: Escapes) -> Regular:

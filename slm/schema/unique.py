@@ -33,6 +33,7 @@ from slm.schema.algebra import (
     conjoin,
     integer_bounds,
 )
+from slm.schema.content import holds
 from slm.schema.distinct import marked_items
 from slm.schema.expressions import alternatives
 from slm.schema.numbers import number_text
@@ -57,7 +58,7 @@ def finite_values(of: Normaliser, goal: Goal, limit: int = MAX_VALUES) -> list[A
 
     def add(values: list[Any] | None) -> bool:
         for value in values or ():
-            found[_key(value)] = value
+            found[value_key(value)] = value
         return values is not None and len(found) <= limit
 
     add([None] if kinds.null else [])
@@ -66,7 +67,7 @@ def finite_values(of: Normaliser, goal: Goal, limit: int = MAX_VALUES) -> list[A
         if not add(_numbers(number, limit)):
             return None
     for string in kinds.strings:
-        if not add(None if string.values is None else list(string.values)):
+        if not add(_strings(of, string)):
             return None
     for array in kinds.arrays:
         if not add(_arrays(of, array, limit)):
@@ -77,7 +78,7 @@ def finite_values(of: Normaliser, goal: Goal, limit: int = MAX_VALUES) -> list[A
     return list(found.values())
 
 
-def _key(value: Any) -> str:
+def value_key(value: Any) -> str:
     """The same text for equal values: 1 and 1.0 are equal, 1 and true are not."""
     match value:
         case bool() | None:
@@ -85,13 +86,18 @@ def _key(value: Any) -> str:
         case int() | float():
             return "/".join(map(str, Decimal(repr(value)).as_integer_ratio()))
         case list():
-            return f"[{','.join(map(_key, value))}]"
+            return f"[{','.join(map(value_key, value))}]"
         case dict():
-            return (
-                f"{{{','.join(sorted(json.dumps(k) + ':' + _key(v) for k, v in value.items()))}}}"
-            )
+            members = sorted(f"{json.dumps(name)}:{value_key(v)}" for name, v in value.items())
+            return f"{{{','.join(members)}}}"
         case _:
             return json.dumps(value)
+
+
+def _strings(of: Normaliser, shape: StringShape) -> list[Any] | None:
+    if shape.values is None:
+        return None
+    return [text for text in shape.values if holds(of, shape, text)]
 
 
 def _numbers(shape: NumberShape, limit: int) -> list[Any] | None:
@@ -172,7 +178,7 @@ def unique_items(items: Items, shape: ArrayShape) -> Expression:
     listed = [finite_values(of, goal) for goal in goals]
     if shape.contains or any(values is None for values in listed):
         return marked_items(items, shape)
-    values = list({_key(value): value for each in listed for value in each or ()}.values())
+    values = list({value_key(value): value for each in listed for value in each or ()}.values())
     high = len(values) if items.high is None else min(items.high, len(values))
     if items.low > high:
         return NEVER
@@ -238,7 +244,7 @@ def _one_terminal(items: Items, values: list[Any], high: int) -> Expression:
     whole = union(*texts)
     least = max(0, items.low - 1)
     counted = concat(whole, repeat(concat(comma, whole), least, high - 1))
-    key = ("unique", tuple(map(_key, values)), items.low, high)
+    key = ("unique", tuple(map(value_key, values)), items.low, high)
     return items.to.terminal("UNIQUE", key, lambda: intersection(counted, *parts))
 
 
