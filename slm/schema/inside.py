@@ -96,7 +96,9 @@ def _lowered(to: Lowering, content: Content) -> tuple[Lowering, str]:
     if len(to.open_documents) == MAX_LEVELS:
         raise refused(to, content, f"JSON in strings nests more than {MAX_LEVELS} deep")
     inner = to.inside(goal)
-    return inner, inner.lower(goal)
+    start = inner.lower(goal)
+    to.sets = inner.sets
+    return inner, start
 
 
 def _spelled(to: Lowering, inner: Lowering, start: str) -> Expression:

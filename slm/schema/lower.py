@@ -140,6 +140,7 @@ class Lowering:
         """For a document in a string of this one; the goal is its own."""
         inner = Lowering(self.of, self.layout, self.integer_point, self.any_order)
         inner.open_documents = (*self.open_documents, goal)
+        inner.sets = self.sets
         return inner
 
     def remember(self, number: int, keyword: str, memory: Memory) -> None:
