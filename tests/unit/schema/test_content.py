@@ -430,3 +430,24 @@ def test_json_of_pydantic_comes_back_as_its_type() -> None:
     call = spec.parse(good)
     assert isinstance(call, _Call)
     assert call.arguments == _Place(city="Ulm")
+
+
+def test_the_name_of_a_tool_decides_its_arguments() -> None:
+    """``oneOf`` over calls: each name has the arguments of its own schema."""
+
+    def call(name: str, arguments: Any) -> dict[str, Any]:
+        members = {"name": {"const": name}, "arguments": inner(arguments)}
+        return {"type": "object", "properties": members, "required": ["name", "arguments"]}
+
+    integer, text = ({"type": kind} for kind in ("integer", "string"))
+    schema = {"oneOf": [call("f", {"items": integer}), call("g", {"items": text})]}
+    values = [{"name": name, "arguments": json.dumps([item])} for name in "fg" for item in (1, "x")]
+    assert accepted(schema, values) == [True, False, False, True]
+
+
+def test_fine_multiples_inside() -> None:
+    """Multiples that an engine counts digit by digit stand for themselves in a string."""
+    schema = inner({"type": "integer", "multipleOf": 123_457})
+    assert accepted(schema, ["246914", "-123457", "0", "246915"]) == [True, True, True, False]
+    double = inner(inner({"type": "integer", "multipleOf": 123_457}))
+    assert accepted(double, ['"246914"', '"246915"']) == [True, False]
