@@ -101,7 +101,7 @@ fuzz: $(VENV)/.slm-tools
 	@$(PY) tools/fuzz.py --seconds $(FUZZ_SECONDS) $(if $(FUZZ_CLANG),--clang $(FUZZ_CLANG)) $(FUZZ_FLAGS)
 
 schema-walks: $(VENV)/.slm-test
-	SLM_RANDOM_SCHEMAS=$(RANDOM_SCHEMAS) $(PY) -m pytest -q --timeout=0 tests/properties/test_schema_walks.py
+	SLM_RANDOM_SCHEMAS=$(RANDOM_SCHEMAS) $(PY) -m pytest -q --timeout=0 tests/properties/test_schema_walks.py tests/properties/test_content_walks.py
 
 lark-walks: $(VENV)/.slm-test
 	SLM_LARK_WALKS=$(LARK_WALKS) $(PY) -m pytest -q -s tests/conformance/test_lark_walks.py

@@ -30,6 +30,7 @@ from slm.schema.reader import SchemaNode
 if TYPE_CHECKING:
     from slm.schema.normalise import Normaliser
 
+CONTENT_HINT = 'simplify the schema, pass content="annotate", or on_unsupported="relax" to drop it'
 _MEDIA_TYPE = re.compile(r"\s*([^\s/;]+)/([^\s/;]+)\s*(?:;.*)?", re.DOTALL)
 
 
@@ -84,7 +85,8 @@ def content_of(of: Normaliser, node: SchemaNode, *, wide: bool = False) -> Asser
         if of.has(node, "contentSchema"):
             goal = of.reader.child(node, "contentSchema")
         if written not in IDENTITIES and written not in ALPHABETS:
-            raise of.unsupported(node, "contentMediaType", f"it is JSON in {written}")
+            why = f"JSON in {written} cannot be followed"
+            raise of.unsupported(node, "contentMediaType", why, CONTENT_HINT)
         contents = (Content(goal, written if written in ALPHABETS else "", node.number),)
     return Asserted(parts, doubts, contents)
 
@@ -164,9 +166,8 @@ def is_void_content(of: Normaliser, shape: StringShape, depth: int) -> bool:
 def negated_content(of: Normaliser, content: Content) -> UnsupportedKeyword:
     """The error for strings that are no such JSON."""
     node = of.reader.node(content.number)
-    return of.unsupported(
-        node, "contentMediaType", "negated, it needs every string that is no such JSON text"
-    )
+    why = "negated, it needs every string that is no such JSON text"
+    return of.unsupported(node, "contentMediaType", why, CONTENT_HINT)
 
 
 def refuse_in_names(of: Normaliser, node: SchemaNode, shapes: Iterable[StringShape]) -> None:

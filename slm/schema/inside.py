@@ -14,7 +14,7 @@ pattern or a format besides, since a context-free language would have to be cut 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from slm.grammar.charset import CharSet
 from slm.grammar.ir import (
@@ -30,9 +30,12 @@ from slm.grammar.ir import (
 )
 from slm.grammar.regular import (
     ANY_CHAR,
+    EPSILON,
     NOTHING,
     Chars,
+    Concat,
     Regular,
+    Union,
     concat,
     intersection,
     literal,
@@ -41,6 +44,7 @@ from slm.grammar.regular import (
     union,
 )
 from slm.schema.algebra import ANY_STRING, Content, StringShape
+from slm.schema.content import CONTENT_HINT
 from slm.schema.strings import has_short_text, spell
 
 if TYPE_CHECKING:
@@ -50,6 +54,8 @@ if TYPE_CHECKING:
 MAX_LEVELS = 4  # of JSON in strings: a quote at the last one has 2 ** MAX_LEVELS - 1 backslashes
 MAX_INLINED = 3_000  # parts of a document that becomes one terminal
 
+Piece: TypeAlias = tuple[Regular, Regular, Regular]
+_QUOTE = literal('"')
 _SPACE = Chars(CharSet.of(" \n\r\t"))
 
 
@@ -64,7 +70,7 @@ def document_text(to: Lowering, shape: StringShape) -> Expression:
     if len(shape.contents) > 1:
         raise refused(to, content, "the string would be JSON in two encodings at once")
     if content.encoding:
-        raise refused(to, content, f"JSON in {content.encoding} is no text that masks can follow")
+        raise refused(to, content, f"JSON in {content.encoding} cannot be followed")
     bounded = StringShape(shape.low, shape.high, shape.parts) != ANY_STRING
     if bounded:
         return _bounded(to, shape, content)
@@ -79,18 +85,20 @@ def refused(to: Lowering, content: Content, why: str) -> Exception:
     """The error for content that cannot be written."""
     node = to.of.reader.node(content.number)
     keyword = "contentSchema" if to.of.has(node, "contentSchema") else "contentMediaType"
-    return to.of.unsupported(node, keyword, why)
+    return to.of.unsupported(node, keyword, why, CONTENT_HINT)
 
 
 def _lowered(to: Lowering, content: Content) -> tuple[Lowering, str]:
     """The inner document's own rules, and the start."""
     goal = to.of.unaliased(content.goal)
     if goal and goal in to.open_documents:
-        raise refused(to, content, "the JSON in the string would hold a string of its own kind")
+        raise refused(to, content, "it may hold a string of its own kind")
     if len(to.open_documents) == MAX_LEVELS:
         raise refused(to, content, f"JSON in strings nests more than {MAX_LEVELS} deep")
     inner = to.inside(goal)
-    return inner, inner.lower(goal)
+    start = inner.lower(goal)
+    to.sets = inner.sets
+    return inner, start
 
 
 def _spelled(to: Lowering, inner: Lowering, start: str) -> Expression:
@@ -105,7 +113,7 @@ def _spelled(to: Lowering, inner: Lowering, start: str) -> Expression:
         to.goals[copied.names[name]] = goal
     for name, goal in inner.dead.items():
         to.dead[copied.names[name]] = goal
-    quote = to.terminal("QUOTE", "quote", lambda: literal('"'))
+    quote = to.terminal("QUOTE", "quote", lambda: _QUOTE)
     around = _around(to)
     if around != NOTHING:
         space = to.terminal("SPACE_INSIDE", "space", lambda: spell(around, one_spelling(to)))
@@ -149,8 +157,26 @@ class _Copy:
         spelled = self.to.fresh_name(f"{name}_INSIDE")
         if name not in self.inner.free:
             return spelled, spell(language, one_spelling(self.to))
-        self.to.free.add(spelled)
-        return spelled, spell(language, self.to.layout.style.escapes)
+        pieces = self.inner.free[name] or _pieces(language)
+        one, every = one_spelling(self.to), self.to.layout.style.escapes
+        made = self.to.free[spelled] = tuple(
+            (spell(head, one), spell(text, every), spell(tail, one)) for head, text, tail in pieces
+        )
+        return spelled, union(*(concat(*piece) for piece in made))
+
+
+def _pieces(language: Regular) -> tuple[Piece, ...]:
+    """A terminal of strings: what stands before, between and after the quotes."""
+    found: list[Piece] = []
+    for option in language.options if isinstance(language, Union) else (language,):
+        parts = option.parts if isinstance(option, Concat) else (option,)
+        quotes = [at for at, part in enumerate(parts) if part == _QUOTE]
+        if len(quotes) < 2 or all(isinstance(p, Chars) and len(p.charset) == 1 for p in parts):
+            found.append((option, EPSILON, EPSILON))  # a constant, of one spelling
+            continue
+        first, last = quotes[0] + 1, quotes[-1]
+        found.append((concat(*parts[:first]), concat(*parts[first:last]), concat(*parts[last:])))
+    return tuple(found)
 
 
 def one_spelling(to: Lowering) -> Escapes:
@@ -178,7 +204,7 @@ def _bounded(to: Lowering, shape: StringShape, content: Content) -> Expression:
         pool = to.of.pool
         if not has_short_text(decoded, pool) and not pool.alive(pool.state(decoded)):
             return NOTHING
-        return concat(literal('"'), spell(decoded, one_spelling(to)), literal('"'))
+        return concat(_QUOTE, spell(decoded, one_spelling(to)), _QUOTE)
 
     bounds = (shape.low, shape.high, tuple(map(id, shape.parts)))
     return to.terminal("JSON_TEXT", ("content", content.goal, bounds), make, keep=shape)

@@ -16,7 +16,7 @@ from slm.grammar.memory import Memory
 from slm.grammar.regular import NOTHING, Regular, choice_of, literal, union
 from slm.schema.algebra import ANY_STRING, Goal, Kinds, NumberShape, StringShape
 from slm.schema.arrays import array_expression
-from slm.schema.content import holds
+from slm.schema.content import CONTENT_HINT, holds
 from slm.schema.expressions import alternatives
 from slm.schema.inside import document_text
 from slm.schema.layout import MAX_INDENTED_DEPTH, Layout
@@ -63,7 +63,8 @@ class Lowering:
         self.open_documents: tuple[Goal, ...] = ()  # in whose strings this one is written
         self.documents: dict[Goal, Expression] = {}  # see `inside.py`
         self.sets = 0  # of members in any order, of all objects so far
-        self.free: set[str] = set()  # terminals that have a text in each of its spellings
+        # Terminals that have a text in each of its spellings, and their pieces: see `inside.py`.
+        self.free: dict[str, tuple[tuple[Regular, Regular, Regular], ...]] = {}
         self._names: dict[str, int] = {}
         self._kept: dict[tuple[str, ...], StringShape] = {}
         self._calls: dict[tuple[Goal, int], Expression] = {}
@@ -126,7 +127,7 @@ class Lowering:
             if language != NOTHING:
                 made = Terminal(self.fresh_name(label), language)
                 if label in _FREE:
-                    self.free.add(made.name)
+                    self.free[made.name] = ()
             found = self._terminals[key] = (made, keep)
         return found[0]
 
@@ -139,6 +140,7 @@ class Lowering:
         """For a document in a string of this one; the goal is its own."""
         inner = Lowering(self.of, self.layout, self.integer_point, self.any_order)
         inner.open_documents = (*self.open_documents, goal)
+        inner.sets = self.sets
         return inner
 
     def remember(self, number: int, keyword: str, memory: Memory) -> None:
@@ -150,7 +152,7 @@ class Lowering:
         if self.open_documents:
             node = self.of.reader.node(number)
             why = "in the JSON of a string, items and names that have to differ are not told apart"
-            raise self.of.unsupported(node, keyword, why)
+            raise self.of.unsupported(node, keyword, why, CONTENT_HINT)
         self.memory = memory
 
     def fresh_name(self, label: str) -> str:

@@ -14,6 +14,7 @@ NULL = {"type": "null"}
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 IF = {"properties": {"a": {"const": 1}}, "required": ["a"]}
 
+DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 ENFORCED: dict[str, Any] = {
     "type": {"type": ["integer", "null"]},
     "enum": {"enum": [1, "a", {"b": [1]}]},
@@ -66,6 +67,8 @@ ENFORCED: dict[str, Any] = {
             "uri-template regex"
         ).split()
     },
+    "contentMediaType": {"$schema": DRAFT_7, "contentMediaType": "application/json"},
+    "contentEncoding": {"$schema": DRAFT_7, "contentEncoding": "base64"},
     "minProperties": {"minProperties": 2},
     "uniqueItems": {"uniqueItems": True},
 }

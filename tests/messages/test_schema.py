@@ -12,6 +12,35 @@ from slm.schema import JsonStyle, compile_schema, from_type
 
 CASES: list[tuple[Any, dict[str, Any], str]] = [
     (
+        {},
+        {"content": "refuse"},
+        "[C001] content cannot be 'refuse'\n  hint: use 'assert' or 'annotate'",
+    ),
+    (
+        {"contentMediaType": 5},
+        {"draft": "7"},
+        """\
+[S001] contentMediaType must be a string, not 5
+  at #/contentMediaType
+  hint: correct the value, or pass content="annotate\"""",
+    ),
+    (
+        {"items": {"contentMediaType": "application/json", "contentEncoding": "base64"}},
+        {"content": "assert"},
+        """\
+[S002] contentMediaType cannot be enforced exactly here: JSON in base64 cannot be followed
+  at #/items/contentMediaType
+  hint: simplify the schema, pass content="annotate", or on_unsupported="relax" to drop it""",
+    ),
+    (
+        {"contentMediaType": "application/json", "contentSchema": {"items": {"$ref": "#"}}},
+        {"content": "assert"},
+        """\
+[S002] contentSchema cannot be enforced exactly here: it may hold a string of its own kind
+  at #/contentSchema
+  hint: simplify the schema, pass content="annotate", or on_unsupported="relax" to drop it""",
+    ),
+    (
         "[1,",
         {},
         """\

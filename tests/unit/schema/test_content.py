@@ -105,8 +105,13 @@ def test_strings_in_strings_in_strings(escapes: Any, levels: int) -> None:
 def test_free_strings_inside_have_all_their_spellings_and_names_one() -> None:
     """So that names, constants and brackets can be forced."""
     grammar = compiled(inner({"properties": {"a": {"type": "string"}}, "required": ["a"]}))
-    texts = [r'"{\"a\":\"x\"}"', r'"{\"a\":\"\u0078\"}"', r'"{\"\u0061\":\"x\"}"', r'"\u007b}"']
-    assert [accepts(grammar, text) for text in texts] == [True, True, False, False]
+    free = [r'"{\"a\":\"x\"}"', r'"{\"a\":\"\u0078\"}"', r'"{\"a\":\"\\u0078\"}"']
+    one = [r'"{\"\u0061\":\"x\"}"', r'"\u007b}"', r'"{\"a\":\u0022x\"}"', r'"{\"a\":\"x\u0022}"']
+    assert [accepts(grammar, text) for text in free + one] == [True] * 3 + [False] * 4
+    twice = compiled(inner(inner({"type": "string", "minLength": 1})))
+    free = [r'"\"\\\"x\\\"\""', r'"\"\\\"\u0078\\\"\""', r'"\"\\\"\\u0078\\\"\""']
+    one = [r'"\"\\\u0022x\\\"\""', r'"\"\\u0022x\\\"\""', r'"\"\\\"x\\\"\u0022"']
+    assert [accepts(twice, text) for text in free + one] == [True] * 3 + [False] * 3
 
 
 def test_options_hold_inside() -> None:
@@ -205,7 +210,7 @@ def test_items_with_content_can_have_to_differ() -> None:
         (
             inner(True, contentEncoding="quoted-printable"),
             "/contentMediaType",
-            "it is JSON in quoted-printable",
+            "JSON in quoted-printable",
         ),
         (inner(inner(inner(inner(inner(True))))), "/contentSchema" * 5, "more than 4 deep"),
         (
@@ -425,3 +430,24 @@ def test_json_of_pydantic_comes_back_as_its_type() -> None:
     call = spec.parse(good)
     assert isinstance(call, _Call)
     assert call.arguments == _Place(city="Ulm")
+
+
+def test_the_name_of_a_tool_decides_its_arguments() -> None:
+    """``oneOf`` over calls: each name has the arguments of its own schema."""
+
+    def call(name: str, arguments: Any) -> dict[str, Any]:
+        members = {"name": {"const": name}, "arguments": inner(arguments)}
+        return {"type": "object", "properties": members, "required": ["name", "arguments"]}
+
+    integer, text = ({"type": kind} for kind in ("integer", "string"))
+    schema = {"oneOf": [call("f", {"items": integer}), call("g", {"items": text})]}
+    values = [{"name": name, "arguments": json.dumps([item])} for name in "fg" for item in (1, "x")]
+    assert accepted(schema, values) == [True, False, False, True]
+
+
+def test_fine_multiples_inside() -> None:
+    """Multiples that an engine counts digit by digit stand for themselves in a string."""
+    schema = inner({"type": "integer", "multipleOf": 123_457})
+    assert accepted(schema, ["246914", "-123457", "0", "246915"]) == [True, True, True, False]
+    double = inner(inner({"type": "integer", "multipleOf": 123_457}))
+    assert accepted(double, ['"246914"', '"246915"']) == [True, False]
