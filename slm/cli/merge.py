@@ -14,17 +14,20 @@ from slm.errors import MissingDependency, UsageError
 if TYPE_CHECKING:
     from slm.merge.plan import Plan
     from slm.merge.recipe import Recipe
+    from slm.merge.stages import Stages
 
 HELP = """Merge models of one architecture into a new model folder.
 
 Give a recipe in mergekit's YAML, or model folders: these become a soup, the mean of their weights.
 With --greedy, a model joins the soup only if the soup then scores higher on held-out sentences.
-A model can be written model+adapter. Nothing is written unless all of it fits, and the output
+A file of several recipes (YAML documents) may name the result of one as a model of another; the one
+without a name, or the last, makes the output. A model can be written model+adapter. Nothing is written unless all of it fits, and the output
 appears only when it is whole.
 
 examples:
   slm merge recipe.yml --output merged
   slm merge recipe.yml --output merged --dry-run
+  slm merge several.yml --output merged --work stages
   slm merge run-1/model run-2/model run-3/model --output soup
   slm merge base+adapter --output whole
   slm merge --greedy --data corpus run-*/model --output soup
@@ -39,6 +42,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--output", required=True, type=Path, metavar="FOLDER", help="the model folder to make"
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        metavar="FOLDER",
+        help="keep what the other recipes of a file make, each in a folder of its name in here",
     )
     parser.add_argument(
         "--weight",
@@ -86,6 +95,11 @@ def run(arguments: argparse.Namespace) -> int:
             "a recipe stands alone: without models, --greedy and --weight",
             hint="put models and weights into the recipe",
         )
+    no_stages = UsageError(
+        "--work is for a file of several recipes", hint="part them by lines `---`, or leave it out"
+    )
+    if arguments.work is not None and (not recipes or arguments.engine != "slm"):
+        raise no_stages
     try:
         import slm.merge as merging
     except ModuleNotFoundError as error:
@@ -106,12 +120,15 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.greedy:
         return _greedy(arguments)
-    recipe = (
-        merging.read_recipe(Path(recipes[0]))
-        if recipes
-        else merging.soup(arguments.inputs, arguments.weight, dtype=_dtype(arguments.dtype))
-    )
-    return _merge(arguments, recipe)
+    if not recipes:
+        weights, dtype = arguments.weight, _dtype(arguments.dtype)
+        return _merge(arguments, merging.soup(arguments.inputs, weights, dtype=dtype))
+    stages = merging.read_stages(Path(recipes[0]))
+    if len(stages.stages) > 1:
+        return _merge_stages(arguments, stages)
+    if arguments.work is not None:
+        raise no_stages
+    return _merge(arguments, stages.result.recipe)
 
 
 def _merge(arguments: argparse.Namespace, recipe: Recipe) -> int:
@@ -137,6 +154,37 @@ def _merge(arguments: argparse.Namespace, recipe: Recipe) -> int:
             f"merged {len(plan.models)} models by {recipe.method}: {result.tensors} tensors, "
             f"{result.size / 1e6:.1f} MB in {result.seconds:.1f} s; the model is in "
             f"{arguments.output}",
+            file=sys.stderr,
+        )
+    return 0
+
+
+def _merge_stages(arguments: argparse.Namespace, stages: Stages) -> int:
+    import slm.merge as merging
+
+    plans = merging.plan_stages(stages)
+    for note in dict.fromkeys(note for plan in plans for note in plan.notes):
+        print(f"note: {note}", file=sys.stderr)
+    if arguments.dry_run:
+        for stage, plan in zip(stages.stages, plans, strict=True):
+            last = stage is stages.result
+            print(f"# {arguments.output if last else stage.name}, by {stage.recipe.method}")
+            _show(plan, _bytes(arguments.max_shard_size))
+        return 0
+    with Bar(quiet=arguments.quiet) as report:
+        result = merging.merge_stages(
+            stages,
+            arguments.output,
+            work=arguments.work,
+            seed=arguments.seed,
+            shard_bytes=_bytes(arguments.max_shard_size),
+            overwrite=arguments.overwrite,
+            progress=report,
+        )
+    if not arguments.quiet:
+        print(
+            f"carried {len(stages.stages)} recipes out in {result.seconds:.1f} s; the model of "
+            f"{result.tensors} tensors, {result.size / 1e6:.1f} MB, is in {arguments.output}",
             file=sys.stderr,
         )
     return 0

@@ -24,7 +24,7 @@ def card(todo: Plan, folder: Path, text: str, seed: int) -> str:
     method = METHODS[recipe.method]
     title = folder.name.removeprefix(".").rpartition(".tmp")[0].rpartition(".")[0] or folder.name
     lines = ["---", "base_model:"]
-    lines += [f"- {json.dumps(str(name), ensure_ascii=False)}" for name in todo.models]
+    lines += [f"- {json.dumps(str(name), ensure_ascii=False)}" for name in todo.origins]
     lines += [
         "library_name: transformers",
         "tags:",

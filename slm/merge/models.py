@@ -26,6 +26,7 @@ class Model:
     Args:
         name: as the recipe has it; its path may also be an adapter folder, whose base is then read.
         folder: where relative paths are looked for, too.
+        ready: the folder that an earlier recipe put it into, whatever its path says.
 
     Raises:
         ModelNotFound: no such folder, or no model in it.
@@ -34,9 +35,11 @@ class Model:
         UnsupportedRecipe: the adapter is of a kind that cannot be merged.
     """
 
-    def __init__(self, name: ModelName, folder: Path | None = None) -> None:
+    def __init__(
+        self, name: ModelName, folder: Path | None = None, *, ready: Path | None = None
+    ) -> None:
         self.name = name
-        self.folder = find_folder(name.path, name.revision, folder)
+        self.folder = ready or find_folder(name.path, name.revision, folder)
         adapter = find_folder(name.adapter, "", folder) if name.adapter else None
         if adapter is None and (self.folder / "adapter_config.json").is_file():
             adapter = self.folder

@@ -6,8 +6,10 @@ configurations alone, before a single weight is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -57,6 +59,19 @@ class PlannedTensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """A model that an earlier recipe of the same file made.
+
+    Attributes:
+        folder: where it is.
+        origins: the models that it was made of, none of them made by a recipe.
+    """
+
+    folder: Path
+    origins: tuple[ModelName, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A whole merge, ready to be carried out.
 
@@ -67,6 +82,7 @@ class Plan:
         config: its ``config.json``.
         alignment: its tokens, where they are rearranged.
         notes: what a user should know: settings without effect, differences that may matter.
+        origins: its models, and in place of those that recipes made what those were made of.
     """
 
     recipe: Recipe
@@ -75,6 +91,7 @@ class Plan:
     config: dict[str, Any]
     alignment: Alignment | None
     notes: tuple[str, ...]
+    origins: tuple[ModelName, ...]
 
     @property
     def donor(self) -> Model:
@@ -87,8 +104,12 @@ def donor(recipe: Recipe, models: dict[ModelName, Model]) -> Model:
     return models[recipe.base] if recipe.base is not None else next(iter(models.values()))
 
 
-def make_plan(recipe: Recipe) -> Plan:
+def make_plan(recipe: Recipe, made: Mapping[str, Made] = MappingProxyType({})) -> Plan:
     """Read all headers and configurations, and plan every tensor.
+
+    Args:
+        recipe: what to do.
+        made: models that earlier recipes made, by the names that the recipe has for them.
 
     Raises:
         ModelNotFound: a model is not there.
@@ -98,7 +119,12 @@ def make_plan(recipe: Recipe) -> Plan:
         ModelsDiffer: architectures, tensors, shapes or types are not the same.
         TokenizersDiffer: the same id is another token in another model.
     """
-    models = {name: Model(name, recipe.folder) for name in recipe.names()}
+    models = {
+        name: Model(
+            name, recipe.folder, ready=made[name.path].folder if name.path in made else None
+        )
+        for name in recipe.names()
+    }
     notes = [*recipe.notes, *_compare_architectures(list(models.values()))]
     alignment = None
     if recipe.tokenizer is not None:
@@ -116,7 +142,14 @@ def make_plan(recipe: Recipe) -> Plan:
         tensors={t.name: t for t in tensors},
         vocabulary=alignment.size if alignment is not None else None,
     )
-    return Plan(recipe, models, tensors, config, alignment, tuple(dict.fromkeys(notes)))
+    origins: dict[ModelName, None] = {}
+    for name in models:
+        if name.path in made:
+            origins |= dict.fromkeys(made[name.path].origins)
+        else:
+            origins[name] = None
+    said = tuple(dict.fromkeys(notes))
+    return Plan(recipe, models, tensors, config, alignment, said, tuple(origins))
 
 
 def _compare_architectures(models: Sequence[Model]) -> Iterator[str]:

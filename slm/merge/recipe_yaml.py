@@ -9,6 +9,7 @@ no effect, and the recipe's notes say so.
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slm.errors import InvalidRecipe, Place, UnsupportedRecipe
@@ -46,20 +47,64 @@ def read_recipe(path: Path) -> Recipe:
         UnsupportedRecipe: it asks for something slm does not do itself.
         MissingDependency: PyYAML is not installed.
     """
+    return parse_recipe(recipe_file_text(path), source=path.name, folder=path.parent)
+
+
+def recipe_file_text(path: Path) -> str:
+    """The text of a recipe file.
+
+    Raises:
+        InvalidRecipe: it cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8"
         raise InvalidRecipe(
             f"cannot read the recipe: {why}", at=Place(str(path)), hint="give a YAML file"
         ) from error
-    return parse_recipe(text, source=path.name, folder=path.parent)
 
 
 def parse_recipe(text: str, *, source: str = "recipe", folder: Path | None = None) -> Recipe:
     """A recipe from its YAML text; see `read_recipe`."""
     root = read_yaml(text, source)
-    return _Reader(root, text, source, folder).recipe()
+    document = read_document(root, text, source, folder)
+    if not document.name:
+        return document.recipe
+    note = "`name` has no effect: the output is named by --output"
+    return replace(document.recipe, notes=(note, *document.recipe.notes))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A recipe that may be one of several in a file.
+
+    Attributes:
+        recipe: what it says.
+        name: what others call its result; "" if it has no `name`.
+        at: the place of the name, or of the document.
+        places: of each model that it names, the first.
+    """
+
+    recipe: Recipe
+    name: str
+    at: Place
+    places: dict[ModelName, Place]
+
+
+def read_document(root: Node, text: str, source: str, folder: Path | None) -> Document:
+    """Read one document; see `read_recipe`.
+
+    Args:
+        root: its root node.
+        text: its text.
+        source: name of the file.
+        folder: see `Recipe`.
+    """
+    reader = _Reader(root, text, source, folder)
+    recipe, node = reader.recipe(), reader.fields.get("name")
+    name = "" if node is None else node.text("`name`")
+    return Document(recipe, name, (node or root).at, reader.places)
 
 
 class _Reader:
@@ -69,6 +114,7 @@ class _Reader:
         self.fields = root.fields("a recipe", _KEYS)
         self.root, self.text, self.source, self.folder = root, text, source, folder
         self.notes: dict[str, None] = {}
+        self.places: dict[ModelName, Place] = {}
         self.name, self.method = self._method()
 
     def recipe(self) -> Recipe:
@@ -83,8 +129,6 @@ class _Reader:
             raise self.root.error(
                 "a recipe has either `models` or `slices`", "write one of the two"
             )
-        if "name" in fields:
-            self.notes["`name` has no effect: the output is named by --output"] = None
         return Recipe(
             method=self.name,
             models=self._sources(fields["models"], layers=False) if "models" in fields else (),
@@ -134,6 +178,11 @@ class _Reader:
     def _model(self, node: Node | None) -> ModelName | None:
         if node is None:
             return None
+        found = self._model_name(node)
+        self.places.setdefault(found, node.at)
+        return found
+
+    def _model_name(self, node: Node) -> ModelName:
         if not node.is_mapping:
             return ModelName.parse(node.text("a model"), node.at)
         fields = node.fields("a model", ("model", "lora", "override_architecture"))

@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
@@ -19,7 +19,7 @@ from slm.errors import InvalidCheckpoint, ModelsDiffer, OutputNotWritten, Place
 from slm.merge import vocabularies
 from slm.merge.card import write_card
 from slm.merge.methods import METHODS, Draw, Group
-from slm.merge.models import not_finite
+from slm.merge.models import Model, not_finite
 from slm.merge.plan import Plan, PlannedTensor, make_plan
 from slm.merge.recipe import ModelName, Recipe
 from slm.merge.shards import lay_out, write_shards
@@ -84,9 +84,7 @@ def merge(
     check_output(output, overwrite=overwrite)
     todo = recipe if isinstance(recipe, Plan) else make_plan(recipe)
     report = progress or no_report
-    for number, model in enumerate(todo.models.values()):
-        report(f"checking {model}", number, len(todo.models))
-        model.check_finite()
+    check_models(list(todo.models.values()), report)
     total, done = sum(tensor.size for tensor in todo.tensors), 0
 
     def count(tensor: PlannedTensor) -> None:
@@ -94,11 +92,37 @@ def merge(
         done += tensor.size
         report(f"merging {tensor.name}", done, total)
 
+    carry_out(todo, output, seed, shard_bytes, count)
+    return Result(output, len(todo.tensors), total, time.monotonic() - started, todo.notes)
+
+
+def check_models(models: Sequence[Model], report: Progress) -> None:
+    """Read every weight once.
+
+    Raises:
+        InvalidCheckpoint: one is no finite number.
+    """
+    for number, model in enumerate(models):
+        report(f"checking {model}", number, len(models))
+        model.check_finite()
+
+
+def carry_out(
+    todo: Plan, output: Path, seed: int, shard_bytes: int, count: Callable[[PlannedTensor], None]
+) -> None:
+    """Write the result of a plan whose models have been checked; see `merge`.
+
+    Args:
+        todo: the plan.
+        output: the folder, which appears at the end.
+        seed: as in `merge`.
+        shard_bytes: as in `merge`.
+        count: called after each tensor.
+    """
     with scratch_folder(output) as folder:
         shards = lay_out(todo.tensors, shard_bytes)
         write_shards(shards, folder, lambda tensor: compute(todo, tensor, seed), count)
-        _write_rest(todo, folder, seed)
-    return Result(output, len(todo.tensors), total, time.monotonic() - started, todo.notes)
+        write_rest(todo, folder, seed)
 
 
 def no_report(what: str, done: int, total: int) -> None:
@@ -175,7 +199,7 @@ def _source_of_chance(seed: int, name: str, dtype: torch.dtype) -> Draw:
     return draw
 
 
-def _write_rest(todo: Plan, folder: Path, seed: int) -> None:
+def write_rest(todo: Plan, folder: Path, seed: int) -> None:
     """Configurations, tokenizer, the recipe and the card."""
     text = json.dumps(todo.config, indent=2, ensure_ascii=False)
     (folder / "config.json").write_text(text + "\n", encoding="utf-8")

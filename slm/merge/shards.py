@@ -89,6 +89,24 @@ def write_shards(
         (folder / "model.safetensors.index.json").write_text(text, encoding="utf-8")
 
 
+def write_outline(shard: Shard, folder: Path) -> None:
+    """Write what can be planned with: a file with its header, and holes in place of tensors.
+
+    Args:
+        shard: see `lay_out`.
+        folder: where to.
+
+    Raises:
+        OSError: it cannot be written.
+
+    Cost: where the file system has holes, the size of the headers.
+    """
+    with (folder / shard.file).open("wb") as file:
+        header = _header(shard)
+        file.write(header)
+        file.truncate(len(header) + sum(tensor.size for tensor in shard.tensors))
+
+
 def _header(shard: Shard) -> bytes:
     entries: dict[str, object] = {"__metadata__": {"format": "pt"}}
     at = 0

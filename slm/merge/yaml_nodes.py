@@ -114,6 +114,25 @@ def read_yaml(text: str, source: str) -> Node:
         InvalidRecipe: it is not YAML, empty, or holds several documents.
         MissingDependency: PyYAML is not installed.
     """
+    documents = read_documents(text, source)
+    if len(documents) != 1:
+        raise InvalidRecipe(
+            "the recipe holds several documents" if documents else "the recipe is empty",
+            at=Place(source),
+            hint="`slm merge` and slm.merge.read_stages carry out recipes that build on each other"
+            if documents
+            else "a recipe is one YAML document",
+        )
+    return documents[0][0]
+
+
+def read_documents(text: str, source: str) -> list[tuple[Node, str]]:
+    """The root node of each document, with the text of the document and the comments before it.
+
+    Raises:
+        InvalidRecipe: it is not YAML.
+        MissingDependency: PyYAML is not installed.
+    """
     try:
         yaml: Any = import_module("yaml")
     except ModuleNotFoundError as error:
@@ -121,13 +140,14 @@ def read_yaml(text: str, source: str) -> Node:
             "reading a recipe needs the package yaml", hint="pip install 'slm[merge]'"
         ) from error
     loader: Any = yaml.SafeLoader(text)
+    lines, found, before = text.splitlines(), [], 0
     try:
-        loader.check_node()  # what stands before the document
-        raw = loader.get_node()
-        more = loader.check_node()
-        if raw is not None:
+        while loader.check_node():
+            raw = loader.get_node()
             loader.construct_document(raw)  # finds malformed scalars and unknown tags
             loader.state_generators, loader.constructed_objects = [], {}
+            found.append((Node(raw, source, lines, loader), _text(text, before, raw)))
+            before = raw.end_mark.index
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error).partition("\n")[0]
@@ -138,10 +158,14 @@ def read_yaml(text: str, source: str) -> Node:
             else Place(source, line=mark.line + 1, column=mark.column + 1),
             hint="correct the file at this place",
         ) from error
-    if raw is None or more:
-        raise InvalidRecipe(
-            "the recipe holds several documents" if more else "the recipe is empty",
-            at=Place(source),
-            hint="a recipe is one YAML document; give several merges as several files",
-        )
-    return Node(raw, source, text.splitlines(), loader)
+    return found
+
+
+def _text(text: str, before: int, raw: Any) -> str:
+    """A document without its markers; `before` is where the one before it ends."""
+    mark = raw.start_mark
+    indent = text[mark.index - mark.column : mark.index]
+    begin = mark.index - (0 if indent.strip() else mark.column)  # not the `---` of its line
+    between = text[before:begin].splitlines(keepends=True)
+    comments = "".join(line for line in between if line.lstrip().startswith("#"))
+    return comments + text[begin : raw.end_mark.index].rstrip() + "\n"
