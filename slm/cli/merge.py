@@ -20,9 +20,9 @@ HELP = """Merge models of one architecture into a new model folder.
 
 Give a recipe in mergekit's YAML, or model folders: these become a soup, the mean of their weights.
 With --greedy, a model joins the soup only if the soup then scores higher on held-out sentences.
-A file of several recipes (YAML documents) may name the result of one as a model of another; the one
-without a name, or the last, makes the output. A model can be written model+adapter. Nothing is written unless all of it fits, and the output
-appears only when it is whole.
+In a file of several recipes (YAML documents), one may name another as a model; the one without a
+name, or the last, makes the output. A model can be written model+adapter. Nothing is written unless
+all of it fits, and the output appears only when it is whole.
 
 examples:
   slm merge recipe.yml --output merged

@@ -121,13 +121,14 @@ class Model:
         """The configuration's key for the number of layers, or ""."""
         return next((key for key in _LAYER_COUNTS if key in self.text_config), "")
 
-    def check_finite(self) -> None:
-        """Read every tensor once, and refuse what is no number.
+    def check_finite(self, *, adapter_only: bool = False) -> None:
+        """Read every tensor once, or those of its adapter, and refuse what is no number.
 
         Raises:
             InvalidCheckpoint: there is a NaN or an infinity.
         """
-        for checkpoint in (self.checkpoint, *((self.adapter.checkpoint,) if self.adapter else ())):
+        own = () if adapter_only else (self.checkpoint,)
+        for checkpoint in (*own, *((self.adapter.checkpoint,) if self.adapter else ())):
             for name in checkpoint:
                 bad = not_finite(checkpoint.read(name))
                 if bad:

@@ -166,6 +166,4 @@ def _stage(document: Document, named: dict[str, Document]) -> Stage:
     needed = [named[name] for name in _closure(document, named)]
     text = "---\n".join(each.recipe.text for each in (*needed, document))
     recipe = replace(document.recipe, text=text)
-    return Stage(
-        document.name, recipe, _needs(document, named), document.at, dict(document.places)
-    )
+    return Stage(document.name, recipe, _needs(document, named), document.at, dict(document.places))

@@ -99,10 +99,16 @@ def merge_stages(
     started = time.monotonic()
     _check_folders(stages, output, work, overwrite=overwrite)
     plans = plan_stages(stages)
+    if work is None:
+        _check_all_are_needed(stages)
     report = progress or no_report
     named = {stage.name for stage in stages.stages}
     given = {name: m for plan in plans for name, m in plan.models.items() if name.path not in named}
     check_models(list(given.values()), report)
+    for plan in plans:
+        for name, model in plan.models.items():
+            if name.path in named:
+                model.check_finite(adapter_only=True)
     total, done = sum(tensor.size for plan in plans for tensor in plan.tensors), 0
     with _room(output, work) as room:
         made: dict[str, Made] = {}
@@ -143,22 +149,18 @@ def _notes(stage: Stage, todo: Plan) -> tuple[str, ...]:
     """A plan's notes, and one where a name could be taken for a folder."""
     notes = list(todo.notes)
     beside = todo.recipe.folder
-    for name in stage.needs:
-        if any((place / name).is_dir() for place in (Path(), *([beside] if beside else []))):
-            notes.append(f"`{name}` is what the recipe of that name makes, not the folder")
+    places = (Path(), *([beside] if beside else []))
+    notes += [
+        f"`{name}` is what the recipe of that name makes, not the folder"
+        for name in stage.needs
+        if any((place / name).is_dir() for place in places)
+    ]
     return tuple(f"{stage.name}: {note}" if stage.name else note for note in notes)
 
 
 def _check_folders(stages: Stages, output: Path, work: Path | None, *, overwrite: bool) -> None:
     check_output(output, overwrite=overwrite)
     if work is None:
-        for stage in stages.stages:
-            if stage.name in stages.unused:
-                raise InvalidRecipe(
-                    f"the result does not need the recipe `{stage.name}`",
-                    at=stage.at,
-                    hint="leave it out, or keep what it makes: --work FOLDER",
-                )
         return
     for stage in stages.stages[:-1]:
         folder, whole = (work / stage.name).resolve(), output.resolve()
@@ -168,6 +170,16 @@ def _check_folders(stages: Stages, output: Path, work: Path | None, *, overwrite
                 hint="name another folder for one of them",
             )
         check_output(work / stage.name, overwrite=overwrite)
+
+
+def _check_all_are_needed(stages: Stages) -> None:
+    for stage in stages.stages:
+        if stage.name in stages.unused:
+            raise InvalidRecipe(
+                f"the result does not need the recipe `{stage.name}`",
+                at=stage.at,
+                hint="leave it out, or keep what it makes: --work FOLDER",
+            )
 
 
 @contextmanager

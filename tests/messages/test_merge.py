@@ -16,8 +16,9 @@ pytest.importorskip("tokenizers")
 import torch
 
 from slm.errors import SlmError
-from slm.merge import merge, plan, read_recipe, soup
+from slm.merge import merge, merge_stages, plan, plan_stages, read_recipe, soup
 from slm.merge.recipe_yaml import parse_recipe
+from slm.merge.stages import Stages, parse_stages
 from tests.unit.merge import tiny
 
 
@@ -85,6 +86,17 @@ def adapter_of_another_kind() -> None:
     Path("soft").mkdir()
     Path("soft/adapter_config.json").write_text('{"peft_type": "PREFIX_TUNING"}')
     plan(soup(["one+soft"]))
+
+
+def stages(*recipes: str) -> Stages:
+    """Recipes of a file, given by name and model: "name: model"."""
+    parts = [recipe.partition(": ") for recipe in recipes]
+    texts = [
+        (f"name: {name}\n" if name else "")
+        + f"merge_method: linear\nmodels: [{{model: {model}}}]\nparameters: {{weight: 1}}\n"
+        for name, _, model in parts
+    ]
+    return parse_stages("---\n".join(texts), source="r.yml")
 
 
 CASES: dict[str, tuple[Callable[[], object], str]] = {
@@ -197,6 +209,60 @@ CASES: dict[str, tuple[Callable[[], object], str]] = {
         "[W005] the token 'more' has id 8, but the embedding only 8 rows\n"
         "  at two/tokenizer.json\n"
         "  hint: use the tokenizer that the model was trained with",
+    ),
+    "two of one name": (
+        lambda: stages("a: one", "a: two", ": a"),
+        "[W001] two recipes are called `a`\n  at r.yml:6:7\n  name: a\n        ^\n"
+        "  hint: the other is in line 1: give one of them another name",
+    ),
+    "two results": (
+        lambda: stages(": one", ": two"),
+        "[W001] two recipes have no `name`\n  at r.yml:5:1\n  merge_method: linear\n  ^\n"
+        "  hint: the other is in line 1: only the result needs none",
+    ),
+    "no name": (
+        lambda: stages("../a: one", ": two"),
+        "[W001] `../a` is no name for a recipe\n  at r.yml:1:7\n  name: ../a\n        ^\n"
+        "  hint: use letters, digits, `-`, `_` and `.`: it becomes the name of a folder",
+    ),
+    "circle": (
+        lambda: stages("a: b", "b: a", ": a"),
+        "[W001] recipes need each other in a circle: `a` needs `b` needs `a`\n"
+        "  at r.yml:8:18\n  models: [{model: a}]\n                   ^\n"
+        "  hint: name a model folder in one of them",
+    ),
+    "before the result": (
+        lambda: stages("a: b", "b: one"),
+        "[W001] the recipe `a` needs `b`, which is the last and so the result\n"
+        "  at r.yml:3:18\n  models: [{model: b}]\n                   ^\n"
+        "  hint: put `a` last, or leave out the `name` of the recipe that is the result",
+    ),
+    "revision of a recipe": (
+        lambda: stages("a: one", ": a@main"),
+        "[W001] `a@main` asks for a revision of what the recipe `a` makes\n"
+        "  at r.yml:7:18\n  models: [{model: a@main}]\n                   ^\n"
+        "  hint: write its name alone",
+    ),
+    "neither recipe nor model": (
+        lambda: plan_stages(stages("first: one", ": frist")),
+        "[N001] there is no model folder `frist`, and no recipe of that name\n"
+        "  at r.yml:7:18\n  models: [{model: frist}]\n                   ^\n"
+        "  hint: did you mean `first`?",
+    ),
+    "recipe without use": (
+        lambda: merge_stages(stages("a: one", ": two"), Path("out")),
+        "[W001] the result does not need the recipe `a`\n  at r.yml:1:7\n  name: a\n        ^\n"
+        "  hint: leave it out, or keep what it makes: --work FOLDER",
+    ),
+    "output in what is kept": (
+        lambda: merge_stages(stages("a: one", ": a"), Path("kept"), work=Path("kept")),
+        "[W006] `kept/a` and the output `kept` lie in each other\n"
+        "  hint: name another folder for one of them",
+    ),
+    "several recipes": (
+        lambda: parse_recipe("a: 1\n---\nb: 2\n", source="r.yml"),
+        "[W001] the recipe holds several documents\n  at r.yml\n"
+        "  hint: `slm merge` and slm.merge.read_stages carry out recipes that build on each other",
     ),
     "output that is there": (
         lambda: merge(soup(["one"]), Path("two")),

@@ -71,6 +71,44 @@ def test_dry_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert not Path("out").exists()
 
 
+SEVERAL = """name: soup
+merge_method: linear
+models: [{model: one}, {model: two}]
+parameters: {weight: 1}
+---
+merge_method: slerp
+base_model: base
+models: [{model: base}, {model: soup}]
+parameters: {t: 0.5, density: 0.1}
+"""
+
+
+def test_several_recipes(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of several is carried out; what is in between is kept where --work says so."""
+    Path("several.yml").write_text(SEVERAL)
+    before = {path.name for path in Path().iterdir()}
+    assert main("merge several.yml --output out".split()) == 0
+    said = capsys.readouterr().err
+    assert "note: the parameter `density` has no effect with slerp" in said
+    assert "carried 2 recipes out" in said
+    assert {path.name for path in Path().iterdir()} == before | {"out"}
+    assert main("merge several.yml --output again --work kept --quiet".split()) == 0
+    assert Path("kept/soup/model.safetensors").is_file()
+    again = tiny.read(Path("again"))
+    assert all(torch.equal(again[name], t) for name, t in tiny.read(Path("out")).items())
+
+
+def test_dry_run_of_several(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each recipe's plan is shown under its name, and nothing is written."""
+    Path("several.yml").write_text(SEVERAL)
+    before = sorted(Path().iterdir())
+    assert main("merge several.yml --output out --dry-run".split()) == 0
+    shown = capsys.readouterr().out
+    assert "# soup, by linear" in shown
+    assert "# out, by slerp" in shown
+    assert sorted(Path().iterdir()) == before
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [
@@ -80,6 +118,8 @@ def test_dry_run(capsys: pytest.CaptureFixture[str]) -> None:
         ("merge one --output out --dtype int3", "[C001] there is no type `int3`"),
         ("merge one two --greedy --output out", "[C001] --greedy needs --data"),
         ("merge one --output out --engine mergekit", "[C001] --engine mergekit needs a recipe"),
+        ("merge recipe.yml --output out --work kept", "[C001] --work is for a file of several"),
+        ("merge one --output out --work kept", "[C001] --work is for a file of several recipes"),
         ("merge none --output out", "[N001] there is no model folder `none`"),
         ("merge one --output two", "[W006] the folder `two` is not empty"),
     ],
