@@ -3,11 +3,14 @@
 python examples/choose_engine.py
 """
 
+import argparse
 import time
 
 import slm
 from slm.mask.compile import native_available
 from slm.vocab import byte_vocabulary
+
+argparse.ArgumentParser(usage=__doc__).parse_args()  # none but --help
 
 spec = slm.regex(r"[a-z]{2,8}(, [a-z]{2,8}){0,3}\.")
 text = b"one, two, three."

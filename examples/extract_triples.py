@@ -5,10 +5,14 @@
 With a file name, the marked texts are written there as a web page.
 """
 
-import sys
+import argparse
 
 import slm
 from slm.extract import write_html
+
+parser = argparse.ArgumentParser(usage=__doc__)
+parser.add_argument("page", nargs="?")
+page = parser.parse_args().page
 
 cinema = slm.Knowledge.load(
     {
@@ -38,5 +42,5 @@ for record in records:
     if record.error:
         print(f"  {record.error}")
 
-if len(sys.argv) > 1:
-    write_html(sys.argv[1], records)
+if page:
+    write_html(page, records)

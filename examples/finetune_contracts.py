@@ -9,9 +9,9 @@ end has the scores before and after, with the schema bound and without; the adap
 FOLDER if one is named. Data: excerpts of CUAD (CC BY 4.0), see examples/contracts/README.md.
 """
 
+import argparse
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -69,8 +69,11 @@ def main(folder: Path) -> None:
         print(f"{name:18} {score.exact:6.3f} {score.f1:6.3f} {score.valid:6.3f}")
 
 
-if len(sys.argv) > 1:
-    main(Path(sys.argv[1]))
+parser = argparse.ArgumentParser(usage=__doc__)
+parser.add_argument("folder", nargs="?", type=Path)
+folder = parser.parse_args().folder
+if folder:
+    main(folder)
 else:
     with tempfile.TemporaryDirectory() as scratch:
         main(Path(scratch))

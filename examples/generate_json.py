@@ -6,7 +6,7 @@ Without a folder the small model that comes with slm is used. It was trained to 
 to fill in forms, so what it writes is of no use; but it is valid, whatever the model.
 """
 
-import sys
+import argparse
 
 import slm
 
@@ -44,4 +44,6 @@ def main(model_folder: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("model_folder", nargs="?")
+    main(parser.parse_args().model_folder)

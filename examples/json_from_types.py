@@ -6,12 +6,16 @@ The model that comes with slm only knows how to extract triples, so what it inve
 sense; that every value is valid is the point. With a folder of a chat model it makes sense too.
 """
 
-import sys
+import argparse
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 import slm
+
+parser = argparse.ArgumentParser(usage=__doc__)
+parser.add_argument("model_folder", nargs="?")
+model_folder = parser.parse_args().model_folder
 
 
 class Line(BaseModel):
@@ -29,7 +33,7 @@ class Order(BaseModel):
     lines: list[Line] = Field(min_length=1, max_length=3)
 
 
-model = slm.load(sys.argv[1]) if len(sys.argv) > 1 else slm.load()
+model = slm.load(model_folder) if model_folder else slm.load()
 
 # Schemas are compiled once; "compact" leaves the model no white space to waste tokens on.
 order = slm.json_schema(Order, whitespace="compact")

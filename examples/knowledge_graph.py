@@ -5,12 +5,15 @@
 Needs networkx (pip install 'slm[knowledge]'). The mask is asked directly, so no model is run.
 """
 
+import argparse
 import json
 
 import networkx as nx
 
 import slm
 from slm.vocab import byte_vocabulary
+
+argparse.ArgumentParser(usage=__doc__).parse_args()  # none but --help
 
 graph = nx.MultiDiGraph(name="pharmacy")
 graph.add_node("D1", label="aspirin", type="drug", aliases=["acetylsalicylic acid"])

@@ -5,7 +5,7 @@
 Each row of the batch may have its own grammar; sampling, padding and beams stay transformers'.
 """
 
-import sys
+import argparse
 from typing import Any
 
 import slm
@@ -47,4 +47,6 @@ def main(model_folder: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("model_folder", nargs="?")
+    main(parser.parse_args().model_folder)

@@ -5,12 +5,16 @@
 The logits here are random; with a model they come from its last layer, on whatever device.
 """
 
+import argparse
+
 import numpy as np
 import torch
 
 import slm
 from slm import kernels
 from slm.vocab import byte_vocabulary
+
+argparse.ArgumentParser(usage=__doc__).parse_args()  # none but --help
 
 vocabulary = byte_vocabulary()
 matchers = [

@@ -6,8 +6,12 @@ The vocabulary here is the 256 single bytes and an end token; a real one comes f
 `slm.Vocabulary.from_hf(tokenizer)`.
 """
 
+import argparse
+
 import slm
 from slm.vocab import byte_vocabulary
+
+argparse.ArgumentParser(usage=__doc__).parse_args()  # none but --help
 
 vocabulary = byte_vocabulary()
 compiled = slm.compile(slm.choice(["red", "reddish", "green"]), vocabulary)

@@ -7,7 +7,7 @@ soup takes in a model only if it then scores higher on validation sentences. The
 on test sentences, which had no part in any choice.
 """
 
-import sys
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -44,8 +44,11 @@ def main(folder: Path) -> None:
     assert greedy.score >= max(greedy.alone)
 
 
-if len(sys.argv) > 1:
-    main(Path(sys.argv[1]))
+parser = argparse.ArgumentParser(usage=__doc__)
+parser.add_argument("folder", nargs="?", type=Path)
+folder = parser.parse_args().folder
+if folder:
+    main(folder)
 else:
     with tempfile.TemporaryDirectory() as scratch:
         main(Path(scratch))

@@ -9,7 +9,7 @@ domains whose names no model saw, and how much of its parent's F1 each merge kee
 kept in FOLDER if one is named.
 """
 
-import sys
+import argparse
 import tempfile
 from pathlib import Path
 
@@ -53,8 +53,11 @@ def main(folder: Path) -> None:
         print(f"{name:>10} {found[0]:8.3f} {found[1]:8.3f} {shown:>12}")
 
 
-if len(sys.argv) > 1:
-    main(Path(sys.argv[1]))
+parser = argparse.ArgumentParser(usage=__doc__)
+parser.add_argument("folder", nargs="?", type=Path)
+folder = parser.parse_args().folder
+if folder:
+    main(folder)
 else:
     with tempfile.TemporaryDirectory() as scratch:
         main(Path(scratch))

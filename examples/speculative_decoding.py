@@ -6,11 +6,15 @@ The draft comes from nowhere in particular here; in a server a small model write
 go onto the large model's logits before it judges the draft.
 """
 
+import argparse
+
 import numpy as np
 
 import slm
 from slm.mask import fill_masks
 from slm.vocab import byte_vocabulary
+
+argparse.ArgumentParser(usage=__doc__).parse_args()  # none but --help
 
 vocabulary = byte_vocabulary()
 compiled = slm.compile(slm.regex(r"[0-9]{4}-[0-9]{2}"), vocabulary)

@@ -5,10 +5,14 @@
 The model here is a script that would go on for ever; with a real one, `slm.load(folder)`.
 """
 
+import argparse
+
 import slm
 from slm.errors import BudgetTooSmall
 from slm.models import scripted
 from slm.vocab import byte_vocabulary
+
+argparse.ArgumentParser(usage=__doc__).parse_args()  # none but --help
 
 # A model that never comes to an end by itself; its tokens are single bytes.
 chatty = scripted(byte_vocabulary(), '{"title":"' + "a very long story " * 100)

@@ -6,7 +6,7 @@ Without a folder the small model that comes with slm is used: the call is well f
 tool, whatever the model; a chat model also makes sense.
 """
 
-import sys
+import argparse
 
 from pydantic import BaseModel, Field, Json
 
@@ -37,4 +37,6 @@ def main(model_folder: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("model_folder", nargs="?")
+    main(parser.parse_args().model_folder)

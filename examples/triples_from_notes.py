@@ -6,14 +6,19 @@ The ontology says which relations there are and which types they take. Whatever 
 no other relation can come out, and no argument that does not stand in the text.
 """
 
+import argparse
 import json
 import sys
 from pathlib import Path
 
 import slm
 
-folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("notes")
-knowledge = slm.Knowledge.load(sys.argv[2] if len(sys.argv) > 2 else folder / "films.json")
+parser = argparse.ArgumentParser(usage=__doc__)
+parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).with_name("notes"))
+parser.add_argument("ontology", nargs="?")
+arguments = parser.parse_args()
+folder = arguments.folder
+knowledge = slm.Knowledge.load(arguments.ontology or folder / "films.json")
 
 files = sorted(folder.glob("*.txt"))
 texts = [path.read_text(encoding="utf-8").strip() for path in files]

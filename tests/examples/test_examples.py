@@ -17,11 +17,11 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 SECONDS = 240
 
 
-def run(script: Path, folder: Path) -> str:
+def run(script: Path, folder: Path, *arguments: str) -> str:
     """Run a script in ``folder`` and give what it printed; it must end well."""
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     result = subprocess.run(
-        [sys.executable, str(script)],
+        [sys.executable, str(script), *arguments],
         cwd=folder,
         env={
             **os.environ,
@@ -65,6 +65,16 @@ def test_example_introduces_itself(example: Path) -> None:
     said = ast.get_docstring(ast.parse(example.read_text(encoding="utf-8")))
     assert said
     assert f"python examples/{example.name}" in said
+
+
+@pytest.mark.timeout(SECONDS)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example_answers_help(example: Path, tmp_path: Path) -> None:
+    """With `--help` it shows how to call it, and takes that for no folder to work in."""
+    shown = run(example, tmp_path, "--help")
+    assert shown.startswith("usage: ")
+    assert f"python examples/{example.name}" in shown
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.timeout(SECONDS)
