@@ -75,6 +75,16 @@ def test_the_same_as_one_after_the_other() -> None:
     assert same(Path("out"), Path("expected"))
 
 
+def test_the_last_is_the_result_if_all_have_names() -> None:
+    """As in mergekit's own example: two recipes with names, the last of the first."""
+    stages = parse_stages(f"{linear('blend', 'one', 'two')}---\n{linear('end', 'blend', 'base')}")
+    assert stages.result.name == "end"
+    merge_stages(stages, Path("out"))
+    merge(parse_recipe(linear("", "one", "two")), Path("blend"))
+    merge(parse_recipe(linear("", "blend", "base")), Path("expected"))
+    assert same(Path("out"), Path("expected"))
+
+
 def test_order_and_texts() -> None:
     """Stages stand after those that they need; the text of each has these, and comments."""
     stages = read_stages(Path("several.yml"))
