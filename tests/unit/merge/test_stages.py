@@ -22,6 +22,7 @@ from slm.merge import merge, merge_stages, plan_stages, read_recipe, read_stages
 from slm.merge.recipe_yaml import parse_recipe
 from slm.merge.stages import parse_stages
 from tests.unit.merge import tiny
+from tests.unit.merge.test_adapters import adapter, low_rank
 
 PYTHON = os.environ.get("SLM_MERGEKIT_PYTHON", sys.executable)
 SLERP = "merge_method: slerp\nbase_model: one\nmodels: [{model: one}, {model: two}]\n"
@@ -83,6 +84,22 @@ def test_the_last_is_the_result_if_all_have_names() -> None:
     merge(parse_recipe(linear("", "one", "two")), Path("blend"))
     merge(parse_recipe(linear("", "blend", "base")), Path("expected"))
     assert same(Path("out"), Path("expected"))
+
+
+def test_an_adapter_on_what_a_recipe_makes(tmp_path: Path) -> None:
+    """`name+adapter` is the stage's model with the adapter in it; a broken one is found first."""
+    lora = adapter(tmp_path / "lora", low_rank(), tmp_path / "one")
+    stages = parse_stages(f"{linear('blend', 'one', 'two')}---\n{linear('', 'blend+lora')}")
+    merge_stages(stages, Path("out"))
+    merge(parse_recipe(linear("", "one", "two")), Path("whole"))
+    merge(parse_recipe(linear("", "whole+lora")), Path("expected"))
+    assert same(Path("out"), Path("expected"))
+    broken = {name: tensor * float("nan") for name, tensor in low_rank().items()}
+    lora.rename("gone")
+    adapter(tmp_path / "lora", broken, tmp_path / "one")
+    with pytest.raises(InvalidCheckpoint, match="are not finite numbers"):
+        merge_stages(stages, Path("never"), work=Path("kept"))
+    assert not Path("kept").exists()
 
 
 def test_order_and_texts() -> None:
