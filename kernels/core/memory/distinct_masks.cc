@@ -165,10 +165,13 @@ const DistinctRecogniser::Stay& DistinctRecogniser::stay(StateId base) {
   const std::uint32_t longest = static_cast<std::uint32_t>(trie_.trie().longest);
   auto inside = [&](std::uint32_t bytes) -> bool {
     CharClass chars = rules_.inside(base, bytes + kAmple);
-    std::uint32_t letters = letters_that_tell(chars).needed;
-    if (letters > kAmple) chars = rules_.inside(base, bytes + letters);
+    bool rich = letters_that_tell(chars).needed == kAmple;
+    if (!rich && chars.size() > 0) {  // it may be another class that has room for so many
+      chars = rules_.inside(base, bytes + kEndless);
+      rich = letters_that_tell(chars).needed != 0;
+    }
     if (chars.size() == 0) return false;
-    made = {chars, letters > 0, bytes == longest ? ~std::uint32_t{0} : bytes};
+    made = {chars, rich, bytes == longest ? ~std::uint32_t{0} : bytes};
     return true;
   };
   if (inside(std::min(kFewBytes, longest))) {
