@@ -141,14 +141,7 @@ def _merge(arguments: argparse.Namespace, recipe: Recipe) -> int:
         _show(plan, _bytes(arguments.max_shard_size))
         return 0
     with Bar(quiet=arguments.quiet) as report:
-        result = merging.merge(
-            plan,
-            arguments.output,
-            seed=arguments.seed,
-            shard_bytes=_bytes(arguments.max_shard_size),
-            overwrite=arguments.overwrite,
-            progress=report,
-        )
+        result = merging.merge(plan, arguments.output, **_options(arguments, report))
     if not arguments.quiet:
         print(
             f"merged {len(plan.models)} models by {recipe.method}: {result.tensors} tensors, "
@@ -157,6 +150,18 @@ def _merge(arguments: argparse.Namespace, recipe: Recipe) -> int:
             file=sys.stderr,
         )
     return 0
+
+
+def _options(
+    arguments: argparse.Namespace, report: Callable[[str, int, int], None]
+) -> dict[str, Any]:
+    """What one merge and several have in common."""
+    return {
+        "seed": arguments.seed,
+        "shard_bytes": _bytes(arguments.max_shard_size),
+        "overwrite": arguments.overwrite,
+        "progress": report,
+    }
 
 
 def _merge_stages(arguments: argparse.Namespace, stages: Stages) -> int:
@@ -172,15 +177,8 @@ def _merge_stages(arguments: argparse.Namespace, stages: Stages) -> int:
             _show(plan, _bytes(arguments.max_shard_size))
         return 0
     with Bar(quiet=arguments.quiet) as report:
-        result = merging.merge_stages(
-            stages,
-            arguments.output,
-            work=arguments.work,
-            seed=arguments.seed,
-            shard_bytes=_bytes(arguments.max_shard_size),
-            overwrite=arguments.overwrite,
-            progress=report,
-        )
+        options = _options(arguments, report)
+        result = merging.merge_stages(stages, arguments.output, work=arguments.work, **options)
     if not arguments.quiet:
         print(
             f"carried {len(stages.stages)} recipes out in {result.seconds:.1f} s; the model of "
