@@ -164,6 +164,47 @@ void test_what_can_grow_stays_alive() {
   CHECK(!living(closed, 'a'));
 }
 
+/// What is said to need another character is matched by no text without one; and it is said of
+/// strings with their quote, also beside exclusions and with blanks behind them.
+void test_what_leaves_a_class_is_seen_by_its_form() {
+  RegexPool pool;
+  CharClass letters;
+  for (char c : {'a', 'b', ' '}) letters.add(static_cast<std::uint8_t>(c));
+  NodeId some = pool.repeat(pool.chars({{' ', ' '}, {'a', 'b'}}), 0, kNoBound);
+  NodeId blanks = pool.repeat(text(pool, " "), 0, 3), quote = text(pool, "\"");
+  NodeId anything = pool.repeat(pool.chars({{0, 0xD7FF}, {0xE000, 0x10FFFF}}), 0, kNoBound);
+  NodeId string = pool.concat(some, pool.concat(quote, blanks));
+  NodeId other = pool.intersect({string, pool.complement(text(pool, "ab\""))});
+  NodeId searched = pool.concat(some, pool.concat(text(pool, "abab"), pool.concat(some, quote)));
+  for (NodeId node : {string, other, searched, pool.alternate({searched, text(pool, "x")})}) {
+    CHECK(pool.leaves(node, letters));
+  }
+  NodeId mixed = pool.alternate({string, text(pool, "ab")});
+  NodeId late = pool.intersect({anything, pool.complement(string)});
+  NodeId maybe = pool.concat(some, pool.repeat(quote, 0, 1));
+  for (NodeId node : {mixed, late, maybe, blanks, kEpsilon}) CHECK(!pool.leaves(node, letters));
+  for (NodeId node : {string, other, searched, mixed, late, maybe, blanks}) {
+    if (!pool.leaves(node, letters)) continue;
+    for (std::uint32_t code = 0; code < 729; ++code) {  // of six letters
+      std::string word;
+      for (std::uint32_t rest = code; word.size() < 6; rest /= 3) word += "ab "[rest % 3];
+      for (std::size_t size = 0; size <= 6; ++size) {
+        CHECK(!matches(pool, node, word.substr(0, size)));
+      }
+    }
+  }
+}
+
+/// Rows of points are no numbers; what a token begins with counts as far as a number goes.
+void test_numbers_are_found_in_tokens() {
+  const NumberTokens found = NumberTokens::find(
+      {"12", ".......................", "3.25x", "1234567890.1", "a1234567.890", "12.345.6", "1"});
+  CHECK(found.longest == 12);
+  CHECK((found.tokens == std::vector<TokenId>{1, 3, 4}));
+  TokenTrie trie({"", "7", "....", "0.5"});
+  CHECK(trie.numbers().longest == 3 && trie.numbers().tokens.empty());
+}
+
 /// After bytes that are alike the same is left; letters are alike where only letters count.
 void test_what_is_alike_leaves_the_same() {
   RegexPool pool;
@@ -357,6 +398,8 @@ int main() {
   test_counters_do_not_copy();
   test_what_is_struck_is_seen_by_its_form();
   test_what_can_grow_stays_alive();
+  test_what_leaves_a_class_is_seen_by_its_form();
+  test_numbers_are_found_in_tokens();
   test_what_is_alike_leaves_the_same();
   test_long_is_not_deep();
   test_booleans_know_when_nothing_is_left();
