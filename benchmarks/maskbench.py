@@ -8,7 +8,8 @@
 
 Every contestant has a process of its own and gets the same schemas, vocabulary and instances,
 through its Python interface, on one thread. They take turns, a chunk of cases each, so that what
-else happens on the machine hits all alike. Two things are timed:
+else happens on the machine hits all alike; the cases of a turn follow one another as in a loop.
+Two things are timed:
 
 - *compile + first mask*: from the schema (a dict) to the first mask, a new grammar each time.
   Tables that belong to the tokenizer are made before the clock starts;
@@ -106,28 +107,39 @@ class Run:
                 tasks[engine] = progress.add_task(engine, total=len(cases), completed=done)
             try:
                 for number, chunk in enumerate(self._chunks()):
+                    self._prepare(chunk)  # before the turns: or the first would wait for it
                     turn = number % len(self.engines)
                     for engine in self.engines[turn:] + self.engines[:turn]:
-                        for at, case in chunk:
-                            if self._wants(engine, at):
-                                self._run_case(engine, case)
-                                progress.advance(tasks[engine])
+                        progress.advance(tasks[engine], self._run_turn(engine, chunk))
             finally:
                 for child in self.children.values():
                     child.close()
 
-    def _run_case(self, engine: str, case: dict[str, Any]) -> None:
-        instances = self._instances(case)
-        start = time.monotonic()
-        job = {"source": ["schema", case["schema"]], "instances": instances}
+    def _prepare(self, chunk: list[tuple[int, Any]]) -> None:
+        """The instances of a chunk's cases that anybody wants now."""
+        for at, case in chunk:
+            if any(self._wants(engine, at) for engine in self.engines):
+                self._instances(case)
+
+    def _run_turn(self, engine: str, chunk: list[tuple[int, Any]]) -> int:
+        """One contestant over the cases of a chunk that it is asked for; how many it did."""
+        cases = [case for at, case in chunk if self._wants(engine, at)]
+        prepared = [self._instances(case) for case in cases]
+        jobs = [
+            {"source": ["schema", case["schema"]], "instances": instances}
+            for case, instances in zip(cases, prepared, strict=True)
+        ]
+        start, left = time.monotonic(), self.options.seconds - self.spent[engine]
         try:
-            outcome = self.children[engine].run(job)
+            outcomes = self.children[engine].run_turn(jobs, left if self.options.seconds else 0)
         except Died as death:
             sys.exit(f"{engine} does not start: {death}")
         self.spent[engine] += time.monotonic() - start
-        for one, instance in zip(outcome.get("instances", []), instances, strict=False):
-            one["valid"] = instance["valid"]
-        self.rows[engine].add({"case": case["id"], **outcome})
+        for case, instances, outcome in zip(cases, prepared, outcomes, strict=False):
+            for one, instance in zip(outcome.get("instances", []), instances, strict=False):
+                one["valid"] = instance["valid"]
+            self.rows[engine].add({"case": case["id"], **outcome})
+        return len(outcomes)
 
     def _instances(self, case: dict[str, Any]) -> list[dict[str, Any]]:
         """The instances of a case, in the declared order, as tokens; made once for everybody."""

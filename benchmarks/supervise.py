@@ -62,11 +62,31 @@ class Child:
         Raises:
             Died: the process does not even start.
         """
+        return self._run(self._line(job))
+
+    def run_turn(self, jobs: list[dict[str, Any]], seconds: float = 0) -> list[dict[str, Any]]:
+        """Do jobs one after the other, as `run`; once `seconds` have passed, if any, no more.
+
+        They are written before the first begins: nothing is done here between two of them that the
+        process would wait for, with its caches going cold.
+        """
+        lines, start = [self._line(job) for job in jobs], time.monotonic()
+        answers: list[dict[str, Any]] = []
+        for line in lines:
+            if seconds and time.monotonic() - start > seconds:
+                break
+            answers.append(self._run(line))
+        return answers
+
+    def _line(self, job: dict[str, Any]) -> bytes:
+        return json.dumps({"seconds": self.seconds, **job}).encode() + b"\n"
+
+    def _run(self, line: bytes) -> dict[str, Any]:
         if self._process is None:
             self._start()
         stage = "compile"
         try:
-            self._send({"seconds": self.seconds, **job})
+            self._send(line)
             largest, until = self._resident() + self.megabytes, time.monotonic() + self.seconds
             while "result" not in (message := self._receive(until, largest)):
                 stage = message["stage"]
@@ -115,11 +135,11 @@ class Child:
             raise
         self._baseline = self._resident()
 
-    def _send(self, job: dict[str, Any]) -> None:
+    def _send(self, line: bytes) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(job).encode() + b"\n")
+            self._process.stdin.write(line)
             self._process.stdin.flush()
         except OSError:
             raise self._death() from None
