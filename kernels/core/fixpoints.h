@@ -10,6 +10,10 @@
 
 namespace slm {
 
+/// What is asked of an expression.
+inline constexpr std::uint8_t kWritten = 1;  // it can be written
+inline constexpr std::uint8_t kEmpty = 2;    // with the empty text
+
 /// Properties of nodes that flow from children to parents, and from rules to their calls: least
 /// fixpoints. A repetition may have no round and so always holds when its lower bound is 0.
 ///
@@ -81,48 +85,57 @@ class Flow {
   std::vector<Link> links_;
 };
 
-/// What `Flow` finds, in passes over the rules from the last to the first, as rules mostly stand
-/// before those that they call: no lists have to be made. False where a few passes do not settle
-/// it, and nothing is known.
+/// Which expressions can be written, and which may be empty: what `Flow` finds, in passes over the
+/// rules from the last to the first, as rules mostly stand before those that they call: no lists
+/// have to be made. False where a few passes do not settle it, and nothing is known.
 ///
-/// Cost: linear a pass; two for most grammars.
+/// Cost: linear a pass, in the expressions; two for most grammars.
 template <class Leaf>
-bool in_passes(const Program& program, Leaf leaf, std::vector<bool>& holds) {
+bool in_passes(const Program& program, Leaf has_text, std::vector<std::uint8_t>& found) {
   constexpr int kPasses = 4;
-  holds.assign(program.nodes(), false);
-  auto found = [&](std::uint32_t node) {
-    Program::Words children = program.children(node);
+  constexpr std::uint8_t kBoth = kWritten | kEmpty;
+  found.assign(program.nodes(), 0);
+  auto look = [&](std::uint32_t node) -> std::uint8_t {
+    std::uint8_t bits = 0;
     switch (program.op(node)) {
       case Program::Op::kTerminal:
-        return static_cast<bool>(leaf(children[0]));
+        return has_text(program.children(node)[0]) ? kWritten : std::uint8_t{0};
       case Program::Op::kCall:
-        return static_cast<bool>(holds[program.body(children[0])]);
+        return found[program.body(program.children(node)[0])];
       case Program::Op::kSeq:
-        return std::ranges::all_of(children, [&](std::uint32_t child) { return holds[child]; });
+        bits = kBoth;
+        for (std::uint32_t child : program.children(node)) bits &= found[child];
+        return bits;
       case Program::Op::kChoice:
-        return std::ranges::any_of(children, [&](std::uint32_t child) { return holds[child]; });
+        for (std::uint32_t child : program.children(node)) bits |= found[child];
+        return bits;
       case Program::Op::kMany:
-        return program.low(node) == 0 || holds[children[0]];
+        return program.low(node) == 0 ? kBoth : found[program.children(node)[0]];
       default:
-        return false;
+        return 0;
     }
   };
   for (int pass = 0; pass < kPasses; ++pass) {
     bool changed = false;
     auto visit = [&](std::uint32_t first, std::uint32_t last) {  // children before parents
       for (std::uint32_t node = first; node < last; ++node) {
-        if (!holds[node] && found(node)) holds[node] = changed = true;
+        if (found[node] == kBoth) continue;
+        std::uint8_t bits = look(node);
+        changed = changed || bits != found[node];
+        found[node] = bits;
       }
     };
+    std::uint32_t first_of_all = program.first_expression();
     std::uint32_t last = static_cast<std::uint32_t>(program.nodes());
     for (std::uint32_t rule = static_cast<std::uint32_t>(program.rules()); rule-- > 0;) {
       // The nodes behind the body before it are its own, where bodies stand in order.
       std::uint32_t first = rule == 0 ? 0 : program.body(rule - 1) + 1;
+      first = std::max(first, first_of_all);
       if (first >= last) continue;
       visit(first, last);
       last = first;
     }
-    if (last > 0) visit(0, last);
+    if (last > first_of_all) visit(first_of_all, last);
     if (!changed) return true;
   }
   return false;

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/error.h"
-#include "core/fixpoints.h"
 
 namespace slm {
 namespace {
@@ -22,15 +21,8 @@ GrammarTables::GrammarTables(Program program, TerminalTables& shared)
   silent_.reserve(kFew);
   regular_.assign(program_.nodes(), kUnmade);
   rule_of_.assign(program_.rules(), kNever);
-  std::vector<bool> with_text = terminals_with_text();
-  auto empty = [](std::uint32_t) { return false; };
-  auto has_text = [&](std::uint32_t terminal) { return with_text[terminal]; };
-  if (!in_passes(program_, has_text, productive_) || !in_passes(program_, empty, nullable_)) {
-    Flow flow(program_);
-    productive_ = flow.run(has_text);
-    nullable_ = flow.run(empty);
-  }
-  if (!productive_[program_.body(program_.start())]) {
+  find_ends();
+  if (!productive(program_.body(program_.start()))) {
     throw NoText("the grammar matches no text at all");
   }
   RuleId start = new_rule(program_.start(), false);
@@ -38,6 +30,22 @@ GrammarTables::GrammarTables(Program program, TerminalTables& shared)
   positions_[last].final = true;
   rules_[start].built = true;
   add_symbol(rules_[start].first, Position::Symbol::kRule, rule_of(program_.start()), last);
+}
+
+void GrammarTables::find_ends() {
+  auto is_known = [](const Program::Terminal& terminal) { return terminal.has_text; };
+  if (std::ranges::all_of(program_.terminals(), is_known)) {
+    if (in_passes(program_, [](std::uint32_t) { return true; }, found_)) return;
+  }
+  std::vector<bool> with_text = terminals_with_text();
+  auto has_text = [&](std::uint32_t terminal) { return with_text[terminal]; };
+  if (in_passes(program_, has_text, found_)) return;
+  Flow flow(program_);
+  std::vector<bool> written = flow.run(has_text);
+  std::vector<bool> empty = flow.run([](std::uint32_t) { return false; });
+  for (std::size_t node = 0; node < found_.size(); ++node) {
+    found_[node] = (written[node] ? kWritten : 0) | (empty[node] ? kEmpty : 0);
+  }
 }
 
 // --- terminals -----------------------------------------------------------------------------------
@@ -268,7 +276,7 @@ PositionId GrammarTables::new_position(RuleId rule) {
 
 RuleId GrammarTables::rule_of(std::uint32_t source) {
   if (rule_of_[source] == kNever) {
-    rule_of_[source] = new_rule(source, nullable_[program_.body(source)]);
+    rule_of_[source] = new_rule(source, nullable(program_.body(source)));
   }
   return rule_of_[source];
 }
@@ -313,7 +321,7 @@ void GrammarTables::add_terminal(PositionId from, std::uint32_t node, PositionId
 
 /// Adds the automaton of an expression between two positions (Thompson's construction).
 void GrammarTables::compile(std::uint32_t node, PositionId from, PositionId to, RuleId owner) {
-  if (!productive_[node]) return;
+  if (!productive(node)) return;
   Program::Words children = program_.children(node);
   switch (program_.op(node)) {
     case Op::kTerminal:
@@ -334,7 +342,7 @@ void GrammarTables::compile(std::uint32_t node, PositionId from, PositionId to, 
     }
     case Op::kChoice:
       for (std::uint32_t option : children) {
-        if (!productive_[option]) continue;
+        if (!productive(option)) continue;
         PositionId entry = new_position(owner);
         add_silent(from, entry);
         compile(option, entry, to, owner);
@@ -351,7 +359,7 @@ void GrammarTables::compile(std::uint32_t node, PositionId from, PositionId to, 
 void GrammarTables::compile_many(std::uint32_t node, PositionId from, PositionId to, RuleId owner) {
   std::uint32_t body = program_.children(node)[0];
   std::int32_t low = program_.low(node), high = program_.high(node);
-  if (!productive_[body]) {
+  if (!productive(body)) {
     add_silent(from, to);  // productive all the same, so low is 0
   } else if (low == 0 && high == 1) {
     PositionId entry = new_position(owner);
@@ -371,7 +379,7 @@ void GrammarTables::compile_many(std::uint32_t node, PositionId from, PositionId
 
 RuleId GrammarTables::counted_rule(std::uint32_t node, RuleId owner) {
   std::uint32_t body = program_.children(node)[0], source = rules_[owner].source;
-  bool body_nullable = nullable_[body];
+  bool body_nullable = nullable(body);
   std::int32_t low = body_nullable ? 0 : program_.low(node);  // the missing may all be empty
   RuleId id = new_rule(source, low == 0);
   rules_[id].built = true;

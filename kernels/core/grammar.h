@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/fixpoints.h"
 #include "core/program.h"
 #include "core/regex.h"
 #include "core/terminal_tables.h"
@@ -94,6 +95,9 @@ class GrammarTables {
  private:
   static constexpr NodeId kUnmade = 0xFFFFFFFFu;
 
+  void find_ends();
+  bool productive(std::uint32_t node) const { return (found_[node] & kWritten) != 0; }
+  bool nullable(std::uint32_t node) const { return (found_[node] & kEmpty) != 0; }
   std::vector<bool> terminals_with_text();
   NodeId make_regular(std::uint32_t node);
   NodeId anything();
@@ -117,9 +121,9 @@ class GrammarTables {
   std::vector<Position> positions_;
   std::vector<SilentEdge> silent_{1};
   std::vector<RuleInfo> rules_;
-  std::vector<RuleId> rule_of_;              // by rule of the program
-  std::vector<NodeId> regular_;              // by node of the program
-  std::vector<bool> productive_, nullable_;  // the same
+  std::vector<RuleId> rule_of_;      // by rule of the program
+  std::vector<NodeId> regular_;      // by node of the program
+  std::vector<std::uint8_t> found_;  // the same: kWritten, kEmpty
 };
 
 }  // namespace slm

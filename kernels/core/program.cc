@@ -118,6 +118,7 @@ Program::Program(std::span<const std::int32_t> words) : words_(words.begin(), wo
     std::int32_t flags = in.word();
     terminals_.push_back({language, (flags & 1) != 0, (flags & 2) != 0});
   }
+  first_expression_ = static_cast<std::uint32_t>(node_at_.size());
   std::size_t expressions = in.count();
   node_at_.reserve(regular + expressions);
   for (std::size_t left = expressions; left > 0; --left) read_node(in);

@@ -37,6 +37,8 @@ class Program {
 
   std::size_t sets() const noexcept { return set_at_.size(); }
   std::size_t nodes() const noexcept { return node_at_.size(); }
+  /// Regular nodes stand before it.
+  std::uint32_t first_expression() const noexcept { return first_expression_; }
   std::size_t rules() const noexcept { return rules_; }
   const std::vector<Terminal>& terminals() const noexcept { return terminals_; }
 
@@ -108,7 +110,7 @@ class Program {
   std::vector<std::uint32_t> words_;
   std::vector<std::uint32_t> set_at_, node_at_;  // where each begins
   std::vector<Terminal> terminals_;
-  std::uint32_t bodies_at_ = 0, rules_ = 0, memory_at_ = 0;
+  std::uint32_t bodies_at_ = 0, rules_ = 0, memory_at_ = 0, first_expression_ = 0;
   bool has_automata_ = false;
 };
 
