@@ -15,6 +15,7 @@ from slm.errors import (
 )
 from slm.grammar.ir import Grammar
 from slm.schema import native as cpp
+from slm.schema.alike import Alike
 from slm.schema.layout import Layout
 from slm.schema.lower import Lowering
 from slm.schema.native import Program, compile_program
@@ -192,6 +193,8 @@ def _lowering(
     cautious: bool = False,
 ) -> Lowering:
     reader = Reader.open(schema, draft, registry)
+    if frames:
+        reader.alike = Alike()
     asserted = formats == "assert" or reader.dialect.asserts_formats
     of = Normaliser(
         reader,
