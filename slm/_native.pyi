@@ -55,6 +55,7 @@ class SchemaProgram:
         assert_formats: bool,
         answer: Callable[[str], list[int] | None],
         content: int = 0,
+        frames: bool = False,
     ) -> SchemaProgram | str: ...
     @property
     def draft(self) -> str: ...

@@ -19,6 +19,7 @@ struct Options {
   bool compact = false;
   bool assert_formats = true;
   Content content = Content::kByDraft;
+  bool frames = false;  // at once what is else a second try where a schema is refused: for tests
 };
 
 struct Compiled {

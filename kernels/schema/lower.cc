@@ -48,9 +48,7 @@ Rule Lowering::lower(Goal start) {
   while (!todo_.empty()) {
     Pending item = todo_.back();
     todo_.pop_back();
-    Pointer made = body(*item.kinds);
-    bodies_[item.rule] = made;
-    order_.push_back(item.rule);
+    define(item.rule, body(*item.kinds));
   }
   return first;
 }
@@ -73,8 +71,7 @@ Lowering::Pointer Lowering::value(Goal goal) {
 
 Lowering::Pointer Lowering::add_rule(Pointer body) {
   Rule rule = fresh_rule();
-  bodies_[rule] = body;
-  order_.push_back(rule);
+  define(rule, body);
   return build.call(rule);
 }
 

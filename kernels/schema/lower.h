@@ -41,6 +41,13 @@ class Lowering {
   /// A helper rule of a container.
   Pointer add_rule(Pointer body);
 
+  /// A rule whose body is to come.
+  Rule fresh_rule();
+  void define(Rule rule, Pointer body) {
+    bodies_[rule] = body;
+    order_.push_back(rule);
+  }
+
   Pointer structural(std::string_view text);
   Pointer key(Name name);
   /// The names of a region, spelled in any way, but for some; with the colon.
@@ -61,16 +68,14 @@ class Lowering {
     Rule rule;
   };
 
-  Rule fresh_rule();
   Pointer body(const Kinds& kinds);
   Pointer scalars(const Kinds& kinds);
   Pointer strings(Span<const StringShape*> shapes);
   Pointer numbers(Span<const NumberShape*> shapes);
   Pointer arrays(const ArrayShape& shape);    // arrays.cc
   Pointer objects(const ObjectShape& shape);  // objects.cc
-  std::vector<const ObjectShape*> with_members(const ObjectShape& shape);
   Pointer one_object(const ObjectShape& shape);
-  Pointer free_members(const ObjectShape& shape, std::vector<Name> names, const NameRule* only);
+  Pointer free_members(const ObjectShape& shape, std::vector<Name> names, Span<NameRule> only);
 
   Pointer add_terminal(Regular language);
   Regular run();

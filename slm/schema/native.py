@@ -64,8 +64,13 @@ def compile_program(
     whitespace: str | int,
     formats: str,
     content: str | None = None,
+    *,
+    frames: bool = False,
 ) -> Program | str:
     """The program of a schema, or why C++ leaves it to Python.
+
+    `frames`: at once in the way that is otherwise only taken where alternatives would become too
+    many, see `frames.py`; for tests.
 
     Cost: some ten microseconds for a schema of ordinary size.
     """
@@ -76,9 +81,8 @@ def compile_program(
     if draft is not None and draft not in _DRAFTS:
         return "an unknown draft"
     number = None if draft is None else _DRAFTS[draft]
-    return _native.SchemaProgram.compile(
-        schema, number, whitespace == "compact", formats == "assert", answer, _CONTENT[content]
-    )
+    options = whitespace == "compact", formats == "assert", answer, _CONTENT[content], frames
+    return _native.SchemaProgram.compile(schema, number, *options)
 
 
 def answer(request: str) -> list[int] | None:

@@ -194,9 +194,9 @@ class Reader:
         """The goal that one of the goals holds: a schema of the compiler's own."""
         branches = [{"$comment": "stands for a goal"} for _ in goals]
         self._kept.append(branches)
-        for branch in branches if self.alike else ():
-            self.alike.set_apart(branch)
         for branch, goal in zip(branches, goals, strict=True):
+            if self.alike is not None:
+                self.alike.set_apart(branch)
             self._numbers[id(branch), id(node.resource), node.scope] = goal
         return self.derive({"anyOf": branches}, node, keyword)
 
