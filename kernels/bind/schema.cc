@@ -200,6 +200,7 @@ nb::object compile_schema(nb::handle value, std::optional<int> draft, bool compa
     schema::Compiled made = schema::compile(*program->schema.root, options, oracle);
     program->words = std::move(made.words);
     program->draft = std::move(made.draft);
+    program->remembers = made.remembers;
     return nb::cast(program);
   } catch (const Deferred& why) {
     return nb::str(why.what());
@@ -214,6 +215,7 @@ void bind_schema(nb::module_& m) {
       .def_static("compile", &compile_schema, "schema"_a, "draft"_a.none(), "compact"_a,
                   "assert_formats"_a, "answer"_a, "content"_a = 0, "frames"_a = false)
       .def_prop_ro("draft", [](const SchemaProgram& program) { return program.draft; })
+      .def_prop_ro("remembers", [](const SchemaProgram& program) { return program.remembers; })
       .def("words", [](const SchemaProgram& program) { return program.words; })
       .def("schema", [](const SchemaProgram& program) {
         std::unordered_map<const Value*, nb::object> shared;

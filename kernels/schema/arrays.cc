@@ -17,7 +17,7 @@ Lowering::Pointer Items::run(Count start) {
   Count first = std::max(start, size());
   Pointer tail = to.build.empty;
   if (!high || *high > first) {
-    Pointer value = to.value(rest);
+    Pointer value = this->value(rest);
     Pointer following = to.build.seq({comma(), value});
     Count least = std::max<Count>(0, low - first);
     std::optional<Count> most;
@@ -42,7 +42,7 @@ Lowering::Pointer Items::with_one(const Contains& part) {
   Count limit = places(part);
   std::vector<Pointer> options;
   for (Count index = part.start; index < limit + !high; ++index) {
-    Pointer hit = to.value(to.of.goals.conjoin(own(index), part.goal));
+    Pointer hit = this->value(to.of.goals.conjoin(own(index), part.goal));
     if (Expressions::is_never(hit)) continue;
     // The last place stands for itself and all after it, where there is no end.
     std::optional<Count> end;
@@ -65,7 +65,7 @@ Lowering::Pointer Items::before(Count least, std::optional<Count> most) {
   }
   Count done = size();
   if (least > done || !most) {
-    Pointer value = to.value(rest);
+    Pointer value = this->value(rest);
     if (parts.empty() && least) {
       parts.push_back(value);
       done = 1;
@@ -95,7 +95,6 @@ Lowering::Pointer Lowering::arrays(const ArrayShape& shape) {
   }
   if (shape.items == kFalse) high = least(high, std::optional(static_cast<Count>(prefix.size())));
   if (high && low > *high) return build.never;
-  if (shape.unique && (!high || *high > 1)) throw Deferred("uniqueItems");
   auto needed = [](const Contains& part) { return part.low > 0; };
   if (std::ranges::any_of(shape.contains, needed)) low = std::max<Count>(low, 1);
   if (high && low > *high) return build.never;
@@ -104,7 +103,10 @@ Lowering::Pointer Lowering::arrays(const ArrayShape& shape) {
   Items items{*this, shape.items, std::move(prefix), low, high};
   Pointer inner;
   bool simple = shape.contains.size() == 1 && shape.contains[0].low == 1 && !shape.contains[0].high;
-  if (shape.contains.empty()) {
+  if (shape.unique && (!high || *high > 1)) {
+    inner = unique_items(items, shape);
+    if (Expressions::is_never(inner)) return empty;
+  } else if (shape.contains.empty()) {
     inner = items.run(0);
   } else if (simple && items.places(shape.contains[0]) <= kMaxPlaces) {
     inner = items.with_one(shape.contains[0]);
@@ -113,6 +115,7 @@ Lowering::Pointer Lowering::arrays(const ArrayShape& shape) {
     if (Expressions::is_never(inner)) return empty;
   }
   Pointer full = build.seq({structural("["), inner, structural("]")});
+  if (items.marked) full = build.seq({full, mark(Mark::kLeave)});
   return Expressions::is_never(empty) ? full : build.alternatives({empty, full});
 }
 

@@ -18,12 +18,19 @@ struct Items {
   std::vector<Goal> prefix;
   Count low;
   std::optional<Count> high;
+  bool marked = false;  // for the memory of items that differ
 
   Count size() const { return static_cast<Count>(prefix.size()); }
   Goal own(Count index) const {
     return index < size() ? prefix[static_cast<std::size_t>(index)] : rest;
   }
-  Pointer at(Count index) { return to.value(prefix[static_cast<std::size_t>(index)]); }
+  /// An item under the goal.
+  Pointer value(Goal goal) {
+    Pointer item = to.value(goal);
+    if (!marked || Expressions::is_never(item)) return item;
+    return to.build.seq({to.mark(Mark::kItem), item, to.mark(Mark::kEnd)});
+  }
+  Pointer at(Count index) { return value(prefix[static_cast<std::size_t>(index)]); }
   Pointer comma() { return to.structural(","); }
 
   /// The items from an index on, each with its comma; those before it are there.
@@ -37,6 +44,9 @@ struct Items {
   /// The first items, `least` to `most` of them.
   Pointer before(Count least, std::optional<Count> most);
 };
+
+/// The items, at least one and all different; those that are too many for rules have marks.
+Lowering::Pointer unique_items(Items& items, const ArrayShape& shape);
 
 /// The items so that each part of `contains` has its number of them. Mirrors counted.py.
 Lowering::Pointer counted_items(Items& items, Span<Contains> parts);

@@ -24,7 +24,7 @@ std::optional<Compiled> compile(const Value& schema, const Options& options, Ora
   if (way.frames && pool.leaned) throw Deferred("what a format leaves out is excluded");
   if (!way.cautious && pool.leaned && of.concluded) return std::nullopt;
   if (!lowering.is_satisfiable(start)) throw Deferred("unsatisfiable");
-  return Compiled{lowering.words(start), std::string(reader.draft_name())};
+  return Compiled{lowering.words(start), std::string(reader.draft_name()), lowering.remembers};
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ struct Options {
 struct Compiled {
   std::vector<std::int32_t> words;  // of core/program.h
   std::string draft;                // the one the schema was read as
+  bool remembers;                   // whether items have to differ
 };
 
 /// The program of a schema, with the same terminals and rules as slm/schema/compile.py makes, by

@@ -1,4 +1,4 @@
-// Whether languages of decoded strings have a text.
+// Whether languages of decoded strings have a text, or how many.
 #include <algorithm>
 
 #include "schema/shop.h"
@@ -68,6 +68,13 @@ bool Languages::has_other(Part region, Span<Name> names) {
            Term others = terms.complement(terms.unite(taken));
            return yes_or_no(shop().search.alive(terms.intersect({term(region), others})));
          })->front() != 0;
+}
+
+std::int64_t Languages::count(const StringShape& shape, std::int64_t wanted) {
+  std::string request = "[\"count\",";
+  write(request, shape);
+  request += "," + std::to_string(wanted) + "]";
+  return ask(request)->front();
 }
 
 }  // namespace slm::schema

@@ -52,6 +52,8 @@ class Languages {
   bool is_anything(Part part) const { return parts_[part].flags & kAnything; }
   /// Whether some name is in the region and none of these.
   bool has_other(Part region, Span<Name> names);
+  /// How many strings have the shape, at least; not much more than so many are counted.
+  std::int64_t count(const StringShape& shape, std::int64_t wanted);
   /// A number that equal languages share.
   Part representative(Part part);
 

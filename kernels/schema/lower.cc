@@ -214,6 +214,12 @@ Regular Lowering::colon() {
   return *colon_;
 }
 
+Lowering::Pointer Lowering::mark(Mark mark) {
+  std::string key = "M";
+  key.push_back(static_cast<char>(mark));
+  return terminal(key, [&] { return add_terminal(regulars.literal(key.substr(1))); });
+}
+
 Lowering::Pointer Lowering::structural(std::string_view text) {
   std::string key = "P";
   key += text;

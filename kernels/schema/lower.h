@@ -12,6 +12,9 @@ namespace slm::schema {
 
 using Rule = std::uint32_t;
 
+/// What the rules tell a memory of items that differ; see slm/grammar/memory.py.
+enum class Mark : char { kBegin = 0x1C, kItem = 0x1D, kEnd = 0x1E, kLeave = 0x1F };
+
 /// Makes the rules of one schema.
 ///
 /// Invariant: rules and terminals come into being in the same order as in Python, so that they get
@@ -48,6 +51,7 @@ class Lowering {
     order_.push_back(rule);
   }
 
+  Pointer mark(Mark mark);
   Pointer structural(std::string_view text);
   Pointer key(Name name);
   /// The names of a region, spelled in any way, but for some; with the colon.
@@ -61,6 +65,7 @@ class Lowering {
   Normaliser& of;
   Expressions build;
   Regulars regulars;
+  bool remembers = false;  // whether an engine has to remember items
 
  private:
   struct Pending {

@@ -235,6 +235,11 @@ Goal Normaliser::negation(Goal goal) {
   return literal == kFalseId ? kTrue : goals.of(-literal);
 }
 
+Goal Normaliser::only(std::int32_t number, Keyword keyword, const Value* value) {
+  const Value* values = array(arena.keep(Span<const Value*>(&value, 1)));
+  return reader.derive(object({{Keyword::kEnum, values}}), reader.node(number), keyword);
+}
+
 const Value* Normaliser::object(std::initializer_list<Field> fields) {
   std::span<Member> members = arena.room<Member>(fields.size());
   std::size_t at = 0;

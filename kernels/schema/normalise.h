@@ -48,6 +48,8 @@ class Normaliser {
   bool is_void(Goal goal, int depth = 4);
   /// The goal that fails another, of one schema at most.
   Goal negation(Goal goal);
+  /// The goal of one value, on behalf of a schema's keyword.
+  Goal only(std::int32_t number, Keyword keyword, const Value* value);
   /// One step of a walk: deferred where a schema needs too many of all of them together.
   void spend();
   static bool has(const SchemaNode& node, Keyword keyword) {

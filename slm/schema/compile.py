@@ -14,6 +14,7 @@ from slm.errors import (
     UsageError,
 )
 from slm.grammar.ir import Grammar
+from slm.grammar.memory import DistinctItems
 from slm.schema import native as cpp
 from slm.schema.alike import Alike
 from slm.schema.layout import Layout
@@ -239,7 +240,8 @@ class Twin:
         with _looking:
             known = None if self.seen is None else self.seen()
             if known is None:
-                known = Grammar.deferred(self, self.program)
+                memory = DistinctItems() if self.program.remembers else None
+                known = Grammar.deferred(self, self.program, memory)
                 self.seen = weakref.ref(known)
         return known
 
