@@ -62,6 +62,10 @@ class Languages {
   Answer strings(Span<const StringShape*> shapes);
   Answer numbers(Span<const NumberShape*> shapes, bool integer_point);
   Answer constant(std::string_view name);
+  /// Lists of texts with commas in between, `low` to `high` of them and none twice; with spaces
+  /// around commas or without.
+  Answer lists(const std::vector<std::string>& texts, std::int32_t low, std::int32_t high,
+               bool compact);
 
  private:
   enum Flags : std::int32_t { kMayBeEmpty = 1, kNothing = 2, kAnything = 4, kComplement = 8 };

@@ -220,6 +220,18 @@ Lowering::Pointer Lowering::mark(Mark mark) {
   return terminal(key, [&] { return add_terminal(regulars.literal(key.substr(1))); });
 }
 
+Lowering::Pointer Lowering::list(const std::vector<std::string>& texts, std::int64_t low,
+                                 std::int64_t high) {
+  std::string key = "L";
+  add(key, low);
+  add(key, high);
+  for (const std::string& text : texts) key += text + ",";
+  return terminal(key, [&] {
+    auto least = static_cast<std::int32_t>(low), most = static_cast<std::int32_t>(high);
+    return add_terminal(regulars.splice(of.pool.lists(texts, least, most, compact_), 1));
+  });
+}
+
 Lowering::Pointer Lowering::structural(std::string_view text) {
   std::string key = "P";
   key += text;

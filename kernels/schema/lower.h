@@ -52,6 +52,8 @@ class Lowering {
   }
 
   Pointer mark(Mark mark);
+  /// `low` to `high` of the texts, none twice, as one terminal.
+  Pointer list(const std::vector<std::string>& texts, std::int64_t low, std::int64_t high);
   Pointer structural(std::string_view text);
   Pointer key(Name name);
   /// The names of a region, spelled in any way, but for some; with the colon.

@@ -1,5 +1,6 @@
-// `uniqueItems`: a rule for every set of few values, or marks for the engine's memory. Mirrors
-// unique.py and distinct.py. Finitely many numbers, arrays and objects are left to Python.
+// `uniqueItems`: a rule for every set of few values, a list of more of them as one terminal, or marks
+// for the engine's memory. Mirrors unique.py and distinct.py. Finitely many numbers, arrays and
+// objects are left to Python.
 #include <algorithm>
 #include <bit>
 #include <map>
@@ -168,6 +169,14 @@ class Sets {
   std::map<std::uint64_t, Items::Pointer> made_;
 };
 
+std::string written(const Value& value) {
+  if (value.is(Value::Kind::kNull)) return "null";
+  if (value.is(Value::Kind::kBool)) return value.truth ? "true" : "false";
+  std::string text;
+  write_json(text, value.text);
+  return text;
+}
+
 /// How many sets there are of so many values at most, as far as it matters.
 Count sets(Count values, Count high) {
   Count all = 0, some = 1;
@@ -250,7 +259,9 @@ Lowering::Pointer unique_items(Items& items, const ArrayShape& shape) {
     return Sets(items, values, high, shape.unique).from(0);
   }
   if (!items.prefix.empty()) return marked_items(items, shape);
-  throw Deferred("uniqueItems as a list of the values");
+  std::vector<std::string> texts;
+  for (const Value* value : values) texts.push_back(written(*value));
+  return items.to.list(texts, items.low, high);
 }
 
 }  // namespace slm::schema
