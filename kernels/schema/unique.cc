@@ -1,6 +1,6 @@
-// `uniqueItems`: a rule for every set of few values, a list of more of them as one terminal, or marks
-// for the engine's memory. Mirrors unique.py and distinct.py. Finitely many numbers, arrays and
-// objects are left to Python.
+// `uniqueItems`: a rule for every set of few values, a list of more of them as one terminal, or
+// marks for the engine's memory. Mirrors unique.py and distinct.py. Finitely many numbers, arrays
+// and objects are left to Python.
 #include <algorithm>
 #include <bit>
 #include <map>
