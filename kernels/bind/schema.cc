@@ -185,7 +185,7 @@ class PythonOracle : public schema::Oracle {
 };
 
 nb::object compile_schema(nb::handle value, std::optional<int> draft, bool compact,
-                          bool assert_formats, nb::handle answer, int content) {
+                          bool assert_formats, nb::handle answer, int content, bool frames) {
   const char* wanted = std::getenv("SLM_ENGINE");
   if (wanted != nullptr && wanted == std::string_view("reference")) {
     return nb::str("the native engine is not wanted");
@@ -194,12 +194,13 @@ nb::object compile_schema(nb::handle value, std::optional<int> draft, bool compa
     auto program = std::make_shared<SchemaProgram>();
     program->schema.root = Copier(program->schema.arena).copy(value.ptr(), 0);
     schema::Options options{std::nullopt, compact, assert_formats,
-                            static_cast<schema::Content>(content)};
+                            static_cast<schema::Content>(content), frames};
     if (draft) options.draft = static_cast<schema::Draft>(*draft);
     PythonOracle oracle(answer);
     schema::Compiled made = schema::compile(*program->schema.root, options, oracle);
     program->words = std::move(made.words);
     program->draft = std::move(made.draft);
+    program->remembers = made.remembers;
     return nb::cast(program);
   } catch (const Deferred& why) {
     return nb::str(why.what());
@@ -212,8 +213,9 @@ void bind_schema(nb::module_& m) {
   nb::class_<SchemaProgram>(m, "SchemaProgram", "A schema, compiled.")
       // A program, or why Python has to compile the schema: see slm/schema/native.py.
       .def_static("compile", &compile_schema, "schema"_a, "draft"_a.none(), "compact"_a,
-                  "assert_formats"_a, "answer"_a, "content"_a = 0)
+                  "assert_formats"_a, "answer"_a, "content"_a = 0, "frames"_a = false)
       .def_prop_ro("draft", [](const SchemaProgram& program) { return program.draft; })
+      .def_prop_ro("remembers", [](const SchemaProgram& program) { return program.remembers; })
       .def("words", [](const SchemaProgram& program) { return program.words; })
       .def("schema", [](const SchemaProgram& program) {
         std::unordered_map<const Value*, nb::object> shared;

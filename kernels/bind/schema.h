@@ -16,6 +16,7 @@ struct SchemaProgram {
   schema::Document schema;
   std::vector<std::int32_t> words;
   std::string draft;
+  bool remembers = false;  // items that differ: see slm/grammar/memory.py
 };
 
 void bind_schema(nanobind::module_& m);

@@ -58,6 +58,7 @@ struct ArrayShape {
   std::optional<std::int64_t> high;
   Span<Contains> contains;
   std::int32_t unique = 0;
+  Span<const ArrayShape*> none{};  // and the array has none of these shapes, see frames.h
 
   Goal item(std::size_t at) const { return at < prefix.size() ? prefix[at] : items; }
 };
@@ -82,6 +83,7 @@ struct ObjectShape {
   std::optional<std::int64_t> high;
   std::int32_t number = 0;
   Span<NameRule> some;
+  Span<const ObjectShape*> none{};  // and the object has none of these shapes
 };
 
 /// Shapes are told apart by address first: "everything" of a type is one object, as in Python.

@@ -88,7 +88,7 @@ const Kinds* Normaliser::one_of(const SchemaNode& node, const Kinds* found) {
     const Kinds* part = parts[at];
     for (std::size_t other = 0; other < count; ++other) {
       if (other == at) continue;
-      if (is_void(*algebra.meet(parts[at], parts[other]))) {
+      if (!way_.cautious && is_void(*algebra.meet(parts[at], parts[other]))) {
         concluded = true;
         continue;
       }

@@ -1,101 +1,85 @@
 // Array shapes → expressions: leading items each in its own right, then a counted repetition.
+#include "schema/arrays.h"
+
 #include <algorithm>
 
-#include "schema/lower.h"
+#include "schema/frames.h"
 
 namespace slm::schema {
 namespace {
 
 constexpr std::int64_t kMaxPlaces = 64;
-using Pointer = Expressions::Pointer;
 using Count = std::int64_t;
-
-/// The items of an array that has some, without the brackets.
-struct Items {
-  Lowering& to;
-  Goal rest;
-  std::vector<Goal> prefix;
-  Count low;
-  std::optional<Count> high;
-
-  Count size() const { return static_cast<Count>(prefix.size()); }
-  Pointer at(Count index) { return to.value(prefix[static_cast<std::size_t>(index)]); }
-  Pointer comma() { return to.structural(","); }
-
-  /// The items from an index on, each with its comma; those before it are there.
-  Pointer run(Count start) {
-    Count first = std::max(start, size());
-    Pointer tail = to.build.empty;
-    if (!high || *high > first) {
-      Pointer value = to.value(rest);
-      Pointer following = to.build.seq({comma(), value});
-      Count least = std::max<Count>(0, low - first);
-      std::optional<Count> most;
-      if (high) most = *high - first;
-      if (first) {
-        tail = to.build.many(following, least, most);
-      } else {
-        if (most) --*most;
-        tail = to.build.seq({value, to.build.many(following, std::max<Count>(0, least - 1), most)});
-      }
-    }
-    for (Count index = size() - 1; index >= start; --index) {
-      Pointer value = at(index);
-      tail = index == 0 ? to.build.seq({value, tail}) : to.build.seq({comma(), value, tail});
-      if (index && index >= low) tail = to.build.optional(tail);
-      if (index % 8 == 7) tail = to.add_rule(tail);
-    }
-    return tail;
-  }
-
-  /// The items, one of which satisfies the part: a choice of its place.
-  Pointer with_one(const Contains& part) {
-    Count limit = high ? *high : std::max({size(), low, part.start});
-    if (limit > kMaxPlaces) throw Deferred("contains in too many places");
-    std::vector<Pointer> options;
-    for (Count index = part.start; index < limit + !high; ++index) {
-      Goal own = index < size() ? prefix[static_cast<std::size_t>(index)] : rest;
-      Pointer hit = to.value(to.of.goals.conjoin(own, part.goal));
-      if (Expressions::is_never(hit)) continue;
-      // The last place stands for itself and all after it, where there is no end.
-      std::optional<Count> end;
-      if (index != limit) end = index;
-      std::vector<Pointer> parts{before(index, end)};
-      Pointer after = run(index + 1);
-      if (index) parts.push_back(comma());
-      parts.push_back(hit);
-      parts.push_back(after);
-      options.push_back(to.build.seq(parts));
-    }
-    return to.build.alternatives(options);
-  }
-
-  /// The first items, `least` to `most` of them.
-  Pointer before(Count least, std::optional<Count> most) {
-    std::vector<Pointer> parts;
-    for (Count index = 0; index < std::min(least, size()); ++index) {
-      if (index) parts.push_back(comma());
-      parts.push_back(at(index));
-    }
-    Count done = size();
-    if (least > done || !most) {
-      Pointer value = to.value(rest);
-      if (parts.empty() && least) {
-        parts.push_back(value);
-        done = 1;
-      }
-      Pointer following = to.build.seq({comma(), value});
-      std::optional<Count> more;
-      if (most) more = *most - done;
-      parts.push_back(to.build.many(following, std::max<Count>(0, least - done), more));
-    }
-    return to.build.seq(parts);
-  }
-};
 
 }  // namespace
 
+Lowering::Pointer Items::run(Count start) {
+  Count first = std::max(start, size());
+  Pointer tail = to.build.empty;
+  if (!high || *high > first) {
+    Pointer value = this->value(rest);
+    Pointer following = to.build.seq({comma(), value});
+    Count least = std::max<Count>(0, low - first);
+    std::optional<Count> most;
+    if (high) most = *high - first;
+    if (first) {
+      tail = to.build.many(following, least, most);
+    } else {
+      if (most) --*most;
+      tail = to.build.seq({value, to.build.many(following, std::max<Count>(0, least - 1), most)});
+    }
+  }
+  for (Count index = size() - 1; index >= start; --index) {
+    Pointer value = at(index);
+    tail = index == 0 ? to.build.seq({value, tail}) : to.build.seq({comma(), value, tail});
+    if (index && index >= low) tail = to.build.optional(tail);
+    if (index % 8 == 7) tail = to.add_rule(tail);
+  }
+  return tail;
+}
+
+Lowering::Pointer Items::with_one(const Contains& part) {
+  Count limit = places(part);
+  std::vector<Pointer> options;
+  for (Count index = part.start; index < limit + !high; ++index) {
+    Pointer hit = this->value(to.of.goals.conjoin(own(index), part.goal));
+    if (Expressions::is_never(hit)) continue;
+    // The last place stands for itself and all after it, where there is no end.
+    std::optional<Count> end;
+    if (index != limit) end = index;
+    std::vector<Pointer> parts{before(index, end)};
+    Pointer after = run(index + 1);
+    if (index) parts.push_back(comma());
+    parts.push_back(hit);
+    parts.push_back(after);
+    options.push_back(to.build.seq(parts));
+  }
+  return to.build.alternatives(options);
+}
+
+Lowering::Pointer Items::before(Count least, std::optional<Count> most) {
+  std::vector<Pointer> parts;
+  for (Count index = 0; index < std::min(least, size()); ++index) {
+    if (index) parts.push_back(comma());
+    parts.push_back(at(index));
+  }
+  Count done = size();
+  if (least > done || !most) {
+    Pointer value = this->value(rest);
+    if (parts.empty() && least) {
+      parts.push_back(value);
+      done = 1;
+    }
+    Pointer following = to.build.seq({comma(), value});
+    std::optional<Count> more;
+    if (most) more = *most - done;
+    parts.push_back(to.build.many(following, std::max<Count>(0, least - done), more));
+  }
+  return to.build.seq(parts);
+}
+
 Lowering::Pointer Lowering::arrays(const ArrayShape& shape) {
+  if (!shape.none.empty()) return array_frames(*this, shape);
   Count low = shape.low;
   std::optional<Count> high = shape.high;
   std::vector<Goal> prefix(shape.prefix.begin(), shape.prefix.end());
@@ -111,23 +95,27 @@ Lowering::Pointer Lowering::arrays(const ArrayShape& shape) {
   }
   if (shape.items == kFalse) high = least(high, std::optional(static_cast<Count>(prefix.size())));
   if (high && low > *high) return build.never;
-  if (shape.unique && (!high || *high > 1)) throw Deferred("uniqueItems");
-  if (!shape.contains.empty()) {
-    const Contains& part = shape.contains[0];
-    if (shape.contains.size() > 1 || part.low != 1 || part.high) throw Deferred("counted contains");
-    low = std::max<Count>(low, 1);
-  }
+  auto needed = [](const Contains& part) { return part.low > 0; };
+  if (std::ranges::any_of(shape.contains, needed)) low = std::max<Count>(low, 1);
   if (high && low > *high) return build.never;
   Pointer empty = low == 0 ? structural("[]") : build.never;
   if (high && *high == 0) return empty;
   Items items{*this, shape.items, std::move(prefix), low, high};
   Pointer inner;
-  if (shape.contains.empty()) {
+  bool simple = shape.contains.size() == 1 && shape.contains[0].low == 1 && !shape.contains[0].high;
+  if (shape.unique && (!high || *high > 1)) {
+    inner = unique_items(items, shape);
+    if (Expressions::is_never(inner)) return empty;
+  } else if (shape.contains.empty()) {
     inner = items.run(0);
-  } else {
+  } else if (simple && items.places(shape.contains[0]) <= kMaxPlaces) {
     inner = items.with_one(shape.contains[0]);
+  } else {
+    inner = counted_items(items, shape.contains);
+    if (Expressions::is_never(inner)) return empty;
   }
   Pointer full = build.seq({structural("["), inner, structural("]")});
+  if (items.marked) full = build.seq({full, mark(Mark::kLeave)});
   return Expressions::is_never(empty) ? full : build.alternatives({empty, full});
 }
 

@@ -4,10 +4,11 @@
 
 namespace slm::schema {
 
-Compiled compile(const Value& schema, const Options& options, Oracle& oracle) {
-  if (!schema.is(Value::Kind::kObject) && !schema.is(Value::Kind::kBool)) {
-    throw Deferred("not a schema");
-  }
+namespace {
+
+/// In one way; nothing where a more cautious one is needed.
+std::optional<Compiled> compile(const Value& schema, const Options& options, Oracle& oracle,
+                                Way way) {
   Arena arena = Arena::passing();
   Goals goals(arena);
   Languages pool(arena, oracle);
@@ -16,12 +17,29 @@ Compiled compile(const Value& schema, const Options& options, Oracle& oracle) {
       (options.content == Content::kByDraft && reader.draft() == Draft::k7)) {
     reader.defer_content();
   }
-  Normaliser of(arena, goals, pool, reader, options.assert_formats);
+  if (way.frames) reader.merge_alike();
+  Normaliser of(arena, goals, pool, reader, options.assert_formats, way);
   Lowering lowering(of, options.compact);
   Rule start = lowering.lower(reader.start());
-  if (pool.leaned && of.concluded) throw Deferred("branches apart by what a format leaves out");
+  if (way.frames && pool.leaned) throw Deferred("what a format leaves out is excluded");
+  if (!way.cautious && pool.leaned && of.concluded) return std::nullopt;
   if (!lowering.is_satisfiable(start)) throw Deferred("unsatisfiable");
-  return {lowering.words(start), std::string(reader.draft_name())};
+  return Compiled{lowering.words(start), std::string(reader.draft_name()), lowering.remembers};
+}
+
+}  // namespace
+
+Compiled compile(const Value& schema, const Options& options, Oracle& oracle) {
+  if (!schema.is(Value::Kind::kObject) && !schema.is(Value::Kind::kBool)) {
+    throw Deferred("not a schema");
+  }
+  if (options.frames) return *compile(schema, options, oracle, {.frames = true});
+  try {
+    if (auto made = compile(schema, options, oracle, {})) return std::move(*made);
+    return *compile(schema, options, oracle, {.cautious = true});
+  } catch (const Refused&) {
+    return *compile(schema, options, oracle, {.frames = true});
+  }
 }
 
 }  // namespace slm::schema

@@ -19,11 +19,13 @@ struct Options {
   bool compact = false;
   bool assert_formats = true;
   Content content = Content::kByDraft;
+  bool frames = false;  // at once what is else a second try where a schema is refused: for tests
 };
 
 struct Compiled {
   std::vector<std::int32_t> words;  // of core/program.h
   std::string draft;                // the one the schema was read as
+  bool remembers;                   // whether items have to differ
 };
 
 /// The program of a schema, with the same terminals and rules as slm/schema/compile.py makes, by

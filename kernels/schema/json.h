@@ -18,6 +18,12 @@ class Deferred : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// Python refuses it here, too, as `UnsupportedKeyword`: what `compile.cc` tries then, it tries.
+class Refused : public Deferred {
+ public:
+  using Deferred::Deferred;
+};
+
 /// A reference leads nowhere, or back to a schema that is being worked out. Deferred, too, unless
 /// it comes up while emptiness is tested, where it means "not known to be empty".
 class Unresolvable : public Deferred {

@@ -52,6 +52,8 @@ class Languages {
   bool is_anything(Part part) const { return parts_[part].flags & kAnything; }
   /// Whether some name is in the region and none of these.
   bool has_other(Part region, Span<Name> names);
+  /// How many strings have the shape, at least; not much more than so many are counted.
+  std::int64_t count(const StringShape& shape, std::int64_t wanted);
   /// A number that equal languages share.
   Part representative(Part part);
 
@@ -60,6 +62,10 @@ class Languages {
   Answer strings(Span<const StringShape*> shapes);
   Answer numbers(Span<const NumberShape*> shapes, bool integer_point);
   Answer constant(std::string_view name);
+  /// Lists of texts with commas in between, `low` to `high` of them and none twice; with spaces
+  /// around commas or without.
+  Answer lists(const std::vector<std::string>& texts, std::int32_t low, std::int32_t high,
+               bool compact);
 
  private:
   enum Flags : std::int32_t { kMayBeEmpty = 1, kNothing = 2, kAnything = 4, kComplement = 8 };

@@ -48,9 +48,7 @@ Rule Lowering::lower(Goal start) {
   while (!todo_.empty()) {
     Pending item = todo_.back();
     todo_.pop_back();
-    Pointer made = body(*item.kinds);
-    bodies_[item.rule] = made;
-    order_.push_back(item.rule);
+    define(item.rule, body(*item.kinds));
   }
   return first;
 }
@@ -73,8 +71,7 @@ Lowering::Pointer Lowering::value(Goal goal) {
 
 Lowering::Pointer Lowering::add_rule(Pointer body) {
   Rule rule = fresh_rule();
-  bodies_[rule] = body;
-  order_.push_back(rule);
+  define(rule, body);
   return build.call(rule);
 }
 
@@ -215,6 +212,24 @@ Regular Lowering::colon() {
     if (!compact_) colon_ = regulars.concat(parts);
   }
   return *colon_;
+}
+
+Lowering::Pointer Lowering::mark(Mark mark) {
+  std::string key = "M";
+  key.push_back(static_cast<char>(mark));
+  return terminal(key, [&] { return add_terminal(regulars.literal(key.substr(1))); });
+}
+
+Lowering::Pointer Lowering::list(const std::vector<std::string>& texts, std::int64_t low,
+                                 std::int64_t high) {
+  std::string key = "L";
+  add(key, low);
+  add(key, high);
+  for (const std::string& text : texts) key += text + ",";
+  return terminal(key, [&] {
+    auto least = static_cast<std::int32_t>(low), most = static_cast<std::int32_t>(high);
+    return add_terminal(regulars.splice(of.pool.lists(texts, least, most, compact_), 1));
+  });
 }
 
 Lowering::Pointer Lowering::structural(std::string_view text) {

@@ -12,6 +12,9 @@ namespace slm::schema {
 
 using Rule = std::uint32_t;
 
+/// What the rules tell a memory of items that differ; see slm/grammar/memory.py.
+enum class Mark : char { kBegin = 0x1C, kItem = 0x1D, kEnd = 0x1E, kLeave = 0x1F };
+
 /// Makes the rules of one schema.
 ///
 /// Invariant: rules and terminals come into being in the same order as in Python, so that they get
@@ -41,6 +44,16 @@ class Lowering {
   /// A helper rule of a container.
   Pointer add_rule(Pointer body);
 
+  /// A rule whose body is to come.
+  Rule fresh_rule();
+  void define(Rule rule, Pointer body) {
+    bodies_[rule] = body;
+    order_.push_back(rule);
+  }
+
+  Pointer mark(Mark mark);
+  /// `low` to `high` of the texts, none twice, as one terminal.
+  Pointer list(const std::vector<std::string>& texts, std::int64_t low, std::int64_t high);
   Pointer structural(std::string_view text);
   Pointer key(Name name);
   /// The names of a region, spelled in any way, but for some; with the colon.
@@ -54,6 +67,7 @@ class Lowering {
   Normaliser& of;
   Expressions build;
   Regulars regulars;
+  bool remembers = false;  // whether an engine has to remember items
 
  private:
   struct Pending {
@@ -61,16 +75,14 @@ class Lowering {
     Rule rule;
   };
 
-  Rule fresh_rule();
   Pointer body(const Kinds& kinds);
   Pointer scalars(const Kinds& kinds);
   Pointer strings(Span<const StringShape*> shapes);
   Pointer numbers(Span<const NumberShape*> shapes);
   Pointer arrays(const ArrayShape& shape);    // arrays.cc
   Pointer objects(const ObjectShape& shape);  // objects.cc
-  std::vector<const ObjectShape*> with_members(const ObjectShape& shape);
   Pointer one_object(const ObjectShape& shape);
-  Pointer free_members(const ObjectShape& shape, std::vector<Name> names, const NameRule* only);
+  Pointer free_members(const ObjectShape& shape, std::vector<Name> names, Span<NameRule> only);
 
   Pointer add_terminal(Regular language);
   Regular run();

@@ -1,6 +1,7 @@
 #include "schema/meet.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "schema/json.h"
 
@@ -25,6 +26,28 @@ bool same_names(Span<Name> left, Span<Name> right) {
   if (left.size() != right.size()) return false;
   return std::ranges::all_of(
       left, [&](Name name) { return std::ranges::find(right, name) != right.end(); });
+}
+
+// What equal shapes have in common.
+
+std::size_t hash_of(const NumberShape& shape) { return shape.values.size(); }
+
+std::size_t hash_of(const StringShape& shape) {
+  std::size_t hash = static_cast<std::size_t>(shape.low) * 31 + shape.values.size();
+  return shape.values.empty() ? hash : hash * 31 + shape.values.front();
+}
+
+std::size_t hash_of(const ArrayShape& shape) {
+  return shape.items * std::size_t{31} + static_cast<std::size_t>(shape.low) + shape.prefix.size();
+}
+
+std::size_t hash_of(const ObjectShape& shape) {
+  std::size_t sum = static_cast<std::size_t>(shape.low) + shape.none.size();  // in any order
+  for (const NamedGoal& member : shape.members) {
+    sum += (member.name * std::size_t{0x9e3779b1} + member.goal) * std::size_t{0xff51afd7ed558ccd};
+  }
+  for (Name name : shape.required) sum += (name + std::size_t{1}) * 0xc2b2ae3d27d4eb4full;
+  return sum;
 }
 
 }  // namespace
@@ -74,6 +97,16 @@ Span<T> Algebra::merged(Span<T> left, Span<T> right, Equal equal) {
   for (const T& part : right) {
     auto same = [&](const T& other) { return equal(part, other); };
     if (std::ranges::none_of(left, same)) both.push_back(part);
+  }
+  return arena_.keep(both);
+}
+
+template <class Shape>
+Span<const Shape*> Algebra::merged(Span<const Shape*> left, Span<const Shape*> right) {
+  if (right.empty()) return left;
+  std::vector<const Shape*> both(left.begin(), left.end());
+  for (const Shape* shape : right) {
+    if (!contains(left, *shape)) both.push_back(shape);
   }
   return arena_.keep(both);
 }
@@ -195,6 +228,7 @@ const ArrayShape* Algebra::meet(const ArrayShape* left, const ArrayShape* right)
   if (made.high && made.low > *made.high) return nullptr;
   made.contains = merged(left->contains, right->contains, std::equal_to<Contains>());
   made.unique = left->unique ? left->unique : right->unique;
+  made.none = merged(left->none, right->none);
   return arena_.make<ArrayShape>(made);
 }
 
@@ -266,6 +300,7 @@ const ObjectShape* Algebra::meet(const ObjectShape* left, const ObjectShape* rig
   made.rules = merged(left->rules, right->rules, same);
   made.number = left->low >= right->low && right->some.empty() ? left->number : right->number;
   made.some = merged(left->some, right->some, same);
+  made.none = merged(left->none, right->none);
   for (Name name : required) {
     if (goal_of(made, name) == kFalse) return nullptr;
   }
@@ -280,11 +315,17 @@ Span<const Shape*> Algebra::meet_all(Span<const Shape*> left, Span<const Shape*>
     return both == nullptr ? Span<const Shape*>{} : one(both);
   }
   std::vector<const Shape*> found;
+  std::unordered_multimap<std::size_t, const Shape*> alike;  // by hash: there may be thousands
   for (const Shape* one : left) {
     for (const Shape* two : right) {
       const Shape* both = meet(one, two);
-      auto same = [&](const Shape* other) { return other == both || equal(*other, *both); };
-      if (both != nullptr && std::ranges::none_of(found, same)) found.push_back(both);
+      if (both == nullptr) continue;
+      std::size_t hash = hash_of(*both);
+      auto [from, to] = alike.equal_range(hash);
+      auto same = [&](auto& other) { return other.second == both || equal(*other.second, *both); };
+      if (std::any_of(from, to, same)) continue;
+      found.push_back(both);
+      alike.emplace(hash, both);
     }
   }
   return arena_.keep(found);
@@ -337,10 +378,10 @@ bool Algebra::equal(const StringShape& left, const StringShape& right) {
          std::ranges::equal(left.parts, right.parts, same);
 }
 
-bool Algebra::equal(const ArrayShape& left, const ArrayShape& right) const {
+bool Algebra::equal(const ArrayShape& left, const ArrayShape& right) {
   return left.items == right.items && left.low == right.low && left.high == right.high &&
          left.unique == right.unique && std::ranges::equal(left.prefix, right.prefix) &&
-         std::ranges::equal(left.contains, right.contains);
+         std::ranges::equal(left.contains, right.contains) && equal(left.none, right.none);
 }
 
 bool Algebra::equal(const NameRule& left, const NameRule& right) {
@@ -358,7 +399,7 @@ bool Algebra::equal(const ObjectShape& left, const ObjectShape& right) {
   return left.low == right.low && left.high == right.high && left.number == right.number &&
          same_members(left.members, right.members) && same_names(left.required, right.required) &&
          std::ranges::equal(left.rules, right.rules, same) &&
-         std::ranges::equal(left.some, right.some, same);
+         std::ranges::equal(left.some, right.some, same) && equal(left.none, right.none);
 }
 
 }  // namespace slm::schema

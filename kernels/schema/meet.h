@@ -1,6 +1,8 @@
 // "And" and "or" of shapes and kinds: the methods of algebra.py.
 #pragma once
 
+#include <algorithm>
+
 #include "schema/algebra.h"
 #include "schema/arena.h"
 #include "schema/goals.h"
@@ -30,9 +32,16 @@ class Algebra {
 
   bool equal(const NumberShape& left, const NumberShape& right) const;
   bool equal(const StringShape& left, const StringShape& right);
-  bool equal(const ArrayShape& left, const ArrayShape& right) const;
+  bool equal(const ArrayShape& left, const ArrayShape& right);
   bool equal(const ObjectShape& left, const ObjectShape& right);
   bool equal(const NameRule& left, const NameRule& right);
+
+  /// Whether two lists have equal shapes, in order.
+  template <class Shape>
+  bool equal(Span<const Shape*> left, Span<const Shape*> right);
+  /// Whether an equal shape is in the list.
+  template <class Shape>
+  bool contains(Span<const Shape*> shapes, const Shape& shape);
 
   /// A list of one shape.
   template <class Shape>
@@ -47,6 +56,8 @@ class Algebra {
   Span<const Shape*> joined(Span<const Shape*> left, Span<const Shape*> right, const Shape* whole);
   template <class T, class Equal>
   Span<T> merged(Span<T> left, Span<T> right, Equal equal);
+  template <class Shape>
+  Span<const Shape*> merged(Span<const Shape*> left, Span<const Shape*> right);
 
   Arena& arena_;
   Goals& goals_;
@@ -56,5 +67,17 @@ class Algebra {
   std::uint32_t turn_ = 0;
   std::vector<std::pair<std::uint32_t, Goal>> index_;
 };
+
+template <class Shape>
+bool Algebra::equal(Span<const Shape*> left, Span<const Shape*> right) {
+  auto same = [&](const Shape* one, const Shape* two) { return one == two || equal(*one, *two); };
+  return std::ranges::equal(left, right, same);
+}
+
+template <class Shape>
+bool Algebra::contains(Span<const Shape*> shapes, const Shape& shape) {
+  auto same = [&](const Shape* other) { return other == &shape || equal(*other, shape); };
+  return std::ranges::any_of(shapes, same);
+}
 
 }  // namespace slm::schema

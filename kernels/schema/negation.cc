@@ -6,6 +6,7 @@
 namespace slm::schema {
 
 using Kind = Value::Kind;
+using Count = std::int64_t;
 
 const Kinds* Normaliser::negated_kinds(const SchemaNode& node) {
   for (Keyword keyword :
@@ -17,8 +18,10 @@ const Kinds* Normaliser::negated_kinds(const SchemaNode& node) {
   found = algebra.join(found, not_finite(node));
   found = algebra.join(found, not_number(node));
   found = algebra.join(found, not_string(node));
-  found = algebra.join(found, not_array(node));
-  found = algebra.join(found, not_object(node));
+  if (!way_.only_scalars) {
+    found = algebra.join(found, not_array(node));
+    found = algebra.join(found, not_object(node));
+  }
   return algebra.join(found, not_applied(node));
 }
 
@@ -126,10 +129,18 @@ const Kinds* Normaliser::not_array(const SchemaNode& node) {
     add({.contains = arena.keep(Span<Contains>(&part, 1))});
   }
   for (const Contains& part : shape.contains) {
-    if (part.low != 1 || part.high) throw Deferred("negated counts");
-    add({.items = negation(part.goal)});
+    auto counted = [&](Count low, std::optional<Count> high) {
+      Contains one{part.goal, low, high, part.number, part.start};
+      add({.contains = arena.keep(Span<Contains>(&one, 1))});
+    };
+    if (part.low == 1) {
+      add({.items = negation(part.goal)});
+    } else if (part.low) {
+      counted(0, part.low - 1);
+    }
+    if (part.high) counted(*part.high + 1, std::nullopt);
   }
-  if (shape.unique) throw Deferred("negated uniqueItems");
+  if (shape.unique) throw Refused("negated uniqueItems");
   return arena.make<Kinds>(Kinds{.arrays = arena.keep(found)});
 }
 
@@ -159,8 +170,7 @@ const Kinds* Normaliser::not_object(const SchemaNode& node) {
     throw Deferred("negated names of a format that leaves some out");
   }
   for (const NameRule& rule : shape->rules) {
-    if (rule.goal != kFalse) throw Deferred("negated members with free names");
-    NameRule some{kTrue, rule.included, rule.names, rule.excluded};
+    NameRule some{negation(rule.goal), rule.included, rule.names, rule.excluded};
     add({.number = node.number, .some = arena.keep(Span<NameRule>(&some, 1))});
   }
   if (has(node, Keyword::kMinProperties) && count(node, Keyword::kMinProperties) > 0) {

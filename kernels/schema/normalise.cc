@@ -6,6 +6,7 @@ namespace slm::schema {
 namespace {
 
 constexpr std::size_t kMaxAlternatives = 400;
+constexpr std::size_t kMaxSteps = 150'000;
 constexpr std::size_t kMaxDepth = 60;  // Python's bound is higher; up to here its stack suffices
 constexpr int kMaxAliases = 150;
 
@@ -78,7 +79,17 @@ const Kinds* Normaliser::literal(std::int32_t number) {
   const Kinds* found;
   {
     Opened opened(open_, number);
-    found = number > 0 ? positive(node) : negated_kinds(node);
+    if (number > 0) {
+      found = positive(node);
+    } else {
+      found = way_.frames ? excluded(node) : negated_kinds(node);
+    }
+    if (way_.only_scalars && found->is_container()) {
+      Kinds made = *found;
+      made.arrays = {};
+      made.objects = {};
+      found = arena.make<Kinds>(made);
+    }
   }
   Growing<const Kinds*>& known = number > 0 ? positives_ : negatives_;
   if (at >= known.size()) known.resize(2 * at + 16, nullptr);
@@ -86,10 +97,41 @@ const Kinds* Normaliser::literal(std::int32_t number) {
 }
 
 const Kinds* Normaliser::meet(const Kinds* left, const Kinds* right) {
-  if (left->width() * right->width() > kMaxAlternatives * 25) throw Deferred("too many shapes");
+  if (way_.frames) right = folded(left, right);
+  auto too_many = [&] { return left->width() * right->width() > kMaxAlternatives * 25; };
+  if (too_many()) {
+    left = pruned(left);
+    right = pruned(right);
+    if (too_many()) throw Refused("too many shapes");
+  }
   const Kinds* found = algebra.meet(left, right);
-  if (found->width() > kMaxAlternatives) throw Deferred("too many shapes");
+  if (found->width() > kMaxAlternatives) {
+    found = pruned(found);
+    if (found->width() > kMaxAlternatives) throw Refused("too many shapes");
+  }
   return found;
+}
+
+void Normaliser::spend() {
+  if (++steps_ > kMaxSteps) throw Refused("too many steps");
+}
+
+/// The values that the schema does not admit, where arrays and objects stay as they are.
+const Kinds* Normaliser::excluded(const SchemaNode& node) {
+  if (!scalars_) {
+    Way way{.only_scalars = true};
+    scalars_ = std::make_unique<Normaliser>(arena, goals, pool, reader, assert_formats_, way);
+  }
+  concluded = true;
+  const Kinds* admitted = kinds(goals.of(node.number));
+  Kinds made = *scalars_->kinds(goals.of(-node.number));
+  if (!algebra.contains(admitted->arrays, kAnyArray)) {
+    made.arrays = without(admitted->arrays, kAnyArray);
+  }
+  if (!algebra.contains(admitted->objects, kAnyObject)) {
+    made.objects = without(admitted->objects, kAnyObject);
+  }
+  return arena.make<Kinds>(made);
 }
 
 bool Normaliser::is_void(const Kinds& kinds, int depth) {
@@ -146,6 +188,11 @@ const Kinds* Normaliser::positive(const SchemaNode& node) {
   if (keywords & kUnsupported) throw Deferred("an unsupported keyword");
   const Kinds* found = type_kinds(node);
   Kinds changed = *found;
+  if (way_.only_scalars && found->is_container()) {
+    changed.arrays = {};
+    changed.objects = {};
+    found = arena.make<Kinds>(changed);
+  }
   bool change = false;
   if (!found->numbers.empty() && (keywords & kNumberKeywords)) {
     const NumberShape* shape = number_shape(node);
@@ -186,6 +233,11 @@ Goal Normaliser::negation(Goal goal) {
   if (goal == kTrue) return kFalse;
   std::int32_t literal = goals.literals(goal)[0];
   return literal == kFalseId ? kTrue : goals.of(-literal);
+}
+
+Goal Normaliser::only(std::int32_t number, Keyword keyword, const Value* value) {
+  const Value* values = array(arena.keep(Span<const Value*>(&value, 1)));
+  return reader.derive(object({{Keyword::kEnum, values}}), reader.node(number), keyword);
 }
 
 const Value* Normaliser::object(std::initializer_list<Field> fields) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -11,18 +12,27 @@
 
 namespace slm::schema {
 
+/// How a schema is compiled: the plain way, or one of those that are tried where it is refused.
+struct Way {
+  bool frames = false;        // keep what is excluded as it stands, see frames.h
+  bool cautious = false;      // believe of no branches that they have no value in common
+  bool only_scalars = false;  // leave arrays and objects out
+};
+
 /// The meaning of goals, memoised; one for a compilation.
 ///
 /// Invariant: goals are worked out in the same order as in Python, because numbers depend on it.
 class Normaliser {
  public:
-  Normaliser(Arena& arena, Goals& goals, Languages& pool, Reader& reader, bool assert_formats)
+  Normaliser(Arena& arena, Goals& goals, Languages& pool, Reader& reader, bool assert_formats,
+             Way way)
       : arena(arena),
         goals(goals),
         pool(pool),
         reader(reader),
         algebra(arena, goals, pool),
         assert_formats_(assert_formats),
+        way_(way),
         goals_(arena),
         positives_(arena),
         negatives_(arena),
@@ -34,6 +44,14 @@ class Normaliser {
   const Kinds* kinds(Goal goal);
   /// The goal that a schema of nothing but a reference stands for, so that it is shared.
   Goal unaliased(Goal goal);
+  /// Whether provably no value reaches the goal; false may also mean that it was not found out.
+  bool is_void(Goal goal, int depth = 4);
+  /// The goal that fails another, of one schema at most.
+  Goal negation(Goal goal);
+  /// The goal of one value, on behalf of a schema's keyword.
+  Goal only(std::int32_t number, Keyword keyword, const Value* value);
+  /// One step of a walk: deferred where a schema needs too many of all of them together.
+  void spend();
   static bool has(const SchemaNode& node, Keyword keyword) {
     return (node.keywords & bit(keyword)) != 0;
   }
@@ -48,9 +66,15 @@ class Normaliser {
   const Kinds* literal(std::int32_t literal);
   const Kinds* meet(const Kinds* left, const Kinds* right);
   const Kinds* positive(const SchemaNode& node);
+  const Kinds* excluded(const SchemaNode& node);
   bool is_void(const Kinds& kinds, int depth = 4);
-  bool is_void(Goal goal, int depth);
-  Goal negation(Goal goal);
+
+  // pruning.cc
+  const Kinds* pruned(const Kinds* kinds);
+  const ObjectShape* without_void(const ObjectShape* shape);
+  const Kinds* folded(const Kinds* left, const Kinds* right);
+  template <class Shape>
+  Span<const Shape*> without(Span<const Shape*> shapes, const Shape& whole, bool fold = false);
 
   // shapes.cc
   const Kinds* type_kinds(const SchemaNode& node);
@@ -96,6 +120,10 @@ class Normaliser {
   }
 
   bool assert_formats_;
+  Way way_;
+  std::unique_ptr<Normaliser> scalars_;  // what negations say of them, with frames
+  std::size_t steps_ = 0;                // of walks
+  std::size_t pruned_ = 0;               // alternatives
   Growing<const Kinds*> goals_;
   Growing<const Kinds*> positives_, negatives_;
   Growing<signed char> void_;  // by goal: -1 unknown

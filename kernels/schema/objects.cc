@@ -1,14 +1,15 @@
 // Object shapes → expressions: declared members in order, then the others.
 #include <algorithm>
 
-#include "schema/lower.h"
+#include "schema/frames.h"
+#include "schema/names.h"
+#include "schema/witnesses.h"
 
 namespace slm::schema {
 namespace {
 
 constexpr std::size_t kMaxNameConditions = 6;
 constexpr std::int64_t kMaxCountRules = 4'000;
-constexpr std::size_t kMaxVariants = 64;
 constexpr std::int64_t kFewMembers = 8;
 using Pointer = Expressions::Pointer;
 using Count = std::int64_t;
@@ -21,17 +22,19 @@ struct OneMember {
 /// Members one after the other, as rules over (next declared member, members so far).
 class Chain {
  public:
-  Chain(Lowering& to, std::vector<OneMember> members, Pointer free, Pointer must, Pointer comma,
-        Count low, std::optional<Count> high)
+  Chain(Lowering& to, std::vector<OneMember> members, Pointer free, Pointer must,
+        Witnesses* witnesses, Pointer comma, Count low, std::optional<Count> high)
       : to_(to),
         members_(std::move(members)),
         free_(free),
         must_(must),
+        witnesses_(witnesses),
         comma_(comma),
         low_(low),
         high_(high) {
     auto is_required = [](const OneMember& member) { return member.required; };
-    if (low_ <= std::ranges::count_if(members_, is_required)) low_ = 0;
+    Count required = std::ranges::count_if(members_, is_required);
+    if (low_ <= required + (witnesses_ != nullptr)) low_ = 0;
     if (high_ && free_ == nullptr && *high_ >= size()) high_ = std::nullopt;
     cap_ = high_ ? std::max(low_, *high_) : std::max<Count>(1, low_);
   }
@@ -39,8 +42,9 @@ class Chain {
   /// All members; at least one.
   Pointer start() {
     low_ = std::max<Count>(low_, 1);  // the empty object is a text of its own
-    if (size() > kFewMembers && cap_ == 1 && !high_ && must_ == nullptr) return after_comma();
-    if (cap_ > 1 && size() * cap_ > kMaxCountRules) throw Deferred("too many rules that count");
+    bool plain = cap_ == 1 && !high_ && must_ == nullptr && witnesses_ == nullptr;
+    if (size() > kFewMembers && plain) return after_comma();
+    if (cap_ > 1 && size() * cap_ > kMaxCountRules) throw Refused("too many rules that count");
     width_ = static_cast<std::size_t>(std::min(cap_, size())) + 1;
     made_.assign((members_.size() + 1) * width_, nullptr);
     shared_ = made_;
@@ -137,6 +141,7 @@ class Chain {
   }
 
   Pointer others(Count count) {
+    if (witnesses_ != nullptr) return witnesses_->after(count);
     Expressions& build = to_.build;
     Count need = std::max<Count>(0, low_ - count);
     if (free_ == nullptr) return need == 0 ? build.empty : build.never;
@@ -158,7 +163,9 @@ class Chain {
 
   Lowering& to_;
   std::vector<OneMember> members_;
-  Pointer free_, must_, comma_;
+  Pointer free_, must_;
+  Witnesses* witnesses_;
+  Pointer comma_;
   Count low_;
   std::optional<Count> high_;
   Count cap_;
@@ -166,52 +173,14 @@ class Chain {
   std::vector<Pointer> made_, shared_;
 };
 
-bool contains(Span<Name> names, Name name) { return std::ranges::find(names, name) != names.end(); }
-
 }  // namespace
 
 Lowering::Pointer Lowering::objects(const ObjectShape& shape) {
+  if (!shape.none.empty()) return object_frames(*this, shape);
   if (shape.some.empty()) return one_object(shape);
   std::vector<Pointer> options;
-  for (const ObjectShape* one : with_members(shape)) options.push_back(one_object(*one));
+  for (const ObjectShape* one : with_members(of, shape)) options.push_back(one_object(*one));
   return build.alternatives(options);
-}
-
-std::vector<const ObjectShape*> Lowering::with_members(const ObjectShape& shape) {
-  Arena& arena = of.arena;
-  ObjectShape plain = shape;
-  plain.some = {};
-  std::vector<const ObjectShape*> found{arena.make<ObjectShape>(plain)};
-  for (const NameRule& wanted : shape.some) {
-    std::vector<const ObjectShape*> more;
-    for (const ObjectShape* one : found) {
-      std::vector<Name> names;
-      for (const NamedGoal& member : one->members) {
-        if (of.algebra.applies(wanted, member.name)) names.push_back(member.name);
-      }
-      auto is_required = [&](Name name) { return contains(one->required, name); };
-      auto applies = [&](Name name) { return of.algebra.applies(wanted, name); };
-      if (std::ranges::any_of(names, is_required) || std::ranges::any_of(one->required, applies)) {
-        more.push_back(one);
-        continue;
-      }
-      for (Name name : names) {
-        ObjectShape made = *one;
-        std::vector<Name> required(one->required.begin(), one->required.end());
-        required.push_back(name);
-        made.required = arena.keep(required);
-        more.push_back(arena.make<ObjectShape>(made));
-      }
-      ObjectShape made = *one;
-      std::vector<NameRule> some(one->some.begin(), one->some.end());
-      some.push_back(wanted);
-      made.some = arena.keep(some);
-      more.push_back(arena.make<ObjectShape>(made));
-    }
-    found = std::move(more);
-    if (found.size() > kMaxVariants) throw Deferred("too many ways to violate a schema");
-  }
-  return found;
 }
 
 Lowering::Pointer Lowering::one_object(const ObjectShape& shape) {
@@ -251,77 +220,64 @@ Lowering::Pointer Lowering::one_object(const ObjectShape& shape) {
     if (Expressions::is_never(value) && is_required) return build.never;
     members.push_back({build.seq({key(name), value}), is_required});
   }
-  Pointer free = free_members(shape, names, nullptr);
+  Pointer free = free_members(shape, names, {});
   Pointer must = nullptr;
-  if (!shape.some.empty() && free != nullptr) {
-    if (shape.some.size() > 1 || high || low > 1) throw Deferred("counted violations");
-    must = free_members(shape, names, &shape.some[0]);
+  Pointer comma = structural(",");
+  std::optional<Witnesses> witnesses;
+  if (!shape.some.empty()) {
+    if (free == nullptr) return build.never;
+    auto some = [&](Span<NameRule> rules) { return free_members(shape, names, rules); };
+    if (shape.some.size() == 1 && shape.some[0].goal == kTrue && !high && low <= 1) {
+      must = some(shape.some);
+      if (must == nullptr) return build.never;
+    } else {
+      witnesses.emplace(*this, shape.some, some, comma, high);
+    }
   }
-  if (!shape.some.empty() && must == nullptr) return build.never;
   if (members.empty() && free == nullptr) return empty;
   if (low > required_count + 1 && free != nullptr) throw Deferred("minProperties of free names");
-  Pointer comma = structural(",");
-  Pointer inner = Chain(*this, std::move(members), free, must, comma, low, high).start();
+  Witnesses* needed = witnesses ? &*witnesses : nullptr;
+  Pointer inner = Chain(*this, std::move(members), free, must, needed, comma, low, high).start();
   if (Expressions::is_never(inner)) return empty;
   Pointer full = build.seq({structural("{"), inner, structural("}")});
   return Expressions::is_never(empty) ? full : build.alternatives({empty, full});
 }
 
-/// Members whose names are none of the declared ones; null where there can be none.
+/// Members whose names are none of the declared ones; null where there can be none. `only` narrows
+/// them to the names that all of some rules speak about, and the values to those that satisfy the
+/// rules' goals.
 Lowering::Pointer Lowering::free_members(const ObjectShape& shape, std::vector<Name> names,
-                                         const NameRule* only) {
-  if (only != nullptr) {
+                                         Span<NameRule> only) {
+  for (const NameRule& rule : only) {
     std::vector<Name> more;
-    for (Name name : only->names) {
-      if (!contains(names, name)) more.push_back(name);
+    for (Name name : rule.names) {
+      if (std::ranges::find(names, name) == names.end()) more.push_back(name);
     }
     std::ranges::sort(more, {}, [&](Name name) { return of.pool.text(name); });
     names.insert(names.end(), more.begin(), more.end());
   }
-  std::vector<const NameRule*> rules;
-  for (const NameRule& rule : shape.rules) rules.push_back(&rule);
-  std::vector<Part> conditions;
-  auto condition = [&](Part part) -> std::size_t {
-    auto same = [&](Part other) { return of.pool.equal(other, part); };
-    auto found = std::ranges::find_if(conditions, same);
-    if (found == conditions.end()) found = conditions.insert(found, part);
-    return static_cast<std::size_t>(found - conditions.begin());
-  };
-  if (only != nullptr) rules.push_back(only);
-  for (const NameRule* rule : rules) {
-    if (rule->included) condition(*rule->included);
-    for (Part part : rule->excluded) condition(part);
-  }
-  if (only != nullptr) rules.pop_back();
-  std::size_t count = conditions.size();
-  if (count > kMaxNameConditions) throw Deferred("too many name patterns");
-  std::vector<bool> held(count);
-  auto speaks = [&](const NameRule& rule) {
-    if (rule.included && !held[condition(*rule.included)]) return false;
-    return std::ranges::none_of(rule.excluded,
-                                [&](Part part) { return bool(held[condition(part)]); });
-  };
+  NameConditions conditions(of);
+  for (const NameRule& rule : shape.rules) conditions.add(rule);
+  for (const NameRule& rule : only) conditions.add(rule);
   struct Regions {
     Goal goal;
     std::vector<std::optional<Part>> regions;
   };
   std::vector<Regions> by_goal;
-  for (std::size_t turn = 0; turn < std::size_t{1} << count; ++turn) {
-    // The first condition changes last, and true comes before false.
-    for (std::size_t at = 0; at < count; ++at) held[at] = !(turn >> (count - 1 - at) & 1);
-    if (only != nullptr && !speaks(*only)) continue;
+  bool few = conditions.size() <= kMaxNameConditions;
+  for (const std::vector<bool>& holds : few ? conditions.all() : conditions.inhabited()) {
+    auto spoken = [&](const NameRule& rule) { return conditions.speaks(rule, holds); };
+    if (!std::ranges::all_of(only, spoken)) continue;
     Goal goal = kTrue;
-    for (const NameRule* rule : rules) {
-      if (speaks(*rule)) goal = of.goals.conjoin(goal, rule->goal);
+    for (const NameRule& rule : only) goal = of.goals.conjoin(goal, rule.goal);
+    for (const NameRule& rule : shape.rules) {
+      if (conditions.speaks(rule, holds)) goal = of.goals.conjoin(goal, rule.goal);
     }
     if (goal == kFalse) continue;
-    std::optional<Part> region;
-    if (count) region = of.pool.region(conditions, held);
-    if (region && of.pool.is_anything(*region)) region = std::nullopt;
     auto same = [&](const Regions& one) { return one.goal == goal; };
     auto found = std::ranges::find_if(by_goal, same);
     if (found == by_goal.end()) found = by_goal.insert(found, {goal, {}});
-    found->regions.push_back(region);
+    found->regions.push_back(conditions.region(holds));
   }
   std::vector<Pointer> options;
   for (const Regions& each : by_goal) {

@@ -78,6 +78,8 @@ class Writer {
   std::vector<std::int32_t> children_;
 };
 
+constexpr std::int32_t kDistinctItems = 2;  // slm/grammar/memory.py
+
 void find_calls(const Expression& node, std::vector<Rule>& calls) {
   if (node.kind == Kind::kCall) calls.push_back(node.index);
   for (const Expression* part : node.parts) find_calls(*part, calls);
@@ -136,6 +138,7 @@ std::vector<std::int32_t> Lowering::words(Rule start) const {
   add(writer.words);
   add(roots);
   flat.push_back(static_cast<std::int32_t>(writer.rule_numbers[start]));
+  if (remembers) flat.insert(flat.end(), {kDistinctItems, 0});
   return flat;
 }
 

@@ -146,6 +146,12 @@ Goal Reader::goal(const Value* raw, const Pointer* pointer, Resource* outer) {
   std::uint32_t place = places_.intern_words(std::span<const void* const>(key));
   if (place < goal_of_place_.size()) return goal_of_place_[place];
   goal_of_place_.push_back(kTrue);
+  std::pair<std::uint32_t, const Resource*> said{0, outer};
+  if (alike_) {
+    said.first = alike_->number(*raw);
+    auto first = firsts_.find(said);
+    if (first != firsts_.end()) return goal_of_place_[place] = first->second;
+  }
   if (pointer->length > kMaxPointer) throw Deferred("a pointer is too long");
   Resource* inner = outer;
   if (raw != outer->root) {
@@ -164,6 +170,7 @@ Goal Reader::goal(const Value* raw, const Pointer* pointer, Resource* outer) {
   }
   auto number = static_cast<std::int32_t>(nodes_.size() + 2);
   nodes_.push_back(arena_.make<SchemaNode>(number, raw, pointer, inner, keywords));
+  if (alike_) firsts_.emplace(said, goals_.of(number));
   return goal_of_place_[place] = goals_.of(number);
 }
 

@@ -1,10 +1,13 @@
 // Numbered, checked schemas, with references resolved. Mirrors reader.py.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "schema/alike.h"
 #include "schema/goals.h"
 #include "schema/json.h"
 #include "schema/languages.h"
@@ -49,6 +52,8 @@ class Reader {
   Reader(Arena& arena, Goals& goals, Languages& pool, Oracle& oracle, const Value& root,
          std::optional<Draft> draft);
 
+  /// From now on, schemas that say the same are one, the first of them.
+  void merge_alike() { alike_ = std::make_unique<Alike>(arena_); }
   /// Leaves schemas that say what is in a string to Python.
   void defer_content() { content_ = true; }
 
@@ -98,6 +103,8 @@ class Reader {
   Resource root_;
   Growing<const SchemaNode*> nodes_;
   Interner places_;  // a value and its resource
+  std::unique_ptr<Alike> alike_;
+  std::map<std::pair<std::uint32_t, const Resource*>, Goal> firsts_;  // by what they say
   Growing<Goal> goal_of_place_;
   std::unordered_map<std::string, Resource*> resources_;
   bool all_resources_ = false;

@@ -21,7 +21,7 @@ class Search {
   /// Whether the text is.
   std::optional<bool> matches(Term language, std::string_view text);
 
-  static constexpr std::size_t kMost = 1'000;
+  static constexpr std::size_t kMost = 20'000;
 
  private:
   NodeId node(Term language);

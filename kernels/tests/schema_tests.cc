@@ -169,7 +169,7 @@ class Writer {
             anything(2));
         continue;
       }
-      switch (below(18)) {
+      switch (below(19)) {
         case 0:
         case 1:
           add(members, "type", type());
@@ -217,6 +217,12 @@ class Writer {
               one_in(2) ? array({anything(2), anything(2)}) : anything(2));
           break;
         case 16:
+          add(members, "contains", schema(depth - 1));
+          add(members, one_of<2>({"minContains", "maxContains"}),
+              integer(static_cast<std::int64_t>(below(4))));
+          if (one_in(4)) add(members, "uniqueItems", truth(true));
+          break;
+        case 17:
           add(members, one_of<2>({"pattern", "format"}),
               text(one_of<7>({"^[a-c]+$", "a{2,3}|b", "\\d*x", "(?=a)b", "[", "date", "uuid"})));
           break;
@@ -247,6 +253,7 @@ std::uint64_t look_at(const Value& value, unsigned seed,
   try {
     Silence silence;
     schema::Options options{std::nullopt, seed % 2 == 0, seed % 3 == 0};
+    options.frames = seed % 4 == 1;  // what is excluded is walked, whether it needs it or not
     schema::Compiled compiled = schema::compile(value, options, silence);
     std::uint64_t hash = 2;
     for (std::int32_t word : compiled.words) hash = mix(hash, static_cast<std::uint32_t>(word));

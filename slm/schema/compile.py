@@ -14,7 +14,9 @@ from slm.errors import (
     UsageError,
 )
 from slm.grammar.ir import Grammar
+from slm.grammar.memory import DistinctItems
 from slm.schema import native as cpp
+from slm.schema.alike import Alike
 from slm.schema.layout import Layout
 from slm.schema.lower import Lowering
 from slm.schema.native import Program, compile_program
@@ -192,6 +194,8 @@ def _lowering(
     cautious: bool = False,
 ) -> Lowering:
     reader = Reader.open(schema, draft, registry)
+    if frames:
+        reader.alike = Alike()
     asserted = formats == "assert" or reader.dialect.asserts_formats
     of = Normaliser(
         reader,
@@ -236,7 +240,8 @@ class Twin:
         with _looking:
             known = None if self.seen is None else self.seen()
             if known is None:
-                known = Grammar.deferred(self, self.program)
+                memory = DistinctItems() if self.program.remembers else None
+                known = Grammar.deferred(self, self.program, memory)
                 self.seen = weakref.ref(known)
         return known
 

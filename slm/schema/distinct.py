@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from slm.grammar.derivative import Languages
 from slm.grammar.ir import NEVER, Expression, seq
 from slm.grammar.memory import DistinctItems
 from slm.grammar.regular import ANYTHING, Regular, literal
@@ -149,23 +150,7 @@ class Counts:
         if not shape.parts:
             room = shape.high if shape.high is not None else 8
             return wanted if room >= 3 else 1000 * room + (shape.low == 0)
-        pool = self.of.pool
-        # Breadth first, a few hundred texts at a time: whatever accepts is one more.
-        level, found = {pool.state(decoded_language(shape)): 1}, 0
-        for _ in range(400):
-            found += sum(ways for state, ways in level.items() if pool.accepts(state))
-            if found >= wanted or not level:
-                break
-            after: dict[int, int] = {}
-            for state, ways in level.items():
-                for low, high, target in pool.edges(state):
-                    if pool.alive(target):
-                        ways_there = after.get(target, 0) + ways * (high - low + 1)
-                        after[target] = min(wanted, ways_there)
-            if len(after) > 2_000:
-                break
-            level = after
-        return found
+        return count_texts(shape, wanted, self.of.pool)
 
     def _contents(self, shape: StringShape, wanted: int) -> int:
         """Strings with JSON in them: as many as the values there, where nothing else holds."""
@@ -217,6 +202,26 @@ class Counts:
             return wanted if self.at_least(shape.items, 1, depth) else 1
         first = (shape.high is None or shape.high > 0) and shape.low <= 1
         return wanted if first and self.at_least(shape.item(0), wanted, depth) else 1
+
+
+def count_texts(shape: StringShape, wanted: int, pool: Languages) -> int:
+    """How many strings have the shape, at least; what is in them aside."""
+    # Breadth first, a few hundred texts at a time: whatever accepts is one more.
+    level, found = {pool.state(decoded_language(shape)): 1}, 0
+    for _ in range(400):
+        found += sum(ways for state, ways in level.items() if pool.accepts(state))
+        if found >= wanted or not level:
+            break
+        after: dict[int, int] = {}
+        for state, ways in level.items():
+            for low, high, target in pool.edges(state):
+                if pool.alive(target):
+                    ways_there = after.get(target, 0) + ways * (high - low + 1)
+                    after[target] = min(wanted, ways_there)
+        if len(after) > 2_000:
+            break
+        level = after
+    return found
 
 
 def _numbers(shape: NumberShape, wanted: int) -> int:

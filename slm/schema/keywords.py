@@ -164,12 +164,12 @@ _ORDER = {"4": 0, "6": 1, "7": 2, "2019-09": 3, "2020-12": 4}
 KNOWN = frozenset(_CHECKS) | frozenset(UNSUPPORTED) | CONTENT
 
 
-_ONE_INSIDE = frozenset(
+ONE_INSIDE = frozenset(
     "items additionalItems contains additionalProperties propertyNames unevaluatedItems "
     "unevaluatedProperties not if then else contentSchema".split()
 )
-_SOME_INSIDE = frozenset(["allOf", "anyOf", "oneOf", "prefixItems", "items"])
-_NAMED_INSIDE = frozenset(
+SOME_INSIDE = frozenset(["allOf", "anyOf", "oneOf", "prefixItems", "items"])
+NAMED_INSIDE = frozenset(
     "properties patternProperties $defs definitions dependentSchemas dependencies".split()
 )
 
@@ -181,11 +181,11 @@ def subschemas(raw: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], Any
     [(('not',), {}), (('$defs', 'a'), True)]
     """
     for keyword, value in raw.items():
-        if keyword in _SOME_INSIDE and isinstance(value, list):
+        if keyword in SOME_INSIDE and isinstance(value, list):
             yield from (((keyword, at), item) for at, item in enumerate(value))
-        elif keyword in _ONE_INSIDE:
+        elif keyword in ONE_INSIDE:
             yield (keyword,), value
-        elif keyword in _NAMED_INSIDE and isinstance(value, dict):
+        elif keyword in NAMED_INSIDE and isinstance(value, dict):
             yield from (((keyword, name), item) for name, item in value.items())
 
 

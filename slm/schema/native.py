@@ -29,6 +29,7 @@ from slm.grammar.regular import (
     union,
 )
 from slm.schema.algebra import NumberShape, StringShape, matches
+from slm.schema.distinct import count_texts
 from slm.schema.formats import format_doubts, format_language
 from slm.schema.multiples import fine_integers
 from slm.schema.numbers import number_text, too_fine
@@ -64,8 +65,13 @@ def compile_program(
     whitespace: str | int,
     formats: str,
     content: str | None = None,
+    *,
+    frames: bool = False,
 ) -> Program | str:
     """The program of a schema, or why C++ leaves it to Python.
+
+    `frames`: at once in the way that is otherwise only taken where alternatives would become too
+    many, see `frames.py`; for tests.
 
     Cost: some ten microseconds for a schema of ordinary size.
     """
@@ -76,9 +82,8 @@ def compile_program(
     if draft is not None and draft not in _DRAFTS:
         return "an unknown draft"
     number = None if draft is None else _DRAFTS[draft]
-    return _native.SchemaProgram.compile(
-        schema, number, whitespace == "compact", formats == "assert", answer, _CONTENT[content]
-    )
+    options = whitespace == "compact", formats == "assert", answer, _CONTENT[content], frames
+    return _native.SchemaProgram.compile(schema, number, *options)
 
 
 def answer(request: str) -> list[int] | None:
@@ -172,6 +177,10 @@ def _other(region: list[Any], names: list[str]) -> list[int]:
     return [int(has_short_text(language, pool) or pool.alive(pool.state(language)))]
 
 
+def _count(written: list[Any], wanted: int) -> list[int]:
+    return [min(count_texts(_string(written), wanted, Languages(_MAX_STATES)), 2**31 - 1)]
+
+
 def _strings(*written: list[Any]) -> list[int]:
     return _words(union(*(string_text(_string(shape)) for shape in written)))  # none is void
 
@@ -207,6 +216,7 @@ _ANSWERS: dict[str, Any] = {
     "doubts": lambda name, text: [int(matches(_doubts(name), text, Languages(_MAX_STATES)))],
     "void": lambda shape: [int(is_void(_string(shape), Languages(_MAX_STATES)))],
     "other": _other,
+    "count": _count,
     "spelled": lambda region: _words(spell(_language(region))),
     "strings": _strings,
     "numbers": _numbers,

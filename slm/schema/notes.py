@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from slm.errors import SlmError
 from slm.schema.content import why_annotation
@@ -36,9 +36,8 @@ class Note:
 def collect_notes(of: Normaliser, reader: Reader) -> tuple[Note, ...]:
     """The notes of every schema that was reached, in the order they were."""
     notes: list[Note] = []
-    for node in reader.nodes:
-        if node.derived:
-            continue
+    reached = [node for node in _reached(reader) if not node.derived]
+    for node in reached:
         hidden = reader.ref_overrides(node.resource) and "$ref" in node.raw
         for keyword in node.raw:
             if keyword in STRUCTURAL:
@@ -61,7 +60,7 @@ def collect_notes(of: Normaliser, reader: Reader) -> tuple[Note, ...]:
             else:
                 why = "the specification does not know it"
                 notes.append(Note(node.pointer, keyword, "annotation", why))
-    notes.extend(_dead_branches(of, reader))
+    notes.extend(_dead_branches(of, reached))
     notes.extend(
         Note(pointer, "oneOf", "relaxed", "its branches may hold together; it is read as anyOf")
         for pointer in of.softened
@@ -69,16 +68,61 @@ def collect_notes(of: Normaliser, reader: Reader) -> tuple[Note, ...]:
     return tuple(notes)
 
 
-def _dead_branches(of: Normaliser, reader: Reader) -> list[Note]:
+def _reached(reader: Reader) -> list[SchemaNode]:
+    """The schemas that were reached, and what of their copies would have been."""
+    found = list(reader.nodes)
+    if not reader.copies:
+        return found
+    inside: dict[int, list[SchemaNode]] = {}  # by what they are inside of
+    by_pointer = {(id(node.resource), node.pointer): node for node in found}
+    for each in (*found, *reader.copies):
+        pointer = each.pointer
+        while "/" in pointer:
+            pointer = pointer[: pointer.rindex("/")]
+            around = by_pointer.get((id(each.resource), pointer))
+            if around is not None:
+                inside.setdefault(around.number, []).append(each)
+                break
+    todo, seen = list(reversed(reader.copies)), {id(node.raw) for node in found}
+    while todo:
+        copy = todo.pop()
+        if id(copy.raw) in seen:
+            continue
+        seen.add(id(copy.raw))
+        found.append(copy)
+        original = reader.node(copy.number)
+        for part in reversed(inside.get(copy.number, ())):
+            below = part.pointer[len(original.pointer) :]
+            raw = _at(copy.raw, below)
+            if raw is not None and not part.derived:
+                number, pointer = part.number, copy.pointer + below
+                todo.append(SchemaNode(number, raw, pointer, part.resource, part.scope))
+    return found
+
+
+def _at(raw: Any, pointer: str) -> dict[str, Any] | None:
+    """The schema that a pointer leads to; None where copies differ, inside of an annotation."""
+    for token in pointer.split("/")[1:]:
+        token = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(raw, list) and token.isdecimal() and int(token) < len(raw):
+            raw = raw[int(token)]
+        elif isinstance(raw, dict) and token in raw:
+            raw = raw[token]
+        else:
+            return None
+    return raw if isinstance(raw, dict) else None
+
+
+def _dead_branches(of: Normaliser, nodes: list[SchemaNode]) -> list[Note]:
     """The branches that no value can take, next to the schema's own keywords."""
     found = []
-    for node in list(reader.nodes):
+    for node in nodes:
         for keyword in ("anyOf", "oneOf"):
-            if node.derived or keyword not in node.raw or not of.has(node, keyword):
+            if keyword not in node.raw or not of.has(node, keyword):
                 continue
             for at in range(len(node.raw[keyword])):
                 try:
-                    branch = of.kinds(reader.child(node, keyword, at))
+                    branch = of.kinds(of.reader.child(node, keyword, at))
                     dead = of.is_void(of.meet(of.own_kinds(node), branch, node.number))
                 except SlmError:
                     continue  # not looked at while the schema was compiled

@@ -154,7 +154,7 @@ class ObjectFrames:
         """The state once some shapes do not hold, or do not unless a name is repeated."""
         left = state.claim.settle_unsure(unsure) if unsure else state.claim
         left = left and left.settle(dead)
-        for number in set(left.shapes()) if left else ():
+        for number in sorted(set(left.shapes())) if left else ():
             high = self.shapes[number].high
             if left and high is not None and state.declared + state.free > high:
                 sure = state.declared + min(state.free, 1) > high
@@ -191,7 +191,7 @@ class ObjectFrames:
         if state.at < len(self.names) or not state.declared + state.free:
             return False
         left: Claim | None = state.claim
-        for number in set(state.claim.shapes()):
+        for number in sorted(set(state.claim.shapes())):
             low = self.shapes[number].low
             if left and state.declared + min(state.free, 1) < low:
                 few = state.declared + state.free < low
@@ -237,7 +237,7 @@ class ObjectFrames:
             UnsupportedKeyword: two members, or the number of names, would have to count.
         """
         denied = frozenset(state.claim.denied())
-        for number in set(state.claim.shapes()):
+        for number in sorted(set(state.claim.shapes())):
             shape = self.shapes[number]
             need = shape.high + 1 if number in denied and shape.high is not None else 0
             if number not in denied or number == state.claim.shape:

@@ -21,6 +21,7 @@ from slm.errors import (
     UnresolvableReference,
 )
 from slm.schema.algebra import FALSE, TRUE, Goal
+from slm.schema.alike import Alike
 from slm.schema.dialects import DRAFTS, Dialect, Draft, draft_of, find_dialect, metaschemas
 from slm.schema.keywords import check_keywords, subschemas
 from slm.schema.scopes import NO_SCOPE, Scopes, Target, has_dynamic_references
@@ -114,7 +115,10 @@ class Reader:
     registry: Mapping[str, Any]
     nodes: list[SchemaNode] = field(default_factory=list)
     scopes: Scopes | None = None  # None: nothing refers to them
+    alike: Alike | None = None  # if there: schemas that say the same are one, the first of them
+    copies: list[SchemaNode] = field(default_factory=list)  # the others, with its number
     _numbers: dict[tuple[int, int, int], Goal] = field(default_factory=dict)
+    _firsts: dict[tuple[int, int, int], SchemaNode] = field(default_factory=dict)
     _kept: list[Any] = field(default_factory=list)  # keeps id() of derived schemas meaningful
     _resources: dict[str, Resource] | None = None
 
@@ -182,8 +186,8 @@ class Reader:
         self._kept.append(raw)
         pointer = node.pointer + join_pointer(*tokens)
         goal = self.goal(raw, pointer, node.resource, node.scope)
-        for literal in goal - FALSE:
-            self.node(literal).derived = True
+        for made in (*self.nodes[-1:], *self.copies[-1:]):
+            made.derived = made.derived or made.raw is raw
         return goal
 
     def either(self, goals: list[Goal], node: SchemaNode, keyword: str) -> Goal:
@@ -191,6 +195,8 @@ class Reader:
         branches = [{"$comment": "stands for a goal"} for _ in goals]
         self._kept.append(branches)
         for branch, goal in zip(branches, goals, strict=True):
+            if self.alike is not None:
+                self.alike.set_apart(branch)
             self._numbers[id(branch), id(node.resource), node.scope] = goal
         return self.derive({"anyOf": branches}, node, keyword)
 
@@ -211,6 +217,11 @@ class Reader:
         key = (id(raw), id(resource), scope)
         found = self._numbers.get(key)
         if found is None:
+            first = self._first(raw, resource, scope)
+            if first is not None:
+                self.copies.append(SchemaNode(first.number, raw, pointer, resource, scope))
+                found = self._numbers[key] = frozenset((first.number,))
+                return found
             if len(pointer) > MAX_POINTER:
                 raise GrammarTooComplex(
                     f"the schema is nested too deep: a pointer has over {MAX_POINTER} characters",
@@ -224,9 +235,17 @@ class Reader:
                 scope = self._enter(scope, inner)
             node = SchemaNode(len(self.nodes) + 2, raw, pointer, inner, scope)
             self.nodes.append(node)
+            if self.alike is not None:
+                self._firsts[self.alike.number(raw), id(resource), key[2]] = node
             check_keywords(node.raw, inner.draft, self.guessed, node.at)
             found = self._numbers[key] = frozenset((node.number,))
         return found
+
+    def _first(self, raw: dict[str, Any], resource: Resource, scope: int) -> SchemaNode | None:
+        """The schema seen before that says the same, where that is looked for."""
+        if self.alike is None:
+            return None
+        return self._firsts.get((self.alike.number(raw), id(resource), scope))
 
     def resolve(self, node: SchemaNode, keyword: str = "$ref") -> Goal:
         """The goal that a reference points to.

@@ -183,7 +183,7 @@ it, each of which might be the last of its name
         {
             "type": "object",
             "properties": {
-                f"o{at}": {"type": "object", "properties": {f"p{n}": True for n in range(11)}}
+                f"o{at}": {"type": "object", "properties": {f"p{at}_{n}": True for n in range(11)}}
                 for at in range(8)
             },
         },

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from slm.grammar.charset import CharSet
+from slm.grammar.memory import DistinctItems
 from slm.grammar.regular import Chars, Concat, Regular, Union
 from slm.schema.strings import spell_charset
 
@@ -119,7 +120,7 @@ def decode(words: Sequence[int], trees: Trees) -> tuple[Any, Any, int]:
                 nodes.append(trees.of("many", nodes[word()], word(), word()))
     rules = [nodes[word()] for _ in range(count_of_rules)]
     start = word()
-    assert next(stream, None) is None
+    assert [*stream] in ([], DistinctItems().words())
     return terminals, rules, start
 
 

@@ -20,19 +20,26 @@ from tests.conformance.maskbench import read_cases
 from tests.paths import shared_data
 from tests.properties.schema_programs import Trees, decode, spelled
 from tests.properties.test_schema import SCHEMAS
+from tests.unit.schema.judged import with_frames
 
 pytestmark = pytest.mark.skipif(not native_available(), reason="the native engine is not built")
 SEED, SAMPLE, DEFERRED_SHARE = 2024, 600, 0.03
 
 
-def compare(schema: Any, draft: str | None = None, whitespace: Any = "any") -> str | None:
+def compare(
+    schema: Any, draft: str | None = None, whitespace: Any = "any", *, frames: bool = False
+) -> str | None:
     """Check that both compilers say the same; why they do not answer, or None.
 
     A pattern that outgrows Python's bounds says nothing of the native compiler, whose steps differ.
+    `frames`: in the way that is otherwise only taken for many alternatives.
     """
-    program = compile_program(schema, draft, whitespace, "assert")
+    program = compile_program(schema, draft, whitespace, "assert", frames=frames)
     try:
-        grammar = _compile(schema, draft, whitespace, "assert").grammar
+        if frames:
+            grammar = with_frames(schema, draft, whitespace)
+        else:
+            grammar = _compile(schema, draft, whitespace, "assert").grammar
         words = Flattener(grammar).words().tolist()
     except GrammarTooComplex:
         return "refused" if isinstance(program, str) else "too complex"
@@ -41,6 +48,8 @@ def compare(schema: Any, draft: str | None = None, whitespace: Any = "any") -> s
         return "refused"
     if isinstance(program, str):
         return program
+    assert program.remembers == (grammar.memory is not None)
+    assert not program.remembers or program.words()[-2:] == words[-2:]
     trees = Trees()
     terminals, rules, start = decode(program.words(), trees)
     wanted_terminals, wanted_rules, wanted_start = decode(words, trees)
@@ -183,24 +192,78 @@ TRICKY: list[Any] = [
 
 
 # What few schemas have, and Python compiles for both.
-LEFT = ("an unsupported keyword", "uniqueItems", "minProperties of free names", "too many shapes")
+LEFT = ("an unsupported keyword", "minProperties of free names")
+NAMED = {"patternProperties": {"^a": COUNT, "b$": {"maximum": 3}}, "type": "object"}
+LISTS = [{"minItems": at, "items": {"maximum": 3 - at}} for at in range(4)]
+KINDS = [members(k={"enum": [f"k{at}", "all"]}, **{f"p{at}": TEXT}) for at in range(8)]
+MORE: list[Any] = [  # that count, or need a member of some kind
+    {"type": "array", "contains": COUNT, "minContains": 2, "maxContains": 3},
+    {"type": "array", "contains": COUNT, "maxContains": 2, "maxItems": 4, "prefixItems": [TEXT]},
+    {"allOf": [{"contains": COUNT}, {"contains": TEXT, "minContains": 2}], "type": "array"},
+    {"type": "array", "contains": COUNT, "maxItems": 100},
+    {"type": "array", "contains": COUNT, "minContains": 0, "maxContains": 1},
+    {"type": "array", "not": {"contains": COUNT, "minContains": 2, "maxContains": 5}},
+    {"type": "array", "contains": COUNT, "minContains": 5000},
+    {"type": "object", "not": NAMED},
+    {"not": {**ABC, "additionalProperties": COUNT}, "type": "object"},
+    {"type": "object", "not": {"additionalProperties": COUNT}, "maxProperties": 3},
+    {"type": "object", "allOf": [{"not": NAMED}, {"not": {"additionalProperties": COUNT}}]},
+    {"type": "object", "not": {"propertyNames": {"maxLength": 3}}, "minProperties": 2, **ABC},
+    {"type": "object", "not": {"patternProperties": {"^a": False}}, "maxProperties": 2},
+    {"patternProperties": {f"^{at}": {"minimum": at} for at in "1234567"}, "type": "object"},
+    {"patternProperties": {f"{at}": {"minimum": at} for at in "1234567"}, "type": "object"},
+    {"oneOf": [{"format": "email"}, {"const": "no e-mail"}, {"const": 1}]},
+]
+WALKED: list[Any] = [
+    *MORE,
+    {"type": "object", "oneOf": KINDS, "required": ["k", "p0"]},
+    {"type": "object", "oneOf": KINDS[:3], "additionalProperties": False},
+    {"type": "array", "oneOf": LISTS},
+    {"type": "array", "oneOf": [{"items": one} for one in KINDS[:3]], "maxItems": 30},
+    {"oneOf": [{"contains": {"const": at}, "maxItems": 2 + at % 3} for at in range(4)]},
+    {"type": "object", "oneOf": [NAMED, {"additionalProperties": {"minimum": 1}}]},
+    {"type": "object", "allOf": [{"not": one} for one in KINDS[:4]], "minProperties": 1},
+    {"type": "object", "not": {"maxProperties": 2, "properties": {"a": COUNT}}, "maxProperties": 4},
+    {"type": "object", "oneOf": [{"minProperties": 2}, {"required": ["a"]}, {"maxProperties": 5}]},
+    {"type": "object", "not": {"patternProperties": {"^a": {"minimum": 3}}}, "properties": {}},
+    {
+        "not": {"properties": {"a": {"title": "x", "not": ABC}}},
+        "oneOf": [ABC, {**ABC, "title": "y"}],
+    },
+]
 
 
 @pytest.mark.parametrize("whitespace", ["any", "compact"])
 def test_tricky_schemas_compile_alike(whitespace: str) -> None:
     """A list of schemas with every keyword; what is deferred is refused or left to Python."""
-    found = {json.dumps(schema): compare(schema, whitespace=whitespace) for schema in TRICKY}
+    schemas = [*TRICKY, *WALKED]
+    found = {json.dumps(schema): compare(schema, whitespace=whitespace) for schema in schemas}
     silent = {schema: why for schema, why in found.items() if why not in (None, "refused", *LEFT)}
     assert silent == {}
-    assert sum(why is None for why in found.values()) > 70
+    assert sum(why is None for why in found.values()) > 90
 
 
 @pytest.mark.parametrize("draft", ["4", "6", "7", "2019-09", "2020-12"])
 def test_every_draft_is_read_alike(draft: str) -> None:
     """The same list, read as each draft: keywords come and go."""
-    for schema in TRICKY:
+    for schema in [*TRICKY, *MORE]:
         compare(schema, draft)
     assert compare(ABC, draft) is None
+
+
+@pytest.mark.parametrize("whitespace", ["any", "compact"])
+def test_tricky_schemas_are_walked_alike(whitespace: str) -> None:
+    """The same list and more, with what is excluded kept as it stands, needed or not."""
+    found = [compare(schema, None, whitespace, frames=True) for schema in [*TRICKY, *WALKED]]
+    assert sum(why is None for why in found) > 80
+
+
+@settings(suppress_health_check=list(HealthCheck))
+@given(schema=SCHEMAS)
+def test_random_schemas_are_walked_alike(schema: Any) -> None:
+    """Schemas of random keywords, with what is excluded kept as it stands."""
+    found = compare(schema, frames=True)
+    assert found is None or found
 
 
 @settings(suppress_health_check=list(HealthCheck))
@@ -229,4 +292,5 @@ def test_the_schema_test_suite_compiles_alike() -> None:
     for case in cases:
         compare(case["schema"])
         compare(case["schema"], "7", "compact")
+        compare(case["schema"], frames=True)
     assert len(cases) > 100

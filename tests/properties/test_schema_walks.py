@@ -10,6 +10,7 @@ import os
 import random
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import deepcopy
 from itertools import islice, permutations, product
 from typing import Any
 
@@ -33,8 +34,10 @@ LIMIT = 400
 class Maker:
     """Schemas and values out of one source of chance."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, repeats: bool = False) -> None:
         self.rng = random.Random(seed)
+        self.repeats = repeats  # the same schemas in several places, written out
+        self.made: list[tuple[int, dict[str, Any]]] = []
         self.refers = True  # to the schemas in $defs, which do not refer to each other
 
     def some(self, make: Any, least: int = 1, most: int = 3) -> list[Any]:
@@ -57,9 +60,14 @@ class Maker:
             return self.rng.choice(
                 [True, True, False, {"type": "integer"}, {"type": "string"}, {"const": 1}]
             )
+        if self.repeats and self.rng.random() < 0.3:
+            known = [schema for level, schema in self.made if level <= depth]
+            if known:
+                return {**deepcopy(self.rng.choice(known)), "title": "again"}
         found: dict[str, Any] = {}
         for _ in range(self.rng.randint(1, 4)):
             found.update(self._keyword(depth - 1))
+        self.made.append((depth, found))
         return found
 
     def _keyword(self, depth: int) -> dict[str, Any]:
@@ -147,7 +155,7 @@ def orders(value: Any) -> Iterator[Any]:
 
 def findings(seed: int, frames: bool = False) -> tuple[list[str], bool]:
     """What is wrong with one random schema, and whether it compiled."""
-    maker = Maker(seed)
+    maker = Maker(seed, repeats=frames)
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **_object(maker)}
     maker.refers = False
     schema["$defs"] = {name: maker.schema(2) for name in "xy"}

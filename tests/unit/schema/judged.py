@@ -34,10 +34,10 @@ def objects(names: list[str], values: list[Any]) -> list[Any]:
     return found
 
 
-def with_frames(schema: Any) -> Grammar:
+def with_frames(schema: Any, draft: str | None = None, whitespace: Any = "any") -> Grammar:
     """The schema compiled in the way that is otherwise only taken for many alternatives."""
     lowering = _lowering(
-        schema, None, None, "assert", "any", "declared", PLAIN_STYLE, {}, frames=True
+        schema, draft, None, "assert", whitespace, "declared", PLAIN_STYLE, {}, frames=True
     )
     start = lowering.lower(lowering.of.reader.start())
     check_satisfiable(lowering, start)
