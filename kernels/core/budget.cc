@@ -198,6 +198,11 @@ Cost BudgetMasks::enough_after_any(StateId state) {
       }
     }
     StateId from = part.node == kNothing ? part.state : recogniser_.state_of(part);
+    if (std::optional<Recogniser::Loosened> label = recogniser_.loosened(part)) {
+      // What stays in the label, whole letters or not, is soon over; what leaves it is the same.
+      most = std::max(most, add_costs(within_reach(label->over), kPieces));
+      from = recogniser_.state_of(label->part);
+    }
     walk_states(
         phases_.trie(), kBetween, from,
         [&](const ByteTrie::Node& node, StateId after) {

@@ -129,6 +129,8 @@ NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
       return step(dfa_expansion(node), byte);
     case Kind::kMultiple:
       return derive_multiple(node, byte);
+    case Kind::kLabel:
+      return derive_label(node, byte);
   }
   return kNothing;
 }
@@ -185,6 +187,16 @@ bool RegexPool::keep_alike(NodeId id, std::uint8_t byte, ByteSet& same, int& lef
         for (std::size_t digit = '0'; digit <= '9'; ++digit) digits.set(digit);
         if (digits[byte]) digits.reset().set(byte).flip();  // each leaves another remainder
         same &= ~digits;
+        return true;
+      }
+      case Kind::kLabel: {
+        if (node.high > 0) return true;
+        ByteSet letters;
+        for (std::uint32_t b = 0; b < 0x80; ++b) {
+          if (alphabets_of_labels_[node.a].has(b)) letters.set(b);
+        }
+        if (letters[byte]) letters.reset().set(byte).flip();  // each leaves another label
+        same &= ~letters;
         return true;
       }
     }

@@ -363,7 +363,7 @@ StateId EarleyRecogniser::state_of(const Part& part) {
 }
 
 /// A terminal that many bytes can go on with is a part of its own, and so is each of its options
-/// that is a loop or has exclusions. All that is narrow stays together.
+/// that is a loop or a label or has exclusions. All that is narrow stays together.
 const EarleyRecogniser::LexerParts& EarleyRecogniser::lexer_parts(LexId lexer) {
   if (lexer >= parts_of_.size()) parts_of_.resize(lexer_.size(), 0);
   if (std::uint32_t known = parts_of_[lexer]; known != 0) return lexer_parts_[known];
@@ -386,15 +386,15 @@ const EarleyRecogniser::LexerParts& EarleyRecogniser::lexer_parts(LexId lexer) {
       }
       bool plain = !Lexer::is_fixed(node) && !lexer_.is_longest(terminal);
       if (plain && pool.opens_wide(node)) {
-        std::vector<NodeId> options = pool.options(node), together;
+        std::vector<NodeId> options = pool.options_and_labels(node), together;
         for (NodeId option : options) {
           if (options.size() > 1 && !pool.alive(option)) continue;
           RegexPool::Loop loop;
           bool special =
-              options.size() > 1 && pool.opens_wide(option) &&
+              pool.opens_wide(option) &&
               (pool.is_loop(option, loop) ||
                (pool.without_exclusions(option) != option && pool.excludes_words(option)));
-          if (special) {
+          if (options.size() > 1 && (special || pool.is_label(option))) {
             wide(terminal, option);
           } else {
             together.push_back(option);

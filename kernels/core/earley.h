@@ -53,6 +53,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   bool fill_loop(const Part& part, TokenPhases& phases, Cost limit, std::span<std::uint32_t> row,
                  std::vector<Phase>& open) override;
   Cost enough_in_loop(const Part& part, TokenPhases& phases, Cost after) override;
+  std::optional<Loosened> loosened(const Part& part) override;
   void unlimit_costs() override;
   std::size_t bytes() const override;
   const Program& program() const override { return grammar_.program(); }

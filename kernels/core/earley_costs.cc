@@ -175,6 +175,20 @@ Cost EarleyRecogniser::enough_in_loop(const Part& part, TokenPhases& phases, Cos
   return token_costs(phases).enough_in_loop({part.row, part.terminal, part.node}, after);
 }
 
+std::optional<Recogniser::Loosened> EarleyRecogniser::loosened(const Part& part) {
+  RegexPool& pool = shared_->pool;
+  Part wide = part, over = part;
+  {
+    std::lock_guard lock(shared_->mutex);
+    if (part.node == kNothing || !pool.is_label(part.node)) return std::nullopt;
+    NodeId head = part.node, tail = kEpsilon;
+    pool.is_concat(part.node, head, tail);
+    wide.node = pool.concat(pool.without_labels(head, true), tail);
+    over.node = tail;
+  }
+  return Loosened{wide, over.node == kEpsilon ? part.after : state_of(over)};
+}
+
 std::optional<Cost> EarleyRecogniser::tokens_to_end(StateId state, TokenPhases& phases, Cost limit,
                                                     bool widened) {
   if (can_end(state)) return 0;

@@ -132,6 +132,7 @@ std::vector<bool> GrammarTables::terminals_with_text() {
         break;
       case Op::kDfa:
       case Op::kMultiple:
+      case Op::kLabel:
         answer = kAsk;
         break;
       default:
@@ -207,12 +208,13 @@ NodeId GrammarTables::intersection(std::uint32_t node) {
 NodeId GrammarTables::make_regular(std::uint32_t node) {
   RegexPool& pool = shared_.pool;
   Program::Words children = program_.children(node);
-  auto set = [&](std::uint32_t index) {
+  auto ranges_of = [&](std::uint32_t index) {
     Ranges ranges;
     Program::Words words = program_.set(index);
     for (std::size_t i = 0; i < words.size(); i += 2) ranges.emplace_back(words[i], words[i + 1]);
-    return pool.chars(ranges);
+    return ranges;
   };
+  auto set = [&](std::uint32_t index) { return pool.chars(ranges_of(index)); };
   std::vector<NodeId> parts;
   auto made = [&] {
     for (std::uint32_t child : children) parts.push_back(regular_[child]);
@@ -254,6 +256,8 @@ NodeId GrammarTables::make_regular(std::uint32_t node) {
     }
     case Op::kMultiple:
       return pool.multiple(program_.modulus(node), program_.rest(node), program_.most(node));
+    case Op::kLabel:
+      return pool.label(ranges_of(program_.letters(node)));
     default:
       return kNothing;
   }

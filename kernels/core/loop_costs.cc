@@ -32,6 +32,7 @@ LoopTokens* TokenCosts::loop_tokens(const RegexPool::Loop& loop) {
 /// known. The caller holds the lock of the expressions.
 const TokenCosts::LoopPlace* TokenCosts::loop_place(NodeId node) {
   constexpr std::size_t kMostParts = 8;  // of the rest of a round
+  if (regexes_.has_label(node)) return nullptr;
   auto [slot, fresh] = loop_places_.try_emplace(node, LoopPlace{nullptr, 0, 0, 0});
   LoopPlace& place = slot->second;
   if (!fresh) return place.loop != nullptr ? &place : nullptr;

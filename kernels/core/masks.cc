@@ -147,7 +147,11 @@ void MaskMemo::add_terminal(const Part& part, Remembered& made) {
   const std::vector<TokenId>* excluded = nullptr;
   bool usable;
   {
-    std::lock_guard lock(shared_.mutex);
+    std::unique_lock lock(shared_.mutex);
+    if (shared_.pool.is_label(part.node)) {
+      lock.unlock();
+      return add_label(part, made);
+    }
     bool apart = part.wider != kNothing && shared_.pool.excludes_words(part.node);
     found = shared_.find(apart ? part.wider : part.node);
     usable = found.table != nullptr;

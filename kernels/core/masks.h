@@ -60,6 +60,7 @@ class MaskMemo {
 
   Remembered make(StateId state);
   void add_terminal(const Part& part, Remembered& made);
+  void add_label(const Part& part, Remembered& made);
   const std::vector<TokenId>& crossing(const ByteTrie& remainders, StateId after);
   void exclude(const std::vector<TokenId>& excluded, Remembered& part);
   void join(Remembered& into, Remembered&& part);

@@ -40,11 +40,12 @@ void Program::read_node(Reader& in) {
   std::size_t made = node_at_.size();
   std::uint32_t at = in.at();
   std::int32_t op = in.word();
-  if (op < 0 || op > static_cast<std::int32_t>(Op::kMultiple)) {
+  if (op < 0 || op > static_cast<std::int32_t>(Op::kLabel)) {
     throw std::invalid_argument("the grammar program has an unknown node");
   }
   switch (static_cast<Op>(op)) {
     case Op::kChars:
+    case Op::kLabel:
       in.index(set_at_.size());
       break;
     case Op::kTerminal:

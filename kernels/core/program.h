@@ -19,6 +19,7 @@ class Program {
     kTerminal, kCall, kSeq, kChoice, kMany,
     kSpelled,   // every way to write a text inside a JSON string
     kMultiple,  // digits that make a multiple: modulus and rest, two words of 30 bits each, and the most digits
+    kLabel,     // labels of host names over a set
   };
   // clang-format on
   using Words = std::span<const std::uint32_t>;
@@ -61,6 +62,7 @@ class Program {
         return list(at, 1);
       case Op::kDfa:
       case Op::kMultiple:
+      case Op::kLabel:
         return {};
       default:
         return {words_.data() + at, 1};
@@ -74,6 +76,8 @@ class Program {
   std::uint64_t modulus(std::uint32_t node) const noexcept { return wide(node, 1); }
   std::uint64_t rest(std::uint32_t node) const noexcept { return wide(node, 3); }
   std::int32_t most(std::uint32_t node) const noexcept { return bound(node, 5); }
+  /// Of a label: the set of its letters.
+  std::uint32_t letters(std::uint32_t node) const noexcept { return words_[node_at_[node] + 1]; }
 
   /// A rule's right-hand side: an expression node.
   std::uint32_t body(std::uint32_t rule) const noexcept { return words_[bodies_at_ + rule]; }

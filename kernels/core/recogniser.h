@@ -131,6 +131,13 @@ class Recogniser {
   virtual Cost enough_in_loop(const Part& /*part*/, TokenPhases& /*phases*/, Cost /*after*/) {
     return kInfiniteCost;
   }
+  /// Of a part that reads a label: one with the loop of its letters in its place, which allows the
+  /// same tokens and others; and the state in which the label is over.
+  struct Loosened {
+    Part part;
+    StateId over;
+  };
+  virtual std::optional<Loosened> loosened(const Part& /*part*/) { return std::nullopt; }
   /// For a recogniser that makes its masks: so many tokens are enough after any that is allowed,
   /// but for those at a few nodes of the trie, of which nothing is known.
   struct Enough {

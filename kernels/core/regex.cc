@@ -28,7 +28,8 @@ NodeId RegexPool::make(Kind kind, bool nullable, bool boolean, std::uint32_t a, 
     if (id >= kMaxNodes) throw TooComplex("the terminals of the grammar need too many states");
     slots_.insert({hash, id + 1});
     bool counted = has_counter(kind, a, b, low, high);
-    Node node{kind, nullable, boolean, counted, kNoByte, a, b, low, high};
+    bool labelled = has_label_inside(kind, a, b);
+    Node node{kind, nullable, boolean, counted, labelled, kNoByte, a, b, low, high};
     if (kind == Kind::kConcat && nodes_[a].kind == Kind::kChars) {
       node.only = nodes_[a].only;
     } else if (kind == Kind::kChars) {
@@ -55,6 +56,23 @@ bool RegexPool::has_counter(Kind kind, std::uint32_t a, std::uint32_t b, std::in
       return low > 1 || high > 1 || nodes_[a].counted;
     case Kind::kComplement:
       return nodes_[a].counted;
+    default:
+      return false;
+  }
+}
+
+bool RegexPool::has_label_inside(Kind kind, std::uint32_t a, std::uint32_t b) const {
+  switch (kind) {
+    case Kind::kLabel:
+      return true;
+    case Kind::kConcat:
+      return nodes_[a].labelled || nodes_[b].labelled;
+    case Kind::kUnion:
+    case Kind::kIntersection:
+      return std::ranges::any_of(lists_.words(a), [&](NodeId one) { return nodes_[one].labelled; });
+    case Kind::kRepeat:
+    case Kind::kComplement:
+      return nodes_[a].labelled;
     default:
       return false;
   }

@@ -23,6 +23,7 @@
 #include "core/flat_map.h"
 #include "core/hash.h"
 #include "core/keyed_hash.h"
+#include "core/labels.h"
 
 namespace slm {
 
@@ -72,6 +73,31 @@ class RegexPool {
   /// are reached.
   NodeId multiple(std::uint64_t modulus, std::uint64_t rest, std::int32_t most);
   static constexpr std::uint64_t kMaxModulus = 999'999'999'999'999'999;
+
+  /// Labels of host names over these letters, of which each beginning is one too (`labels.h`).
+  /// Throws TooComplex above LabelAlphabet::kMaxLetters. Cost: states as they are reached.
+  NodeId label(const Ranges& letters);
+
+  /// What is left of a label, and what comes after it.
+  struct Label {
+    LabelAlphabet alphabet;
+    LabelPlace place;
+    NodeId tail;
+  };
+  /// Whether `node` is that; and how.
+  Label label_of(NodeId node) const;
+  bool is_label(NodeId node) const noexcept {
+    const Node& whole = nodes_[node];
+    return (whole.kind == Kind::kConcat ? nodes_[whole.a] : whole).kind == Kind::kLabel;
+  }
+  bool has_label(NodeId node) const noexcept { return nodes_[node].labelled; }
+
+  /// The options of a union, with each label that it, or one of them, begins with by itself.
+  std::vector<NodeId> options_and_labels(NodeId node);
+
+  /// The same with loops of letters in place of labels: a superset if `wide`; else a subset, with
+  /// the letters that surely fit. Many places of many labels share one.
+  NodeId without_labels(NodeId node, bool wide);
 
   bool nullable(NodeId node) const noexcept { return nodes_[node].nullable; }
 
@@ -207,17 +233,20 @@ class RegexPool {
     kIntersection,
     kComplement,
     kDfa,
-    kMultiple
+    kMultiple,
+    kLabel
   };
   struct Node {
     Kind kind;
     bool nullable : 1;
     bool boolean : 1;   // an intersection, complement or automaton state somewhere inside
     bool counted : 1;   // a bound above one of a repetition somewhere inside
+    bool labelled : 1;  // a label somewhere inside
     std::uint8_t only;  // chars, concat: the one ASCII character it (its head) is; or kNoByte
     std::uint32_t a;  // chars, rest: set; concat: head; repeat, complement: body; lists: list; dfa
     std::uint32_t b;  // rest: bytes to come; concat: tail; dfa: state; one character: kEpsilon
-    std::int32_t low, high;   // multiple: `a` is its modulus, (low, b) the rest, `high` the digits
+    std::int32_t low, high;   // multiple: `a` is its modulus, (low, b) the rest, `high` the digits;
+                              // label: `a` is its alphabet, (b, low, high) a LabelPlace
     std::uint32_t steps = 0;  // the place in steps_ of its latest derivative, plus one, or kHasRow
   };
   static constexpr std::uint8_t kNoByte = 0xFF;
@@ -334,13 +363,21 @@ class RegexPool {
                                 std::int32_t most) noexcept;
   Least nearest_multiple(const Node& node) const noexcept;
   NodeId derive_multiple(const Node& node, std::uint8_t byte);
+  NodeId label_at(std::uint32_t alphabet, const LabelPlace& place);
+  LabelPlace place_of(const Node& label) const;
+  NodeId derive_label(const Node& node, std::uint8_t byte);
+  Least least_of_label(const Node& node);
+  ByteSet first_bytes_of_label(const Node& node);
+  NodeId letters_of_label(const Node& node, bool wide);
+  bool has_label_inside(Kind kind, std::uint32_t a, std::uint32_t b) const;
 
   PagedArray<Node> nodes_;
   SlotTable<NodeSlot> slots_;  // by a node's fields, for hash-consing
-  SequencePool lists_;         // children of unions and intersections
+  SequencePool lists_;         // children of unions and intersections; letters of labels
   SequencePool sets_;          // ranges, flattened
   std::vector<Automaton> dfas_;
   std::vector<std::uint64_t> moduli_;
+  std::vector<LabelAlphabet> alphabets_of_labels_;
   static constexpr std::uint8_t kBusy = 12;  // derivatives before a node gets a row of them
   static constexpr std::uint32_t kHasRow = 0x80000000u;  // with a place in rows_
   static constexpr NodeId kUnknownStep = 0xFFFFFFFFu;
@@ -355,7 +392,7 @@ class RegexPool {
   std::unordered_map<NodeId, CharClass> singles_;  // of single_characters
   std::unordered_map<NodeId, CharClass> alphabets_;
   FlatMap repeats_;  // by node: 0 or 1
-  FlatMap clamped_, unbounded_;
+  FlatMap clamped_, unbounded_, without_labels_;
   FlatMap prefix_codes_, finite_;                     // by node: 0 or 1
   std::unordered_map<std::uint64_t, bool> escaping_;  // by text and body: see always_escapes
   FlatMap within_, made_of_rounds_;                   // by two nodes: 0 or 1

@@ -149,7 +149,7 @@ bool RegexPool::repeats(NodeId id) {
   if (std::uint32_t known = repeats_.find(id); known != FlatMap::kAbsent) return known != 0;
   DepthGuard guard(depth_);
   const Node node = nodes_[id];
-  bool found = node.boolean || node.kind == Kind::kMultiple;
+  bool found = node.boolean || node.kind == Kind::kMultiple || node.kind == Kind::kLabel;
   if (!found && node.kind == Kind::kConcat) {
     NodeId at = id;
     for (; !found && nodes_[at].kind == Kind::kConcat; at = nodes_[at].b) {

@@ -85,6 +85,9 @@ ByteSet RegexPool::first_bytes(NodeId id) {
         if (step(id, digit) != kNothing) bytes.set(digit);
       }
       break;
+    case Kind::kLabel:
+      bytes = first_bytes_of_label(node);
+      break;
   }
   know_first(id, bytes);
   return bytes;
@@ -110,6 +113,7 @@ Cost RegexPool::most_to_end(NodeId id) {
       return 0;
     case Kind::kChars:
     case Kind::kRest:
+    case Kind::kLabel:  // one letter is enough
       return 4;
     case Kind::kConcat: {
       std::vector<NodeId> parts;

@@ -104,6 +104,9 @@ RegexPool::Least RegexPool::least_more(NodeId id) {
     case Kind::kMultiple:
       best = nearest_multiple(node);
       break;
+    case Kind::kLabel:
+      best = least_of_label(node);
+      break;
   }
   least_.emplace(id, best);
   return best;
@@ -248,6 +251,9 @@ ByteSet RegexPool::last_bytes(NodeId id) {
       break;
     case Kind::kMultiple:
       set_range('0', '9' + 1);
+      break;
+    case Kind::kLabel:
+      bytes = last_bytes(chars(alphabets_of_labels_[node.a].set()));
       break;
     case Kind::kComplement:
     case Kind::kDfa:

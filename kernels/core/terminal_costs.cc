@@ -131,7 +131,14 @@ bool TokenCosts::spells(NodeId node, std::string_view bytes) {
 /// Once a token can end with the terminal, later exits are of use only in phases whose detour is
 /// long. Those are few: they are spelled out, instead of walking through the whole trie. A loop is
 /// no matter of levels: what comes of it is known at once (`pass_loop`).
+///
+/// Of a label that is to come, as many letters as always fit are looked at. A way with more of them
+/// is shorter only with a token of many letters and of what is beside the label.
 const TokenCosts::Summary& TokenCosts::summary(NodeId from, Phase begun) {
+  {
+    std::lock_guard lock(shared_.mutex);
+    from = regexes_.without_labels(from, false);
+  }
   auto [slot, fresh] = summaries_.try_emplace(pair_key(from, begun));
   Summary& summary = slot->second;
   if (!fresh) return summary;

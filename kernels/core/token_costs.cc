@@ -271,11 +271,32 @@ Cost TokenCosts::after_terminal(const Reading& reading, std::span<const Exit> ex
   return best;
 }
 
+/// The letters of a label are not searched for the way that is the shortest: as it may end after
+/// any of them, few are enough. Where more would be of use, that is told by letting in any number.
 std::optional<Cost> TokenCosts::cost(std::span<const Reading> readings, Cost limit) {
   aim(limit);
+  std::vector<Reading> fewer(readings.begin(), readings.end()), more = fewer;
+  bool labels = false;
+  {
+    std::lock_guard lock(shared_.mutex);
+    for (std::size_t at = 0; at < readings.size(); ++at) {
+      labels = labels || regexes_.has_label(readings[at].node);
+      fewer[at].node = regexes_.without_labels(readings[at].node, false);
+      more[at].node = regexes_.without_labels(readings[at].node, true);
+    }
+  }
+  Cost best = least_of(fewer, limit);
+  // No text is complete yet, so that one token cannot be too many.
+  if (labels && best > 1 && least_of(more, limit) != best) return std::nullopt;
+  if (!exact_ || doubt_) return std::nullopt;
+  return best;
+}
+
+/// Infinite also where it is not found out (`exact_`, `doubt_`).
+Cost TokenCosts::least_of(std::span<const Reading> readings, Cost limit) {
   Cost best = kInfiniteCost;
   for (const Reading& reading : readings) {
-    if (!exact_) return std::nullopt;
+    if (!exact_) return kInfiniteCost;
     std::optional<LoopPlace> place;
     {
       std::lock_guard lock(shared_.mutex);
@@ -286,11 +307,13 @@ std::optional<Cost> TokenCosts::cost(std::span<const Reading> readings, Cost lim
       best = std::min(best, from_loop(reading, *place, after, limit, 0));
     } else {
       const Summary& through = summary(reading.node, kBetween);
-      if (!through.exact) return std::nullopt;
+      if (!through.exact) {
+        doubt_ = true;
+        return kInfiniteCost;
+      }
       best = std::min(best, after_terminal(reading, through.exits));
     }
   }
-  if (!exact_ || doubt_) return std::nullopt;
   return best <= limit ? best : kInfiniteCost;
 }
 

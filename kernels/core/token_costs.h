@@ -166,6 +166,7 @@ class TokenCosts {
                  Cost enough);
   template <class Find>
   Cost know(Known& known, Find find);
+  Cost least_of(std::span<const Reading> readings, Cost limit);
   Cost after_terminal(const Reading& reading, std::span<const Exit> exits);
   Cost after_tail(const Reading& reading, NodeId left, AfterLoop& after);
   PlaceId place(PositionId position, std::uint32_t count);

@@ -11,7 +11,9 @@ namespace slm::schema {
 namespace {
 
 constexpr std::int64_t kMaxCount = 0x7FFFFFFE;
-/// Formats of which slm/schema/formats.py knows texts that it can tell nothing about.
+/// The format that slm/schema/formats.py has more of where nothing else is asked (`beyond`).
+constexpr std::string_view kBeyond = "[\"format\",\"idn-hostname\"]";
+/// Formats of which it knows texts that it can tell nothing about.
 constexpr std::string_view kLoose[] = {"hostname", "email", "regex", "idn-email", "idn-hostname"};
 
 }  // namespace
@@ -283,6 +285,9 @@ Languages::Words Languages::string_words(Span<const StringShape*> shapes) {
   Terms& terms = shop().terms;
   std::vector<Term> texts;
   for (const StringShape* shape : shapes) {
+    // More of that format, where it stands alone, is no language that is made here.
+    bool alone = !shape->finite && shape->low == 0 && !shape->high && shape->parts.size() == 1;
+    if (alone && parts_[shape->parts[0]].written == kBeyond) return std::nullopt;
     if (shape->finite) {
       for (Name name : shape->values) {
         std::string canonical;

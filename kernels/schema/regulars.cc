@@ -95,6 +95,7 @@ Regular Regulars::splice(const Answer& answer, std::size_t start) {
     copy(1);
     switch (static_cast<Op>(kind)) {
       case Op::kChars:
+      case Op::kLabel:
         nodes_.push_back(set_of(*in++));
         break;
       case Op::kComplement:

@@ -27,7 +27,8 @@ struct Program {
   struct Node {
     Op op;
     std::vector<std::uint32_t> children;  // node numbers; chars: {set}; terminal, call: {index};
-                                          // literal: the code points; multiple: its five words
+                                          // literal: the code points; multiple: its five words;
+                                          // label: {set}
     std::int32_t low = 0, high = 0;       // repeat, many; high -1: no bound
     std::vector<DfaState> states;         // dfa
   };

@@ -95,6 +95,7 @@ class Sampler {
         break;
       case Op::kSpelled:
       case Op::kMultiple:
+      case Op::kLabel:
         break;  // never drawn
     }
   }
@@ -208,6 +209,7 @@ std::string show(const Program& program, std::uint32_t index, int depth) {
       return "r" + number(node.children[0]);
     case Op::kSpelled:
     case Op::kMultiple:
+    case Op::kLabel:
       break;  // never drawn
   }
   return "?";
@@ -251,6 +253,7 @@ Program decode(const slm::Program& program) {
       }
       node.children.push_back(static_cast<std::uint32_t>(program.most(i)));
     }
+    if (node.op == Op::kLabel) node.children.push_back(program.letters(i));
     made.nodes.push_back(std::move(node));
   }
   made.terminals = program.terminals();

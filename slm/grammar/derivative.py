@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from slm.errors import GrammarTooComplex
@@ -24,6 +25,7 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Label,
     Multiple,
     Regular,
     Repeat,
@@ -42,7 +44,17 @@ _Term: TypeAlias = (
     | tuple[Literal["not"], State]
     | tuple[Literal["dfa"], tuple[int, int]]
     | tuple[Literal["multiple"], Multiple]
+    | tuple[Literal["label"], "_Begun"]
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A label of which some was read."""
+
+    label: Label
+    read: str
+
 
 NONE: State = 0  # no text
 EMPTY: State = 1  # the empty text
@@ -167,6 +179,8 @@ class Languages:
                 return self._dfa(self._dfa_number(regular), 0)
             case Multiple():
                 return self._multiple(regular if regular.possible() else None)
+            case Label():
+                return self._label(_Begun(regular, "")) if regular.letters else NONE
 
     def concat(self, left: State, right: State) -> State:
         """One after the other, nested to the right."""
@@ -283,6 +297,9 @@ class Languages:
         self._alive[state] = True
         return state
 
+    def _label(self, begun: _Begun) -> State:
+        return self._number(("label", begun), nullable=begun.read != "", plain=True)
+
     def _dfa_number(self, dfa: Dfa) -> int:
         number = self._dfas.get(dfa)
         if number is None:
@@ -351,6 +368,11 @@ class Languages:
             assert isinstance(inner, Multiple)
             left = [self._multiple(inner.after(digit)) for digit in range(10)]
             return tuple((0x30 + at, 0x30 + at, to) for at, to in enumerate(left) if to != NONE)
+        if kind == "label":
+            assert isinstance(inner, _Begun)
+            label, read = inner.label, inner.read
+            after = ((at, _Begun(label, read + chr(at))) for at in label.after(read))
+            return tuple((at, at, self._label(begun)) for at, begun in after)
         if kind == "not":
             assert isinstance(inner, int)
             edges = self.edges(inner)

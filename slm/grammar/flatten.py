@@ -21,6 +21,7 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Label,
     Multiple,
     Regular,
     Repeat,
@@ -136,6 +137,8 @@ class Flattener:
                         words += [self._charset(charset), target]
             case Multiple(modulus, rest, most):
                 words = [opcodes.MULTIPLE, *opcodes.wide(modulus), *opcodes.wide(rest), most]
+            case Label(letters):
+                words = [opcodes.LABEL, self._charset(letters)]
         self.regular += words
         number = self._regular_ids[id(node)] = self.regular_count
         self.regular_count += 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 CHARS, LITERAL, CONCAT, UNION, REPEAT, INTERSECTION, COMPLEMENT, DFA = range(8)
 TERMINAL, CALL, SEQ, CHOICE, MANY = range(8, 13)
 MULTIPLE = 14
+LABEL = 15
 
 
 def wide(number: int) -> tuple[int, int]:

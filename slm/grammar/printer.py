@@ -11,7 +11,8 @@ Rules are lower case, terminals upper case; any other name is quoted: ``<"my rul
 ``$"my terminal"``; ``NAME/2`` is the second terminal of that name. Terminals are regular:
 ``"text"``, ``[a-z]``, ``[^"]``, ``x*``, ``x{2,5}``, ``x | y``, ``x & y`` (both), ``~x`` (not),
 ``dfa(accepting states; edges of state 0; …)``, ``multiple(m, r, n)``, at most n digits that make
-a multiple of m behind those of r, and ``mark(248)``, a byte for the memory. ``(x,)``, ``(x|)``,
+a multiple of m behind those of r, ``label([α-ω])``, a label of these letters whose encoding is not
+too long for a host name, and ``mark(248)``, a byte for the memory. ``(x,)``, ``(x|)``,
 ``(x&)`` have one part only.
 """
 
@@ -29,6 +30,7 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Label,
     Multiple,
     Regular,
     Repeat,
@@ -145,6 +147,8 @@ def _regular(node: Regular) -> tuple[str, int]:
             return f"dfa({'; '.join(states)})", _ATOM
         case Multiple(modulus, rest, most):
             return f"multiple({modulus}, {rest}, {most})", _ATOM
+        case Label(letters):
+            return f"label({_charset(letters)})", _ATOM
 
 
 def _concat(parts: tuple[Regular, ...]) -> tuple[str, int]:

@@ -16,11 +16,13 @@ from slm.grammar.ir import Call, Choice, Expression, Grammar, Many, Rule, Seq, T
 from slm.grammar.memory import DistinctItems, Indentation, Memory, mark_set
 from slm.grammar.printer import quote
 from slm.grammar.regular import (
+    MOST_LETTERS,
     Chars,
     Complement,
     Concat,
     Dfa,
     Intersection,
+    Label,
     Multiple,
     Regular,
     Repeat,
@@ -37,6 +39,7 @@ _TOKEN = re.compile(
     |(?P<memory>%memory\b)
     |(?P<dfa>dfa\()
     |(?P<multiple>multiple\([1-9][0-9]{0,17},\ [0-9]{1,18},\ [0-9]{1,9}\))
+    |(?P<label>label\()
     |(?P<mark>mark\((?:24[89]|25[0-5])\))
     |(?P<terminal>[A-Z][A-Z0-9_]*(?:/[0-9]+)?|\$"(?:[^"\\\n]|\\.)*"(?:/[0-9]+)?)
     |(?P<rule>[a-z_][a-z0-9_]*|<"(?:[^"\\\n]|\\.)*">)
@@ -280,6 +283,14 @@ class _Reader:
             if rest >= modulus:
                 raise self.error("the second number of a multiple has to be below the first")
             return Multiple(modulus, rest, most)
+        if kind == "label":
+            self._advance()
+            place = self._place()
+            letters = self._charset(self._expect("charset", "expected the letters of a label"))
+            if len(letters) > MOST_LETTERS:
+                raise self.error(f"a label has at most {MOST_LETTERS} different letters", place)
+            self._expect(")", "expected `)`")
+            return Label(letters)
         if kind == "dfa":
             self._advance()
             return self._dfa()

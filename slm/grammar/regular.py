@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from slm.grammar.charset import CharSet
+from slm.grammar.labels import fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,31 @@ class Multiple:
         return False
 
 
-Regular: TypeAlias = Chars | Concat | Union | Repeat | Intersection | Complement | Dfa | Multiple
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Labels of host names: of these letters, and no beginning is encoded in over 63 octets.
+
+    At least one letter, and at most `MOST_LETTERS` different ones, which are tried one by one. Only
+    the length of the encoding counts, and not what else is asked of a label. As every beginning is
+    in the language, nothing has to be searched for an end.
+    """
+
+    letters: CharSet
+
+    def after(self, text: str) -> list[int]:
+        """The letters that may follow a beginning.
+
+        >>> Label(CharSet.of("ab")).after("a" * 63)
+        []
+        """
+        return [point for point in self.letters if fits(text + chr(point))]
+
+
+MOST_LETTERS = 1024
+
+Regular: TypeAlias = (
+    Chars | Concat | Union | Repeat | Intersection | Complement | Dfa | Multiple | Label
+)
 
 NOTHING: Regular = Chars(CharSet.EMPTY)
 EPSILON: Regular = Concat(())
@@ -222,3 +247,5 @@ def nullable(regular: Regular) -> bool:
             return 0 in accepting
         case Multiple(_, rest, _):
             return rest == 0
+        case Label():
+            return False

@@ -25,6 +25,7 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Label,
     Multiple,
     Regular,
     Repeat,
@@ -137,6 +138,8 @@ class _Reader:
             return self._dfa(sets)
         if op == opcodes.MULTIPLE:
             return Multiple(self._wide(), self._wide(), self.word())
+        if op == opcodes.LABEL:
+            return Label(sets[self.word()])
         numbers = self.list()
         if op == opcodes.LITERAL:
             return _Run(tuple([Chars(CharSet(((point, point),))) for point in numbers]))

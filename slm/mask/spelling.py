@@ -22,6 +22,7 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Label,
     Multiple,
     Regular,
     Repeat,
@@ -146,6 +147,8 @@ def _cut_language(language: Regular, allowed: CharSet) -> Regular:
         case Multiple():
             all_digits = not _DIGITS - allowed
             return language if all_digits else intersection(language, repeat(Chars(allowed)))
+        case Label(letters):
+            return Label(letters & allowed)
         case Dfa(edges, accepting):
             return Dfa(
                 tuple(
@@ -173,6 +176,8 @@ def _characters(language: Regular) -> CharSet:
                 stack.append(body)
             case Multiple():
                 found |= _DIGITS
+            case Label(letters):
+                found |= letters
             case Dfa(edges, _):
                 for state in edges:
                     for charset, _ in state:

@@ -24,6 +24,7 @@ from slm.schema.normalise import Normaliser
 from slm.schema.notes import Note, collect_notes
 from slm.schema.reader import Reader, read_json
 from slm.schema.satisfiable import check_satisfiable
+from slm.schema.short_labels import with_short_labels
 from slm.schema.style import PLAIN_STYLE, JsonStyle
 
 MAX_RELAXATIONS = 200
@@ -173,7 +174,7 @@ def _compile(
                 raise
             dropped[target] = error.what
     check_satisfiable(lowering, start)
-    grammar = Grammar(tuple(lowering.rules.values()), start, lowering.memory)
+    grammar = with_short_labels(Grammar(tuple(lowering.rules.values()), start, lowering.memory))
     reader = lowering.of.reader
     notes = collect_notes(lowering.of, reader)
     return CompiledSchema(grammar, reader.root.root, reader.draft, notes)

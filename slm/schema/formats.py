@@ -11,6 +11,8 @@ from functools import lru_cache
 from slm.grammar.pattern import pattern_language
 from slm.grammar.regular import (
     ANY_CHAR,
+    Chars,
+    Label,
     Regular,
     concat,
     difference,
@@ -123,6 +125,12 @@ _SAFE = (
     r"a-z0-9\u{df}-\u{f6}\u{f8}-\u{ff}\u{3ac}-\u{3ce}\u{430}-\u{45f}\u{3041}-\u{3096}\u{30a1}-\u{30fa}"
     r"\u{4e00}-\u{9fa5}\u{ac00}-\u{d7a3}"
 )
+# Of these, labels of one alphabet may be as long as their encoding: Greek, Cyrillic, kana.
+_ALPHABETS = (
+    r"[\u{3ac}-\u{3ce}]",
+    r"[\u{430}-\u{45f}]",
+    r"[\u{3041}-\u{3096}\u{30a1}-\u{30fa}]",
+)
 _SEPARATOR = r"[.\u{3002}\u{ff0e}\u{ff61}]"
 _IDN_LABEL = rf"(?:{_PLAIN_LABEL}|[{_SAFE}]{{1,12}})"
 _IDN_HOST = rf"{_IDN_LABEL}(?:{_SEPARATOR}{_IDN_LABEL}){{0,15}}"
@@ -135,7 +143,7 @@ _SINCE = {"uri-template": 6, "idn-email": 7, "idn-hostname": 7}  # only annotati
 
 
 @lru_cache(maxsize=64)
-def _language(name: str, wide: bool = False) -> Regular:
+def _language(name: str, wide: bool) -> Regular:
     if name == "hostname":
         label = _LABEL if wide else _PLAIN_LABEL
         return _at_most(253, rf"{label}(?:\.{label})*")
@@ -155,10 +163,34 @@ def _subset(name: str) -> Regular:
         return regex_language()
     # In any encoding: no more than 253 bytes.
     if name == "idn-hostname":
-        return union(_at_most(40, _IDN_HOST), _language("hostname"))
+        return union(_at_most(40, _IDN_HOST), _language("hostname", False))
     host = _at_most(40, _MAIL_HOST)
     local = union(_at_most(16, _IDN_LOCAL), _at_most(64, _LOCAL))  # 64 bytes, 4 of them a character
-    return concat(local, literal("@"), union(host, _language("hostname"), _parsed(_ADDRESS)))
+    return concat(local, literal("@"), union(host, _language("hostname", False), _parsed(_ADDRESS)))
+
+
+@lru_cache(maxsize=1)
+def _long_hosts() -> Regular:
+    """International host names that begin with a label of one alphabet.
+
+    Three labels are at most 191 bytes in any encoding, of the 253 that a host may have.
+    """
+    letters = (_parsed(alphabet) for alphabet in _ALPHABETS)
+    label = union(*(Label(one.charset) for one in letters if isinstance(one, Chars)))
+    other = concat(_parsed(_SEPARATOR), union(label, _parsed(_IDN_LABEL)))
+    return concat(label, repeat(other, 0, 2))
+
+
+def beyond(language: Regular) -> Regular | None:
+    """More strings of a format, where nothing else is asked of a string.
+
+    How long a label's encoding is depends on the whole label, and that beside another language
+    would be a search through all labels; so what meets one is `format_language`.
+
+    Args:
+        language: the very object that `format_language` gave, or any other.
+    """
+    return _long_hosts() if language is _language("idn-hostname", False) else None
 
 
 def _parsed(pattern: str) -> Regular:
@@ -173,7 +205,7 @@ def _at_most(length: int, pattern: str) -> Regular:
 def format_doubts(name: str) -> Regular | None:
     """The strings of which neither a format nor its negation is said to hold; None: of none."""
     if name in _ANY or name in ("hostname", "email"):
-        return difference(_language(name, wide=True), _language(name))
+        return difference(_language(name, True), _language(name, False))
     return None
 
 

@@ -26,6 +26,7 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Label,
     Multiple,
     Regular,
     Repeat,
@@ -38,6 +39,7 @@ from slm.grammar.regular import (
     union,
 )
 from slm.schema.algebra import StringShape
+from slm.schema.formats import beyond
 from slm.schema.style import Escapes
 
 _SHORT = {'"': '"', "\\": "\\", "/": "/", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t"}
@@ -163,6 +165,7 @@ def spell(language: Regular, escapes: Escapes = "any") -> Regular:
     """Every JSON spelling, without the quotes, of the strings of a language; or those of a style.
 
     Each style spells strings one character at a time, so what is said of all spellings holds of it.
+    Of a label, whose states are what was read, only its letters as they are.
     """
     if language == ANYTHING:
         return spelled_anything(escapes)
@@ -184,6 +187,8 @@ def spell(language: Regular, escapes: Escapes = "any") -> Regular:
         case Multiple():
             assert escapes != "any"  # and what else has one spelling
             return language  # digits stand for themselves
+        case Label():
+            return NOTHING if escapes == "ascii" else language
 
 
 def _spell_dfa(automaton: Dfa, escapes: Escapes) -> Regular:
@@ -290,7 +295,12 @@ def string_text(shape: StringShape, escapes: Escapes = "any") -> Regular:
     if not shape.parts and shape.low == 0 and shape.high is None and escapes == "any":
         return ANY_STRING_TEXT
     inner = spell(decoded_language(shape), escapes)
-    return NOTHING if inner == NOTHING else concat(_QUOTE, inner, _QUOTE)
+    text = NOTHING if inner == NOTHING else concat(_QUOTE, inner, _QUOTE)
+    alone = len(shape.parts) == 1 and shape.low == 0 and shape.high is None
+    if not alone or (more := beyond(shape.parts[0])) is None:
+        return text
+    # Two texts, and not one of two kinds: what is read of both is told apart then.
+    return union(text, concat(_QUOTE, spell(more, escapes), _QUOTE))
 
 
 def is_void(shape: StringShape, pool: Languages) -> bool:
@@ -337,6 +347,6 @@ def may_be_empty(language: Regular) -> bool:
                 stack.extend(options)
             case Repeat(body, _, _):
                 stack.append(body)
-            case Chars():
+            case Chars() | Label():
                 pass
     return False

@@ -28,6 +28,7 @@ from slm.grammar.regular import (
     Concat,
     Dfa,
     Intersection,
+    Label,
     Multiple,
     Regular,
     Repeat,
@@ -49,6 +50,8 @@ def charsets_of(words: Regular | Node) -> Iterator[CharSet]:
                 stack.append(body)
             case Multiple():
                 yield CharSet.of("0123456789")
+            case Label(letters):
+                yield letters
             case Dfa(edges):
                 for row in edges:
                     for charset, _ in row:
@@ -174,6 +177,8 @@ def _mapped(language: Regular, change: Callable[[CharSet], CharSet]) -> Regular:
             return Complement(_mapped(body, change))
         case Multiple():
             raise AssertionError("no pattern counts remainders")
+        case Label():
+            raise AssertionError("no pattern counts octets")
         case Dfa(edges, accepting):
             rows = tuple(tuple((change(charset), to) for charset, to in row) for row in edges)
             return Dfa(rows, accepting)

@@ -104,6 +104,8 @@ def decode(words: Sequence[int], trees: Trees) -> tuple[Any, Any, int]:
                     for _ in range(word())
                 )
                 nodes.append(trees.of("dfa", states))
+            case 15:
+                nodes.append(trees.of("label", sets[word()]))
     # What the native compiler says beside, that the terminal has a text, is no part of the meaning.
     terminals = [(nodes[word()], word() & 1) for _ in range(word())]
     for _ in range(word()):

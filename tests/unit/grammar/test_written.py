@@ -24,6 +24,7 @@ LANGUAGES = [
     AUTOMATON,
     r.concat(AUTOMATON, r.literal("!")),
     r.Multiple(10**17 + 3, 10**16, 20),
+    r.concat(r.Label(CharSet.of("αβγ")), r.literal(".")),
 ]
 
 
