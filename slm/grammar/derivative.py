@@ -13,16 +13,18 @@ own construction there; a derivative is one line a construct.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from slm.errors import GrammarTooComplex
 from slm.grammar.charset import CharSet
+from slm.grammar.edges import NONE, Edges, State, overlay_edges, uncovered
 from slm.grammar.regular import (
     Chars,
     Complement,
     Concat,
     Dfa,
+    Echo,
     Intersection,
     Multiple,
     Regular,
@@ -30,8 +32,7 @@ from slm.grammar.regular import (
     Union,
 )
 
-State: TypeAlias = int
-Edges: TypeAlias = tuple[tuple[int, int, State], ...]  # (low, high, what is left), ascending
+__all__ = ["ANY", "EMPTY", "NONE", "Edges", "Languages", "State"]
 
 # How a state is written down; sub-languages are states themselves.
 _Term: TypeAlias = (
@@ -42,9 +43,12 @@ _Term: TypeAlias = (
     | tuple[Literal["not"], State]
     | tuple[Literal["dfa"], tuple[int, int]]
     | tuple[Literal["multiple"], Multiple]
+    | tuple[Literal["echo"], "_Echo"]
 )
+_Parts: TypeAlias = "tuple[State | None, ...]"
+# What is left of the word, what was read of it, and the parts of an `Echo` behind it.
+_Echo: TypeAlias = "tuple[State, str, _Parts, _Parts]"
 
-NONE: State = 0  # no text
 EMPTY: State = 1  # the empty text
 ANY: State = 2  # every text
 
@@ -77,6 +81,8 @@ class Languages:
         self._numbers: dict[_Term, State] = {}
         self._nullable: list[bool] = []
         self._plain: list[bool] = []  # no complement, intersection or DFA inside: alive unless NONE
+        self._echoing: set[State] = set()  # with the word of an `Echo` inside that is being read
+        self._after: dict[tuple[State, int], State] = {}  # of those, by code point
         self._edges: dict[State, Edges] = {}
         self._lows: dict[State, list[int]] = {}
         self._alive: dict[State, bool] = {NONE: False}
@@ -111,6 +117,9 @@ class Languages:
 
     def step(self, state: State, point: int) -> State:
         """The language of what may follow `point`; `NONE` when nothing can be completed."""
+        if state in self._echoing:
+            left = self._echo_after(state, point)
+            return left if self.alive(left) else NONE
         edges = self.edges(state)
         at = bisect_right(self._lows[state], point) - 1
         if at < 0 or edges[at][1] < point or not self.alive(edges[at][2]):
@@ -118,13 +127,21 @@ class Languages:
         return edges[at][2]
 
     def edges(self, state: State) -> Edges:
-        """What each code point leaves; ranges that leave `NONE` are absent."""
+        """What each code point leaves; ranges that leave `NONE` are absent.
+
+        Of a state that `remembers`, what the first code point of a range leaves: what others do
+        may be other texts, which are left under the same code points, though.
+        """
         known = self._edges.get(state)
         if known is None:
             known = self._derive(state)
             self._edges[state] = known
             self._lows[state] = [low for low, _, _ in known]
         return known
+
+    def remembers(self, state: State) -> bool:
+        """Whether each code point may leave something of its own: see `slm.grammar.regular.Echo`."""
+        return state in self._echoing
 
     def _search(self, state: State) -> bool:
         """Depth-first for an accepting state; what was visited in vain is dead."""
@@ -167,6 +184,14 @@ class Languages:
                 return self._dfa(self._dfa_number(regular), 0)
             case Multiple():
                 return self._multiple(regular if regular.possible() else None)
+            case Echo(word, then, search):
+                parts = [
+                    tuple(None if part is None else self.state(part) for part in row)
+                    for row in (then, search)
+                ]
+                if not all(part is None or self.alive(part) for row in parts for part in row):
+                    return NONE
+                return self._echo(self.state(word), "", parts[0], parts[1])
 
     def concat(self, left: State, right: State) -> State:
         """One after the other, nested to the right."""
@@ -233,6 +258,8 @@ class Languages:
                 flat.add(part)
         if NONE in flat:
             return NONE
+        if not self._echoing.isdisjoint(flat):
+            raise _no_boolean("an intersection")
         if EMPTY in flat:
             return EMPTY if all(self._nullable[part] for part in flat) else NONE
         if len(flat) < 2:
@@ -251,6 +278,8 @@ class Languages:
             return inner
         if body in (NONE, ANY):
             return ANY if body == NONE else NONE
+        if body in self._echoing:
+            raise _no_boolean("a complement")
         return self._number(("not", body), nullable=not self._nullable[body], plain=False)
 
     def repeat(self, body: State, low: int, high: int | None) -> State:
@@ -283,6 +312,80 @@ class Languages:
         self._alive[state] = True
         return state
 
+    def _echo(self, word: State, read: str, then: _Parts, search: _Parts) -> State:
+        """The rest of an `Echo`, of whose word some text was read."""
+        if not self.alive(word):
+            return NONE
+        if word == EMPTY and not then:
+            found = self._spelt(search, read)
+            longer = self.concat(found, self.repeat(3, 1, None))
+            return self.intersection((found, self.complement(longer))) if search else EMPTY
+        nullable = self._nullable[word] and all(
+            read == "" if part is None else self._nullable[part] for part in (*then, *search)
+        )
+        if word == EMPTY and None not in then + search:
+            read = ""  # which comes no more
+        state = self._number(("echo", (word, read, then, search)), nullable=nullable, plain=False)
+        self._alive[state] = True
+        if word != EMPTY:
+            self._echoing.add(state)
+        return state
+
+    def _spelt(self, parts: _Parts, word: str) -> State:
+        """The parts one after the other, with the word in its places."""
+        whole = EMPTY
+        for part in reversed(parts):
+            if part is not None:
+                whole = self.concat(part, whole)
+                continue
+            for char in reversed(word):
+                whole = self.concat(self._chars(CharSet.of(char)), whole)
+        return whole
+
+    def _behind_word(self, echo: _Echo) -> State:
+        """What follows if the word is over."""
+        _, read, then, search = echo
+        rest = self._echo(EMPTY, read, then[1:], search)
+        return self.concat(self._spelt(then[:1], read), rest)
+
+    def _begins_echo(self, term: _Term) -> bool:
+        kind, inner = term
+        if kind == "concat":
+            head, tail = inner  # type: ignore[misc]
+            return head in self._echoing or (self._nullable[head] and tail in self._echoing)
+        if kind == "union":
+            assert isinstance(inner, frozenset)
+            return not self._echoing.isdisjoint(inner)
+        return kind == "repeat" and inner[0] in self._echoing  # type: ignore[index]
+
+    def _echo_after(self, state: State, point: int) -> State:
+        """What a code point leaves of a state that remembers."""
+        if state not in self._echoing:
+            return self.step(state, point)
+        known = self._after.get((state, point))
+        if known is not None:
+            return known
+        kind, inner = self._terms[state]
+        if kind == "concat":
+            head, tail = inner  # type: ignore[misc]
+            left = self.concat(self._echo_after(head, point), tail)
+            if self._nullable[head]:
+                left = self.union((left, self._echo_after(tail, point)))
+        elif kind == "union":
+            assert isinstance(inner, frozenset)
+            left = self.union([self._echo_after(option, point) for option in inner])
+        elif kind == "repeat":
+            body, low, high = inner  # type: ignore[misc]
+            rest = self.repeat(body, max(low - 1, 0), None if high is None else high - 1)
+            left = self.concat(self._echo_after(body, point), rest)
+        else:
+            word, read, then, search = inner  # type: ignore[misc]
+            left = self._echo(self.step(word, point), read + chr(point), then, search)
+            if self._nullable[word]:
+                left = self.union((left, self.step(self._behind_word(inner), point)))  # type: ignore[arg-type]
+        self._after[state, point] = left
+        return left
+
     def _dfa_number(self, dfa: Dfa) -> int:
         number = self._dfas.get(dfa)
         if number is None:
@@ -313,6 +416,8 @@ class Languages:
             self._terms.append(term)
             self._nullable.append(nullable)
             self._plain.append(plain)
+            if self._echoing and self._begins_echo(term):
+                self._echoing.add(number)
         return number
 
     # --- derivatives ------------------------------------------------------------------------------
@@ -336,14 +441,14 @@ class Languages:
                 )
                 if not self._nullable[head]:
                     break
-            return ways[0] if len(ways) == 1 else _overlay(ways, self.union)
+            return ways[0] if len(ways) == 1 else overlay_edges(ways, self.union)
         if kind == "union":
             assert isinstance(inner, frozenset)
-            return _overlay([self.edges(option) for option in inner], self.union)
+            return overlay_edges([self.edges(option) for option in inner], self.union)
         if kind == "intersection":
             assert isinstance(inner, frozenset)
             count = len(inner)
-            return _overlay(
+            return overlay_edges(
                 [self.edges(part) for part in inner],
                 lambda left: self.intersection(left) if len(left) == count else NONE,
             )
@@ -351,11 +456,21 @@ class Languages:
             assert isinstance(inner, Multiple)
             left = [self._multiple(inner.after(digit)) for digit in range(10)]
             return tuple((0x30 + at, 0x30 + at, to) for at, to in enumerate(left) if to != NONE)
+        if kind == "echo":
+            word, read, then, search = inner  # type: ignore[misc]
+            going_on = tuple(
+                (a, b, left)
+                for a, b, to in self.edges(word)
+                if (left := self._echo(to, read + chr(a), then, search)) != NONE
+            )
+            if not self._nullable[word]:
+                return going_on
+            return overlay_edges([going_on, self.edges(self._behind_word(inner))], self.union)  # type: ignore[arg-type]
         if kind == "not":
             assert isinstance(inner, int)
             edges = self.edges(inner)
             # where the body has no edge it is left with nothing, and its complement with anything
-            holes = tuple((a, b, NONE) for a, b in _holes(edges).ranges)
+            holes = tuple((a, b, NONE) for a, b in uncovered(edges).ranges)
             return tuple(
                 (a, b, target)
                 for a, b, left in sorted(edges + holes)
@@ -371,35 +486,8 @@ class Languages:
         return tuple((a, b, self._dfa(number, to)) for a, b, to in self._dfa_edges[number][at])
 
 
-def _holes(edges: Edges) -> CharSet:
-    return ~CharSet.from_ranges((low, high) for low, high, _ in edges)
-
-
-def _overlay(ways: list[Edges], combine: Callable[[Collection[State]], State]) -> Edges:
-    """Cut the ranges of all ways where any begins or ends; combine the targets over each piece.
-
-    `combine` gets the targets of the ways that have an edge there; pieces it makes `NONE` are left
-    out. Cost: O(n log n) in the number of ranges, plus the targets of all pieces.
-    """
-    starts: dict[int, list[tuple[int, State]]] = {}
-    ends: dict[int, list[int]] = {}
-    for way, edges in enumerate(ways):
-        for low, high, target in edges:
-            starts.setdefault(low, []).append((way, target))
-            ends.setdefault(high + 1, []).append(way)
-    cuts = sorted(starts.keys() | ends.keys())
-    active: dict[int, State] = {}
-    result: list[tuple[int, int, State]] = []
-    for at, cut in enumerate(cuts):
-        for way in ends.get(cut, ()):
-            del active[way]
-        active.update(starts.get(cut, ()))
-        target = combine(active.values()) if active else NONE
-        if target == NONE:
-            continue
-        high = cuts[at + 1] - 1
-        if result and result[-1][1] + 1 == cut and result[-1][2] == target:
-            result[-1] = (result[-1][0], high, target)
-        else:
-            result.append((cut, high, target))
-    return tuple(result)
+def _no_boolean(what: str) -> GrammarTooComplex:
+    return GrammarTooComplex(
+        f"a text that has to come again is part of {what}, and need not be one of finitely many",
+        hint="leave out the backreference, or what is excluded",
+    )

@@ -20,6 +20,7 @@ from slm.grammar.regular import (
     Complement,
     Concat,
     Dfa,
+    Echo,
     Intersection,
     Multiple,
     Regular,
@@ -136,6 +137,11 @@ class Flattener:
                         words += [self._charset(charset), target]
             case Multiple(modulus, rest, most):
                 words = [opcodes.MULTIPLE, *opcodes.wide(modulus), *opcodes.wide(rest), most]
+            case Echo(word, then, search):
+                words = [opcodes.ECHO, self._language(word)]
+                for row in (then, search):
+                    parts = [-1 if part is None else self._language(part) for part in row]
+                    words += [len(parts), *parts]
         self.regular += words
         number = self._regular_ids[id(node)] = self.regular_count
         self.regular_count += 1

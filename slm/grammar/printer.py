@@ -11,7 +11,8 @@ Rules are lower case, terminals upper case; any other name is quoted: ``<"my rul
 ``$"my terminal"``; ``NAME/2`` is the second terminal of that name. Terminals are regular:
 ``"text"``, ``[a-z]``, ``[^"]``, ``x*``, ``x{2,5}``, ``x | y``, ``x & y`` (both), ``~x`` (not),
 ``dfa(accepting states; edges of state 0; …)``, ``multiple(m, r, n)``, at most n digits that make
-a multiple of m behind those of r, and ``mark(248)``, a byte for the memory. ``(x,)``, ``(x|)``,
+a multiple of m behind those of r, ``echo(word; part; =! part; =)``, where ``=`` is the word again
+(see `slm.grammar.regular.Echo`), and ``mark(248)``, a byte for the memory. ``(x,)``, ``(x|)``,
 ``(x&)`` have one part only.
 """
 
@@ -28,6 +29,7 @@ from slm.grammar.regular import (
     Complement,
     Concat,
     Dfa,
+    Echo,
     Intersection,
     Multiple,
     Regular,
@@ -145,6 +147,14 @@ def _regular(node: Regular) -> tuple[str, int]:
             return f"dfa({'; '.join(states)})", _ATOM
         case Multiple(modulus, rest, most):
             return f"multiple({modulus}, {rest}, {most})", _ATOM
+        case Echo(word, then, search):
+            rows = [
+                ["=" if part is None else _regular(part)[0] for part in row]
+                for row in (then, search)
+            ]
+            parts = [f"; {part}" for part in rows[0]]
+            parts += [f"{'; ' if at else '! '}{part}" for at, part in enumerate(rows[1])]
+            return f"echo({_regular(word)[0]}{''.join(parts)})", _ATOM
 
 
 def _concat(parts: tuple[Regular, ...]) -> tuple[str, int]:

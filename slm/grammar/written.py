@@ -24,6 +24,7 @@ from slm.grammar.regular import (
     Complement,
     Concat,
     Dfa,
+    Echo,
     Intersection,
     Multiple,
     Regular,
@@ -137,6 +138,11 @@ class _Reader:
             return self._dfa(sets)
         if op == opcodes.MULTIPLE:
             return Multiple(self._wide(), self._wide(), self.word())
+        if op == opcodes.ECHO:
+            word = made[self.word()]
+            rows = (self.list(), self.list())
+            then, search = (tuple([None if n < 0 else made[n] for n in row]) for row in rows)
+            return Echo(word, then, search)
         numbers = self.list()
         if op == opcodes.LITERAL:
             return _Run(tuple([Chars(CharSet(((point, point),))) for point in numbers]))

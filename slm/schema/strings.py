@@ -25,6 +25,7 @@ from slm.grammar.regular import (
     Complement,
     Concat,
     Dfa,
+    Echo,
     Intersection,
     Multiple,
     Regular,
@@ -184,6 +185,8 @@ def spell(language: Regular, escapes: Escapes = "any") -> Regular:
         case Multiple():
             assert escapes != "any"  # and what else has one spelling
             return language  # digits stand for themselves
+        case Echo():
+            raise AssertionError("no pattern of a schema refers back")
 
 
 def _spell_dfa(automaton: Dfa, escapes: Escapes) -> Regular:
@@ -329,7 +332,7 @@ def may_be_empty(language: Regular) -> bool:
     while stack:
         node = stack.pop()
         match node:
-            case Intersection() | Complement() | Dfa() | Multiple():
+            case Intersection() | Complement() | Dfa() | Multiple() | Echo():
                 return True
             case Concat(parts):
                 stack.extend(parts)

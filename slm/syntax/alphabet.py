@@ -27,11 +27,13 @@ from slm.grammar.regular import (
     Complement,
     Concat,
     Dfa,
+    Echo,
     Intersection,
     Multiple,
     Regular,
     Repeat,
     Union,
+    children,
 )
 
 
@@ -43,10 +45,8 @@ def charsets_of(words: Regular | Node) -> Iterator[CharSet]:
         match here:
             case Chars(charset):
                 yield charset
-            case Concat(inner) | Union(inner) | Intersection(inner):
-                stack.extend(inner)
-            case Repeat(body) | Complement(body):
-                stack.append(body)
+            case Concat() | Union() | Intersection() | Repeat() | Complement() | Echo():
+                stack.extend(children(here))
             case Multiple():
                 yield CharSet.of("0123456789")
             case Dfa(edges):
@@ -174,6 +174,8 @@ def _mapped(language: Regular, change: Callable[[CharSet], CharSet]) -> Regular:
             return Complement(_mapped(body, change))
         case Multiple():
             raise AssertionError("no pattern counts remainders")
+        case Echo():
+            raise AssertionError("lexers see what an echo begins with only")
         case Dfa(edges, accepting):
             rows = tuple(tuple((change(charset), to) for charset, to in row) for row in edges)
             return Dfa(rows, accepting)

@@ -22,6 +22,7 @@ from slm.errors import GrammarTooComplex, PatternError, Place, SlmError, Unsuppo
 from slm.grammar.asserting import Asserting
 from slm.grammar.ordered import leftmost_first_language
 from slm.grammar.pattern import parse_pattern, pattern_language
+from slm.grammar.pattern_echo import has_capture
 from slm.grammar.pattern_python import find_construct
 from slm.grammar.pattern_tree import Look, Node, walk_nodes
 from slm.grammar.regular import Regular, literal
@@ -161,6 +162,8 @@ def _whole(regexp: str, letters: str) -> Regular:
 def _words(regexp: str, letters: str) -> Regular | Node:
     root = parse_pattern(regexp, dialect="python", flags=letters, assertions=True)
     looks = [node for node in walk_nodes(root.root) if isinstance(node, Look)]
+    if looks and has_capture(root.root):
+        raise UnsupportedPattern("a backreference beside a lookaround assertion")
     if not any(look.ahead for look in looks):
         try:
             return leftmost_first_language(root, refuse=lambda what, _: UnsupportedPattern(what))
