@@ -380,7 +380,8 @@ class Languages:
             left = self.concat(self._echo_after(body, point), rest)
         else:
             word, read, then, search = inner  # type: ignore[misc]
-            left = self._echo(self.step(word, point), read + chr(point), then, search)
+            to = self.step(word, point)
+            left = NONE if to == NONE else self._echo(to, read + chr(point), then, search)
             if self._nullable[word]:
                 left = self.union((left, self.step(self._behind_word(inner), point)))  # type: ignore[arg-type]
         self._after[state, point] = left

@@ -36,7 +36,7 @@ from slm.grammar import ir
 from slm.grammar.charset import CharSet
 from slm.grammar.derivative import Languages, State
 from slm.grammar.ordered_dfa import from_rows, minimise, partition
-from slm.grammar.regular import NOTHING, Regular
+from slm.grammar.regular import NOTHING, Regular, has_echo
 
 MAX_STATES = 2_000
 
@@ -67,9 +67,13 @@ class Ignored:
     def __init__(self, languages: Iterable[Regular], refuse: Refuse) -> None:
         self._pool = Languages()
         self._refuse = refuse
+        languages = tuple(languages)
+        if any(map(has_echo, languages)):
+            raise refuse("ignored text refers back to a group with many words")
         self._starts = tuple(dict.fromkeys(self._pool.state(each) for each in languages))
         self._runs: dict[frozenset[Obligations], ir.Terminal] = {}
         self._firsts: dict[State, CharSet] = {}
+        self._echoing: set[State] = set()
         self._explore()
 
     def before(self, terminal: ir.Terminal) -> ir.Expression:
@@ -77,6 +81,8 @@ class Ignored:
         if not self._starts:
             return terminal
         start = self._pool.state(terminal.language)
+        if has_echo(terminal.language):
+            self._echoing.add(start)
         untouched: list[Obligations] = []
         cut: list[tuple[Obligations, Regular]] = []
         for obligations in self._ends:
@@ -229,6 +235,10 @@ class Ignored:
         pool = self._pool
         if not any(self._first(start) & self._first(each) for each in obligations):
             return _Cut(True, NOTHING)  # its first character settles every obligation
+        if start in self._echoing:
+            raise self._refuse(
+                f"`{name}`, which refers back to a group with many words, may go on with it"
+            )
         seen = {(start, obligations)}
         queue = [(start, obligations)]
         lost = False
