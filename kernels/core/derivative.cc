@@ -129,6 +129,8 @@ NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
       return step(dfa_expansion(node), byte);
     case Kind::kMultiple:
       return derive_multiple(node, byte);
+    case Kind::kEcho:
+      return derive_echo(node, byte);
   }
   return kNothing;
 }
@@ -187,6 +189,8 @@ bool RegexPool::keep_alike(NodeId id, std::uint8_t byte, ByteSet& same, int& lef
         same &= ~digits;
         return true;
       }
+      case Kind::kEcho:
+        return false;  // each is remembered
     }
   }
 }

@@ -219,6 +219,8 @@ bool RegexPool::leaves(NodeId id, const CharClass& chars) {
       }
       return true;
     }
+    case Kind::kEcho:
+      return echo_leaves(node, chars);
     default:
       return id == kNothing;
   }
@@ -243,6 +245,8 @@ CharClass RegexPool::living(NodeId id, std::int32_t length) {
       return single_characters(node.a);
     case Kind::kIntersection:
       return living_intersection(id, length);
+    case Kind::kEcho:  // whatever the word is, the rest has texts
+      return living(node.a == kEpsilon ? behind_word(node) : node.a, length);
     default:
       return growing(id);
   }

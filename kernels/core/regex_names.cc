@@ -24,6 +24,7 @@ std::optional<Hash128> RegexPool::name(NodeId node, const Hash128& key) {
       case Kind::kRest:
       case Kind::kDfa:
       case Kind::kMultiple:
+      case Kind::kEcho:
         break;
       case Kind::kConcat:
         visit(at.a);
@@ -53,7 +54,7 @@ std::optional<Hash128> RegexPool::name(NodeId node, const Hash128& key) {
   for (NodeId id : missing) {
     const Node& at = nodes_[id];
     parts.clear();
-    bool named = at.kind != Kind::kDfa && at.kind != Kind::kMultiple;
+    bool named = at.kind != Kind::kDfa && at.kind != Kind::kMultiple && at.kind != Kind::kEcho;
     for_children(id, [&](NodeId child) {
       const std::optional<Hash128>& part = names_[names_of_.find(child)];
       named = named && part.has_value();

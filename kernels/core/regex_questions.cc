@@ -85,6 +85,10 @@ ByteSet RegexPool::first_bytes(NodeId id) {
         if (step(id, digit) != kNothing) bytes.set(digit);
       }
       break;
+    case Kind::kEcho:
+      bytes = first_bytes(node.a);
+      if (nodes_[node.a].nullable) bytes |= first_bytes(behind_word(node));
+      break;
   }
   know_first(id, bytes);
   return bytes;

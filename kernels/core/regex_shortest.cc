@@ -104,6 +104,9 @@ RegexPool::Least RegexPool::least_more(NodeId id) {
     case Kind::kMultiple:
       best = nearest_multiple(node);
       break;
+    case Kind::kEcho:
+      best = least_echo(node);
+      break;
   }
   least_.emplace(id, best);
   return best;
@@ -146,6 +149,8 @@ Cost RegexPool::least_at_least(NodeId id) {
       return std::max(bound, times(static_cast<Cost>(node.low), least_at_least(node.a)));
     case Kind::kDfa:  // a character is a byte at least
       return std::max(bound, nearest_end(node).length);
+    case Kind::kEcho:
+      return std::max(bound, least(id).length);
     default:
       return bound;
   }
@@ -251,6 +256,7 @@ ByteSet RegexPool::last_bytes(NodeId id) {
       break;
     case Kind::kComplement:
     case Kind::kDfa:
+    case Kind::kEcho:
       bytes.set();
       break;
   }

@@ -139,10 +139,10 @@ class _Reader:
         if op == opcodes.MULTIPLE:
             return Multiple(self._wide(), self._wide(), self.word())
         if op == opcodes.ECHO:
-            word = made[self.word()]
-            rows = (self.list(), self.list())
-            then, search = (tuple([None if n < 0 else made[n] for n in row]) for row in rows)
-            return Echo(word, then, search)
+            word, *parts = [made[number] for number in self.list()]
+            behind = tuple([None if self.word() else part for part in parts])
+            then = self.word() - 1
+            return Echo(word, behind[:then], behind[then:])
         numbers = self.list()
         if op == opcodes.LITERAL:
             return _Run(tuple([Chars(CharSet(((point, point),))) for point in numbers]))
