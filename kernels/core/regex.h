@@ -301,6 +301,7 @@ class RegexPool {
     std::uint32_t before, length;
     std::uint8_t byte;
   };
+  bool alive_by_parts(NodeId node);
   NodeId echo_from(NodeId word, std::uint32_t read, std::uint32_t piece);
   NodeId sought(std::uint32_t read, std::uint32_t piece);
   NodeId spelt(std::uint32_t read, NodeId tail);

@@ -81,7 +81,7 @@ class Languages:
         self._numbers: dict[_Term, State] = {}
         self._nullable: list[bool] = []
         self._plain: list[bool] = []  # no complement, intersection or DFA inside: alive unless NONE
-        self._echoing: set[State] = set()  # with the word of an `Echo` inside that is being read
+        self._echoing: set[State] = set()  # with an `Echo` inside whose word is not over
         self._after: dict[tuple[State, int], State] = {}  # of those, by code point
         self._edges: dict[State, Edges] = {}
         self._lows: dict[State, list[int]] = {}
@@ -107,7 +107,9 @@ class Languages:
         """Whether any text is in the language."""
         known = self._alive.get(state)
         if known is None:
-            known = self._plain[state] or self._search(state)
+            known = self._plain[state] or (
+                self._alive_by_parts(state) if state in self._echoing else self._search(state)
+            )
             self._alive[state] = known
         return known
 
@@ -348,15 +350,20 @@ class Languages:
         rest = self._echo(EMPTY, read, then[1:], search)
         return self.concat(self._spelt(then[:1], read), rest)
 
-    def _begins_echo(self, term: _Term) -> bool:
+    def _has_echo(self, term: _Term) -> bool:
         kind, inner = term
-        if kind == "concat":
-            head, tail = inner  # type: ignore[misc]
-            return head in self._echoing or (self._nullable[head] and tail in self._echoing)
-        if kind == "union":
-            assert isinstance(inner, frozenset)
-            return not self._echoing.isdisjoint(inner)
+        if kind in ("concat", "union"):
+            return not self._echoing.isdisjoint(inner)  # type: ignore[arg-type]
         return kind == "repeat" and inner[0] in self._echoing  # type: ignore[index]
+
+    def _alive_by_parts(self, state: State) -> bool:
+        """As `_search`, which would go from word to word; there is no intersection around one."""
+        kind, inner = self._terms[state]
+        if kind == "union":
+            return any(map(self.alive, inner))  # type: ignore[arg-type]
+        if kind == "concat":
+            return all(map(self.alive, inner))  # type: ignore[arg-type]
+        return self._nullable[state] or self.alive(inner[0])  # type: ignore[index,arg-type]
 
     def _echo_after(self, state: State, point: int) -> State:
         """What a code point leaves of a state that remembers."""
@@ -417,7 +424,7 @@ class Languages:
             self._terms.append(term)
             self._nullable.append(nullable)
             self._plain.append(plain)
-            if self._echoing and self._begins_echo(term):
+            if self._echoing and self._has_echo(term):
                 self._echoing.add(number)
         return number
 

@@ -37,6 +37,7 @@ from slm.grammar.charset import CharSet
 from slm.grammar.derivative import Languages, State
 from slm.grammar.ordered_dfa import from_rows, minimise, partition
 from slm.grammar.regular import NOTHING, Regular, has_echo
+from slm.syntax.echoes import beginning
 
 MAX_STATES = 2_000
 
@@ -73,22 +74,26 @@ class Ignored:
         self._starts = tuple(dict.fromkeys(self._pool.state(each) for each in languages))
         self._runs: dict[frozenset[Obligations], ir.Terminal] = {}
         self._firsts: dict[State, CharSet] = {}
-        self._echoing: set[State] = set()
         self._explore()
 
     def before(self, terminal: ir.Terminal) -> ir.Expression:
         """The terminal with the ignored text that may stand before it."""
         if not self._starts:
             return terminal
-        start = self._pool.state(terminal.language)
-        if has_echo(terminal.language):
-            self._echoing.add(start)
+        echoes = has_echo(terminal.language)
+        words = beginning(terminal.language) if echoes else terminal.language
+        start = self._pool.state(words)
         untouched: list[Obligations] = []
         cut: list[tuple[Obligations, Regular]] = []
         for obligations in self._ends:
             found = self._cut(start, obligations, terminal.name)
             if found.untouched:
                 untouched.append(obligations)
+            elif found.language != NOTHING and echoes:
+                raise self._refuse(
+                    f"it may forbid some of the texts that `{terminal.name}` begins with, which "
+                    "refers back to a group with many words"
+                )
             elif found.language != NOTHING:
                 cut.append((obligations, found.language))
         ways: list[ir.Expression] = []
@@ -235,10 +240,6 @@ class Ignored:
         pool = self._pool
         if not any(self._first(start) & self._first(each) for each in obligations):
             return _Cut(True, NOTHING)  # its first character settles every obligation
-        if start in self._echoing:
-            raise self._refuse(
-                f"`{name}`, which refers back to a group with many words, may go on with it"
-            )
         seen = {(start, obligations)}
         queue = [(start, obligations)]
         lost = False
