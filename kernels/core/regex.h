@@ -80,6 +80,13 @@ class RegexPool {
   /// is stepped through, of the length of the word where it comes again.
   NodeId echo(NodeId word, std::span<const NodeId> then, std::span<const NodeId> search);
 
+  /// What is left of its word, where a word that comes again is being read; else kNothing.
+  NodeId echo_word(NodeId node) const noexcept {
+    return nodes_[node].kind == Kind::kEcho ? nodes_[node].a : kNothing;
+  }
+  /// So many bytes at most are missing, after at most `more` bytes of the word of such a node.
+  Cost echo_bound(NodeId node, std::size_t more);
+
   /// Whether there is one in it.
   bool echoes(NodeId node) const noexcept { return nodes_[node].echoes; }
 

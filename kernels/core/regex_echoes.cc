@@ -151,6 +151,14 @@ RegexPool::Least RegexPool::least_echo(const Node& echo) {
   return best;
 }
 
+Cost RegexPool::echo_bound(NodeId node, std::size_t more) {
+  const Node echo = nodes_[node];
+  const Piece piece = pieces_[static_cast<std::uint32_t>(echo.low)];
+  const Cost known = static_cast<Cost>(read_[echo.b].length) + static_cast<Cost>(more);
+  const Cost word = times(piece.times + 1, most_to_end(echo.a));
+  return add_costs(word, add_costs(times(piece.times, known), piece.bytes));
+}
+
 /// Whether every text has another character, as far as is seen at once.
 bool RegexPool::echo_leaves(const Node& echo, const CharClass& chars) {
   if (leaves(echo.a, chars)) return true;

@@ -131,7 +131,7 @@ def _made(
         if _cut_off(what) and semantics == "earley/dynamic_complete":
             why = "; Lark evaluates it partly on text that it cut off"
         raise refuse(
-            feature_of(what), f"terminal `{definition.name}` uses {what}, not supported{why}"
+            feature_of(what), f"terminal `{definition.name}` uses {what.rstrip(',')}, not supported{why}"
         ) from error
     except GrammarTooComplex as error:
         raise GrammarTooComplex(

@@ -34,9 +34,8 @@ SEMANTICS = {"parser": "earley", "lexer": "dynamic_complete"}
 BYTES = byte_vocabulary()
 
 # Refused by name, and only these.
-VIABILITY_REFUSED = {"backreference": "backreference"}
+VIABILITY_REFUSED: dict[str, str] = {}
 VIABILITY_REFUSED_COMPLETE = {
-    "backreference": "backreference",
     "caret_multiline": "anchor",
     "lookahead_ignored_ws": "lookahead",
     "neg_lookahead_number": "lookahead",

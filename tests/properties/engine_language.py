@@ -203,15 +203,19 @@ _parts = st.lists(_simple | _simple | regulars | st.none(), max_size=3).map(tupl
 echoes: st.SearchStrategy[Regular] = st.builds(Echo, _simple | regulars, _parts, _parts)
 
 
-def grammars(*, longest: bool = False) -> st.SearchStrategy[Grammar]:
-    """Grammars of one to three rules that use every construct, recursive in any way."""
-    return _grammars(longest)
+def grammars(*, longest: bool = False, again: bool = False) -> st.SearchStrategy[Grammar]:
+    """Grammars of one to three rules that use every construct, recursive in any way.
+
+    `again`: words that come again, too.
+    """
+    return _grammars(longest, again)
 
 
 @st.composite
-def _grammars(draw: st.DrawFn, longest: bool) -> Grammar:
+def _grammars(draw: st.DrawFn, longest: bool, again: bool) -> Grammar:
     names = ["start", "one", "two"][: draw(st.integers(1, 3))]
-    languages = draw(st.lists(_simple | regulars | echoes, min_size=1, max_size=3))
+    kinds = _simple | regulars | (echoes if again else _simple)
+    languages = draw(st.lists(kinds, min_size=1, max_size=3))
     terminals = [
         Terminal(f"T{number}", language, longest=longest and draw(st.booleans()))
         for number, language in enumerate(languages)
