@@ -225,7 +225,8 @@ class RegexPool {
     kComplement,
     kDfa,
     kMultiple,
-    kEcho
+    kEcho,
+    kFirst
   };
   struct Node {
     Kind kind;
@@ -234,7 +235,8 @@ class RegexPool {
     bool counted : 1;   // a bound above one of a repetition somewhere inside
     bool echoes : 1;    // a word that comes again somewhere inside
     std::uint8_t only;  // chars, concat: the one ASCII character it (its head) is; or kNoByte
-    std::uint32_t a;  // chars, rest: set; concat: head; repeat, complement: body; lists: list; dfa
+    // chars, rest: set; concat: head; repeat, complement, first: body; lists: list; dfa
+    std::uint32_t a;
     std::uint32_t b;  // rest: bytes to come; concat: tail; dfa: state; one character: kEpsilon
     std::int32_t low, high;   // multiple: `a` is its modulus, (low, b) the rest, `high` the digits
                               // echo: (a) word, (b) what was read of it, (low) piece
@@ -310,6 +312,7 @@ class RegexPool {
   };
   bool alive_by_parts(NodeId node);
   NodeId echo_from(NodeId word, std::uint32_t read, std::uint32_t piece);
+  NodeId first_of(NodeId body);
   NodeId sought(std::uint32_t read, std::uint32_t piece);
   NodeId spelt(std::uint32_t read, NodeId tail);
   NodeId behind_word(const Node& echo);

@@ -97,11 +97,19 @@ NodeId RegexPool::sought(std::uint32_t read, std::uint32_t at) {
   for (std::size_t i = parts.size(); i-- > 0;) {
     found = parts[i] == kWordAgain ? spelt(read, found) : concat(parts[i], found);
   }
-  const NodeId more = repeat(chars({{0, 0xD7FF}, {0xE000, 0x10FFFF}}), 1, kNoBound);
-  NodeId first = intersect({found, complement(concat(found, more))});
-  know_alive(first, kAlive);
+  const NodeId first = first_of(found);
   sought_.insert(key, first);
   return first;
+}
+
+/// The texts of which no beginning is one. After one of them there is nothing, so the derivatives
+/// are those of the body, and no search is needed for any question.
+NodeId RegexPool::first_of(NodeId body) {
+  if (nodes_[body].nullable) return kEpsilon;
+  if (body == kNothing || !alive(body)) return kNothing;
+  NodeId made = make(Kind::kFirst, false, nodes_[body].boolean, body, 0);
+  know_alive(made, kAlive);
+  return made;
 }
 
 /// What was read of a word that is over, then `tail`.

@@ -32,6 +32,7 @@ std::optional<Hash128> RegexPool::name(NodeId node, const Hash128& key) {
         break;
       case Kind::kRepeat:
       case Kind::kComplement:
+      case Kind::kFirst:
         visit(at.a);
         break;
       case Kind::kUnion:

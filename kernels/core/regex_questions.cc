@@ -72,6 +72,7 @@ ByteSet RegexPool::first_bytes(NodeId id) {
       bytes = of_children(node, &RegexPool::first_bytes);
       break;
     case Kind::kRepeat:
+    case Kind::kFirst:
       bytes = first_bytes(node.a);
       break;
     case Kind::kComplement:
@@ -312,6 +313,7 @@ bool RegexPool::is_prefix_code(NodeId id) {
   switch (node.kind) {
     case Kind::kChars:
     case Kind::kRest:
+    case Kind::kFirst:
       holds = true;
       break;
     case Kind::kConcat: {  // a loop: a literal is as many parts as characters

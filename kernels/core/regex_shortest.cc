@@ -107,6 +107,9 @@ RegexPool::Least RegexPool::least_more(NodeId id) {
     case Kind::kEcho:
       best = least_echo(node);
       break;
+    case Kind::kFirst:
+      best = least_more(node.a);
+      break;
   }
   least_.emplace(id, best);
   return best;
@@ -151,6 +154,8 @@ Cost RegexPool::least_at_least(NodeId id) {
       return std::max(bound, nearest_end(node).length);
     case Kind::kEcho:
       return std::max(bound, least(id).length);
+    case Kind::kFirst:
+      return std::max(bound, least_at_least(node.a));
     default:
       return bound;
   }
@@ -249,6 +254,7 @@ ByteSet RegexPool::last_bytes(NodeId id) {
       bytes = of_children(node, &RegexPool::last_bytes);
       break;
     case Kind::kRepeat:
+    case Kind::kFirst:
       bytes = last_bytes(node.a);
       break;
     case Kind::kMultiple:

@@ -18,6 +18,7 @@ from typing import Literal, TypeAlias
 
 from slm.errors import GrammarTooComplex
 from slm.grammar.charset import CharSet
+from slm.grammar.echo import Parts, Reading, no_boolean
 from slm.grammar.edges import NONE, Edges, State, overlay_edges, uncovered
 from slm.grammar.regular import (
     Chars,
@@ -43,11 +44,8 @@ _Term: TypeAlias = (
     | tuple[Literal["not"], State]
     | tuple[Literal["dfa"], tuple[int, int]]
     | tuple[Literal["multiple"], Multiple]
-    | tuple[Literal["echo"], "_Echo"]
+    | tuple[Literal["echo"], Reading]
 )
-_Parts: TypeAlias = "tuple[State | None, ...]"
-# What is left of the word, what was read of it, and the parts of an `Echo` behind it.
-_Echo: TypeAlias = "tuple[State, str, _Parts, _Parts]"
 
 EMPTY: State = 1  # the empty text
 ANY: State = 2  # every text
@@ -142,7 +140,7 @@ class Languages:
         return known
 
     def remembers(self, state: State) -> bool:
-        """Whether each code point may leave something of its own: see `slm.grammar.regular.Echo`."""
+        """Whether each code point may leave something of its own; see `Echo`."""
         return state in self._echoing
 
     def _search(self, state: State) -> bool:
@@ -187,13 +185,11 @@ class Languages:
             case Multiple():
                 return self._multiple(regular if regular.possible() else None)
             case Echo(word, then, search):
-                parts = [
-                    tuple(None if part is None else self.state(part) for part in row)
-                    for row in (then, search)
-                ]
-                if not all(part is None or self.alive(part) for row in parts for part in row):
-                    return NONE
-                return self._echo(self.state(word), "", parts[0], parts[1])
+                start = Reading(self.state(word), "", self._parts(then), self._parts(search))
+                return self._echo(start) if all(map(self.alive, start.parts())) else NONE
+
+    def _parts(self, parts: tuple[Regular | None, ...]) -> Parts:
+        return tuple(None if part is None else self.state(part) for part in parts)
 
     def concat(self, left: State, right: State) -> State:
         """One after the other, nested to the right."""
@@ -261,7 +257,7 @@ class Languages:
         if NONE in flat:
             return NONE
         if not self._echoing.isdisjoint(flat):
-            raise _no_boolean("an intersection")
+            raise no_boolean("an intersection")
         if EMPTY in flat:
             return EMPTY if all(self._nullable[part] for part in flat) else NONE
         if len(flat) < 2:
@@ -281,7 +277,7 @@ class Languages:
         if body in (NONE, ANY):
             return ANY if body == NONE else NONE
         if body in self._echoing:
-            raise _no_boolean("a complement")
+            raise no_boolean("a complement")
         return self._number(("not", body), nullable=not self._nullable[body], plain=False)
 
     def repeat(self, body: State, low: int, high: int | None) -> State:
@@ -314,26 +310,26 @@ class Languages:
         self._alive[state] = True
         return state
 
-    def _echo(self, word: State, read: str, then: _Parts, search: _Parts) -> State:
+    def _echo(self, at: Reading) -> State:
         """The rest of an `Echo`, of whose word some text was read."""
-        if not self.alive(word):
+        if not self.alive(at.word):
             return NONE
-        if word == EMPTY and not then:
-            found = self._spelt(search, read)
+        over = at.word == EMPTY
+        if over and not at.then:
+            found = self._spelt(at.search, at.read)
             longer = self.concat(found, self.repeat(3, 1, None))
-            return self.intersection((found, self.complement(longer))) if search else EMPTY
-        nullable = self._nullable[word] and all(
-            read == "" if part is None else self._nullable[part] for part in (*then, *search)
-        )
-        if word == EMPTY and None not in then + search:
-            read = ""  # which comes no more
-        state = self._number(("echo", (word, read, then, search)), nullable=nullable, plain=False)
+            return self.intersection((found, self.complement(longer))) if at.search else EMPTY
+        if over and not at.repeats():
+            at = Reading(EMPTY, "", at.then, at.search)
+        nullable = self._nullable[at.word] and all(self._nullable[part] for part in at.parts())
+        nullable = nullable and (at.read == "" or not at.repeats())
+        state = self._number(("echo", at), nullable=nullable, plain=False)
         self._alive[state] = True
-        if word != EMPTY:
+        if not over:
             self._echoing.add(state)
         return state
 
-    def _spelt(self, parts: _Parts, word: str) -> State:
+    def _spelt(self, parts: Parts, word: str) -> State:
         """The parts one after the other, with the word in its places."""
         whole = EMPTY
         for part in reversed(parts):
@@ -344,11 +340,10 @@ class Languages:
                 whole = self.concat(self._chars(CharSet.of(char)), whole)
         return whole
 
-    def _behind_word(self, echo: _Echo) -> State:
+    def _behind_word(self, at: Reading) -> State:
         """What follows if the word is over."""
-        _, read, then, search = echo
-        rest = self._echo(EMPTY, read, then[1:], search)
-        return self.concat(self._spelt(then[:1], read), rest)
+        rest = self._echo(Reading(EMPTY, at.read, at.then[1:], at.search))
+        return self.concat(self._spelt(at.then[:1], at.read), rest)
 
     def _has_echo(self, term: _Term) -> bool:
         kind, inner = term
@@ -386,11 +381,11 @@ class Languages:
             rest = self.repeat(body, max(low - 1, 0), None if high is None else high - 1)
             left = self.concat(self._echo_after(body, point), rest)
         else:
-            word, read, then, search = inner  # type: ignore[misc]
-            to = self.step(word, point)
-            left = NONE if to == NONE else self._echo(to, read + chr(point), then, search)
-            if self._nullable[word]:
-                left = self.union((left, self.step(self._behind_word(inner), point)))  # type: ignore[arg-type]
+            assert isinstance(inner, Reading)
+            to = self.step(inner.word, point)
+            left = NONE if to == NONE else self._echo(inner.going_on(to, point))
+            if self._nullable[inner.word]:
+                left = self.union((left, self.step(self._behind_word(inner), point)))
         self._after[state, point] = left
         return left
 
@@ -465,15 +460,14 @@ class Languages:
             left = [self._multiple(inner.after(digit)) for digit in range(10)]
             return tuple((0x30 + at, 0x30 + at, to) for at, to in enumerate(left) if to != NONE)
         if kind == "echo":
-            word, read, then, search = inner  # type: ignore[misc]
-            going_on = tuple(
-                (a, b, left)
-                for a, b, to in self.edges(word)
-                if (left := self._echo(to, read + chr(a), then, search)) != NONE
+            assert isinstance(inner, Reading)
+            read = (
+                (a, b, self._echo(inner.going_on(to, a))) for a, b, to in self.edges(inner.word)
             )
-            if not self._nullable[word]:
-                return going_on
-            return overlay_edges([going_on, self.edges(self._behind_word(inner))], self.union)  # type: ignore[arg-type]
+            ways = [tuple(edge for edge in read if edge[2] != NONE)]
+            if self._nullable[inner.word]:
+                ways.append(self.edges(self._behind_word(inner)))
+            return overlay_edges(ways, self.union)
         if kind == "not":
             assert isinstance(inner, int)
             edges = self.edges(inner)
@@ -492,10 +486,3 @@ class Languages:
             return tuple((a, b, self.concat(left, rest)) for a, b, left in self.edges(body))
         number, at = inner  # type: ignore[misc]
         return tuple((a, b, self._dfa(number, to)) for a, b, to in self._dfa_edges[number][at])
-
-
-def _no_boolean(what: str) -> GrammarTooComplex:
-    return GrammarTooComplex(
-        f"a text that has to come again is part of {what}, and need not be one of finitely many",
-        hint="leave out the backreference, or what is excluded",
-    )

@@ -53,13 +53,13 @@ def _read_off(language: Regular, most: int) -> str | None:
             once = "" if low == 0 else _read_off(body, most)
             return once if once is None else (once * min(low, most))[:most]
         case Echo(word, then, search):
-            text = _read_off(word, most)
-            if text is None:
+            once = _read_off(word, most)
+            if once is None:
                 return None
-            again = literal(text)
+            again = literal(once)
             rest = concat(*(again if part is None else part for part in (*then, *search)))
             more = _read_off(rest, most)
-            return more if more is None else (text + more)[:most]
+            return more if more is None else (once + more)[:most]
         case _:
             return None
 

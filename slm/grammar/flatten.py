@@ -138,11 +138,11 @@ class Flattener:
             case Multiple(modulus, rest, most):
                 words = [opcodes.MULTIPLE, *opcodes.wide(modulus), *opcodes.wide(rest), most]
             case Echo(word, then, search):
-                parts = (*then, *search)
-                number = self._language(word)
-                numbers = [number if part is None else self._language(part) for part in parts]
-                words = [opcodes.ECHO, 1 + len(parts), number, *numbers]
-                words += [*(int(part is None) for part in parts), 1 + len(then)]
+                behind = (*then, *search)
+                first = self._language(word)
+                numbers = [first if part is None else self._language(part) for part in behind]
+                words = [opcodes.ECHO, 1 + len(behind), first, *numbers]
+                words += [*(int(part is None) for part in behind), 1 + len(then)]
         self.regular += words
         number = self._regular_ids[id(node)] = self.regular_count
         self.regular_count += 1

@@ -182,7 +182,9 @@ def _one_of(node: Node) -> CharSet | None:
 
 # --- what the next character decides --------------------------------------------------------------
 
-_Word = tuple[CharSet, bool]  # the characters that a word can begin with, and whether it can be empty
+_Word = tuple[
+    CharSet, bool
+]  # the characters that a word can begin with, and whether it can be empty
 _NONE: _Word = (CharSet.EMPTY, True)
 
 

@@ -58,7 +58,7 @@ def parse_python(text: str, flags: str, place: Place | None, *, assertions: bool
     Raises:
         PatternError: Python's `re` refuses the pattern; the message and the column are Python's.
         GrammarTooComplex: its groups are nested too deep to be read.
-        UnsupportedPattern: a backreference that leaves its sequence, a conditional, an atomic group, a locale flag.
+        UnsupportedPattern: some backreferences, a conditional, an atomic group, a locale flag.
     """
     value = re.RegexFlag(0)
     for letter in flags:

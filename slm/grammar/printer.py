@@ -152,9 +152,9 @@ def _regular(node: Regular) -> tuple[str, int]:
                 ["=" if part is None else _regular(part)[0] for part in row]
                 for row in (then, search)
             ]
-            parts = [f"; {part}" for part in rows[0]]
-            parts += [f"{'; ' if at else '! '}{part}" for at, part in enumerate(rows[1])]
-            return f"echo({_regular(word)[0]}{''.join(parts)})", _ATOM
+            behind = [f"; {part}" for part in rows[0]]
+            behind += [f"{'; ' if at else '! '}{part}" for at, part in enumerate(rows[1])]
+            return f"echo({_regular(word)[0]}{''.join(behind)})", _ATOM
 
 
 def _concat(parts: tuple[Regular, ...]) -> tuple[str, int]:

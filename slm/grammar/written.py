@@ -139,8 +139,8 @@ class _Reader:
         if op == opcodes.MULTIPLE:
             return Multiple(self._wide(), self._wide(), self.word())
         if op == opcodes.ECHO:
-            word, *parts = [made[number] for number in self.list()]
-            behind = tuple([None if self.word() else part for part in parts])
+            word, *others = [made[number] for number in self.list()]
+            behind = tuple([None if self.word() else part for part in others])
             then = self.word() - 1
             return Echo(word, behind[:then], behind[then:])
         numbers = self.list()

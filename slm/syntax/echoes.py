@@ -1,10 +1,11 @@
 """Terminals that refer back to a group with any number of words, in a lexer's automata.
 
-Such a terminal has a state for each word of its group, so no automaton can be made of it beforehand.
-But none of its words is the beginning of another (`slm.grammar.pattern_echo`), and each begins with
-a text of a regular language: its *beginning*, up to the first character behind the group. Where that
-settles all that is open, and all that competes, nothing else of the terminal is ever asked, and the
-rest of it is left to the engine. Where it does not, the grammar is refused by name.
+Such a terminal has a state for each word of its group, so no automaton can be made of it
+beforehand. But none of its words is the beginning of another (`slm.grammar.pattern_echo`), and each
+begins with a text of a regular language: its *beginning*, up to the first character behind the
+group. Where that settles all that is open, and all that competes, nothing else of the terminal is
+ever asked, and the rest of it is left to the engine. Where it does not, the grammar is refused by
+name.
 """
 
 from __future__ import annotations
@@ -130,7 +131,9 @@ class Echoes:
         if name in self._names:
             raise self.refuse(name, "it is ignored")
 
-    def competes(self, pool: Languages, source: str, mine: object, rival: str, other: object) -> bool:
+    def competes(
+        self, pool: Languages, source: str, mine: object, rival: str, other: object
+    ) -> bool:
         """Whether a rival has to be looked at: a text may begin with a match of each.
 
         Args:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from slm.errors import Place, SlmError
@@ -490,6 +491,5 @@ class Lexing:
             node: frozenset((self._narrow(n), to) for to, n in ways.items())
             for node, ways in graph.items()
         }
-        too_complex = self._too_complex
-        language = run_language(self._pool, begin, open_now, targets, lambda: too_complex("%ignore"))
-        return self._number(language)
+        too_complex = partial(self._too_complex, "%ignore")
+        return self._number(run_language(self._pool, begin, open_now, targets, too_complex))

@@ -126,12 +126,13 @@ def _made(
     try:
         return make(regexp, letters)
     except (UnsupportedPattern, PatternError) as error:
-        what = error.what.removesuffix(" cannot be turned into an exact constraint")
+        what = error.what.removesuffix(" cannot be turned into an exact constraint").rstrip(",")
         why = ""
         if _cut_off(what) and semantics == "earley/dynamic_complete":
             why = "; Lark evaluates it partly on text that it cut off"
         raise refuse(
-            feature_of(what), f"terminal `{definition.name}` uses {what.rstrip(',')}, not supported{why}"
+            feature_of(what),
+            f"terminal `{definition.name}` uses {what}, not supported{why}",
         ) from error
     except GrammarTooComplex as error:
         raise GrammarTooComplex(

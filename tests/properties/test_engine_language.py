@@ -67,7 +67,11 @@ def test_longest_terminals_end_only_where_they_cannot_go_on(engine: str, grammar
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@given(grammar=grammars(again=True), vocabulary=vocabularies(), random=st.randoms(use_true_random=False))
+@given(
+    grammar=grammars(again=True),
+    vocabulary=vocabularies(),
+    random=st.randoms(use_true_random=False),
+)
 def test_walks_meet_no_dead_end_and_end_in_the_language(
     engine: str, grammar: Grammar, vocabulary: Vocabulary, random: Random
 ) -> None:
