@@ -358,7 +358,7 @@ class Languages:
             return any(map(self.alive, inner))  # type: ignore[arg-type]
         if kind == "concat":
             return all(map(self.alive, inner))  # type: ignore[arg-type]
-        return self._nullable[state] or self.alive(inner[0])  # type: ignore[index,arg-type]
+        return self._nullable[state] or self.alive(inner[0])  # type: ignore[index]
 
     def _echo_after(self, state: State, point: int) -> State:
         """What a code point leaves of a state that remembers."""

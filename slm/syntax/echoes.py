@@ -29,6 +29,7 @@ from slm.grammar.regular import (
     nullable,
     union,
 )
+from slm.syntax.alphabet import Alphabet
 
 # Makes the error for a terminal that cannot be lexed exactly, from its name and the reason.
 Refuse: TypeAlias = Callable[[str, str], SlmError]
@@ -158,9 +159,12 @@ class Echoes:
                 return False
         raise self.refuse(rival, f"matches of `{source}` may begin like it, and come after it")
 
-    def last_class(self, source: str, classes: tuple[CharSet, ...]) -> int:
-        """The number of the one class, of those that others look back at, that it ends with."""
-        ends = last_characters(self._words[source])
+    def last_class(self, source: str, classes: tuple[CharSet, ...], alphabet: Alphabet) -> int:
+        """The number of the one class, of those that others look back at, that it ends with.
+
+        The classes are of the alphabet's letters.
+        """
+        ends = alphabet.letters(last_characters(self._words[source]))
         found = [number for number, charset in enumerate(classes, 2) if ends & charset]
         covered = CharSet.from_ranges(pair for each in classes for pair in each.ranges)
         if ends - covered:

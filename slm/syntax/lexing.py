@@ -326,8 +326,10 @@ class Lexing:
             self._languages.append(read.wanted)
         if not settled:
             return {}
-        last = [self._echoes.last_class(source, reader.classes)] if reader.classes else []
-        return {frozenset(("last", each) for each in last): number}
+        if not reader.classes:
+            return {frozenset(): number}
+        last = self._echoes.last_class(source, reader.classes, self._alphabet)
+        return {frozenset({("last", last)}): number}
 
     def _state(self, wanted: _Wanted) -> State:
         """The words of a terminal that become tokens of a type, as far as words decide that."""

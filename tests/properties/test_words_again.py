@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slm.errors import EmptyLanguage, GrammarTooComplex, UnsupportedPattern
+from slm.errors import (
+    EmptyLanguage,
+    GrammarTooComplex,
+    UnsupportedPattern,
+    VocabularyCannotSpell,
+)
 from slm.grammar.ir import Grammar, Rule, Terminal
 from slm.grammar.ordered import leftmost_first_language
 from slm.grammar.pattern import parse_pattern
@@ -99,7 +104,7 @@ def test_a_budget_is_always_enough(
     try:
         matcher = compile_grammar(grammar, vocabulary, "native").matcher()
         budget = matcher.min_tokens().tokens + more
-    except (EmptyLanguage, GrammarTooComplex):
+    except (EmptyLanguage, GrammarTooComplex, VocabularyCannotSpell):
         return
     while True:
         allowed = matcher.allowed(budget)
