@@ -5,8 +5,8 @@
 
 namespace slm {
 
-/// Whatever a token adds to the word, so many bytes of it are missing at most, and it comes so often
-/// again. Tokens that leave the word, and long ones, are looked at one by one: they are few.
+/// Whatever a token adds to the word, so many bytes of it are missing at most, and it comes so
+/// often again. Tokens that leave the word, and long ones, are looked at one by one: they are few.
 const Recogniser::Enough* EarleyRecogniser::enough_after_any(StateId state) {
   auto [slot, fresh] = enough_.try_emplace(state);
   if (!fresh) return slot->second ? &*slot->second : nullptr;
@@ -14,8 +14,7 @@ const Recogniser::Enough* EarleyRecogniser::enough_after_any(StateId state) {
   if (from_.size() != 1 || from_[0].obligation != 0 || can_end(state)) return nullptr;
   const Config config = from_[0];
   std::span<const std::uint32_t> pairs = lexer_.pairs(config.lexer);
-  const bool fixed =
-      pairs.size() != 2 || Lexer::is_stretch(pairs[0]) || Lexer::is_fixed(pairs[1]);
+  const bool fixed = pairs.size() != 2 || Lexer::is_stretch(pairs[0]) || Lexer::is_fixed(pairs[1]);
   if (fixed || lexer_.is_longest(pairs[0])) return nullptr;
   const TerminalId terminal = pairs[0];
   const NodeId node = pairs[1];
@@ -32,7 +31,8 @@ const Recogniser::Enough* EarleyRecogniser::enough_after_any(StateId state) {
     NodeId word;
   };
   std::vector<Frame> stack{{trie.nodes[0].first_child, trie.nodes[0].last_child, word}};
-  std::vector<std::pair<std::uint32_t, std::string>> leaving;  // nodes behind which the word is over
+  std::vector<std::pair<std::uint32_t, std::string>>
+      leaving;  // nodes behind which the word is over
   std::string path;
   while (!stack.empty()) {
     Frame& frame = stack.back();

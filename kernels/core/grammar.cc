@@ -166,7 +166,8 @@ NodeId GrammarTables::regular(std::uint32_t node) {
     if (regular_[at] == kUnmade && op != Op::kChars && !points) {
       for (std::uint32_t child : program_.children(at)) {
         bool text = op == Op::kConcat && program_.op(child) == Op::kLiteral;
-        if ((op <= Op::kDfa || op == Op::kEcho) && regular_[child] == kUnmade && !text) todo.push_back(child);
+        if ((op <= Op::kDfa || op == Op::kEcho) && regular_[child] == kUnmade && !text)
+          todo.push_back(child);
       }
     }
     if (todo.size() > before) continue;

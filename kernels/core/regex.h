@@ -76,8 +76,8 @@ class RegexPool {
   static constexpr NodeId kWordAgain = 0xFFFFFFFFu;
   /// A text of `word`, then texts of the parts of `then`, then of those of `search` up to the first
   /// place where they can end; kWordAgain is what was read of `word`. It may be part of everything
-  /// but of an intersection, a complement or another one: TooComplex. Cost: nodes for each word that
-  /// is stepped through, of the length of the word where it comes again.
+  /// but of an intersection, a complement or another one: TooComplex. Cost: nodes for each word
+  /// that is stepped through, of the length of the word where it comes again.
   NodeId echo(NodeId word, std::span<const NodeId> then, std::span<const NodeId> search);
 
   /// What is left of its word, where a word that comes again is being read; else kNothing.
@@ -389,9 +389,9 @@ class RegexPool {
   std::vector<Automaton> dfas_;
   std::vector<std::uint64_t> moduli_;
   std::vector<Piece> pieces_;
-  std::vector<Read> read_{{0, 0, 0}};  // 0: nothing
-  FlatMap read_of_;                    // by what is before, and the byte
-  FlatMap sought_;                     // by what was read, and the piece
+  std::vector<Read> read_{{0, 0, 0}};        // 0: nothing
+  FlatMap read_of_;                          // by what is before, and the byte
+  FlatMap sought_;                           // by what was read, and the piece
   static constexpr std::uint8_t kBusy = 12;  // derivatives before a node gets a row of them
   static constexpr std::uint32_t kHasRow = 0x80000000u;  // with a place in rows_
   static constexpr NodeId kUnknownStep = 0xFFFFFFFFu;

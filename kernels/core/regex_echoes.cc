@@ -123,7 +123,8 @@ NodeId RegexPool::spelt(std::uint32_t read, NodeId tail) {
 /// What follows if the word is over.
 NodeId RegexPool::behind_word(const Node& echo) {
   const Piece piece = pieces_[static_cast<std::uint32_t>(echo.low)];
-  if (piece.kind == Piece::Kind::kSearch) return sought(echo.b, static_cast<std::uint32_t>(echo.low));
+  if (piece.kind == Piece::Kind::kSearch)
+    return sought(echo.b, static_cast<std::uint32_t>(echo.low));
   const NodeId rest = echo_from(kEpsilon, echo.b, piece.next);
   return piece.kind == Piece::Kind::kWord ? spelt(echo.b, rest) : concat(piece.part, rest);
 }
