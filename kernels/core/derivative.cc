@@ -131,6 +131,10 @@ NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
       return derive_multiple(node, byte);
     case Kind::kLabel:
       return derive_label(node, byte);
+    case Kind::kEcho:
+      return derive_echo(node, byte);
+    case Kind::kFirst:
+      return first_of(step(node.a, byte));
   }
   return kNothing;
 }
@@ -177,6 +181,7 @@ bool RegexPool::keep_alike(NodeId id, std::uint8_t byte, ByteSet& same, int& lef
         return true;
       case Kind::kRepeat:
       case Kind::kComplement:
+      case Kind::kFirst:
         id = node.a;
         break;
       case Kind::kDfa:
@@ -199,6 +204,8 @@ bool RegexPool::keep_alike(NodeId id, std::uint8_t byte, ByteSet& same, int& lef
         same &= ~letters;
         return true;
       }
+      case Kind::kEcho:
+        return false;  // each is remembered
     }
   }
 }

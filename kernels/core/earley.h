@@ -52,6 +52,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
                                     bool widened) override;
   bool fill_loop(const Part& part, TokenPhases& phases, Cost limit, std::span<std::uint32_t> row,
                  std::vector<Phase>& open) override;
+  const Enough* enough_after_any(StateId state) override;
   Cost enough_in_loop(const Part& part, TokenPhases& phases, Cost after) override;
   std::optional<Loosened> loosened(const Part& part) override;
   void unlimit_costs() override;
@@ -196,6 +197,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   std::unique_ptr<ByteCosts> byte_costs_;    // both are made when first asked for
   std::unique_ptr<TokenCosts> token_costs_;  // of the phases that were asked for last
   TokenPhases* phases_ = nullptr;
+  std::unordered_map<StateId, std::optional<Enough>> enough_;
 
   // Scratch space, kept between calls to save allocations; holds nothing of meaning.
   struct Ended {  // a terminal ends here, leaving this obligation

@@ -133,6 +133,7 @@ std::vector<bool> GrammarTables::terminals_with_text() {
       case Op::kDfa:
       case Op::kMultiple:
       case Op::kLabel:
+      case Op::kEcho:
         answer = kAsk;
         break;
       default:
@@ -174,7 +175,8 @@ NodeId GrammarTables::regular(std::uint32_t node) {
     if (regular_[at] == kUnmade && op != Op::kChars && !points) {
       for (std::uint32_t child : program_.children(at)) {
         bool text = op == Op::kConcat && program_.op(child) == Op::kLiteral;
-        if (op <= Op::kDfa && regular_[child] == kUnmade && !text) todo.push_back(child);
+        if ((op <= Op::kDfa || op == Op::kEcho) && regular_[child] == kUnmade && !text)
+          todo.push_back(child);
       }
     }
     if (todo.size() > before) continue;
@@ -258,6 +260,15 @@ NodeId GrammarTables::make_regular(std::uint32_t node) {
       return pool.multiple(program_.modulus(node), program_.rest(node), program_.most(node));
     case Op::kLabel:
       return pool.label(ranges_of(program_.letters(node)));
+    case Op::kEcho: {
+      made();
+      for (std::size_t i = 1; i < parts.size(); ++i) {
+        if (program_.again(node, i)) parts[i] = RegexPool::kWordAgain;
+      }
+      const std::span<const NodeId> all(parts);
+      const std::size_t read = program_.read(node);
+      return pool.echo(parts[0], all.subspan(1, read - 1), all.subspan(read));
+    }
     default:
       return kNothing;
   }

@@ -40,7 +40,7 @@ void Program::read_node(Reader& in) {
   std::size_t made = node_at_.size();
   std::uint32_t at = in.at();
   std::int32_t op = in.word();
-  if (op < 0 || op > static_cast<std::int32_t>(Op::kLabel)) {
+  if (op < 0 || op > static_cast<std::int32_t>(Op::kEcho)) {
     throw std::invalid_argument("the grammar program has an unknown node");
   }
   switch (static_cast<Op>(op)) {
@@ -75,6 +75,14 @@ void Program::read_node(Reader& in) {
     case Op::kChoice:
       for (std::size_t left = in.count(); left > 0; --left) in.index(made);
       break;
+    case Op::kEcho: {
+      std::size_t parts = in.count();
+      if (parts == 0) throw std::invalid_argument("an echo of nothing");
+      for (std::size_t left = parts; left > 0; --left) in.index(made);
+      for (std::size_t left = parts - 1; left > 0; --left) in.index(2);
+      if (in.index(parts + 1) == 0) throw std::invalid_argument("an echo without its word");
+      break;
+    }
     case Op::kMultiple:
       for (int part = 0; part < 5; ++part) {
         if (in.word() < 0) throw std::invalid_argument("a negative number");

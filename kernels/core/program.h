@@ -20,6 +20,7 @@ class Program {
     kSpelled,   // every way to write a text inside a JSON string
     kMultiple,  // digits that make a multiple: modulus and rest, two words of 30 bits each, and the most digits
     kLabel,     // labels of host names over a set
+    kEcho,      // a word and parts behind it: how many, 1 for each of them that is the word, and how many are not sought
   };
   // clang-format on
   using Words = std::span<const std::uint32_t>;
@@ -59,6 +60,7 @@ class Program {
       case Op::kIntersection:
       case Op::kSeq:
       case Op::kChoice:
+      case Op::kEcho:
         return list(at, 1);
       case Op::kDfa:
       case Op::kMultiple:
@@ -72,6 +74,14 @@ class Program {
   std::int32_t low(std::uint32_t node) const noexcept { return bound(node, 2); }
   std::int32_t high(std::uint32_t node) const noexcept { return bound(node, 3); }
   std::vector<DfaState> states(std::uint32_t node) const;
+  /// Of an echo: whether a child is the word again; and how many of them, the word among them, are
+  /// read one after the other, before what is sought.
+  bool again(std::uint32_t node, std::size_t child) const noexcept {
+    return words_[node_at_[node] + 1 + words_[node_at_[node] + 1] + child] != 0;
+  }
+  std::size_t read(std::uint32_t node) const noexcept {
+    return words_[node_at_[node] + 1 + 2 * words_[node_at_[node] + 1]];
+  }
   /// Of a multiple: what is divided by, and what is left of what was read, as RegexPool has it.
   std::uint64_t modulus(std::uint32_t node) const noexcept { return wide(node, 1); }
   std::uint64_t rest(std::uint32_t node) const noexcept { return wide(node, 3); }

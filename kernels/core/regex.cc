@@ -28,8 +28,17 @@ NodeId RegexPool::make(Kind kind, bool nullable, bool boolean, std::uint32_t a, 
     if (id >= kMaxNodes) throw TooComplex("the terminals of the grammar need too many states");
     slots_.insert({hash, id + 1});
     bool counted = has_counter(kind, a, b, low, high);
-    bool labelled = has_label_inside(kind, a, b);
-    Node node{kind, nullable, boolean, counted, labelled, kNoByte, a, b, low, high};
+    Node node{kind,
+              nullable,
+              boolean,
+              counted,
+              has_label_inside(kind, a, b),
+              has_echo(kind, a, b),
+              kNoByte,
+              a,
+              b,
+              low,
+              high};
     if (kind == Kind::kConcat && nodes_[a].kind == Kind::kChars) {
       node.only = nodes_[a].only;
     } else if (kind == Kind::kChars) {
@@ -42,6 +51,21 @@ NodeId RegexPool::make(Kind kind, bool nullable, bool boolean, std::uint32_t a, 
     nodes_.push_back(node);
   }
   return id;
+}
+
+bool RegexPool::has_echo(Kind kind, std::uint32_t a, std::uint32_t b) const {
+  switch (kind) {
+    case Kind::kEcho:
+      return true;
+    case Kind::kConcat:
+      return nodes_[a].echoes || nodes_[b].echoes;
+    case Kind::kUnion:
+      return std::ranges::any_of(lists_.words(a), [&](NodeId one) { return nodes_[one].echoes; });
+    case Kind::kRepeat:
+      return nodes_[a].echoes;
+    default:
+      return false;
+  }
 }
 
 bool RegexPool::has_counter(Kind kind, std::uint32_t a, std::uint32_t b, std::int32_t low,
@@ -305,6 +329,10 @@ NodeId RegexPool::intersect(std::vector<NodeId> parts) {
   std::sort(flat.begin(), flat.end());
   flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
   if (flat.empty()) return complement(kNothing);
+  if (flat.size() > 1 &&
+      std::ranges::any_of(flat, [&](NodeId part) { return nodes_[part].echoes; })) {
+    throw TooComplex("a repeated text in an intersection");
+  }
   if (flat.size() > 1 && count_rounds_among(flat)) return intersect(std::move(flat));
   if (flat.size() > 1 && excludes_all(flat)) return kNothing;
   if (flat.size() == 1) return flat[0];
@@ -318,6 +346,7 @@ NodeId RegexPool::intersect(std::vector<NodeId> parts) {
 
 NodeId RegexPool::complement(NodeId body) {
   if (nodes_[body].kind == Kind::kComplement) return nodes_[body].a;
+  if (nodes_[body].echoes) throw TooComplex("a repeated text in a complement");
   return make(Kind::kComplement, !nodes_[body].nullable, true, body, 0);
 }
 

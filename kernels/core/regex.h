@@ -99,6 +99,23 @@ class RegexPool {
   /// the letters that surely fit. Many places of many labels share one.
   NodeId without_labels(NodeId node, bool wide);
 
+  static constexpr NodeId kWordAgain = 0xFFFFFFFFu;
+  /// A text of `word`, then texts of the parts of `then`, then of those of `search` up to the first
+  /// place where they can end; kWordAgain is what was read of `word`. It may be part of everything
+  /// but of an intersection, a complement or another one: TooComplex. Cost: nodes for each word
+  /// that is stepped through, of the length of the word where it comes again.
+  NodeId echo(NodeId word, std::span<const NodeId> then, std::span<const NodeId> search);
+
+  /// What is left of its word, where a word that comes again is being read; else kNothing.
+  NodeId echo_word(NodeId node) const noexcept {
+    return nodes_[node].kind == Kind::kEcho ? nodes_[node].a : kNothing;
+  }
+  /// So many bytes at most are missing, after at most `more` bytes of the word of such a node.
+  Cost echo_bound(NodeId node, std::size_t more);
+
+  /// Whether there is one in it.
+  bool echoes(NodeId node) const noexcept { return nodes_[node].echoes; }
+
   bool nullable(NodeId node) const noexcept { return nodes_[node].nullable; }
 
   /// Without intersections, complements and automata.
@@ -234,7 +251,9 @@ class RegexPool {
     kComplement,
     kDfa,
     kMultiple,
-    kLabel
+    kLabel,
+    kEcho,
+    kFirst
   };
   struct Node {
     Kind kind;
@@ -242,11 +261,14 @@ class RegexPool {
     bool boolean : 1;   // an intersection, complement or automaton state somewhere inside
     bool counted : 1;   // a bound above one of a repetition somewhere inside
     bool labelled : 1;  // a label somewhere inside
+    bool echoes : 1;    // a word that comes again somewhere inside
     std::uint8_t only;  // chars, concat: the one ASCII character it (its head) is; or kNoByte
-    std::uint32_t a;  // chars, rest: set; concat: head; repeat, complement: body; lists: list; dfa
+    // chars, rest: set; concat: head; repeat, complement, first: body; lists: list; dfa
+    std::uint32_t a;
     std::uint32_t b;  // rest: bytes to come; concat: tail; dfa: state; one character: kEpsilon
     std::int32_t low, high;   // multiple: `a` is its modulus, (low, b) the rest, `high` the digits;
-                              // label: `a` is its alphabet, (b, low, high) a LabelPlace
+                              // label: `a` is its alphabet, (b, low, high) a LabelPlace;
+                              // echo: (a) word, (b) what was read of it, (low) piece
     std::uint32_t steps = 0;  // the place in steps_ of its latest derivative, plus one, or kHasRow
   };
   static constexpr std::uint8_t kNoByte = 0xFF;
@@ -303,10 +325,35 @@ class RegexPool {
     bool measured = false;
   };
 
+  /// What comes behind a word: a part, the word, or all the rest, up to its first end.
+  struct Piece {
+    enum class Kind : std::uint8_t { kEnd, kPart, kWord, kSearch } kind;
+    std::uint32_t part;   // an expression, or a list of them
+    std::uint32_t next;   // what follows
+    std::uint32_t times;  // how often the word comes from here on
+    Cost bytes;           // of the shortest texts of the parts from here on
+    bool nullable;        // all of these
+  };
+  /// What was read of a word: a byte behind other bytes.
+  struct Read {
+    std::uint32_t before, length;
+    std::uint8_t byte;
+  };
+  bool alive_by_parts(NodeId node);
+  NodeId echo_from(NodeId word, std::uint32_t read, std::uint32_t piece);
+  NodeId first_of(NodeId body);
+  NodeId sought(std::uint32_t read, std::uint32_t piece);
+  NodeId spelt(std::uint32_t read, NodeId tail);
+  NodeId behind_word(const Node& echo);
+  NodeId derive_echo(const Node& echo, std::uint8_t byte);
+  Least least_echo(const Node& echo);
+  bool echo_leaves(const Node& echo, const CharClass& chars);
+
   /// The bytes of a union's or an intersection's children, together.
   ByteSet of_children(const Node& node, ByteSet (RegexPool::*bytes_of)(NodeId));
   NodeId make(Kind kind, bool nullable, bool boolean, std::uint32_t a, std::uint32_t b,
               std::int32_t low = 0, std::int32_t high = 0);
+  bool has_echo(Kind kind, std::uint32_t a, std::uint32_t b) const;
   bool has_counter(Kind kind, std::uint32_t a, std::uint32_t b, std::int32_t low,
                    std::int32_t high) const;
   NodeId known_step(NodeId node, std::uint8_t byte) const noexcept {
@@ -378,6 +425,10 @@ class RegexPool {
   std::vector<Automaton> dfas_;
   std::vector<std::uint64_t> moduli_;
   std::vector<LabelAlphabet> alphabets_of_labels_;
+  std::vector<Piece> pieces_;
+  std::vector<Read> read_{{0, 0, 0}};        // 0: nothing
+  FlatMap read_of_;                          // by what is before, and the byte
+  FlatMap sought_;                           // by what was read, and the piece
   static constexpr std::uint8_t kBusy = 12;  // derivatives before a node gets a row of them
   static constexpr std::uint32_t kHasRow = 0x80000000u;  // with a place in rows_
   static constexpr NodeId kUnknownStep = 0xFFFFFFFFu;

@@ -7,10 +7,35 @@
 
 namespace slm {
 
+/// Where a word comes again there is no intersection or complement around: the parts tell, while a
+/// search would go from word to word.
+bool RegexPool::alive_by_parts(NodeId id) {
+  DepthGuard guard(depth_);
+  for (; nodes_[id].kind == Kind::kConcat; id = nodes_[id].b) {
+    if (!alive(nodes_[id].a)) return false;
+  }
+  const Node node = nodes_[id];
+  switch (node.kind) {
+    case Kind::kUnion:
+      return std::ranges::any_of(options(id), [&](NodeId option) { return alive(option); });
+    case Kind::kRepeat:
+      return node.low == 0 || alive(node.a);
+    case Kind::kEcho:
+      return true;
+    default:
+      return alive(id);
+  }
+}
+
 bool RegexPool::alive(NodeId node) {
   if (nodes_[node].nullable || !nodes_[node].boolean) return node != kNothing;
   Alive known = known_alive(node);
   if (known != kUnasked) return known == kAlive;
+  if (nodes_[node].echoes) {
+    bool lives = alive_by_parts(node);
+    know_alive(node, lives ? kAlive : kEmpty);
+    return lives;
+  }
   Alive found = search_alive(node, kMaxSearched);
   if (found == kUnasked) {
     throw TooComplex("whether a terminal matches anything could not be decided");
@@ -20,6 +45,7 @@ bool RegexPool::alive(NodeId node) {
 
 std::optional<bool> RegexPool::alive(NodeId node, std::size_t most) {
   if (!nodes_[node].boolean) return node != kNothing;
+  if (nodes_[node].echoes) return alive(node);
   Alive known = known_alive(node);
   Alive found = known != kUnasked ? known : search_alive(node, most);
   return found == kUnasked ? std::nullopt : std::optional(found == kAlive);
@@ -147,6 +173,7 @@ RegexPool::Alive RegexPool::search_alive(NodeId root, std::size_t most) {
 bool RegexPool::surely_empty(NodeId node) {
   constexpr std::size_t kShort = 200;
   if (nodes_[node].nullable || !nodes_[node].boolean) return node == kNothing;
+  if (nodes_[node].echoes) return false;
   Alive known = known_alive(node);
   return (known != kUnasked ? known : search_alive(node, kShort)) == kEmpty;
 }

@@ -149,7 +149,8 @@ bool RegexPool::repeats(NodeId id) {
   if (std::uint32_t known = repeats_.find(id); known != FlatMap::kAbsent) return known != 0;
   DepthGuard guard(depth_);
   const Node node = nodes_[id];
-  bool found = node.boolean || node.kind == Kind::kMultiple || node.kind == Kind::kLabel;
+  bool found = node.boolean || node.kind == Kind::kMultiple || node.kind == Kind::kLabel ||
+               node.kind == Kind::kFirst;
   if (!found && node.kind == Kind::kConcat) {
     NodeId at = id;
     for (; !found && nodes_[at].kind == Kind::kConcat; at = nodes_[at].b) {
@@ -219,6 +220,10 @@ bool RegexPool::leaves(NodeId id, const CharClass& chars) {
       }
       return true;
     }
+    case Kind::kEcho:
+      return echo_leaves(node, chars);
+    case Kind::kFirst:
+      return leave(node.a);
     default:
       return id == kNothing;
   }
@@ -243,6 +248,19 @@ CharClass RegexPool::living(NodeId id, std::int32_t length) {
       return single_characters(node.a);
     case Kind::kIntersection:
       return living_intersection(id, length);
+    case Kind::kEcho:  // whatever the word is, the rest has texts
+      return living(node.a == kEpsilon ? behind_word(node) : node.a, length);
+    case Kind::kFirst: {  // what no text of the body ends with completes none
+      CharClass chars = living(node.a, length);
+      ByteSet last = last_bytes(node.a);
+      for (std::size_t b = 0x80; b < 0xC0; ++b) {
+        if (!last[b]) continue;
+        for (std::size_t lead = 0xC0; lead < 0x100; ++lead) last.set(lead);
+        break;
+      }
+      chars.take_out(last);
+      return chars;
+    }
     default:
       return growing(id);
   }

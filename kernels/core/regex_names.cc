@@ -25,6 +25,7 @@ std::optional<Hash128> RegexPool::name(NodeId node, const Hash128& key) {
       case Kind::kDfa:
       case Kind::kMultiple:
       case Kind::kLabel:
+      case Kind::kEcho:
         break;
       case Kind::kConcat:
         visit(at.a);
@@ -32,6 +33,7 @@ std::optional<Hash128> RegexPool::name(NodeId node, const Hash128& key) {
         break;
       case Kind::kRepeat:
       case Kind::kComplement:
+      case Kind::kFirst:
         visit(at.a);
         break;
       case Kind::kUnion:
@@ -54,7 +56,8 @@ std::optional<Hash128> RegexPool::name(NodeId node, const Hash128& key) {
   for (NodeId id : missing) {
     const Node& at = nodes_[id];
     parts.clear();
-    bool named = at.kind != Kind::kDfa && at.kind != Kind::kMultiple && at.kind != Kind::kLabel;
+    bool named = at.kind != Kind::kDfa && at.kind != Kind::kMultiple && at.kind != Kind::kLabel &&
+                 at.kind != Kind::kEcho;
     for_children(id, [&](NodeId child) {
       const std::optional<Hash128>& part = names_[names_of_.find(child)];
       named = named && part.has_value();

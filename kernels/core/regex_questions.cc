@@ -72,6 +72,7 @@ ByteSet RegexPool::first_bytes(NodeId id) {
       bytes = of_children(node, &RegexPool::first_bytes);
       break;
     case Kind::kRepeat:
+    case Kind::kFirst:
       bytes = first_bytes(node.a);
       break;
     case Kind::kComplement:
@@ -87,6 +88,10 @@ ByteSet RegexPool::first_bytes(NodeId id) {
       break;
     case Kind::kLabel:
       bytes = first_bytes_of_label(node);
+      break;
+    case Kind::kEcho:
+      bytes = first_bytes(node.a);
+      if (nodes_[node.a].nullable) bytes |= first_bytes(behind_word(node));
       break;
   }
   know_first(id, bytes);
@@ -312,6 +317,7 @@ bool RegexPool::is_prefix_code(NodeId id) {
   switch (node.kind) {
     case Kind::kChars:
     case Kind::kRest:
+    case Kind::kFirst:
       holds = true;
       break;
     case Kind::kConcat: {  // a loop: a literal is as many parts as characters

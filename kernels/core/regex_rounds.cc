@@ -60,7 +60,7 @@ bool RegexPool::within(NodeId texts, NodeId wider) {
   std::uint32_t known = within_.find(pair);
   if (known != FlatMap::kAbsent) return known != 0;
   bool holds = within_by_form(texts, wider);
-  if (!holds && searches_ > 0) return false;
+  if (!holds && (searches_ > 0 || nodes_[texts].echoes || nodes_[wider].echoes)) return false;
   if (!holds) {
     struct Searching {
       explicit Searching(int& count) : count_(count) { ++count_; }

@@ -107,6 +107,12 @@ RegexPool::Least RegexPool::least_more(NodeId id) {
     case Kind::kLabel:
       best = least_of_label(node);
       break;
+    case Kind::kEcho:
+      best = least_echo(node);
+      break;
+    case Kind::kFirst:
+      best = least_more(node.a);
+      break;
   }
   least_.emplace(id, best);
   return best;
@@ -149,6 +155,10 @@ Cost RegexPool::least_at_least(NodeId id) {
       return std::max(bound, times(static_cast<Cost>(node.low), least_at_least(node.a)));
     case Kind::kDfa:  // a character is a byte at least
       return std::max(bound, nearest_end(node).length);
+    case Kind::kEcho:
+      return std::max(bound, least(id).length);
+    case Kind::kFirst:
+      return std::max(bound, least_at_least(node.a));
     default:
       return bound;
   }
@@ -247,6 +257,7 @@ ByteSet RegexPool::last_bytes(NodeId id) {
       bytes = of_children(node, &RegexPool::last_bytes);
       break;
     case Kind::kRepeat:
+    case Kind::kFirst:
       bytes = last_bytes(node.a);
       break;
     case Kind::kMultiple:
@@ -257,6 +268,7 @@ ByteSet RegexPool::last_bytes(NodeId id) {
       break;
     case Kind::kComplement:
     case Kind::kDfa:
+    case Kind::kEcho:
       bytes.set();
       break;
   }

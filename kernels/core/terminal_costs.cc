@@ -188,6 +188,11 @@ const TokenCosts::Summary& TokenCosts::summary(NodeId from, Phase begun) {
         if (spells(node, rare->bytes)) ways.exits.try_emplace(rare->phase, cost);
       }
       if (!more) continue;
+      const std::size_t whole = phases_.trie().nodes.size();
+      if (regexes_.echoes(node) && ways.visits + whole > kMaxEchoed) {
+        summary.exact = false;
+        break;
+      }
       const Walk& step = walk(node, cost == 0 ? begun : kBetween);
       ways.visits += step.visits;
       if (limited_ && ways.visits > kMaxVisits) {

@@ -101,7 +101,7 @@ const std::uint32_t* TerminalTables::composed(const std::uint32_t* base,
 /// Whether what follows a loop never looks like another round of it, so that rounds can be counted.
 bool TerminalTables::ends_clearly(const RegexPool::Loop& loop) {
   if ((pool.first_bytes(loop.body) & pool.first_bytes(loop.tail)).none()) return true;
-  if (!pool.is_prefix_code(loop.body)) return false;
+  if (!pool.is_prefix_code(loop.body) || pool.echoes(loop.tail)) return false;
   // First of a tail with wider bounds, which many places of a text share.
   NodeId anything = pool.complement(kNothing);
   NodeId wider = pool.clamp(loop.tail, static_cast<std::int32_t>(index_.brief()));

@@ -50,6 +50,8 @@ class TerminalTables {
   explicit TerminalTables(const TokenIndex& index, TableStore* store = nullptr)
       : index_(index), store_(store) {}
 
+  const TokenTrie& tokens() const noexcept { return index_.trie(); }
+
   std::mutex mutex;
   RegexPool pool;
   JsonSpellings spellings{pool};

@@ -64,6 +64,8 @@ class TokenCosts {
   std::size_t bytes() const noexcept;
 
   static constexpr std::uint64_t kMaxVisits = 4'000'000;  // trie nodes, for one place in a terminal
+  // The same where a word comes again, each of whose nodes is a state of its own.
+  static constexpr std::uint64_t kMaxEchoed = 4'000;
   static constexpr std::uint64_t kMaxTasks = 20'000'000;  // places in rules, in all
   static constexpr std::size_t kMaxLoops = 256;           // others are walked through
   static constexpr std::int64_t kFar = 64;                // rounds that no usual token passes

@@ -96,6 +96,7 @@ class Sampler {
       case Op::kSpelled:
       case Op::kMultiple:
       case Op::kLabel:
+      case Op::kEcho:
         break;  // never drawn
     }
   }
@@ -210,6 +211,7 @@ std::string show(const Program& program, std::uint32_t index, int depth) {
     case Op::kSpelled:
     case Op::kMultiple:
     case Op::kLabel:
+    case Op::kEcho:
       break;  // never drawn
   }
   return "?";
@@ -246,6 +248,14 @@ Program decode(const slm::Program& program) {
       node.high = program.high(i);
     }
     if (node.op == Op::kDfa) node.states = program.states(i);
+    if (node.op == Op::kEcho) {  // as it is written
+      const std::size_t parts = node.children.size();
+      for (std::size_t child = 1; child < parts; ++child) {
+        node.children.push_back(program.again(i, child) ? 1 : 0);
+      }
+      node.children.push_back(static_cast<std::uint32_t>(program.read(i)));
+      node.children.insert(node.children.begin(), static_cast<std::uint32_t>(parts));
+    }
     if (node.op == Op::kMultiple) {
       for (std::uint64_t number : {program.modulus(i), program.rest(i)}) {
         node.children.push_back(static_cast<std::uint32_t>(number & 0x3FFFFFFF));

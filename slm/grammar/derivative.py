@@ -13,17 +13,19 @@ own construction there; a derivative is one line a construct.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from slm.errors import GrammarTooComplex
 from slm.grammar.charset import CharSet
+from slm.grammar.echo import Parts, Reading, no_boolean
+from slm.grammar.edges import NONE, Edges, State, overlay_edges, uncovered
 from slm.grammar.regular import (
     Chars,
     Complement,
     Concat,
     Dfa,
+    Echo,
     Intersection,
     Label,
     Multiple,
@@ -32,8 +34,7 @@ from slm.grammar.regular import (
     Union,
 )
 
-State: TypeAlias = int
-Edges: TypeAlias = tuple[tuple[int, int, State], ...]  # (low, high, what is left), ascending
+__all__ = ["ANY", "EMPTY", "NONE", "Edges", "Languages", "State"]
 
 # How a state is written down; sub-languages are states themselves.
 _Term: TypeAlias = (
@@ -44,19 +45,11 @@ _Term: TypeAlias = (
     | tuple[Literal["not"], State]
     | tuple[Literal["dfa"], tuple[int, int]]
     | tuple[Literal["multiple"], Multiple]
-    | tuple[Literal["label"], "_Begun"]
+    | tuple[Literal["label"], tuple[Label, str]]  # and what was read of it
+    | tuple[Literal["echo"], Reading]
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """A label of which some was read."""
-
-    label: Label
-    read: str
-
-
-NONE: State = 0  # no text
 EMPTY: State = 1  # the empty text
 ANY: State = 2  # every text
 
@@ -89,6 +82,8 @@ class Languages:
         self._numbers: dict[_Term, State] = {}
         self._nullable: list[bool] = []
         self._plain: list[bool] = []  # no complement, intersection or DFA inside: alive unless NONE
+        self._echoing: set[State] = set()  # with an `Echo` inside whose word is not over
+        self._after: dict[tuple[State, int], State] = {}  # of those, by code point
         self._edges: dict[State, Edges] = {}
         self._lows: dict[State, list[int]] = {}
         self._alive: dict[State, bool] = {NONE: False}
@@ -113,7 +108,9 @@ class Languages:
         """Whether any text is in the language."""
         known = self._alive.get(state)
         if known is None:
-            known = self._plain[state] or self._search(state)
+            known = self._plain[state] or (
+                self._alive_by_parts(state) if state in self._echoing else self._search(state)
+            )
             self._alive[state] = known
         return known
 
@@ -123,6 +120,9 @@ class Languages:
 
     def step(self, state: State, point: int) -> State:
         """The language of what may follow `point`; `NONE` when nothing can be completed."""
+        if state in self._echoing:
+            left = self._echo_after(state, point)
+            return left if self.alive(left) else NONE
         edges = self.edges(state)
         at = bisect_right(self._lows[state], point) - 1
         if at < 0 or edges[at][1] < point or not self.alive(edges[at][2]):
@@ -130,13 +130,21 @@ class Languages:
         return edges[at][2]
 
     def edges(self, state: State) -> Edges:
-        """What each code point leaves; ranges that leave `NONE` are absent."""
+        """What each code point leaves; ranges that leave `NONE` are absent.
+
+        Of a state that `remembers`, what the first code point of a range leaves: what others do
+        may be other texts, which are left under the same code points, though.
+        """
         known = self._edges.get(state)
         if known is None:
             known = self._derive(state)
             self._edges[state] = known
             self._lows[state] = [low for low, _, _ in known]
         return known
+
+    def remembers(self, state: State) -> bool:
+        """Whether each code point may leave something of its own; see `Echo`."""
+        return state in self._echoing
 
     def _search(self, state: State) -> bool:
         """Depth-first for an accepting state; what was visited in vain is dead."""
@@ -180,7 +188,13 @@ class Languages:
             case Multiple():
                 return self._multiple(regular if regular.possible() else None)
             case Label():
-                return self._label(_Begun(regular, "")) if regular.letters else NONE
+                return self._label(regular, "") if regular.letters else NONE
+            case Echo(word, then, search):
+                start = Reading(self.state(word), "", self._parts(then), self._parts(search))
+                return self._echo(start) if all(map(self.alive, start.parts())) else NONE
+
+    def _parts(self, parts: tuple[Regular | None, ...]) -> Parts:
+        return tuple(None if part is None else self.state(part) for part in parts)
 
     def concat(self, left: State, right: State) -> State:
         """One after the other, nested to the right."""
@@ -247,6 +261,8 @@ class Languages:
                 flat.add(part)
         if NONE in flat:
             return NONE
+        if not self._echoing.isdisjoint(flat):
+            raise no_boolean("an intersection")
         if EMPTY in flat:
             return EMPTY if all(self._nullable[part] for part in flat) else NONE
         if len(flat) < 2:
@@ -265,6 +281,8 @@ class Languages:
             return inner
         if body in (NONE, ANY):
             return ANY if body == NONE else NONE
+        if body in self._echoing:
+            raise no_boolean("a complement")
         return self._number(("not", body), nullable=not self._nullable[body], plain=False)
 
     def repeat(self, body: State, low: int, high: int | None) -> State:
@@ -297,8 +315,87 @@ class Languages:
         self._alive[state] = True
         return state
 
-    def _label(self, begun: _Begun) -> State:
-        return self._number(("label", begun), nullable=begun.read != "", plain=True)
+    def _label(self, label: Label, read: str) -> State:
+        return self._number(("label", (label, read)), nullable=read != "", plain=True)
+
+    def _echo(self, at: Reading) -> State:
+        """The rest of an `Echo`, of whose word some text was read."""
+        if not self.alive(at.word):
+            return NONE
+        over = at.word == EMPTY
+        if over and not at.then:
+            found = self._spelt(at.search, at.read)
+            longer = self.concat(found, self.repeat(3, 1, None))
+            return self.intersection((found, self.complement(longer))) if at.search else EMPTY
+        if over and not at.repeats():
+            at = Reading(EMPTY, "", at.then, at.search)
+        nullable = self._nullable[at.word] and all(self._nullable[part] for part in at.parts())
+        nullable = nullable and (at.read == "" or not at.repeats())
+        state = self._number(("echo", at), nullable=nullable, plain=False)
+        self._alive[state] = True
+        if not over:
+            self._echoing.add(state)
+        return state
+
+    def _spelt(self, parts: Parts, word: str) -> State:
+        """The parts one after the other, with the word in its places."""
+        whole = EMPTY
+        for part in reversed(parts):
+            if part is not None:
+                whole = self.concat(part, whole)
+                continue
+            for char in reversed(word):
+                whole = self.concat(self._chars(CharSet.of(char)), whole)
+        return whole
+
+    def _behind_word(self, at: Reading) -> State:
+        """What follows if the word is over."""
+        rest = self._echo(Reading(EMPTY, at.read, at.then[1:], at.search))
+        return self.concat(self._spelt(at.then[:1], at.read), rest)
+
+    def _has_echo(self, term: _Term) -> bool:
+        kind, inner = term
+        if kind in ("concat", "union"):
+            return not self._echoing.isdisjoint(inner)  # type: ignore[arg-type]
+        return kind == "repeat" and inner[0] in self._echoing  # type: ignore[index]
+
+    def _alive_by_parts(self, state: State) -> bool:
+        """As `_search`, which would go from word to word; there is no intersection around one."""
+        kind, inner = self._terms[state]
+        if kind == "union":
+            return any(map(self.alive, inner))  # type: ignore[arg-type]
+        if kind == "concat":
+            return all(map(self.alive, inner))  # type: ignore[arg-type]
+        return self._nullable[state] or self.alive(inner[0])  # type: ignore[index]
+
+    def _echo_after(self, state: State, point: int) -> State:
+        """What a code point leaves of a state that remembers."""
+        if state not in self._echoing:
+            return self.step(state, point)
+        known = self._after.get((state, point))
+        if known is not None:
+            return known
+        kind, inner = self._terms[state]
+        if kind == "concat":
+            head, tail = inner  # type: ignore[misc]
+            left = self.concat(self._echo_after(head, point), tail)
+            if self._nullable[head]:
+                left = self.union((left, self._echo_after(tail, point)))
+        elif kind == "union":
+            assert isinstance(inner, frozenset)
+            left = self.union([self._echo_after(option, point) for option in inner])
+        elif kind == "repeat":
+            body, low, high = inner  # type: ignore[misc]
+            rest = self.repeat(body, max(low - 1, 0), None if high is None else high - 1)
+            left = self.concat(self._echo_after(body, point), rest)
+        else:
+            assert isinstance(inner, Reading)
+            to = self.step(inner.word, point)
+            left = NONE if to == NONE else self._echo(inner.going_on(to, point))
+            if self._nullable[inner.word]:
+                left = self.union((left, self.step(self._behind_word(inner), point)))
+        self._after[state, point] = left
+        return left
 
     def _dfa_number(self, dfa: Dfa) -> int:
         number = self._dfas.get(dfa)
@@ -330,6 +427,8 @@ class Languages:
             self._terms.append(term)
             self._nullable.append(nullable)
             self._plain.append(plain)
+            if self._echoing and self._has_echo(term):
+                self._echoing.add(number)
         return number
 
     # --- derivatives ------------------------------------------------------------------------------
@@ -353,14 +452,14 @@ class Languages:
                 )
                 if not self._nullable[head]:
                     break
-            return ways[0] if len(ways) == 1 else _overlay(ways, self.union)
+            return ways[0] if len(ways) == 1 else overlay_edges(ways, self.union)
         if kind == "union":
             assert isinstance(inner, frozenset)
-            return _overlay([self.edges(option) for option in inner], self.union)
+            return overlay_edges([self.edges(option) for option in inner], self.union)
         if kind == "intersection":
             assert isinstance(inner, frozenset)
             count = len(inner)
-            return _overlay(
+            return overlay_edges(
                 [self.edges(part) for part in inner],
                 lambda left: self.intersection(left) if len(left) == count else NONE,
             )
@@ -369,15 +468,22 @@ class Languages:
             left = [self._multiple(inner.after(digit)) for digit in range(10)]
             return tuple((0x30 + at, 0x30 + at, to) for at, to in enumerate(left) if to != NONE)
         if kind == "label":
-            assert isinstance(inner, _Begun)
-            label, read = inner.label, inner.read
-            after = ((at, _Begun(label, read + chr(at))) for at in label.after(read))
-            return tuple((at, at, self._label(begun)) for at, begun in after)
+            label, read = inner  # type: ignore[misc]
+            return tuple((at, at, self._label(label, read + chr(at))) for at in label.after(read))
+        if kind == "echo":
+            assert isinstance(inner, Reading)
+            read = (
+                (a, b, self._echo(inner.going_on(to, a))) for a, b, to in self.edges(inner.word)
+            )
+            ways = [tuple(edge for edge in read if edge[2] != NONE)]
+            if self._nullable[inner.word]:
+                ways.append(self.edges(self._behind_word(inner)))
+            return overlay_edges(ways, self.union)
         if kind == "not":
             assert isinstance(inner, int)
             edges = self.edges(inner)
             # where the body has no edge it is left with nothing, and its complement with anything
-            holes = tuple((a, b, NONE) for a, b in _holes(edges).ranges)
+            holes = tuple((a, b, NONE) for a, b in uncovered(edges).ranges)
             return tuple(
                 (a, b, target)
                 for a, b, left in sorted(edges + holes)
@@ -391,37 +497,3 @@ class Languages:
             return tuple((a, b, self.concat(left, rest)) for a, b, left in self.edges(body))
         number, at = inner  # type: ignore[misc]
         return tuple((a, b, self._dfa(number, to)) for a, b, to in self._dfa_edges[number][at])
-
-
-def _holes(edges: Edges) -> CharSet:
-    return ~CharSet.from_ranges((low, high) for low, high, _ in edges)
-
-
-def _overlay(ways: list[Edges], combine: Callable[[Collection[State]], State]) -> Edges:
-    """Cut the ranges of all ways where any begins or ends; combine the targets over each piece.
-
-    `combine` gets the targets of the ways that have an edge there; pieces it makes `NONE` are left
-    out. Cost: O(n log n) in the number of ranges, plus the targets of all pieces.
-    """
-    starts: dict[int, list[tuple[int, State]]] = {}
-    ends: dict[int, list[int]] = {}
-    for way, edges in enumerate(ways):
-        for low, high, target in edges:
-            starts.setdefault(low, []).append((way, target))
-            ends.setdefault(high + 1, []).append(way)
-    cuts = sorted(starts.keys() | ends.keys())
-    active: dict[int, State] = {}
-    result: list[tuple[int, int, State]] = []
-    for at, cut in enumerate(cuts):
-        for way in ends.get(cut, ()):
-            del active[way]
-        active.update(starts.get(cut, ()))
-        target = combine(active.values()) if active else NONE
-        if target == NONE:
-            continue
-        high = cuts[at + 1] - 1
-        if result and result[-1][1] + 1 == cut and result[-1][2] == target:
-            result[-1] = (result[-1][0], high, target)
-        else:
-            result.append((cut, high, target))
-    return tuple(result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from slm.errors import GrammarTooComplex
 from slm.grammar.charset import CharSet
 from slm.grammar.derivative import Languages
-from slm.grammar.regular import Chars, Concat, Regular, Repeat, Union
+from slm.grammar.regular import Chars, Concat, Echo, Regular, Repeat, Union, concat, literal
 
 _STATES = 20_000  # looked at for languages that cannot be read off
 
@@ -52,6 +52,14 @@ def _read_off(language: Regular, most: int) -> str | None:
         case Repeat(body, low, _):
             once = "" if low == 0 else _read_off(body, most)
             return once if once is None else (once * min(low, most))[:most]
+        case Echo(word, then, search):
+            once = _read_off(word, most)
+            if once is None:
+                return None
+            again = literal(once)
+            rest = concat(*(again if part is None else part for part in (*then, *search)))
+            more = _read_off(rest, most)
+            return more if more is None else (once + more)[:most]
         case _:
             return None
 

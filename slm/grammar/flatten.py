@@ -20,6 +20,7 @@ from slm.grammar.regular import (
     Complement,
     Concat,
     Dfa,
+    Echo,
     Intersection,
     Label,
     Multiple,
@@ -139,6 +140,12 @@ class Flattener:
                 words = [opcodes.MULTIPLE, *opcodes.wide(modulus), *opcodes.wide(rest), most]
             case Label(letters):
                 words = [opcodes.LABEL, self._charset(letters)]
+            case Echo(word, then, search):
+                behind = (*then, *search)
+                first = self._language(word)
+                numbers = [first if part is None else self._language(part) for part in behind]
+                words = [opcodes.ECHO, 1 + len(behind), first, *numbers]
+                words += [*(int(part is None) for part in behind), 1 + len(then)]
         self.regular += words
         number = self._regular_ids[id(node)] = self.regular_count
         self.regular_count += 1

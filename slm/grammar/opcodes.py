@@ -7,8 +7,7 @@ from __future__ import annotations
 
 CHARS, LITERAL, CONCAT, UNION, REPEAT, INTERSECTION, COMPLEMENT, DFA = range(8)
 TERMINAL, CALL, SEQ, CHOICE, MANY = range(8, 13)
-MULTIPLE = 14
-LABEL = 15
+MULTIPLE, LABEL, ECHO = 14, 15, 16
 
 
 def wide(number: int) -> tuple[int, int]:

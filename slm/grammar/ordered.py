@@ -31,10 +31,13 @@ from slm.errors import GrammarTooComplex, Place
 from slm.grammar.charset import CharSet
 from slm.grammar.ordered_dfa import minimise, partition
 from slm.grammar.pattern_behind import RestBehind
+from slm.grammar.pattern_echo import echo_language, has_capture
 from slm.grammar.pattern_lower import Refuse, charsets_of, lower
 from slm.grammar.pattern_tree import (
+    Again,
     Anchor,
     Branch,
+    Captured,
     Class,
     Look,
     Node,
@@ -65,6 +68,8 @@ def leftmost_first_language(
 
     Cost: linear in the number of live thread lists, bounded by `MAX_WORK`.
     """
+    if has_capture(pattern.root):
+        return echo_language(pattern.root, refuse)
     for node in walk_nodes(pattern.root):
         if isinstance(node, Anchor):
             raise refuse("an anchor", r"\^|\$|\\[AZ]")
@@ -325,6 +330,8 @@ class Nfa:
                 raise refuse("lookahead beside lookbehind", r"\(\?[=!]")
             case Anchor():
                 raise refuse("an anchor", r"\^|\$|\\[AZ]")
+            case Captured() | Again():
+                raise refuse("a backreference beside a lookaround assertion", r"\\[1-9]|\(\?P=")
 
     def loop(
         self, body: Node, low: int, high: int | None, greedy: bool, then: int, refuse: Refuse

@@ -67,8 +67,8 @@ def pattern_language(
 
     Raises:
         PatternError: the pattern is malformed.
-        UnsupportedPattern: backreferences, ``\b``, lookbehind (but for one or a few characters),
-            lookahead in a loop, multi-line anchors, conditional or atomic groups.
+        UnsupportedPattern: some backreferences, ``\b``, lookbehind (but for one or a few
+            characters), lookahead in a loop, multi-line anchors, conditional or atomic groups.
     """
     if place is None:
         return _cached_language(text, dialect, flags, search)

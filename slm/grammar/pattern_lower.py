@@ -22,8 +22,10 @@ from slm.errors import UnsupportedPattern
 from slm.grammar import regular as r
 from slm.grammar.charset import CharSet
 from slm.grammar.pattern_tree import (
+    Again,
     Anchor,
     Branch,
+    Captured,
     Class,
     Look,
     Node,
@@ -37,6 +39,7 @@ from slm.grammar.regular import EPSILON, NOTHING, Regular
 Variants: TypeAlias = dict[tuple[int, int], Regular]
 Refuse: TypeAlias = Callable[[str, str], UnsupportedPattern]
 
+_BACK = r"\\[1-9]|\(\?P="
 _NEWLINE = r.literal("\n")
 _MAX_UNROLLED = 16
 
@@ -48,6 +51,8 @@ def lower(root: Node, *, search: bool, refuse: Refuse) -> Regular:
     that finds the construct in the pattern's text.
     """
     if any(isinstance(node, Look) for node in walk_nodes(root)):
+        if any(isinstance(node, Captured) for node in walk_nodes(root)):
+            raise refuse("a backreference beside a lookaround assertion", _BACK)
         return _WithLookahead(search, refuse).whole(root)
     return close(variants(root, refuse), search=search)
 
@@ -118,8 +123,26 @@ def variants(node: Node, refuse: Refuse) -> Variants:
             return _either(*(variants(option, refuse) for option in options))
         case Quantified(body, low, high):
             return _repeated(variants(body, refuse), low, high, refuse)
+        case Captured(body, rest):
+            return {(0, 0): _captured(body, rest, refuse)}
         case Look():  # pragma: no cover - `lower` sends these elsewhere
             raise refuse("a lookaround assertion", r"\(\?<?[=!]")
+        case Again():
+            raise refuse("a backreference inside a repetition or an alternative", _BACK)
+
+
+def _captured(body: Node, rest: Node, refuse: Refuse) -> Regular:
+    """A group and what refers to it: all ways to cut a text into a word and the rest count."""
+
+    def plain(node: Node) -> Regular:
+        found = variants(node, refuse)
+        if set(found) - {(0, 0)}:
+            raise refuse("a backreference beside an anchor", _BACK)
+        return found.get((0, 0), NOTHING)
+
+    items = rest.parts if isinstance(rest, Sequence) else (rest,)
+    then = (None if isinstance(item, Again) else plain(item) for item in items)
+    return r.echo(plain(body), then)
 
 
 def _either(*many: Variants) -> Variants:

@@ -16,8 +16,10 @@ from slm.errors import GrammarTooComplex, PatternError, Place, UnsupportedPatter
 from slm.grammar import classes
 from slm.grammar.charset import CharSet
 from slm.grammar.pattern_tree import (
+    Again,
     Anchor,
     Branch,
+    Captured,
     Class,
     Look,
     Node,
@@ -44,6 +46,7 @@ _LETTERS = {
 }
 MAX_WORDS = 64  # of a group that something refers back to
 MAX_CASES = 1_000  # in one pattern
+_BACK = r"\\[1-9]|\(\?P="
 _WANTED = re.IGNORECASE | re.MULTILINE | re.DOTALL | re.ASCII
 
 
@@ -55,7 +58,7 @@ def parse_python(text: str, flags: str, place: Place | None, *, assertions: bool
     Raises:
         PatternError: Python's `re` refuses the pattern; the message and the column are Python's.
         GrammarTooComplex: its groups are nested too deep to be read.
-        UnsupportedPattern: a backreference, a conditional, an atomic group, a locale flag.
+        UnsupportedPattern: some backreferences, a conditional, an atomic group, a locale flag.
     """
     value = re.RegexFlag(0)
     for letter in flags:
@@ -117,6 +120,7 @@ class _Reader:
     def __init__(self, text: str, place: Place | None, assertions: bool) -> None:
         self.text, self.place, self.assertions = text, place, assertions
         self.bound: dict[int, str] = {}  # what groups have matched, where cases are told apart
+        self.open: int | None = None  # the group that may have matched anything
         self.cases = 0
 
     def sequence(self, items: Any, flags: re.RegexFlag) -> Node:
@@ -133,15 +137,22 @@ class _Reader:
     def by_cases(self, group: int, node: Node, rest: Any, flags: re.RegexFlag) -> Node:
         """A group and what comes behind it, for each word the group can match: few, by preference.
 
-        That is what backtracking does, so the order of matches stays the same.
+        That is what backtracking does, so the order of matches stays the same. A group of many
+        words is kept as it is.
         """
         words = words_in_order(node, MAX_WORDS)
-        self.cases += 0 if words is None else len(words)
-        if words is None or self.cases > MAX_CASES:
-            raise self.unsupported(
-                f"a backreference to a group with no end of words, or more than {MAX_WORDS},",
-                r"\\[1-9]|\(\?P=",
-            )
+        if words is None or self.cases + len(words) > MAX_CASES:
+            if self.open is not None:
+                raise self.unsupported(
+                    "a backreference to one of two groups with many words, the second behind the "
+                    "first,",
+                    _BACK,
+                )
+            self.open = group
+            behind = self.sequence(rest, flags)
+            self.open = None
+            return Captured(node, behind)
+        self.cases += len(words)
         before = self.bound
         options: list[Node] = []
         for word in words:
@@ -182,8 +193,12 @@ class _Reader:
             )
         if op is _codes.GROUPREF and value in self.bound and not flags & re.IGNORECASE:
             return Sequence(tuple(Class(CharSet.of(char)) for char in self.bound[value]))
+        if op is _codes.GROUPREF and value == self.open and not flags & re.IGNORECASE:
+            return Again()
         if op is _codes.GROUPREF:
-            raise self.unsupported("a backreference", r"\\[1-9]|\(\?P=")
+            if flags & re.IGNORECASE:
+                raise self.unsupported("a backreference in any case", _BACK)
+            raise self.unsupported("a backreference from outside of what the group is in", _BACK)
         if op is _codes.GROUPREF_EXISTS:
             raise self.unsupported("a conditional group", r"\(\?\(")
         if str(op) == "ATOMIC_GROUP":

@@ -63,7 +63,20 @@ class Look:
     negative: bool
 
 
-Node: TypeAlias = Class | Sequence | Branch | Quantified | Anchor | Look
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A group, and all that comes behind it in its sequence, which refers back to it."""
+
+    body: Node
+    rest: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What the group of the `Captured` around it matched."""
+
+
+Node: TypeAlias = Class | Sequence | Branch | Quantified | Anchor | Look | Captured | Again
 
 NOTHING_TO_MATCH: Node = Sequence(())
 
@@ -91,6 +104,8 @@ def walk_nodes(node: Node) -> Iterator[Node]:
                 stack.extend(reversed(options))
             case Quantified(body) | Look(body):
                 stack.append(body)
+            case Captured(body, rest):
+                stack += (rest, body)
             case _:
                 pass
 

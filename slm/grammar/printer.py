@@ -12,7 +12,8 @@ Rules are lower case, terminals upper case; any other name is quoted: ``<"my rul
 ``"text"``, ``[a-z]``, ``[^"]``, ``x*``, ``x{2,5}``, ``x | y``, ``x & y`` (both), ``~x`` (not),
 ``dfa(accepting states; edges of state 0; …)``, ``multiple(m, r, n)``, at most n digits that make
 a multiple of m behind those of r, ``label([α-ω])``, a label of these letters whose encoding is not
-too long for a host name, and ``mark(248)``, a byte for the memory. ``(x,)``, ``(x|)``,
+too long for a host name, ``echo(word; part; =! part; =)``, where ``=`` is the word again (see
+`slm.grammar.regular.Echo`), and ``mark(248)``, a byte for the memory. ``(x,)``, ``(x|)``,
 ``(x&)`` have one part only.
 """
 
@@ -29,6 +30,7 @@ from slm.grammar.regular import (
     Complement,
     Concat,
     Dfa,
+    Echo,
     Intersection,
     Label,
     Multiple,
@@ -149,6 +151,14 @@ def _regular(node: Regular) -> tuple[str, int]:
             return f"multiple({modulus}, {rest}, {most})", _ATOM
         case Label(letters):
             return f"label({_charset(letters)})", _ATOM
+        case Echo(word, then, search):
+            rows = [
+                ["=" if part is None else _regular(part)[0] for part in row]
+                for row in (then, search)
+            ]
+            behind = [f"; {part}" for part in rows[0]]
+            behind += [f"{'; ' if at else '! '}{part}" for at, part in enumerate(rows[1])]
+            return f"echo({_regular(word)[0]}{''.join(behind)})", _ATOM
 
 
 def _concat(parts: tuple[Regular, ...]) -> tuple[str, int]:

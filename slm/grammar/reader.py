@@ -21,6 +21,7 @@ from slm.grammar.regular import (
     Complement,
     Concat,
     Dfa,
+    Echo,
     Intersection,
     Label,
     Multiple,
@@ -38,6 +39,7 @@ _TOKEN = re.compile(
     |(?P<start>%start\b)
     |(?P<memory>%memory\b)
     |(?P<dfa>dfa\()
+    |(?P<echo>echo\()
     |(?P<multiple>multiple\([1-9][0-9]{0,17},\ [0-9]{1,18},\ [0-9]{1,9}\))
     |(?P<label>label\()
     |(?P<mark>mark\((?:24[89]|25[0-5])\))
@@ -47,7 +49,7 @@ _TOKEN = re.compile(
     |(?P<charset>\[(?:[^\]\\\n]|\\.)*\])
     |(?P<times>\{[0-9]+(?:,[0-9]*)?\})
     |(?P<number>[0-9]+)
-    |(?P<punctuation><>|[():|&~*+?!,;])""",
+    |(?P<punctuation><>|[():|&~*+?!,;=])""",
     re.VERBOSE,
 )
 _ESCAPE = re.compile(r"\\(?:u\{([0-9a-fA-F]{1,6})\}|(.))|(.)", re.DOTALL)
@@ -294,6 +296,8 @@ class _Reader:
         if kind == "dfa":
             self._advance()
             return self._dfa()
+        if self._accept("echo"):
+            return self._echo()
         return None
 
     def _charset(self, value: str) -> CharSet:
@@ -333,6 +337,18 @@ class _Reader:
             states.append(tuple(edges))
         self._expect(")", "expected `;`, an edge or `)`")
         return Dfa(tuple(states), frozenset(accepting))
+
+    def _echo(self) -> Regular:
+        word = self.union(self.regulars)
+        rows: tuple[list[Regular | None], list[Regular | None]] = ([], [])
+        at = 0
+        while not self._accept(")"):
+            if self._accept("!"):
+                at = 1
+            else:
+                self._expect(";", "expected `;`, `!` or `)`")
+            rows[at].append(None if self._accept("=") else self.union(self.regulars))
+        return Echo(word, tuple(rows[0]), tuple(rows[1]))
 
     # --- tokens -----------------------------------------------------------------------------------
 

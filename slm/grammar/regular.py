@@ -123,10 +123,26 @@ class Label:
         return [point for point in self.letters if fits(text + chr(point))]
 
 
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """A word, and parts behind it in which it comes again; None stands for it there.
+
+    The texts are v·t·s for each text v of `word`: t are the parts of `then`, one after the other,
+    and s those of `search`, up to the first place where they can end: no shorter beginning of s is
+    such a text itself. This is no regular language, and the only one here: as soon as v is known it
+    is one, so states are made for each v that is met, and for no others. It can be part of
+    everything but an intersection and a complement.
+    """
+
+    word: Regular
+    then: tuple[Regular | None, ...]
+    search: tuple[Regular | None, ...] = ()
+
+
 MOST_LETTERS = 1024
 
 Regular: TypeAlias = (
-    Chars | Concat | Union | Repeat | Intersection | Complement | Dfa | Multiple | Label
+    Chars | Concat | Union | Repeat | Intersection | Complement | Dfa | Multiple | Label | Echo
 )
 
 NOTHING: Regular = Chars(CharSet.EMPTY)
@@ -225,6 +241,40 @@ def difference(body: Regular, *without: Regular) -> Regular:
     return intersection(body, *(complement(part) for part in without))
 
 
+def echo(
+    word: Regular, then: Iterable[Regular | None], search: Iterable[Regular | None] = ()
+) -> Regular:
+    """See `Echo`."""
+    parts, sought = tuple(then), tuple(search)
+    if word == NOTHING or NOTHING in parts or NOTHING in sought:
+        return NOTHING
+    return Echo(word, parts, sought)
+
+
+def children(regular: Regular) -> tuple[Regular, ...]:
+    """The languages that one is made of, but for the single characters of automata."""
+    match regular:
+        case Concat(parts) | Intersection(parts) | Union(parts):
+            return parts
+        case Repeat(body) | Complement(body):
+            return (body,)
+        case Echo(word, then, search):
+            return (word, *(part for part in (*then, *search) if part is not None))
+        case _:
+            return ()
+
+
+def has_echo(regular: Regular) -> bool:
+    """Whether there is an `Echo` in it. Cost: O(size)."""
+    stack = [regular]
+    while stack:
+        here = stack.pop()
+        if isinstance(here, Echo):
+            return True
+        stack.extend(children(here))
+    return False
+
+
 def choice_of(texts: Iterable[str]) -> Regular:
     """Any one of the texts."""
     return union(*(literal(text) for text in texts))
@@ -249,3 +299,5 @@ def nullable(regular: Regular) -> bool:
             return rest == 0
         case Label():
             return False
+        case Echo():
+            return all(nullable(part) for part in children(regular))

@@ -24,6 +24,7 @@ from slm.grammar.regular import (
     Complement,
     Concat,
     Dfa,
+    Echo,
     Intersection,
     Label,
     Multiple,
@@ -140,6 +141,11 @@ class _Reader:
             return Multiple(self._wide(), self._wide(), self.word())
         if op == opcodes.LABEL:
             return Label(sets[self.word()])
+        if op == opcodes.ECHO:
+            word, *others = [made[number] for number in self.list()]
+            behind = tuple([None if self.word() else part for part in others])
+            then = self.word() - 1
+            return Echo(word, behind[:then], behind[then:])
         numbers = self.list()
         if op == opcodes.LITERAL:
             return _Run(tuple([Chars(CharSet(((point, point),))) for point in numbers]))

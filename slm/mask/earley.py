@@ -95,7 +95,9 @@ class Column:
                 for low, high, _ in pool.edges(language)
                 for bound in (low, high + 1)
             }
-        )  # between two of these, all code points do the same
+        )  # between two of these, all code points do the same,
+        # unless what was read is remembered: then the texts behind them differ, and nothing else
+        self.remembers = any(pool.remembers(state) for _, state, _, _ in self.leaves)
 
     def _add(self, item: Item) -> None:
         if item not in self._items:
@@ -169,7 +171,7 @@ class Parser:
     def step(self, column: Column, point: int) -> Column | None:
         """The column after one more code point; None when no text goes on so."""
         at = bisect_right(column.bounds, point) - 1
-        key = (column, at)
+        key = (column, ~point if column.remembers and at >= 0 else at)
         if key not in self._moves:
             if len(self._moves) > 200_000:
                 self._moves.clear()

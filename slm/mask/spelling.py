@@ -21,12 +21,15 @@ from slm.grammar.regular import (
     Complement,
     Concat,
     Dfa,
+    Echo,
     Intersection,
     Label,
     Multiple,
     Regular,
     Repeat,
     Union,
+    children,
+    echo,
     intersection,
     repeat,
 )
@@ -142,6 +145,12 @@ def _cut_language(language: Regular, allowed: CharSet) -> Regular:
             return intersection(
                 *(_cut_language(part, allowed) for part in parts), repeat(Chars(allowed))
             )
+        case Echo(word, then, search):
+            rows = [
+                [None if part is None else _cut_language(part, allowed) for part in row]
+                for row in (then, search)
+            ]
+            return echo(_cut_language(word, allowed), *rows)
         case Complement():
             return intersection(language, repeat(Chars(allowed)))
         case Multiple():
@@ -167,13 +176,11 @@ def _characters(language: Regular) -> CharSet:
     """Every character that some part mentions."""
     found, stack = CharSet.EMPTY, [language]
     while stack:
-        match stack.pop():
+        here = stack.pop()
+        stack.extend(children(here))
+        match here:
             case Chars(charset):
                 found |= charset
-            case Concat(parts) | Intersection(parts) | Union(parts):
-                stack.extend(parts)
-            case Repeat(body, _, _) | Complement(body):
-                stack.append(body)
             case Multiple():
                 found |= _DIGITS
             case Label(letters):

@@ -25,6 +25,7 @@ from slm.grammar.regular import (
     Complement,
     Concat,
     Dfa,
+    Echo,
     Intersection,
     Label,
     Multiple,
@@ -189,6 +190,8 @@ def spell(language: Regular, escapes: Escapes = "any") -> Regular:
             return language  # digits stand for themselves
         case Label():
             return NOTHING if escapes == "ascii" else language
+        case Echo():
+            raise AssertionError("no pattern of a schema refers back")
 
 
 def _spell_dfa(automaton: Dfa, escapes: Escapes) -> Regular:
@@ -339,7 +342,7 @@ def may_be_empty(language: Regular) -> bool:
     while stack:
         node = stack.pop()
         match node:
-            case Intersection() | Complement() | Dfa() | Multiple():
+            case Intersection() | Complement() | Dfa() | Multiple() | Echo():
                 return True
             case Concat(parts):
                 stack.extend(parts)

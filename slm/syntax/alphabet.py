@@ -27,12 +27,14 @@ from slm.grammar.regular import (
     Complement,
     Concat,
     Dfa,
+    Echo,
     Intersection,
     Label,
     Multiple,
     Regular,
     Repeat,
     Union,
+    children,
 )
 
 
@@ -44,10 +46,8 @@ def charsets_of(words: Regular | Node) -> Iterator[CharSet]:
         match here:
             case Chars(charset):
                 yield charset
-            case Concat(inner) | Union(inner) | Intersection(inner):
-                stack.extend(inner)
-            case Repeat(body) | Complement(body):
-                stack.append(body)
+            case Concat() | Union() | Intersection() | Repeat() | Complement() | Echo():
+                stack.extend(children(here))
             case Multiple():
                 yield CharSet.of("0123456789")
             case Label(letters):
@@ -179,6 +179,8 @@ def _mapped(language: Regular, change: Callable[[CharSet], CharSet]) -> Regular:
             raise AssertionError("no pattern counts remainders")
         case Label():
             raise AssertionError("no pattern counts octets")
+        case Echo():
+            raise AssertionError("lexers see what an echo begins with only")
         case Dfa(edges, accepting):
             rows = tuple(tuple((change(charset), to) for charset, to in row) for row in edges)
             return Dfa(rows, accepting)

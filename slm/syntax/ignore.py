@@ -36,7 +36,8 @@ from slm.grammar import ir
 from slm.grammar.charset import CharSet
 from slm.grammar.derivative import Languages, State
 from slm.grammar.ordered_dfa import from_rows, minimise, partition
-from slm.grammar.regular import NOTHING, Regular
+from slm.grammar.regular import NOTHING, Regular, has_echo
+from slm.syntax.echoes import beginning
 
 MAX_STATES = 2_000
 
@@ -67,6 +68,9 @@ class Ignored:
     def __init__(self, languages: Iterable[Regular], refuse: Refuse) -> None:
         self._pool = Languages()
         self._refuse = refuse
+        languages = tuple(languages)
+        if any(map(has_echo, languages)):
+            raise refuse("ignored text refers back to a group with many words")
         self._starts = tuple(dict.fromkeys(self._pool.state(each) for each in languages))
         self._runs: dict[frozenset[Obligations], ir.Terminal] = {}
         self._firsts: dict[State, CharSet] = {}
@@ -76,13 +80,20 @@ class Ignored:
         """The terminal with the ignored text that may stand before it."""
         if not self._starts:
             return terminal
-        start = self._pool.state(terminal.language)
+        echoes = has_echo(terminal.language)
+        words = beginning(terminal.language) if echoes else terminal.language
+        start = self._pool.state(words)
         untouched: list[Obligations] = []
         cut: list[tuple[Obligations, Regular]] = []
         for obligations in self._ends:
             found = self._cut(start, obligations, terminal.name)
             if found.untouched:
                 untouched.append(obligations)
+            elif found.language != NOTHING and echoes:
+                raise self._refuse(
+                    f"it may forbid some of the texts that `{terminal.name}` begins with, which "
+                    "refers back to a group with many words"
+                )
             elif found.language != NOTHING:
                 cut.append((obligations, found.language))
         ways: list[ir.Expression] = []

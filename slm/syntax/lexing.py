@@ -14,14 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from slm.errors import Place, SlmError
 from slm.grammar import ir
 from slm.grammar.asserting import Asserting
-from slm.grammar.charset import CharSet
 from slm.grammar.derivative import Languages, State
-from slm.grammar.ordered_dfa import from_rows
 from slm.grammar.regular import (
     ANY_CHAR,
     NOTHING,
@@ -34,10 +33,11 @@ from slm.grammar.regular import (
     union,
 )
 from slm.syntax.alphabet import Alphabet
-from slm.syntax.obligations import MAX_STATES, Reader
-from slm.syntax.overlay import overlay
+from slm.syntax.echoes import Echoes, Refuse
+from slm.syntax.obligations import Reader
 from slm.syntax.promises import Matched, Obligations
 from slm.syntax.rows import Rows
+from slm.syntax.runs import run_language
 from slm.syntax.scanners import Scanner
 
 END = "$END"
@@ -80,6 +80,7 @@ class Lexing:
         alphabet: of all of them.
         place_of: where a terminal is written.
         too_complex: makes the error for a terminal that needs too many states.
+        refuse: makes the error for one that cannot be told from others.
     """
 
     def __init__(
@@ -89,10 +90,13 @@ class Lexing:
         alphabet: Alphabet,
         place_of: Callable[[str], Place],
         too_complex: Callable[[str], SlmError],
+        refuse: Refuse,
     ) -> None:
         self._words, self._alphabet, self._place_of = words, alphabet, place_of
         self._too_complex = too_complex
         self._pool = Languages()
+        self._echoes = Echoes(words, refuse)
+        words = self._echoes.beginnings()  # of terminals that are no automata
         self._matched: dict[str, Matched] = {
             name: self._pool.state(alphabet.narrow(each)) for name, each in words.items()
         }
@@ -100,6 +104,7 @@ class Lexing:
         letters = sum(len(each.parts) for each in words.values() if isinstance(each, Concat))
         self._reader = Reader(self._pool, list(automata.values()), letters, too_complex)
         self._numbers: dict[Regular, int] = {}
+        self._echo_numbers: dict[str, int] = {}
         self._plain: dict[State, int] = {}  # languages that nothing open changes
         # By number: the language of letters, or of whose words, or of which numbers, it is made.
         self._languages: list[Regular | _Wanted | frozenset[int]] = []
@@ -222,6 +227,8 @@ class Lexing:
         """The number of how a scanner reads what stands between tokens."""
         known = self._gap_of.get(scanner)
         if known is None:
+            for ignored in self._ignored(scanner):
+                self._echoes.check_ignored(ignored)
             readings = [self._reading(scanner, n, n, ()) for n in self._ignored(scanner)]
             laws = tuple(self._law(scanner, name) for name in scanner.dropped)
             key = (len(readings), *readings, *laws)
@@ -235,6 +242,7 @@ class Lexing:
         """The number of how matches of `source` become tokens of type `name`, or nothing."""
         if source != name:
             renames = renames[: renames.index(name) + 1]  # those behind it are not tried
+        self._echoes.check_renames(source, name, renames)
         rivals = self._preferred_to(scanner, source)
         key = (source, name, renames, rivals)
         number = self._reading_numbers.setdefault(key, len(self._readings))
@@ -286,6 +294,8 @@ class Lexing:
         obligations = self._reader.touching(read.state, open_now)
         key = (reading, obligations)
         known = self._lexemes.get(key)
+        if known is None and read.wanted[0] in self._echoes:
+            known = self._lexemes[key] = self._read_echo(read, obligations)
         if known is None:
             source = read.wanted[0]
             found = self._reader.read(
@@ -304,6 +314,22 @@ class Lexing:
                 if language != NOTHING
             }
         return known
+
+    def _read_echo(self, read: _Read, obligations: Obligations) -> _Lexemes:
+        """The same of a terminal that is no automaton: its beginning settles all, or it cannot."""
+        source, reader = read.wanted[0], self._reader
+        settled = reader.settles(read.state, read.rivals, obligations, source)
+        if settled is None:
+            raise self._echoes.refuse(source, "what is before it, or competes, is open behind that")
+        number = self._echo_numbers.setdefault(source, len(self._languages))
+        if number == len(self._languages):
+            self._languages.append(read.wanted)
+        if not settled:
+            return {}
+        if not reader.classes:
+            return {frozenset(): number}
+        last = self._echoes.last_class(source, reader.classes, self._alphabet)
+        return {frozenset({("last", last)}): number}
 
     def _state(self, wanted: _Wanted) -> State:
         """The words of a terminal that become tokens of a type, as far as words decide that."""
@@ -380,7 +406,14 @@ class Lexing:
             before = scanner.order[: scanner.order.index(source)] if not scanner.alone else ()
             mine = self._first(source)
             near = (each for each in before if mine & self._first(each))
-            rivals = (self._matched[each] for each in near if not self._rows.apart(source, each))
+            near = (each for each in near if not self._rows.apart(source, each))
+            state, matched = self._matched[source], self._matched
+            competes = self._echoes.competes
+            rivals = (
+                matched[each]
+                for each in near
+                if competes(self._pool, source, state, each, matched[each])
+            )
             self._preferred[key] = frozenset(
                 self._reader.first_hit(each) if isinstance(each, int) else each for each in rivals
             )
@@ -453,48 +486,12 @@ class Lexing:
     def _run_language(
         self, graph: dict[Obligations, _Lexemes], open_now: Obligations, targets: _Run
     ) -> int:
-        pool = self._pool
         first = graph[open_now]
         if len(first) == 1 and not graph[next(iter(first))]:
             return next(iter(first.values()))
-        # Subset construction over (what is left of a lexeme, where it leads to).
         begin = {
             node: frozenset((self._narrow(n), to) for to, n in ways.items())
             for node, ways in graph.items()
         }
-        start: tuple[frozenset[tuple[State, Obligations]], bool] = (begin[open_now], False)
-        numbers = {start: 0}
-        queue = [start]
-        rows: list[list[tuple[CharSet, int]]] = []
-        for places, _ in queue:  # grows while it is walked
-            order = list(places)
-            by_target: dict[
-                tuple[frozenset[tuple[State, Obligations]], bool], list[tuple[int, int]]
-            ] = {}
-            everything = ((0, 0x10FFFF, 0),)
-            for low, high, targets_here in overlay(
-                [everything, *(pool.edges(state) for state, _ in order)]
-            ):
-                reached: set[tuple[State, Obligations]] = set()
-                ended = False
-                for target, (_, to) in zip(targets_here[1:], order, strict=True):
-                    if not target or not pool.alive(target):
-                        continue
-                    if pool.extendable(target):
-                        reached.add((target, to))
-                    if pool.accepts(target):
-                        reached |= begin[to]
-                        ended = ended or to in targets
-                if reached or ended:
-                    by_target.setdefault((frozenset(reached), ended), []).append((low, high))
-            row: list[tuple[CharSet, int]] = []
-            for place, ranges in by_target.items():
-                if place not in numbers:
-                    if len(numbers) >= MAX_STATES:
-                        raise self._too_complex("%ignore")
-                    numbers[place] = len(numbers)
-                    queue.append(place)
-                row.append((CharSet.from_ranges(ranges), numbers[place]))
-            rows.append(row)
-        accepting = [number for (_, ended), number in numbers.items() if ended]
-        return self._number(from_rows(rows, accepting))
+        too_complex = partial(self._too_complex, "%ignore")
+        return self._number(run_language(self._pool, begin, open_now, targets, too_complex))

@@ -129,6 +129,41 @@ class Reader(Promises):
             found[still_open] = minimise(*made, symbols)
         return found
 
+    def settles(
+        self, words: State, rivals: frozenset[Matched], open_now: Obligations, name: str
+    ) -> bool | None:
+        """Whether these texts, each to its end, keep all that is open, and leave nothing so.
+
+        Args:
+            words: the texts; none is the beginning of another.
+            rivals: as in `read`, like all others.
+            open_now: the same.
+            name: the same.
+
+        Returns:
+            False where no text keeps it; None where some do, or do not leave it settled.
+        """
+        starts = list(dict.fromkeys(self._starts(words, words, rivals, open_now)))
+        seen = set(starts)
+        queue = list(starts)
+        kept, lost = False, len(starts) > 1
+        for at in queue:  # grows while it is walked
+            state, whole, still_open = at
+            if self.pool.accepts(state):
+                kept = True
+                open_then = self._ended(whole, still_open)
+                lost = lost or any(
+                    isinstance(each, int) or each[0] != "last" for each in open_then or ()
+                )
+                continue
+            moves = self._moves(at)
+            lost = lost or at in self._lost
+            if len(seen) >= MAX_STATES:
+                raise self._too_complex(name)
+            queue += [target for target in moves if target not in seen]
+            seen.update(moves)
+        return None if kept and lost else kept
+
     def _ended(self, match: Matched, still_open: Obligations) -> Obligations | None:
         """What is open after a lexeme; None where it is no match, or nothing can follow."""
         if isinstance(match, int):

@@ -69,6 +69,11 @@ class Promises:
 
     # --- questions
 
+    @property
+    def classes(self) -> tuple[CharSet, ...]:
+        """Those that the character before a place is looked up in; none: nobody looks."""
+        return self._classes if self._asked_behind else ()
+
     def first_hit(self, state: State) -> State:
         r"""One state for all obligations that are broken by the same texts.
 

@@ -17,7 +17,7 @@ def compile_regex(pattern: str, flags: str = "") -> ir.Grammar:
 
     Raises:
         PatternError: malformed; message and column are Python's.
-        UnsupportedPattern: backreferences, ``\b``, conditional or atomic groups, lookaround
+        UnsupportedPattern: some backreferences, ``\b``, conditional or atomic groups, lookaround
             beyond what `slm.grammar.pattern.pattern_language` does exactly.
         EmptyLanguage: nothing matches.
         UsageError: not a string.

@@ -22,6 +22,7 @@ from slm.errors import GrammarTooComplex, PatternError, Place, SlmError, Unsuppo
 from slm.grammar.asserting import Asserting
 from slm.grammar.ordered import leftmost_first_language
 from slm.grammar.pattern import parse_pattern, pattern_language
+from slm.grammar.pattern_echo import has_capture
 from slm.grammar.pattern_python import find_construct
 from slm.grammar.pattern_tree import Look, Node, walk_nodes
 from slm.grammar.regular import Regular, literal
@@ -125,12 +126,13 @@ def _made(
     try:
         return make(regexp, letters)
     except (UnsupportedPattern, PatternError) as error:
-        what = error.what.removesuffix(" cannot be turned into an exact constraint")
+        what = error.what.removesuffix(" cannot be turned into an exact constraint").rstrip(",")
         why = ""
         if _cut_off(what) and semantics == "earley/dynamic_complete":
             why = "; Lark evaluates it partly on text that it cut off"
         raise refuse(
-            feature_of(what), f"terminal `{definition.name}` uses {what}, not supported{why}"
+            feature_of(what),
+            f"terminal `{definition.name}` uses {what}, not supported{why}",
         ) from error
     except GrammarTooComplex as error:
         raise GrammarTooComplex(
@@ -161,6 +163,8 @@ def _whole(regexp: str, letters: str) -> Regular:
 def _words(regexp: str, letters: str) -> Regular | Node:
     root = parse_pattern(regexp, dialect="python", flags=letters, assertions=True)
     looks = [node for node in walk_nodes(root.root) if isinstance(node, Look)]
+    if looks and has_capture(root.root):
+        raise UnsupportedPattern("a backreference beside a lookaround assertion")
     if not any(look.ahead for look in looks):
         try:
             return leftmost_first_language(root, refuse=lambda what, _: UnsupportedPattern(what))

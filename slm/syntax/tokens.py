@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from lark.lexer import BasicLexer
 
-from slm.errors import GrammarTooComplex
+from slm.errors import GrammarTooComplex, UnsupportedLarkFeature
 from slm.grammar import ir
 from slm.grammar.regular import Regular
 from slm.syntax.alphabet import Alphabet, charsets_of
@@ -45,6 +45,16 @@ def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
             hint="lower its repetition bounds, or end it where no longer match can begin",
         )
 
+    def refuse(symbol: str, why: str) -> UnsupportedLarkFeature:
+        return definitions.refusal(
+            f"terminal `{symbol}` refers back to a group with many words, and {why}, so that it "
+            "cannot be told from others without an automaton",
+            "backreference",
+            symbol,
+            definitions.place_of_terminal(symbol),
+            "let it begin like nothing else, or name the words that the group can match",
+        )
+
     symbols = Symbols(built.rules, start)
     indents = None
     if built.options.postlex is not None:
@@ -64,7 +74,7 @@ def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
         if not isinstance(each, Regular)
     }
     languages = {name: each for name, each in words.items() if isinstance(each, Regular)}
-    arguments = (languages, automata, alphabet, definitions.place_of_terminal, too_complex)
+    arguments = (languages, automata, alphabet, definitions.place_of_terminal, too_complex, refuse)
     if indents is None:
         lexing = Lexing(*arguments)
     else:

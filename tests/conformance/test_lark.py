@@ -34,9 +34,8 @@ SEMANTICS = {"parser": "earley", "lexer": "dynamic_complete"}
 BYTES = byte_vocabulary()
 
 # Refused by name, and only these.
-VIABILITY_REFUSED = {"backreference": "backreference"}
+VIABILITY_REFUSED: dict[str, str] = {}
 VIABILITY_REFUSED_COMPLETE = {
-    "backreference": "backreference",
     "caret_multiline": "anchor",
     "lookahead_ignored_ws": "lookahead",
     "neg_lookahead_number": "lookahead",
@@ -157,6 +156,25 @@ def completion(matcher: Matcher, prefix: str, alphabet: str) -> str | None:
                     after.accept(ord(char))
                     following.append((after, text + char))
         level = following[:60]
+    return nearest(matcher, prefix, alphabet)
+
+
+def nearest(matcher: Matcher, text: str, alphabet: str) -> str | None:
+    """The text that always goes on where the end is nearest, over the alphabet."""
+    for _ in range(20):
+        if matcher.is_complete():
+            return text
+        mask = matcher.mask()
+        ways = []
+        for char in alphabet:
+            if mask[ord(char) >> 5] >> (ord(char) & 31) & 1:
+                after = matcher.fork()
+                after.accept(ord(char))
+                ways.append((after.min_tokens().tokens, len(ways), after, char))
+        if not ways:
+            return None
+        _, _, matcher, char = min(ways)
+        text += char
     return None
 
 

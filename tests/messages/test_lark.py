@@ -292,6 +292,35 @@ def test_what_a_terminal_leaves_open() -> None:
     ]
 
 
+def test_a_backreference_beside_a_rival() -> None:
+    """The whole message: the terminal that has no automaton, and what it competes with."""
+    with pytest.raises(UnsupportedLarkFeature) as caught:
+        compile_lark('start: H | "<"\nH: /<(?P<h>a+)\\n(?P=h)/', lexer="basic")
+    assert lines(caught.value) == [
+        "[L002] terminal `H` refers back to a group with many words, and matches of `LESSTHAN` may "
+        "begin like it, and come after it, so that it cannot be told from others without an "
+        "automaton",
+        "  at <grammar>:2:1",
+        "  H: /<(?P<h>a+)\\n(?P=h)/",
+        "  ^",
+        "  hint: let it begin like nothing else, or name the words that the group can match",
+    ]
+
+
+def test_a_backreference_that_the_next_character_does_not_decide() -> None:
+    """The whole message."""
+    with pytest.raises(UnsupportedLarkFeature) as caught:
+        compile_lark("start: A\nA: /(a+)\\1/", **SEMANTICS)
+    assert lines(caught.value) == [
+        "[L002] terminal `A` uses a backreference to a group with many words, where the next "
+        "character does not decide how the text before it is read, not supported",
+        "  at <grammar>:2:1",
+        "  A: /(a+)\\1/",
+        "  ^",
+        "  hint: write the terminal without it",
+    ]
+
+
 def test_a_declared_terminal() -> None:
     """The whole message."""
     with pytest.raises(UnsupportedLarkFeature) as caught:

@@ -46,16 +46,16 @@ def test_groups_nested_too_deep() -> None:
     ]
 
 
-def test_a_backreference() -> None:
+def test_backreferences_to_two_groups() -> None:
     """The whole message."""
     with pytest.raises(UnsupportedPattern) as caught:
-        compile_regex("a(?P<x>b+)(?P=x)")
+        compile_regex("a(?P<x>b+)(c+)(?P=x)\\2")
     assert lines(caught.value) == [
-        "[G007] a backreference to a group with no end of words, or more than 64, cannot be turned "
-        "into an exact constraint",
+        "[G007] a backreference to one of two groups with many words, the second behind the first, "
+        "cannot be turned into an exact constraint",
         "  at <pattern>",
-        "  a(?P<x>b+)(?P=x)",
-        "            ^",
+        "  a(?P<x>b+)(c+)(?P=x)\\2",
+        "                ^",
         "  hint: write the pattern without it",
     ]
 

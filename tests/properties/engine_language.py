@@ -29,6 +29,7 @@ from slm.grammar.regular import (
     Complement,
     Concat,
     Dfa,
+    Echo,
     Intersection,
     Regular,
     Repeat,
@@ -86,6 +87,17 @@ def regular_ends(regular: Regular, text: str, start: int) -> set[int]:
                     break
                 state = targets[0]
             return ends
+        case Echo(word, then, search):
+            found = set()
+            for over in regular_ends(word, text, start):
+                again = literal(text[start:over])
+                rows = [
+                    Concat(tuple(again if part is None else part for part in row))
+                    for row in (then, search)
+                ]
+                for at in regular_ends(rows[0], text, over):
+                    found |= set(sorted(regular_ends(rows[1], text, at))[:1])
+            return found
 
 
 def derives(grammar: Grammar, text: str) -> bool:
@@ -187,15 +199,23 @@ _simple = st.one_of(
 )
 
 
-def grammars(*, longest: bool = False) -> st.SearchStrategy[Grammar]:
-    """Grammars of one to three rules that use every construct, recursive in any way."""
-    return _grammars(longest)
+_parts = st.lists(_simple | _simple | regulars | st.none(), max_size=3).map(tuple)
+echoes: st.SearchStrategy[Regular] = st.builds(Echo, _simple | regulars, _parts, _parts)
+
+
+def grammars(*, longest: bool = False, again: bool = False) -> st.SearchStrategy[Grammar]:
+    """Grammars of one to three rules that use every construct, recursive in any way.
+
+    `again`: words that come again, too.
+    """
+    return _grammars(longest, again)
 
 
 @st.composite
-def _grammars(draw: st.DrawFn, longest: bool) -> Grammar:
+def _grammars(draw: st.DrawFn, longest: bool, again: bool) -> Grammar:
     names = ["start", "one", "two"][: draw(st.integers(1, 3))]
-    languages = draw(st.lists(_simple | regulars, min_size=1, max_size=3))
+    kinds = _simple | regulars | (echoes if again else _simple)
+    languages = draw(st.lists(kinds, min_size=1, max_size=3))
     terminals = [
         Terminal(f"T{number}", language, longest=longest and draw(st.booleans()))
         for number, language in enumerate(languages)

@@ -45,7 +45,7 @@ def accepts(matcher: Matcher, data: bytes) -> bool:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@given(grammar=grammars())
+@given(grammar=grammars(again=True))
 def test_the_engine_accepts_exactly_the_language(engine: str, grammar: Grammar) -> None:
     """For every short text: complete if and only if the definitions derive it; prefixes viable."""
     matcher = start(grammar, engine)
@@ -58,7 +58,7 @@ def test_the_engine_accepts_exactly_the_language(engine: str, grammar: Grammar) 
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@given(grammar=grammars(longest=True))
+@given(grammar=grammars(longest=True, again=True))
 def test_longest_terminals_end_only_where_they_cannot_go_on(engine: str, grammar: Grammar) -> None:
     """The same, where terminals have to be the longest match from their start."""
     matcher = start(grammar, engine)
@@ -67,7 +67,11 @@ def test_longest_terminals_end_only_where_they_cannot_go_on(engine: str, grammar
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@given(grammar=grammars(), vocabulary=vocabularies(), random=st.randoms(use_true_random=False))
+@given(
+    grammar=grammars(again=True),
+    vocabulary=vocabularies(),
+    random=st.randoms(use_true_random=False),
+)
 def test_walks_meet_no_dead_end_and_end_in_the_language(
     engine: str, grammar: Grammar, vocabulary: Vocabulary, random: Random
 ) -> None:

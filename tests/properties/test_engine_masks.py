@@ -31,7 +31,7 @@ def walk(matcher: Matcher, random: Random, steps: int = 8) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@given(grammar=grammars(longest=True), vocabulary=vocabularies(), random=randoms)
+@given(grammar=grammars(longest=True, again=True), vocabulary=vocabularies(), random=randoms)
 def test_the_mask_is_what_each_token_alone_says(
     engine: str, grammar: Grammar, vocabulary: Vocabulary, random: Random
 ) -> None:
@@ -52,7 +52,7 @@ def test_the_mask_is_what_each_token_alone_says(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@given(grammar=grammars(longest=True), vocabulary=vocabularies(), random=randoms)
+@given(grammar=grammars(longest=True, again=True), vocabulary=vocabularies(), random=randoms)
 def test_only_the_bytes_count_not_the_tokens_that_wrote_them(
     engine: str, grammar: Grammar, vocabulary: Vocabulary, random: Random
 ) -> None:
@@ -74,7 +74,7 @@ def test_only_the_bytes_count_not_the_tokens_that_wrote_them(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@given(grammar=grammars(longest=True), vocabulary=vocabularies(), random=randoms)
+@given(grammar=grammars(longest=True, again=True), vocabulary=vocabularies(), random=randoms)
 def test_rollback_and_fork_give_back_the_past(
     engine: str, grammar: Grammar, vocabulary: Vocabulary, random: Random
 ) -> None:
@@ -103,7 +103,7 @@ def test_rollback_and_fork_give_back_the_past(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@given(grammar=grammars(longest=True), vocabulary=vocabularies(), random=randoms)
+@given(grammar=grammars(longest=True, again=True), vocabulary=vocabularies(), random=randoms)
 def test_forced_bytes_and_tokens_are_in_every_continuation(
     engine: str, grammar: Grammar, vocabulary: Vocabulary, random: Random
 ) -> None:
@@ -127,7 +127,7 @@ def test_forced_bytes_and_tokens_are_in_every_continuation(
 
 
 @pytest.mark.skipif("native" not in ENGINES, reason="the native engine is not built")
-@given(grammar=grammars(longest=True), vocabulary=vocabularies(), random=randoms)
+@given(grammar=grammars(longest=True, again=True), vocabulary=vocabularies(), random=randoms)
 def test_the_native_engine_is_the_reference(
     grammar: Grammar, vocabulary: Vocabulary, random: Random
 ) -> None:
@@ -149,7 +149,7 @@ def test_the_native_engine_is_the_reference(
 
 
 @pytest.mark.skipif("native" not in ENGINES, reason="the native engine is not built")
-@given(grammar=grammars(), vocabulary=vocabularies(), random=randoms)
+@given(grammar=grammars(again=True), vocabulary=vocabularies(), random=randoms)
 def test_the_native_engine_expects_what_the_reference_expects(
     grammar: Grammar, vocabulary: Vocabulary, random: Random
 ) -> None:

@@ -149,7 +149,7 @@ def test_malformed_python_has_pythons_message(pattern: str) -> None:
     "pattern",
     [
         r"\bx",
-        r"(a+)\1",
+        r"(?:(a+)|b)\1",
         "(a)?(?(1)b|c)",
         "(?m:^a)",
         "(?m:a$)",
