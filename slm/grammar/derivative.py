@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 
 from slm.errors import GrammarTooComplex
 from slm.grammar.charset import CharSet
-from slm.grammar.echo import Parts, Reading, no_boolean
+from slm.grammar.echo import Begun, Parts, Reading, no_boolean
 from slm.grammar.edges import NONE, Edges, State, overlay_edges, uncovered
 from slm.grammar.regular import (
     Chars,
@@ -45,7 +45,7 @@ _Term: TypeAlias = (
     | tuple[Literal["not"], State]
     | tuple[Literal["dfa"], tuple[int, int]]
     | tuple[Literal["multiple"], Multiple]
-    | tuple[Literal["label"], tuple[Label, str]]  # and what was read of it
+    | tuple[Literal["label"], Begun]
     | tuple[Literal["echo"], Reading]
 )
 
@@ -188,7 +188,7 @@ class Languages:
             case Multiple():
                 return self._multiple(regular if regular.possible() else None)
             case Label():
-                return self._label(regular, "") if regular.letters else NONE
+                return self._label(Begun(regular, "")) if regular.letters else NONE
             case Echo(word, then, search):
                 start = Reading(self.state(word), "", self._parts(then), self._parts(search))
                 return self._echo(start) if all(map(self.alive, start.parts())) else NONE
@@ -315,8 +315,8 @@ class Languages:
         self._alive[state] = True
         return state
 
-    def _label(self, label: Label, read: str) -> State:
-        return self._number(("label", (label, read)), nullable=read != "", plain=True)
+    def _label(self, begun: Begun) -> State:
+        return self._number(("label", begun), nullable=begun.read != "", plain=True)
 
     def _echo(self, at: Reading) -> State:
         """The rest of an `Echo`, of whose word some text was read."""
@@ -468,8 +468,8 @@ class Languages:
             left = [self._multiple(inner.after(digit)) for digit in range(10)]
             return tuple((0x30 + at, 0x30 + at, to) for at, to in enumerate(left) if to != NONE)
         if kind == "label":
-            label, read = inner  # type: ignore[misc]
-            return tuple((at, at, self._label(label, read + chr(at))) for at in label.after(read))
+            assert isinstance(inner, Begun)
+            return tuple((at, at, self._label(begun)) for at, begun in inner.after())
         if kind == "echo":
             assert isinstance(inner, Reading)
             read = (

@@ -1,4 +1,4 @@
-"""What is left of an `Echo` of which something was read, in a pool of states."""
+"""What is left of an `Echo`, or a `Label`, of which something was read, in a pool of states."""
 
 from __future__ import annotations
 
@@ -8,8 +8,22 @@ from typing import TypeAlias
 
 from slm.errors import GrammarTooComplex
 from slm.grammar.edges import State
+from slm.grammar.regular import Label
 
 Parts: TypeAlias = tuple[State | None, ...]  # None: the word again
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A label of which some was read."""
+
+    label: Label
+    read: str
+
+    def after(self) -> Iterator[tuple[int, Begun]]:
+        """The letters that may follow, and what they lead to."""
+        for point in self.label.after(self.read):
+            yield point, Begun(self.label, self.read + chr(point))
 
 
 @dataclass(frozen=True, slots=True)
