@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slm.errors import GrammarSyntaxError
@@ -153,15 +153,14 @@ def test_engines_agree(alphabet: str, data: st.DataObject, seed: int) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@example(alphabet=GREEK, text="ά" * 40)
-@settings(max_examples=8, deadline=None)
-@given(alphabet=st.sampled_from(ALPHABETS), text=st.text(GREEK, max_size=50))
-def test_a_label_can_end_after_each_letter(engine: str, alphabet: str, text: str) -> None:
+@settings(max_examples=6, deadline=None)
+@given(alphabet=st.sampled_from(ALPHABETS), seed=st.integers())
+def test_a_label_can_end_after_each_letter(engine: str, alphabet: str, seed: int) -> None:
     """Random tokens from a mask are never stuck, and a whole letter is enough to end at once."""
     matcher = compile_grammar(_grammar(_language(alphabet)), VOCABULARY, engine).matcher()
-    rng = random.Random(text)
+    rng = random.Random(seed)
     matcher.accept(ord('"'))
-    for _ in range(30):
+    for _ in range(20):
         letters = [token for token in matcher.allowed() if b'"' not in VOCABULARY.bytes_of(token)]
         if not letters:
             break
