@@ -30,7 +30,9 @@ def test_regex_flags_and_errors() -> None:
     with pytest.raises(PatternError):
         compile_regex("(")
     with pytest.raises(UnsupportedPattern):
-        compile_regex(r"(a+)\1")
+        compile_regex(r"(?i)(a+)\1")
+    assert accepts(compile_regex(r"(a+)\1"), "aaaa")
+    assert not accepts(compile_regex(r"(a+)\1"), "aaa")
     assert accepts(compile_regex(r"(a|bc)-\1"), "bc-bc")
     assert not accepts(compile_regex(r"(a|bc)-\1"), "a-bc")
     with pytest.raises(EmptyLanguage):
