@@ -24,6 +24,9 @@ std::optional<Compiled> compile(const Value& schema, const Options& options, Ora
   if (way.frames && pool.leaned) throw Deferred("what a format leaves out is excluded");
   if (!way.cautious && pool.leaned && of.concluded) return std::nullopt;
   if (!lowering.is_satisfiable(start)) throw Deferred("unsatisfiable");
+  if (lowering.remembers && lowering.regulars.has_labels()) {
+    throw Deferred("long labels of host names beside items that differ");  // see short_labels.py
+  }
   return Compiled{lowering.words(start), std::string(reader.draft_name()), lowering.remembers};
 }
 

@@ -94,8 +94,10 @@ Regular Regulars::splice(const Answer& answer, std::size_t start) {
     std::int32_t kind = *in;
     copy(1);
     switch (static_cast<Op>(kind)) {
-      case Op::kChars:
       case Op::kLabel:
+        has_labels_ = true;
+        [[fallthrough]];
+      case Op::kChars:
         nodes_.push_back(set_of(*in++));
         break;
       case Op::kComplement:

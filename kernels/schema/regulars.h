@@ -46,6 +46,8 @@ class Regulars {
   const std::vector<std::int32_t>& nodes() const { return nodes_; }
   std::uint32_t set_count() const { return static_cast<std::uint32_t>(set_numbers_.size()); }
   std::uint32_t count() const { return count_; }
+  /// Whether a language has labels of host names in it that are as long as their encoding may be.
+  bool has_labels() const { return has_labels_; }
 
  private:
   static constexpr Regular kUnmade = 0xFFFFFFFFu;
@@ -57,6 +59,7 @@ class Regulars {
 
   std::vector<std::int32_t> sets_, nodes_;
   std::uint32_t count_ = 0;
+  bool has_labels_ = false;
   Interner set_numbers_;
   std::unordered_map<const std::int32_t*, Regular> spliced_;
   std::vector<Answer> kept_;  // so that an address in `spliced_` stays its answer's
