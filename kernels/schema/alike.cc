@@ -15,15 +15,6 @@ constexpr std::string_view kSilent[] = {"title",    "description", "default",
 /// A schema with one of these is itself: others may refer to it, or it to others, by a name.
 constexpr std::string_view kNaming[] = {"$schema",         "$id", "id", "$anchor", "$dynamicAnchor",
                                         "$recursiveAnchor"};
-constexpr KeywordSet kSomeInside = set_of(Keyword::kAllOf, Keyword::kAnyOf, Keyword::kOneOf,
-                                          Keyword::kPrefixItems, Keyword::kItems);
-constexpr KeywordSet kOneInside = set_of(
-    Keyword::kItems, Keyword::kAdditionalItems, Keyword::kContains, Keyword::kAdditionalProperties,
-    Keyword::kPropertyNames, Keyword::kUnevaluatedItems, Keyword::kUnevaluatedProperties,
-    Keyword::kNot, Keyword::kIf, Keyword::kThen, Keyword::kElse, Keyword::kContentSchema);
-constexpr KeywordSet kNamedInside =
-    set_of(Keyword::kProperties, Keyword::kPatternProperties, Keyword::kDefs, Keyword::kDefinitions,
-           Keyword::kDependentSchemas, Keyword::kDependencies);
 
 bool is_in(std::span<const std::string_view> names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();

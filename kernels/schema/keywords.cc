@@ -237,16 +237,6 @@ constexpr KeywordSet kSince2019 =
 constexpr KeywordSet kSince2020 = set_of(Keyword::kPrefixItems, Keyword::kDynamicRef);
 constexpr KeywordSet kUntil2019 = set_of(Keyword::kAdditionalItems, Keyword::kRecursiveRef);
 
-constexpr KeywordSet kSomeInside = set_of(Keyword::kAllOf, Keyword::kAnyOf, Keyword::kOneOf,
-                                          Keyword::kPrefixItems, Keyword::kItems);
-constexpr KeywordSet kOneInside = set_of(
-    Keyword::kItems, Keyword::kAdditionalItems, Keyword::kContains, Keyword::kAdditionalProperties,
-    Keyword::kPropertyNames, Keyword::kUnevaluatedItems, Keyword::kUnevaluatedProperties,
-    Keyword::kNot, Keyword::kIf, Keyword::kThen, Keyword::kElse, Keyword::kContentSchema);
-constexpr KeywordSet kNamedInside =
-    set_of(Keyword::kProperties, Keyword::kPatternProperties, Keyword::kDefs, Keyword::kDefinitions,
-           Keyword::kDependentSchemas, Keyword::kDependencies);
-
 }  // namespace
 
 Keyword keyword_of(std::string_view name) noexcept {

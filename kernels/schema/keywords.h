@@ -92,6 +92,17 @@ KeywordSet known_keywords(Draft draft) noexcept;
 /// Whether each keyword of a schema has a value of the right kind.
 bool check_keywords(const Value& schema, Draft draft, bool guessed);
 
+/// Keywords whose values are schemas, or have schemas in them.
+inline constexpr KeywordSet kSomeInside = set_of(Keyword::kAllOf, Keyword::kAnyOf, Keyword::kOneOf,
+                                                 Keyword::kPrefixItems, Keyword::kItems);
+inline constexpr KeywordSet kOneInside = set_of(
+    Keyword::kItems, Keyword::kAdditionalItems, Keyword::kContains, Keyword::kAdditionalProperties,
+    Keyword::kPropertyNames, Keyword::kUnevaluatedItems, Keyword::kUnevaluatedProperties,
+    Keyword::kNot, Keyword::kIf, Keyword::kThen, Keyword::kElse, Keyword::kContentSchema);
+inline constexpr KeywordSet kNamedInside =
+    set_of(Keyword::kProperties, Keyword::kPatternProperties, Keyword::kDefs, Keyword::kDefinitions,
+           Keyword::kDependentSchemas, Keyword::kDependencies);
+
 /// A value right inside a schema that is one itself.
 struct Inside {
   Keyword keyword;
