@@ -1,17 +1,18 @@
 """The native mask engine. Use it through slm.mask."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+_Program = TypeVar("_Program", bound="SchemaProgram")
+
 class NoText(Exception): ...
 
-def wanted_engine() -> str | None: ...
-def quick_calls(
-    held: tuple[Session, Callable[..., None], Callable[..., None], Any],
-) -> tuple[Any, Any]: ...
+def plain_spec(held: tuple[type, type, Callable[[str], list[int] | None]]) -> Any: ...
+def plain_compile(held: tuple[type, type, dict[int, Any], Any, int]) -> Any: ...
+def new_matcher(held: tuple[type, Callable[..., None], Callable[..., None]]) -> Any: ...
 
 class VocabularyTables:
     """What a vocabulary brings to every grammar."""
@@ -49,14 +50,15 @@ class SchemaProgram:
 
     @staticmethod
     def compile(
+        type: type[_Program],
         schema: object,
+        answer: Callable[[str], list[int] | None],
         draft: int | None,
         compact: bool,
         assert_formats: bool,
-        answer: Callable[[str], list[int] | None],
         content: int = 0,
         frames: bool = False,
-    ) -> SchemaProgram | str: ...
+    ) -> _Program | str: ...
     @property
     def draft(self) -> str: ...
     @property

@@ -17,6 +17,7 @@ from slm.decode.generator import Generator, StreamEvent
 from slm.decode.protocol import LanguageModel
 from slm.decode.spec import AnySpec, Spec, Specification, compile_spec
 from slm.errors import ModelNotFound, Place, UsageError
+from slm.front import front
 from slm.mask import CompiledGrammar
 from slm.mask.stats import DEFAULT_MEMORY
 from slm.vocab import Vocabulary
@@ -40,8 +41,6 @@ __all__ = [
     "regex",
 ]
 
-_new, _set = object.__new__, object.__setattr__
-_plain_twin: Any = None  # slm.schema.compile.plain_twin, once it was imported
 _HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 
 
@@ -84,11 +83,9 @@ def json_schema(
     {'age': 3}
     """
     options = (draft, whitespace, order, formats, content, registry, on_unsupported, style)
-    if type(x) is dict and options == _PLAIN:
-        twin = (_plain_twin or _front_end())(x)
-        if twin is not None:  # what else a spec has is made when it is asked for
-            spec = _new(Spec)
-            _set(spec, "__dict__", {"_twin": twin, "schema": x, "is_json": True})
+    if options == _PLAIN:
+        spec = front.spec(x)
+        if spec is not None:  # what else it has is made when it is asked for
             return spec
     # From the module and not the package: Python asks a package for each name, every time.
     from slm.schema.compile import compile_schema
@@ -115,15 +112,6 @@ def json_schema(
 
 
 _PLAIN = tuple((json_schema.__kwdefaults__ or {}).values())  # options that nobody chose
-
-
-def _front_end() -> Any:
-    """`_plain_twin`: importing it anew for every schema would take longer than looking it up."""
-    global _plain_twin
-    from slm.schema.compile import plain_twin
-
-    _plain_twin = plain_twin
-    return plain_twin
 
 
 def lark(
@@ -214,6 +202,10 @@ def compile(  # noqa: A001 - the public name is slm.compile
         VocabularyCannotSpell: no token sequence makes a text that matches.
         EngineUnavailable: the engine is not there.
     """
+    if engine is None and memory == DEFAULT_MEMORY:
+        compiled = front.compile(spec, vocabulary)
+        if compiled is not None:
+            return compiled
     return compile_spec(spec, vocabulary, engine=engine, memory=memory)
 
 

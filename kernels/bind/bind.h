@@ -19,7 +19,7 @@ void raise_too_complex(const TooComplex& error);
 
 void bind_engine(nb::module_& m);
 void bind_session(nb::module_& m);
-void bind_calls(nb::module_& m);
+void bind_front(nb::module_& m);
 void bind_batch(nb::module_& m);
 void bind_softmax(nb::module_& m);
 void bind_head(nb::module_& m);

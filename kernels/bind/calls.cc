@@ -5,7 +5,6 @@
 // arguments.
 #include "bind/calls.h"
 
-#include "bind/bind.h"
 #include "bind/bitmask.h"
 
 namespace slm {
@@ -42,18 +41,10 @@ template <class Work>
 Done guarded(Work work) noexcept {
   try {
     return work() ? Done::kYes : Done::kNotPlain;
-  } catch (const TooComplex& error) {
-    try {
-      raise_too_complex(error);
-    } catch (nb::python_error& worse) {
-      worse.restore();
-    }
-  } catch (const std::bad_alloc&) {
-    PyErr_NoMemory();
-  } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_RuntimeError, error.what());
+  } catch (...) {
+    restore_error();
+    return Done::kFailed;
   }
-  return Done::kFailed;
 }
 
 bool fill_plainly(PyObject* held, PyObject* const* arguments, Py_ssize_t count) {
@@ -90,24 +81,33 @@ PyObject* accept(PyObject* held, PyObject* const* arguments, Py_ssize_t count, P
   return done == Done::kYes ? Py_NewRef(Py_None) : nullptr;
 }
 
-PyCFunction function(PyObject* (*call)(PyObject*, PyObject* const*, Py_ssize_t, PyObject*)) {
-  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(call));
-}
-
-nb::tuple quick_calls(nb::tuple held) {
-  static PyMethodDef fill{"fill_mask", function(&fill_mask), METH_FASTCALL | METH_KEYWORDS,
-                          "Write the mask into one row of the caller's array, in place."};
-  static PyMethodDef take{"accept", function(&accept), METH_FASTCALL | METH_KEYWORDS,
-                          "Take a token."};
-  if (nb::len(held) != 4 || !nb::isinstance<Session>(held[0])) {
-    throw std::invalid_argument("not a session and what belongs to it");
-  }
-  return nb::make_tuple(nb::steal(PyCFunction_NewEx(&fill, held.ptr(), nullptr)),
-                        nb::steal(PyCFunction_NewEx(&take, held.ptr(), nullptr)));
-}
-
 }  // namespace
 
-void bind_calls(nb::module_& m) { m.def("quick_calls", &quick_calls, "held"_a); }
+void restore_error() noexcept {
+  try {
+    throw;
+  } catch (nb::python_error& error) {
+    error.restore();
+  } catch (const TooComplex& error) {
+    try {
+      raise_too_complex(error);
+    } catch (nb::python_error& worse) {
+      worse.restore();
+    }
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+}
+
+std::pair<nb::object, nb::object> quick_calls(const nb::tuple& held) {
+  static PyMethodDef fill{"fill_mask", builtin(&fill_mask), METH_FASTCALL | METH_KEYWORDS,
+                          "Write the mask into one row of the caller's array, in place."};
+  static PyMethodDef take{"accept", builtin(&accept), METH_FASTCALL | METH_KEYWORDS,
+                          "Take a token."};
+  return {nb::steal(PyCFunction_NewEx(&fill, held.ptr(), nullptr)),
+          nb::steal(PyCFunction_NewEx(&take, held.ptr(), nullptr))};
+}
 
 }  // namespace slm

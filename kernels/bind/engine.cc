@@ -1,11 +1,12 @@
 // Vocabularies and compiled grammars.
+#include "bind/engine.h"
+
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 
@@ -61,16 +62,20 @@ std::shared_ptr<EngineSource> make_engine(Words words, std::shared_ptr<Vocabular
                                         memory);
 }
 
-std::shared_ptr<EngineSource> make_schema_engine(std::shared_ptr<SchemaProgram> schema,
+}  // namespace
+
+std::shared_ptr<EngineSource> make_schema_engine(const SchemaProgram& schema,
                                                  std::shared_ptr<VocabularyTables> vocabulary,
                                                  std::vector<TokenId> ends, std::size_t memory) {
   constexpr std::size_t kLong = 16384;  // words; less takes no longer than to let go of the GIL
   std::optional<nb::gil_scoped_release> release;
-  if (schema->words.size() > kLong) release.emplace();
-  Program program(schema->words);
+  if (schema.words.size() > kLong) release.emplace();
+  Program program(schema.words);
   return std::make_shared<EngineSource>(std::move(program), std::move(vocabulary), std::move(ends),
                                         memory);
 }
+
+namespace {
 
 nb::dict stats(EngineSource& source) {
   SourceStats counted = source.stats();
@@ -103,9 +108,6 @@ nb::dict vocabulary_stats(VocabularyTables& tables) {
 }  // namespace
 
 void bind_engine(nb::module_& m) {
-  m.def(
-      "wanted_engine", [] { return std::getenv("SLM_ENGINE"); },
-      "The environment's SLM_ENGINE; None where it is not set.");
   nb::class_<VocabularyTables>(m, "VocabularyTables", "What a vocabulary brings to every grammar.")
       .def(nb::new_(&make_tables), "tokens"_a, "folder"_a.none() = nb::none())
       .def("stats", &vocabulary_stats)
@@ -121,8 +123,11 @@ void bind_engine(nb::module_& m) {
 
   constexpr std::size_t kMemory = Engine::kMemory;
   nb::class_<EngineSource>(m, "Engine", "A grammar compiled for a vocabulary.")
-      .def(nb::new_(&make_schema_engine), "program"_a, "vocabulary"_a, "end_tokens"_a,
-           "memory"_a = kMemory)
+      .def(nb::new_([](const SchemaProgram& program, std::shared_ptr<VocabularyTables> vocabulary,
+                       std::vector<TokenId> ends, std::size_t memory) {
+             return make_schema_engine(program, std::move(vocabulary), std::move(ends), memory);
+           }),
+           "program"_a, "vocabulary"_a, "end_tokens"_a, "memory"_a = kMemory)
       .def(nb::new_(&make_engine), "program"_a, "vocabulary"_a, "end_tokens"_a,
            "memory"_a = kMemory)
       .def("session",

@@ -30,7 +30,7 @@ NB_MODULE(_native, m) {
   bind_schema(m);  // before what takes its programs
   bind_engine(m);
   bind_session(m);
-  bind_calls(m);
+  bind_front(m);
   bind_batch(m);
   bind_softmax(m);
   bind_head(m);

@@ -5,10 +5,10 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <cstdlib>
 #include <string_view>
 #include <unordered_map>
 
+#include "bind/environment.h"
 #include "schema/compile.h"
 
 namespace nb = nanobind;
@@ -184,36 +184,44 @@ class PythonOracle : public schema::Oracle {
   nb::handle answer_;
 };
 
-nb::object compile_schema(nb::handle value, std::optional<int> draft, bool compact,
-                          bool assert_formats, nb::handle answer, int content, bool frames) {
-  const char* wanted = std::getenv("SLM_ENGINE");
-  if (wanted != nullptr && wanted == std::string_view("reference")) {
+}  // namespace
+
+nb::object compile_schema(nb::handle type, nb::handle value, nb::handle answer,
+                          const SchemaOptions& chosen) {
+  if (wanted_engine() == WantedEngine::kReference) {
     return nb::str("the native engine is not wanted");
   }
+  nb::object made = nb::inst_alloc(type);
+  SchemaProgram& program = *new (nb::inst_ptr<void>(made)) SchemaProgram();
+  nb::inst_mark_ready(made);
   try {
-    auto program = std::make_shared<SchemaProgram>();
-    program->schema.root = Copier(program->schema.arena).copy(value.ptr(), 0);
-    schema::Options options{std::nullopt, compact, assert_formats,
-                            static_cast<schema::Content>(content), frames};
-    if (draft) options.draft = static_cast<schema::Draft>(*draft);
+    program.schema.root = Copier(program.schema.arena).copy(value.ptr(), 0);
+    schema::Options options{std::nullopt, chosen.compact, chosen.assert_formats,
+                            static_cast<schema::Content>(chosen.content), chosen.frames};
+    if (chosen.draft) options.draft = static_cast<schema::Draft>(*chosen.draft);
     PythonOracle oracle(answer);
-    schema::Compiled made = schema::compile(*program->schema.root, options, oracle);
-    program->words = std::move(made.words);
-    program->draft = std::move(made.draft);
-    program->remembers = made.remembers;
-    return nb::cast(program);
+    schema::Compiled compiled = schema::compile(*program.schema.root, options, oracle);
+    program.words = std::move(compiled.words);
+    program.draft = std::move(compiled.draft);
+    program.remembers = compiled.remembers;
+    return made;
   } catch (const Deferred& why) {
     return nb::str(why.what());
   }
 }
 
-}  // namespace
-
 void bind_schema(nb::module_& m) {
   nb::class_<SchemaProgram>(m, "SchemaProgram", "A schema, compiled.")
       // A program, or why Python has to compile the schema: see slm/schema/native.py.
-      .def_static("compile", &compile_schema, "schema"_a, "draft"_a.none(), "compact"_a,
-                  "assert_formats"_a, "answer"_a, "content"_a = 0, "frames"_a = false)
+      .def_static(
+          "compile",
+          [](nb::type_object type, nb::handle schema, nb::handle answer, std::optional<int> draft,
+             bool compact, bool assert_formats, int content, bool frames) {
+            return compile_schema(type, schema, answer,
+                                  {draft, compact, assert_formats, content, frames});
+          },
+          "type"_a, "schema"_a, "answer"_a, "draft"_a.none(), "compact"_a, "assert_formats"_a,
+          "content"_a = 0, "frames"_a = false)
       .def_prop_ro("draft", [](const SchemaProgram& program) { return program.draft; })
       .def_prop_ro("remembers", [](const SchemaProgram& program) { return program.remembers; })
       .def("words", [](const SchemaProgram& program) { return program.words; })

@@ -4,6 +4,7 @@
 #include <nanobind/nanobind.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,19 @@ struct SchemaProgram {
   std::string draft;
   bool remembers = false;  // items that differ: see slm/grammar/memory.py
 };
+
+/// What is asked of the compiler; see `schema::Options`.
+struct SchemaOptions {
+  std::optional<int> draft;
+  bool compact = false, assert_formats = true;
+  int content = 0;
+  bool frames = false;
+};
+
+/// A new program of this type, a subclass of `SchemaProgram` or it; or a string, why Python has to
+/// compile the schema. `answer`: see slm/schema/native.py.
+nanobind::object compile_schema(nanobind::handle type, nanobind::handle schema,
+                                nanobind::handle answer, const SchemaOptions& options = {});
 
 void bind_schema(nanobind::module_& m);
 

@@ -89,54 +89,62 @@ class Flow {
 /// rules from the last to the first, as rules mostly stand before those that they call: no lists
 /// have to be made. False where a few passes do not settle it, and nothing is known.
 ///
-/// Cost: linear a pass, in the expressions; two for most grammars.
+/// Cost: linear a pass, in the expressions; one where no rule calls itself or an earlier one.
 template <class Leaf>
 bool in_passes(const Program& program, Leaf has_text, std::vector<std::uint8_t>& found) {
   constexpr int kPasses = 4;
   constexpr std::uint8_t kBoth = kWritten | kEmpty;
   found.assign(program.nodes(), 0);
+  bool ahead = false;             // a node was asked for before it was looked at
+  std::uint32_t first = 0, last;  // the nodes that are being looked at; those behind them have been
+  auto of = [&](std::uint32_t child) {  // which stands before its parent, perhaps in another rule
+    ahead = ahead || child < first;
+    return found[child];
+  };
   auto look = [&](std::uint32_t node) -> std::uint8_t {
     std::uint8_t bits = 0;
     switch (program.op(node)) {
       case Program::Op::kTerminal:
         return has_text(program.children(node)[0]) ? kWritten : std::uint8_t{0};
-      case Program::Op::kCall:
-        return found[program.body(program.children(node)[0])];
+      case Program::Op::kCall: {
+        std::uint32_t body = program.body(program.children(node)[0]);
+        ahead = ahead || body < first || (body >= node && body < last);
+        return found[body];
+      }
       case Program::Op::kSeq:
         bits = kBoth;
-        for (std::uint32_t child : program.children(node)) bits &= found[child];
+        for (std::uint32_t child : program.children(node)) bits &= of(child);
         return bits;
       case Program::Op::kChoice:
-        for (std::uint32_t child : program.children(node)) bits |= found[child];
+        for (std::uint32_t child : program.children(node)) bits |= of(child);
         return bits;
       case Program::Op::kMany:
-        return program.low(node) == 0 ? kBoth : found[program.children(node)[0]];
+        return program.low(node) == 0 ? kBoth : of(program.children(node)[0]);
       default:
         return 0;
     }
   };
   for (int pass = 0; pass < kPasses; ++pass) {
     bool changed = false;
-    auto visit = [&](std::uint32_t first, std::uint32_t last) {  // children before parents
+    auto visit = [&] {  // children before parents
       for (std::uint32_t node = first; node < last; ++node) {
         if (found[node] == kBoth) continue;
         std::uint8_t bits = look(node);
         changed = changed || bits != found[node];
         found[node] = bits;
       }
+      last = first;
     };
     std::uint32_t first_of_all = program.first_expression();
-    std::uint32_t last = static_cast<std::uint32_t>(program.nodes());
+    last = static_cast<std::uint32_t>(program.nodes());
     for (std::uint32_t rule = static_cast<std::uint32_t>(program.rules()); rule-- > 0;) {
       // The nodes behind the body before it are its own, where bodies stand in order.
-      std::uint32_t first = rule == 0 ? 0 : program.body(rule - 1) + 1;
-      first = std::max(first, first_of_all);
-      if (first >= last) continue;
-      visit(first, last);
-      last = first;
+      first = std::max(rule == 0 ? 0 : program.body(rule - 1) + 1, first_of_all);
+      if (first < last) visit();
     }
-    if (last > first_of_all) visit(first_of_all, last);
-    if (!changed) return true;
+    first = first_of_all;
+    if (first < last) visit();
+    if (!changed || !ahead) return true;
   }
   return false;
 }

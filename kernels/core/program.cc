@@ -1,5 +1,6 @@
 #include "core/program.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "core/marks.h"
@@ -12,15 +13,20 @@ class Program::Reader {
 
   std::uint32_t at() const noexcept { return static_cast<std::uint32_t>(at_); }
   std::int32_t word() {
-    if (at_ == words_.size()) throw std::invalid_argument("the grammar program ends too early");
+    if (at_ == words_.size()) fail_at_end();
     return static_cast<std::int32_t>(words_[at_++]);
   }
   std::uint32_t index(std::size_t limit) {
     std::int32_t value = word();
-    if (value < 0 || static_cast<std::size_t>(value) >= limit) {
-      throw std::invalid_argument("the grammar program refers to what is not there");
-    }
+    if (value < 0 || static_cast<std::size_t>(value) >= limit) fail_outside();
     return static_cast<std::uint32_t>(value);
+  }
+  /// So many of them, all below the limit.
+  void indices(std::size_t count, std::size_t limit) {
+    if (count > words_.size() - at_) fail_at_end();
+    std::uint32_t largest = 0;  // what is negative is large without its sign
+    for (std::size_t end = at_ + count; at_ < end; ++at_) largest = std::max(largest, words_[at_]);
+    if (count > 0 && largest >= limit) fail_outside();
   }
   std::size_t count() {
     std::int32_t value = word();
@@ -32,6 +38,13 @@ class Program::Reader {
   bool done() const noexcept { return at_ == words_.size(); }
 
  private:
+  [[noreturn]] static void fail_at_end() {
+    throw std::invalid_argument("the grammar program ends too early");
+  }
+  [[noreturn]] static void fail_outside() {
+    throw std::invalid_argument("the grammar program refers to what is not there");
+  }
+
   const std::vector<std::uint32_t>& words_;
   std::size_t at_ = 0;
 };
@@ -64,22 +77,20 @@ void Program::read_node(Reader& in) {
       break;
     case Op::kLiteral:
     case Op::kSpelled:
-      for (std::size_t left = in.count(); left > 0; --left) {
-        in.index(static_cast<Op>(op) == Op::kSpelled ? kFirstMarkPoint : kPoints);
-      }
+      in.indices(in.count(), static_cast<Op>(op) == Op::kSpelled ? kFirstMarkPoint : kPoints);
       break;
     case Op::kConcat:
     case Op::kUnion:
     case Op::kIntersection:
     case Op::kSeq:
     case Op::kChoice:
-      for (std::size_t left = in.count(); left > 0; --left) in.index(made);
+      in.indices(in.count(), made);
       break;
     case Op::kEcho: {
       std::size_t parts = in.count();
       if (parts == 0) throw std::invalid_argument("an echo of nothing");
-      for (std::size_t left = parts; left > 0; --left) in.index(made);
-      for (std::size_t left = parts - 1; left > 0; --left) in.index(2);
+      in.indices(parts, made);
+      in.indices(parts - 1, 2);
       if (in.index(parts + 1) == 0) throw std::invalid_argument("an echo without its word");
       break;
     }
@@ -110,10 +121,7 @@ Program::Program(std::span<const std::int32_t> words) : words_(words.begin(), wo
   set_at_.reserve(sets);
   for (std::size_t left = sets; left > 0; --left) {
     set_at_.push_back(in.at());
-    for (std::size_t ranges = in.count(); ranges > 0; --ranges) {
-      in.index(kPoints);
-      in.index(kPoints);
-    }
+    in.indices(2 * in.count(), kPoints);
   }
   rules_ = static_cast<std::uint32_t>(in.count());
   // Regular nodes first, then the terminals that name them, then expressions.
@@ -132,7 +140,7 @@ Program::Program(std::span<const std::int32_t> words) : words_(words.begin(), wo
   node_at_.reserve(regular + expressions);
   for (std::size_t left = expressions; left > 0; --left) read_node(in);
   bodies_at_ = in.at();
-  for (std::size_t rule = 0; rule < rules_; ++rule) in.index(node_at_.size());
+  in.indices(rules_, node_at_.size());
   in.index(rules_);
   memory_at_ = in.at();
   if (!in.done()) {

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 from slm.errors import UsageError
 from slm.grammar.ir import Grammar
 from slm.mask import CompiledGrammar, compile_grammar
-from slm.mask.compile import compile_program
 from slm.mask.session import SchemaProgram
 from slm.mask.stats import DEFAULT_MEMORY
 from slm.vocab import Vocabulary
@@ -174,11 +173,7 @@ def compile_spec(
             if at < len(kept) - 1:
                 made["_compiled"] = (*kept[:at], *kept[at + 1 :], kept[at])
             return compiled
-    twin: SchemaTwin | None = made.get("_twin")
-    quick = None
-    if twin is not None and engine in (None, "native"):
-        quick = compile_program(twin, vocabulary, memory)
-    compiled = quick or compile_grammar(spec.grammar, vocabulary, engine=engine, memory=memory)
+    compiled = compile_grammar(spec.grammar, vocabulary, engine=engine, memory=memory)
     made["_compiled"] = (*kept[1 - _COMPILED_KEPT :], (compiled, engine, memory))
     return compiled
 

@@ -13,43 +13,13 @@ from slm.grammar.memory import Indentation
 from slm.mask.compiled import CompiledGrammar
 from slm.mask.indentation import IndentationEngine
 from slm.mask.reference import ReferenceEngine
-from slm.mask.session import Engine, SchemaProgram
+from slm.mask.session import Engine
 from slm.mask.spelling import spellable
 from slm.mask.stats import DEFAULT_MEMORY
 from slm.vocab import Vocabulary
 
 ENGINES = ("native", "reference")
 _module: Any = None  # slm.mask.native, once it was imported
-
-
-def compile_program(
-    of: SchemaProgram, vocabulary: Vocabulary, memory: int
-) -> CompiledGrammar | None:
-    """As `compile_grammar` for a front end's program, with nothing made that nobody asked for.
-
-    None where that has another engine to take, more to do, or an error to raise.
-
-    Cost: as little Python as there can be: where the caches are cold, a call more is 2 µs.
-    """
-    native = _module
-    if native is None or (native.wanted_engine() or "native") != "native" or memory < 1:
-        return None
-    known = native.shared_by_id.get(id(vocabulary))
-    if known is None or known[0]() is not vocabulary:
-        native.shared_of(vocabulary)
-        known = native.shared_by_id[id(vocabulary)]
-    shared = known[1]
-    if not shared.writes_anything:
-        return None
-    try:
-        engine = native.compile_program(of.program, shared.tables, shared.ends, memory)
-    except (RecursionError, native.NoText):
-        return None
-    made = object.__new__(CompiledGrammar)
-    made._of, made._vocabulary, made._memory = of, vocabulary, memory
-    made._native, made._calls, made._engine_name = engine, native.quick_calls, "native"
-    made._grammar = made._engine = None
-    return made
 
 
 def compile_grammar(
@@ -78,10 +48,7 @@ def compile_grammar(
         GrammarTooComplex: a bound on nesting, states or work was hit.
         EngineUnavailable: the engine is not built here, or its name is unknown.
     """
-    if _module is None:
-        wanted = engine or os.environ.get("SLM_ENGINE") or None
-    else:  # C++ reads it in a tenth of the time
-        wanted = engine or _module.wanted_engine() or None
+    wanted = engine or os.environ.get("SLM_ENGINE") or None
     if wanted not in (None, *ENGINES):
         raise EngineUnavailable(
             f"there is no engine `{wanted}`", hint=f"use one of {', '.join(ENGINES)}"
@@ -96,7 +63,7 @@ def compile_grammar(
             if not shared.writes_anything:
                 written = spellable(grammar, vocabulary.alphabet)
             made = native.NativeEngine(written, shared, memory)
-            quick = (made.bare, native.quick_calls)
+            quick = (made.bare, native.new_matcher)
         except EmptyLanguage:
             prune(grammar)  # says which rule or terminal is to blame
             raise

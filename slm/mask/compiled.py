@@ -6,7 +6,6 @@ from typing import Any
 
 from slm.grammar.ir import Grammar
 from slm.mask.matcher import Matcher
-from slm.mask.quick import around
 from slm.mask.session import Engine, SchemaProgram
 from slm.mask.stats import Stats
 from slm.vocab import Vocabulary
@@ -24,12 +23,12 @@ class CompiledGrammar:
 
     __slots__ = (
         "__weakref__",
-        "_calls",
         "_engine",
         "_engine_name",
         "_grammar",
         "_memory",
         "_native",
+        "_new_matcher",
         "_of",
         "_vocabulary",
     )
@@ -43,13 +42,13 @@ class CompiledGrammar:
         engine: Engine,
         engine_name: str,
         native: Any = None,
-        calls: Any = None,
+        new_matcher: Any = None,
     ) -> None:
         self._grammar: Grammar | None = grammar
         self._vocabulary = vocabulary
         self._engine: Engine | None = engine
         self._engine_name = engine_name
-        self._native, self._calls = native, calls  # the engine in C++, and what makes quick calls
+        self._native, self._new_matcher = native, new_matcher  # in C++: see `kernels/bind/front.cc`
 
     @property
     def grammar(self) -> Grammar:
@@ -83,10 +82,15 @@ class CompiledGrammar:
 
     def matcher(self) -> Matcher:
         """A new matcher at the start of a text. Cost: O(1)."""
-        native = self._native
-        if native is None:
+        if self._new_matcher is None:
             return Matcher(self, self.engine.session())
-        return around(self, native.session())
+        made: Matcher = self._new_matcher(self)
+        return made
+
+    def around(self, session: Any) -> Matcher:
+        """The matcher of a session that C++ has already."""
+        made: Matcher = self._new_matcher(self, session)
+        return made
 
     @property
     def keeps_budgets(self) -> bool:

@@ -22,13 +22,12 @@ from slm.errors import EmptyLanguage, GrammarTooComplex
 from slm.folders import table_folder
 from slm.grammar.flatten import Flattener, terminal_names, terminal_nodes
 from slm.grammar.ir import Grammar, Terminal
+from slm.mask.quick import QuickMatcher, accept_slowly, fill_slowly
 from slm.mask.spelling import writes_anything
 from slm.mask.stats import DEFAULT_MEMORY, SharedStats, Stats
 from slm.vocab import Vocabulary
 
-wanted_engine = _native.wanted_engine
-compile_program = _native.Engine
-quick_calls = _native.quick_calls
+new_matcher: Any = _native.new_matcher((QuickMatcher, fill_slowly, accept_slowly))
 NoText = _native.NoText
 
 
@@ -56,6 +55,8 @@ _shared: WeakKeyDictionary[Vocabulary, Shared] = WeakKeyDictionary()
 _shared_lock = RLock()  # a signal's handler may compile, too
 # The same by the id of a vocabulary that lives: this look-up calls none of its methods.
 shared_by_id: dict[int, tuple[ref[Vocabulary], Shared]] = {}
+# For `kernels/bind/front.cc`: those that write anything, with their tables and ends.
+plain_by_id: dict[int, tuple[ref[Vocabulary], _native.VocabularyTables, list[int]]] = {}
 
 
 def shared_of(vocabulary: Vocabulary) -> Shared:
@@ -68,7 +69,10 @@ def shared_of(vocabulary: Vocabulary) -> Shared:
         if shared is None:
             shared = _shared[vocabulary] = Shared(vocabulary)
         number = id(vocabulary)
-        shared_by_id[number] = ref(vocabulary, lambda gone: _forget(number, gone)), shared
+        living = ref(vocabulary, lambda gone: _forget(number, gone))
+        shared_by_id[number] = living, shared
+        if shared.writes_anything:
+            plain_by_id[number] = living, shared.tables, shared.ends
     return shared
 
 
@@ -76,6 +80,7 @@ def _forget(number: int, gone: ref[Vocabulary]) -> None:
     known = shared_by_id.get(number)
     if known is not None and known[0] is gone:  # else a younger vocabulary has the number
         del shared_by_id[number]
+        plain_by_id.pop(number, None)
 
 
 def save_tables() -> bool:

@@ -1,17 +1,15 @@
 """Matchers whose two calls of every token are C++ from the first to the last.
 
-`kernels/bind/calls.cc` has these calls. They do what is plainly right, and hand all else, with the
-session, to the methods of `Matcher`, which are what they mean.
+`kernels/bind/calls.cc` has these calls, `kernels/bind/front.cc` makes the matchers. The calls do
+what is plainly right, and hand all else, with the session, to the methods of `Matcher`, which are
+what they mean.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from slm.mask.matcher import Matcher
-
-if TYPE_CHECKING:
-    from slm.mask.compiled import CompiledGrammar
 
 _new = object.__new__
 
@@ -26,16 +24,7 @@ class QuickMatcher(Matcher):
 
     def fork(self) -> Matcher:
         """An independent matcher with the same past."""
-        return around(self._compiled, self._bare.fork())
-
-
-def around(compiled: CompiledGrammar, session: Any) -> Matcher:
-    """Made without constructors, which the first mask of a small schema would feel."""
-    made = _new(QuickMatcher)
-    made._compiled, made._bare, made._made = compiled, session, None
-    held = (session, _fill_slowly, _accept_slowly, compiled)
-    made.fill_mask, made.accept = compiled._calls(held)  # type: ignore[method-assign]
-    return made
+        return self._compiled.around(self._bare.fork())
 
 
 def _slow(held: tuple[Any, ...]) -> Matcher:
@@ -47,9 +36,11 @@ def _slow(held: tuple[Any, ...]) -> Matcher:
     return made
 
 
-def _fill_slowly(held: tuple[Any, ...], *arguments: Any, **named: Any) -> None:
+def fill_slowly(held: tuple[Any, ...], *arguments: Any, **named: Any) -> None:
+    """`fill_mask` as C++ calls it where something is not plain."""
     _slow(held).fill_mask(*arguments, **named)
 
 
-def _accept_slowly(held: tuple[Any, ...], *arguments: Any, **named: Any) -> None:
+def accept_slowly(held: tuple[Any, ...], *arguments: Any, **named: Any) -> None:
+    """`accept` as C++ calls it where something is not plain."""
     _slow(held).accept(*arguments, **named)

@@ -19,7 +19,7 @@ from slm.schema import native as cpp
 from slm.schema.alike import Alike
 from slm.schema.layout import Layout
 from slm.schema.lower import Lowering
-from slm.schema.native import Program, compile_program
+from slm.schema.native import compile_program
 from slm.schema.normalise import Normaliser
 from slm.schema.notes import Note, collect_notes
 from slm.schema.reader import Reader, read_json
@@ -56,7 +56,7 @@ class CompiledSchema:
             twin = self.__dict__.get("_twin")
             if twin is None or name not in ("notes", "draft"):
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            made = twin.program.draft if name == "draft" else twin.compiled().notes
+            made = twin.draft if name == "draft" else twin.compiled().notes
             return self.__dict__.setdefault(name, made)
 
     def __reduce__(self) -> tuple[type[CompiledSchema], tuple[Any, ...]]:
@@ -124,9 +124,9 @@ def compile_schema(
             )
         style.check_with(whitespace, order)
     if not registry and order == "declared" and (style is None or style == PLAIN_STYLE):
-        program = compile_program(value, draft, whitespace, formats, content)
-        if not isinstance(program, str):
-            return _deferred(value, program, draft, whitespace, formats, content)
+        twin = compile_program(value, draft, whitespace, formats, content, of=Twin)
+        if not isinstance(twin, str):
+            return _deferred(value, twin, draft, whitespace, formats, content)
     style = style or PLAIN_STYLE
     return _compile(
         schema, draft, whitespace, formats, content, registry, on_unsupported, order, style
@@ -211,39 +211,31 @@ def _lowering(
     return Lowering(of, layout, reader.draft != "4", any_order=order == "any")
 
 
-def plain_twin(schema: dict[str, Any]) -> Twin | None:
-    """A schema compiled in C++ with the usual options; None where `compile_schema` has to do it.
+class Twin(cpp.Base):
+    """A schema that the native compiler compiled, and what Python makes of it, if anyone asks.
 
-    Cost: that of C++ and of one small object. All else is made when someone asks for it.
+    It is the program itself. C++ makes those of schemas with the usual options, and sets nothing.
     """
-    if cpp.compile_quickly is None:
-        return None
-    program = cpp.compile_quickly(schema, None, False, True, cpp.answer, 0)
-    if type(program) is str:
-        return None
-    twin = _new(Twin)  # a constructor would be felt
-    twin.program, twin.options = program, _PLAIN
-    twin.made = twin.seen = None
-    return twin
 
+    __slots__ = ("_made", "_options", "_seen")
+    _made: CompiledSchema
+    _options: tuple[Any, ...]
+    _seen: weakref.ref[Grammar]  # weak, or it would hold itself
 
-class Twin:
-    """A schema that the native compiler compiled, and what Python makes of it, if anyone asks."""
-
-    __slots__ = ("made", "options", "program", "seen")
-    program: Program
-    options: tuple[Any, ...]
-    made: CompiledSchema | None
-    seen: weakref.ref[Grammar] | None  # weak, or it would hold itself
+    @property
+    def program(self) -> Twin:
+        """In the form that the native engine reads."""
+        return self
 
     def grammar(self) -> Grammar:
         """The grammar, whose rules are made when something looks at them; one while it lives."""
         with _looking:
-            known = None if self.seen is None else self.seen()
+            seen = getattr(self, "_seen", None)
+            known: Grammar | None = None if seen is None else seen()
             if known is None:
-                memory = DistinctItems() if self.program.remembers else None
-                known = Grammar.deferred(self, self.program, memory)
-                self.seen = weakref.ref(known)
+                memory = DistinctItems() if self.remembers else None
+                known = Grammar.deferred(self, self, memory)
+                self._seen = weakref.ref(known)
         return known
 
     def notes(self) -> tuple[Note, ...]:
@@ -255,19 +247,18 @@ class Twin:
 
         Two threads that ask at once may both do it, and get equal answers.
         """
-        if self.made is None:
-            self.made = _compile(self.program.schema(), *self.options)
-        return self.made
+        if not hasattr(self, "_made"):
+            self._made = _compile(self.schema(), *getattr(self, "_options", _PLAIN))
+        return self._made
 
     def __call__(self) -> Grammar:
         """The grammar with its rules."""
         return self.compiled().grammar
 
 
-def _deferred(schema: Any, program: Program, *options: Any) -> CompiledSchema:
-    twin, compiled = Twin(), _new(CompiledSchema)
-    twin.program, twin.options = program, options
-    twin.made = twin.seen = None
+def _deferred(schema: Any, twin: Twin, *options: Any) -> CompiledSchema:
+    twin._options = options
+    compiled = _new(CompiledSchema)
     _set(compiled, "__dict__", {"_twin": twin, "grammar": twin.grammar(), "schema": schema})
     return compiled
 

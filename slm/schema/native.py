@@ -12,7 +12,7 @@ import json
 import threading
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import unquote, urldefrag, urljoin
 
 from slm.errors import SlmError
@@ -49,11 +49,12 @@ except ImportError:  # installed without a compiler
 
 if TYPE_CHECKING:
     Program: TypeAlias = _native.SchemaProgram
+    Base = _native.SchemaProgram
 else:
     Program = Any
+    Base = object if _native is None else _native.SchemaProgram  # of what adds to a program
 
-# What `compile_program` calls, for those who chose no options.
-compile_quickly: Any = None if _native is None else _native.SchemaProgram.compile
+Kind = TypeVar("Kind", bound="_native.SchemaProgram")
 _DRAFTS = {"4": 0, "6": 1, "7": 2, "2019-09": 3, "2020-12": 4}
 _CONTENT = {None: 0, "assert": 1, "annotate": 2}
 _MAX_STATES = 100_000  # one question may need; Python would go on for ten times as long
@@ -67,8 +68,9 @@ def compile_program(
     content: str | None = None,
     *,
     frames: bool = False,
-) -> Program | str:
-    """The program of a schema, or why C++ leaves it to Python.
+    of: type[Kind] = Base,  # type: ignore[assignment]
+) -> Kind | str:
+    """The program of a schema, of the type `of`, or why C++ leaves it to Python.
 
     `frames`: at once in the way that is otherwise only taken where alternatives would become too
     many, see `frames.py`; for tests.
@@ -82,8 +84,8 @@ def compile_program(
     if draft is not None and draft not in _DRAFTS:
         return "an unknown draft"
     number = None if draft is None else _DRAFTS[draft]
-    options = whitespace == "compact", formats == "assert", answer, _CONTENT[content], frames
-    return _native.SchemaProgram.compile(schema, number, *options)
+    options = whitespace == "compact", formats == "assert", _CONTENT[content], frames
+    return _native.SchemaProgram.compile(of, schema, answer, number, *options)
 
 
 def answer(request: str) -> list[int] | None:

@@ -68,6 +68,7 @@ from slm.mask import native
 while True:
     save_tables()
     native.shared_by_id.clear()
+    native.plain_by_id.clear()
     native._shared.clear()
     masks()
 """
