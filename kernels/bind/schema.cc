@@ -201,7 +201,7 @@ nb::object compile_schema(nb::handle type, nb::handle value, nb::handle answer,
     if (chosen.draft) options.draft = static_cast<schema::Draft>(*chosen.draft);
     PythonOracle oracle(answer);
     schema::Compiled compiled = schema::compile(*program.schema.root, options, oracle);
-    program.words = std::move(compiled.words);
+    program.words = std::make_shared<const std::vector<std::int32_t>>(std::move(compiled.words));
     program.draft = std::move(compiled.draft);
     program.remembers = compiled.remembers;
     return made;
@@ -224,7 +224,7 @@ void bind_schema(nb::module_& m) {
           "content"_a = 0, "frames"_a = false)
       .def_prop_ro("draft", [](const SchemaProgram& program) { return program.draft; })
       .def_prop_ro("remembers", [](const SchemaProgram& program) { return program.remembers; })
-      .def("words", [](const SchemaProgram& program) { return program.words; })
+      .def("words", [](const SchemaProgram& program) { return *program.words; })
       .def("schema", [](const SchemaProgram& program) {
         std::unordered_map<const Value*, nb::object> shared;
         return rebuilt(*program.schema.root, shared);

@@ -4,6 +4,7 @@
 #include <nanobind/nanobind.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,7 +16,7 @@ namespace slm {
 /// A schema that was compiled: the program, and a copy of the schema that nobody can change.
 struct SchemaProgram {
   schema::Document schema;
-  std::vector<std::int32_t> words;
+  std::shared_ptr<const std::vector<std::int32_t>> words;
   std::string draft;
   bool remembers = false;  // items that differ: see slm/grammar/memory.py
 };

@@ -13,6 +13,7 @@ namespace slm {
 /// What is asked of an expression.
 inline constexpr std::uint8_t kWritten = 1;  // it can be written
 inline constexpr std::uint8_t kEmpty = 2;    // with the empty text
+inline constexpr std::uint8_t kFinal = 4;    // and more will not be found
 
 /// Properties of nodes that flow from children to parents, and from rules to their calls: least
 /// fixpoints. A repetition may have no round and so always holds when its lower bound is 0.
@@ -85,68 +86,69 @@ class Flow {
   std::vector<Link> links_;
 };
 
-/// Which expressions can be written, and which may be empty: what `Flow` finds, in passes over the
-/// rules from the last to the first, as rules mostly stand before those that they call: no lists
-/// have to be made. False where a few passes do not settle it, and nothing is known.
+/// Which expressions can be written, and which may be empty: what `Flow` finds, in a few passes and
+/// without lists. False where they do not settle it, and nothing is known.
 ///
-/// Cost: linear a pass, in the expressions; one where no rule calls itself or an earlier one.
+/// First all expressions, parts before wholes: that is the end of it for what calls nothing. Then
+/// rule by rule from the last to the first, as rules mostly stand before those that they call. Who
+/// looks only at what is final is final itself; where all are, or nothing changes any more, it is
+/// settled. `found` may hold kFinal, too.
+///
+/// Cost: linear a pass, in the expressions; two where no rule calls itself or an earlier one.
 template <class Leaf>
 bool in_passes(const Program& program, Leaf has_text, std::vector<std::uint8_t>& found) {
   constexpr int kPasses = 4;
-  constexpr std::uint8_t kBoth = kWritten | kEmpty;
+  constexpr std::uint8_t kAll = kWritten | kEmpty | kFinal;
   found.assign(program.nodes(), 0);
-  bool ahead = false;             // a node was asked for before it was looked at
-  std::uint32_t first = 0, last;  // the nodes that are being looked at; those behind them have been
-  auto of = [&](std::uint32_t child) {  // which stands before its parent, perhaps in another rule
-    ahead = ahead || child < first;
-    return found[child];
-  };
   auto look = [&](std::uint32_t node) -> std::uint8_t {
-    std::uint8_t bits = 0;
+    std::uint8_t bits = kAll, some = 0;
     switch (program.op(node)) {
       case Program::Op::kTerminal:
-        return has_text(program.children(node)[0]) ? kWritten : std::uint8_t{0};
-      case Program::Op::kCall: {
-        std::uint32_t body = program.body(program.children(node)[0]);
-        ahead = ahead || body < first || (body >= node && body < last);
-        return found[body];
-      }
+        return has_text(program.children(node)[0]) ? kWritten | kFinal : kFinal;
+      case Program::Op::kCall:
+        return found[program.body(program.children(node)[0])];
       case Program::Op::kSeq:
-        bits = kBoth;
-        for (std::uint32_t child : program.children(node)) bits &= of(child);
+        for (std::uint32_t child : program.children(node)) bits &= found[child];
         return bits;
       case Program::Op::kChoice:
-        for (std::uint32_t child : program.children(node)) bits |= of(child);
-        return bits;
+        for (std::uint32_t child : program.children(node)) {
+          bits &= found[child];
+          some |= found[child];
+        }
+        return (some & ~kFinal) | (bits & kFinal);
       case Program::Op::kMany:
-        return program.low(node) == 0 ? kBoth : of(program.children(node)[0]);
+        return program.low(node) == 0 ? kAll : found[program.children(node)[0]];
       default:
-        return 0;
+        return kFinal;
     }
   };
-  for (int pass = 0; pass < kPasses; ++pass) {
-    bool changed = false;
-    auto visit = [&] {  // children before parents
-      for (std::uint32_t node = first; node < last; ++node) {
-        if (found[node] == kBoth) continue;
-        std::uint8_t bits = look(node);
-        changed = changed || bits != found[node];
-        found[node] = bits;
-      }
-      last = first;
-    };
-    std::uint32_t first_of_all = program.first_expression();
-    last = static_cast<std::uint32_t>(program.nodes());
+  bool changed = true, open = true;  // open: something is not final
+  auto visit = [&](std::uint32_t node, std::uint32_t last) {
+    for (; node < last; ++node) {
+      if ((found[node] & kFinal) != 0) continue;
+      std::uint8_t bits = look(node);
+      changed = changed || bits != found[node];
+      open = open || (bits & kFinal) == 0;
+      found[node] = bits;
+    }
+  };
+  const std::uint32_t begin = program.first_expression();
+  const auto end = static_cast<std::uint32_t>(program.nodes());
+  open = false;
+  visit(begin, end);
+  for (int pass = 0; open && changed && pass < kPasses; ++pass) {
+    open = changed = false;
+    std::uint32_t last = end;
     for (std::uint32_t rule = static_cast<std::uint32_t>(program.rules()); rule-- > 0;) {
       // The nodes behind the body before it are its own, where bodies stand in order.
-      first = std::max(rule == 0 ? 0 : program.body(rule - 1) + 1, first_of_all);
-      if (first < last) visit();
+      std::uint32_t first = std::max(rule == 0 ? 0 : program.body(rule - 1) + 1, begin);
+      if (first >= last) continue;
+      visit(first, last);
+      last = first;
     }
-    first = first_of_all;
-    if (first < last) visit();
-    if (!changed || !ahead) return true;
+    visit(begin, last);
   }
-  return false;
+  return !open || !changed;
 }
 
 }  // namespace slm

@@ -1,6 +1,5 @@
 #include "core/program.h"
 
-#include <algorithm>
 #include <stdexcept>
 
 #include "core/marks.h"
@@ -9,7 +8,7 @@ namespace slm {
 
 class Program::Reader {
  public:
-  explicit Reader(const std::vector<std::uint32_t>& words) : words_(words) {}
+  explicit Reader(std::span<const std::uint32_t> words) : words_(words) {}
 
   std::uint32_t at() const noexcept { return static_cast<std::uint32_t>(at_); }
   std::int32_t word() {
@@ -24,9 +23,9 @@ class Program::Reader {
   /// So many of them, all below the limit.
   void indices(std::size_t count, std::size_t limit) {
     if (count > words_.size() - at_) fail_at_end();
-    std::uint32_t largest = 0;  // what is negative is large without its sign
-    for (std::size_t end = at_ + count; at_ < end; ++at_) largest = std::max(largest, words_[at_]);
-    if (count > 0 && largest >= limit) fail_outside();
+    for (std::size_t end = at_ + count; at_ < end; ++at_) {
+      if (words_[at_] >= limit) fail_outside();  // what is negative is large without its sign
+    }
   }
   std::size_t count() {
     std::int32_t value = word();
@@ -45,7 +44,7 @@ class Program::Reader {
     throw std::invalid_argument("the grammar program refers to what is not there");
   }
 
-  const std::vector<std::uint32_t>& words_;
+  std::span<const std::uint32_t> words_;
   std::size_t at_ = 0;
 };
 
@@ -115,7 +114,22 @@ void Program::read_node(Reader& in) {
   node_at_.push_back(at);
 }
 
-Program::Program(std::span<const std::int32_t> words) : words_(words.begin(), words.end()) {
+namespace {
+
+std::span<const std::uint32_t> unsigned_words(const std::vector<std::int32_t>& words) {
+  return {reinterpret_cast<const std::uint32_t*>(words.data()), words.size()};
+}
+
+}  // namespace
+
+Program::Program(std::span<const std::int32_t> words)
+    : Program(std::make_shared<const std::vector<std::int32_t>>(words.begin(), words.end())) {}
+
+Program::Program(std::shared_ptr<const std::vector<std::int32_t>> words)
+    : Program(words, unsigned_words(*words)) {}
+
+Program::Program(std::shared_ptr<const void> owner, std::span<const std::uint32_t> words)
+    : owner_(std::move(owner)), words_(words) {
   Reader in(words_);
   std::size_t sets = in.count();
   set_at_.reserve(sets);
@@ -151,15 +165,14 @@ Program::Program(std::span<const std::int32_t> words) : words_(words.begin(), wo
 }
 
 Program Program::without(const std::vector<bool>& terminals) const {
-  Program copy = *this;
+  std::vector<std::int32_t> words(words_.begin(), words_.begin() + memory_at_);
   for (std::uint32_t node = 0; node < nodes(); ++node) {
     if (op(node) != Op::kTerminal || !terminals[children(node)[0]]) continue;
     // A sequence of nothing has two words as well.
-    copy.words_[node_at_[node]] = static_cast<std::uint32_t>(Op::kSeq);
-    copy.words_[node_at_[node] + 1] = 0;
+    words[node_at_[node]] = static_cast<std::int32_t>(Op::kSeq);
+    words[node_at_[node] + 1] = 0;
   }
-  copy.words_.resize(memory_at_);
-  return copy;
+  return Program(words);
 }
 
 std::vector<Program::DfaState> Program::states(std::uint32_t node) const {

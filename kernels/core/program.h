@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -36,6 +37,8 @@ class Program {
 
   /// Throws std::invalid_argument on anything malformed. Cost: one pass over the words.
   explicit Program(std::span<const std::int32_t> words);
+  /// Shares the words, and does not copy them.
+  explicit Program(std::shared_ptr<const std::vector<std::int32_t>> words);
 
   std::size_t sets() const noexcept { return set_at_.size(); }
   std::size_t nodes() const noexcept { return node_at_.size(); }
@@ -110,6 +113,7 @@ class Program {
  private:
   class Reader;
 
+  explicit Program(std::shared_ptr<const void> owner, std::span<const std::uint32_t> words);
   void read_node(Reader& in);
   Words list(std::uint32_t at, std::uint32_t width) const noexcept {
     return {words_.data() + at + 1, std::size_t{words_[at]} * width};
@@ -121,7 +125,8 @@ class Program {
     return words_[node_at_[node] + at] | std::uint64_t{words_[node_at_[node] + at + 1]} << 30;
   }
 
-  std::vector<std::uint32_t> words_;
+  std::shared_ptr<const void> owner_;  // of the words
+  std::span<const std::uint32_t> words_;
   std::vector<std::uint32_t> set_at_, node_at_;  // where each begins
   std::vector<Terminal> terminals_;
   std::uint32_t bodies_at_ = 0, rules_ = 0, memory_at_ = 0, first_expression_ = 0;
