@@ -27,7 +27,7 @@ from slm.grammar.memory import Indentation
 from slm.grammar.regular import Dfa, Regular, union
 from slm.syntax.indent import Indents
 from slm.syntax.indent_lines import column_grid, split_lines
-from slm.syntax.lexing import Entry, Lexing
+from slm.syntax.lexing import Entry, Lexing, sorted_ways
 from slm.syntax.promises import Obligations
 from slm.syntax.scanners import Scanner
 from slm.syntax.tables import Ahead, Row, Symbols, Table, alike
@@ -165,14 +165,14 @@ class IndentedLexing(Lexing):
         entry = super().entry(scanner, name, open_now)
         if name != self._indents.newline:
             return tuple(
-                (still_open, frozenset(self._recipe("token", *way) for way in ways))
+                (still_open, frozenset(self._recipe("token", *way) for way in sorted_ways(ways)))
                 for still_open, ways in entry.ways
             )
         if scanner.dropped:
             return ()
         by_run: dict[int | None, dict[Obligations, set[int]]] = {}
         for still_open, ways in entry.ways:
-            for run, lexeme in ways:
+            for run, lexeme in sorted_ways(ways):
                 by_run.setdefault(run, {}).setdefault(still_open, set()).add(lexeme)
         found: dict[Obligations, set[_Way]] = {}
         for run, lexemes in by_run.items():
@@ -231,7 +231,7 @@ class IndentedLexing(Lexing):
             case ("line", run, begin):
                 place = self._place_of(name)
                 leaf = ir.Terminal(name, self._begins[begin], place=place)
-                return leaf if run is None else ir.seq(self._ignored_run(run), leaf)
+                return leaf if run is None else ir.seq(self.ignored(run), leaf)
             case ("behind", stays, number, which, inner):
                 ways = [self.expression(name, way) for way in sorted(inner)]
                 before = self._prefix(number, which, stays=stays)
@@ -243,11 +243,6 @@ class IndentedLexing(Lexing):
                     before = self._prefix(number, which, stays=kind != _INDENT)
                 return ir.seq(before, end, _MARKS["dedent"])
         raise AssertionError(recipe)
-
-    def _ignored_run(self, run: int) -> ir.Expression:
-        if ("ignored", run) not in self._leaves:
-            self._leaves["ignored", run] = ir.Terminal("ignored", self.words_of(run))
-        return self._leaves["ignored", run]
 
     def _prefix(self, number: int, which: int, *, stays: bool) -> ir.Expression:
         """What is written between a line break and the line's first token."""

@@ -12,7 +12,7 @@ terminal is all of that: ignored text and lexeme, from the end of one token to t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
@@ -59,6 +59,11 @@ class Entry:
     """
 
     ways: tuple[tuple[Obligations, frozenset[tuple[int | None, int]]], ...]
+
+
+def sorted_ways(ways: Iterable[tuple[int | None, int]]) -> list[tuple[int | None, int]]:
+    """Ways of an entry in order, those without ignored text first."""
+    return sorted(ways, key=lambda way: (way[0] is not None, way))
 
 
 @dataclass(frozen=True)
@@ -152,9 +157,7 @@ class Lexing:
         leaf = self._leaves[name, lexeme]
         if run is None:
             return leaf
-        if ("ignored", run) not in self._leaves:
-            self._leaves["ignored", run] = ir.Terminal("ignored", self._wide(run))
-        return ir.seq(self._leaves["ignored", run], leaf)
+        return ir.seq(self.ignored(run), leaf)
 
     def words_of(self, number: int) -> Regular:
         """The texts of a run, or of a lexeme, by the number in an entry."""
@@ -171,14 +174,20 @@ class Lexing:
         if not targets:
             return ir.EMPTY if here else ir.NEVER
         number = self._run(gap, open_now, targets)
-        run = ir.Terminal("ignored", self._wide(number))
+        run = self.ignored(number)
         return ir.optional(run) if here else run
+
+    def ignored(self, run: int) -> ir.Terminal:
+        """A run of ignored text, by the number in an entry."""
+        if ("ignored", run) not in self._leaves:
+            self._leaves["ignored", run] = ir.Terminal("ignored", self._wide(run))
+        return self._leaves["ignored", run]
 
     def _entry(self, law: int, gap: int, open_now: Obligations) -> Entry:
         groups: dict[tuple[tuple[Obligations, int], ...], set[Obligations]] = {}
         direct = self._lexemes_of(law, open_now)
         graph = self._graph(gap, open_now)
-        for end in {target for ways in graph.values() for target in ways}:
+        for end in dict.fromkeys(target for ways in graph.values() for target in ways):
             found = self._lexemes_of(law, end)
             if found:
                 groups.setdefault(tuple(found.items()), set()).add(end)

@@ -6,7 +6,7 @@ no rules of Python's; those are made of it when something asks for them, an expl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -16,7 +16,6 @@ from slm.errors import Place
 from slm.grammar import ir, opcodes
 from slm.grammar.flatten import Flattener
 from slm.grammar.memory import Memory
-from slm.grammar.regular import Chars
 from slm.grammar.written import Written
 from slm.syntax.lexing import END
 
@@ -82,7 +81,6 @@ class _Leaves:
     def __init__(self) -> None:
         self.terminals: list[ir.Terminal] = []
         self._atoms: dict[int, int] = {}
-        self._shapes: dict[Hashable, int] = {}
         self._shape_of: list[int] = []
         self._nodes: dict[int, int] = {}
         self._kept: list[ir.Expression] = []  # so that their ids stay their own
@@ -124,11 +122,7 @@ class _Leaves:
         if number is None:
             number = self._atoms[id(terminal)] = len(self.terminals)
             self.terminals.append(terminal)
-            language = terminal.language
-            # Marks of a memory are made where they are used; others are compared as objects.
-            one = isinstance(language, Chars)
-            key = (terminal.name, language) if one else id(terminal)
-            self._shape_of.append(self._shapes.setdefault(key, number))
+            self._shape_of.append(number)
         return number
 
 
