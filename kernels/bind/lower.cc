@@ -1,4 +1,4 @@
-// The rules of a Lark grammar, written in C++: see kernels/lower/rules.h.
+// Lark grammars, lowered in C++: see kernels/lower/lowering.h.
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/vector.h>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bind/bind.h"
-#include "lower/rules.h"
+#include "lower/lowering.h"
 
 namespace slm {
 namespace {
@@ -25,10 +25,75 @@ NewWords array_of(std::vector<std::int32_t> words) {
   return NewWords(data, {size}, owner);
 }
 
+std::vector<std::pair<int, int>> names_of(const lower::Rules& rules) {
+  std::vector<std::pair<int, int>> found;
+  for (const lower::Rule& rule : rules.rules()) {
+    found.emplace_back(rule.rule, static_cast<int>(rule.ordinal));
+  }
+  return found;
+}
+
+NewWords words_of(const lower::Rules& rules, const Words& terminals, int first) {
+  std::vector<std::int32_t> found = rules.words({terminals.data(), terminals.shape(0)}, first);
+  found.push_back(static_cast<std::int32_t>(rules.start()));
+  return array_of(std::move(found));
+}
+
+/// Asks Python to split newline tokens, with the interpreter's lock.
+lower::IndentedLexing::Split asking(const nb::object& split) {
+  using lower::IndentedLexing;
+  return [&split](const std::vector<std::vector<lower::Number>>& languages) {
+    nb::gil_scoped_acquire acquire;
+    auto words = nb::cast<std::vector<std::uint32_t>>(split(languages));
+    std::size_t at = 0;
+    auto next = [&] {
+      if (at == words.size()) throw std::invalid_argument("the lines end too early");
+      return words[at++];
+    };
+    IndentedLexing::Lines found;
+    found.one_column = next() != 0;
+    for (std::uint32_t left = next(); left > 0; --left) {
+      IndentedLexing::Line line{next(), {}};
+      for (std::uint32_t blanks = next(); blanks > 0; --blanks) {
+        std::uint32_t which = next(), language = next();
+        line.blanks.push_back({which, language, next() != 0});
+      }
+      found.lines.push_back(std::move(line));
+    }
+    return found;
+  };
+}
+
+void bind_lowering(nb::module_& m) {
+  using lower::Lowering;
+  nb::class_<Lowering>(m, "LarkLowering", "A Lark grammar, lowered.")
+      .def(nb::init<>())
+      .def(
+          "run",
+          [](Lowering& self, const Words& words, const nb::object& split) {
+            std::span<const std::int32_t> given(words.data(), words.shape(0));
+            nb::gil_scoped_release release;
+            return static_cast<int>(self.run(given, asking(split)));
+          },
+          "words"_a, "split"_a.none())
+      .def("culprit", &Lowering::culprit)
+      .def("language", &Lowering::language, "which"_a)
+      .def("letters", &Lowering::letters, "which"_a)
+      .def("atoms", &Lowering::atoms)
+      .def("names", [](const Lowering& self) { return names_of(self.rules()); })
+      .def(
+          "words",
+          [](const Lowering& self, const Words& terminals, int first) {
+            return words_of(self.rules(), terminals, first);
+          },
+          "terminals"_a, "first"_a);
+}
+
 }  // namespace
 
 void bind_lower(nb::module_& m) {
   using lower::Rules;
+  bind_lowering(m);
   nb::class_<Rules>(m, "LarkRules", "The rules of a Lark grammar in all contexts, merged.")
       .def(
           "__init__",
@@ -40,22 +105,10 @@ void bind_lower(nb::module_& m) {
           "words"_a)
       .def("atoms", &Rules::atoms)
       .def("names",
-           [](const Rules& self) {
-             std::vector<std::pair<int, int>> found;
-             for (const lower::Rule& rule : self.rules()) {
-               found.emplace_back(rule.rule, static_cast<int>(rule.ordinal));
-             }
-             return found;
-           })
+           &names_of)
       .def(
           "words",
-          [](const Rules& self, const Words& terminals, int first) {
-            std::vector<std::int32_t> found =
-                self.words({terminals.data(), terminals.shape(0)}, first);
-            found.push_back(static_cast<std::int32_t>(self.start()));
-            return array_of(std::move(found));
-          },
-          "terminals"_a, "first"_a);
+&words_of, "terminals"_a, "first"_a);
 }
 
 }  // namespace slm

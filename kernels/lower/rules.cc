@@ -6,39 +6,20 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "lower/words.h"
+
 namespace slm::lower {
 namespace {
+
+constexpr std::size_t kMostNames = 1u << 24;  // more are a mistake
 
 std::uint32_t u32(std::size_t value) { return static_cast<std::uint32_t>(value); }
 
 }  // namespace
 
-class Rules::Reader {
- public:
-  explicit Reader(std::span<const std::int32_t> words) : words_(words) {}
-
-  std::int32_t word() {
-    if (at_ == words_.size()) throw std::invalid_argument("the rules end too early");
-    return words_[at_++];
-  }
-  std::uint32_t index(std::size_t limit) {
-    std::int32_t value = word();
-    if (value < 0 || static_cast<std::size_t>(value) >= limit) {
-      throw std::invalid_argument("the rules refer to what is not there");
-    }
-    return static_cast<std::uint32_t>(value);
-  }
-  std::size_t count() { return index(words_.size() + 1); }
-  bool done() const noexcept { return at_ == words_.size(); }
-
- private:
-  std::span<const std::int32_t> words_;
-  std::size_t at_ = 0;
-};
-
 // Shapes of atoms; nodes of tokens' expressions; labels; variants; the start.
 Rules::Rules(std::span<const std::int32_t> words) {
-  Reader in(words);
+  Words in(words);
   std::size_t atoms = in.count();
   for (std::size_t n = 0; n < atoms; ++n) shapes_of_atoms_.push_back(in.index(atoms));
   std::size_t nodes = in.count();
@@ -69,7 +50,7 @@ Rules::Rules(std::span<const std::int32_t> words) {
   std::size_t labels = in.count();
   for (std::size_t n = 0; n < labels; ++n) leaves_.push_back(made[in.index(made.size())]);
 
-  std::size_t names = in.count();
+  std::size_t names = in.index(kMostNames);
   taken_.assign(names, 0);
   variants_.resize(in.count());
   for (Variant& variant : variants_) {

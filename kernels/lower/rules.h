@@ -64,7 +64,6 @@ class Rules {
   std::uint32_t start() const noexcept { return start_; }
 
  private:
-  class Reader;
   struct Graph;
 
   std::uint32_t call(std::uint32_t variant, std::uint32_t end);

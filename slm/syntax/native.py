@@ -49,12 +49,35 @@ def native_rules(
     flat = [*leaves.words(), *variants]
     rules = _native.LarkRules(np.array(flat, np.int32))
     terminals = [leaves.terminals[atom] for atom in rules.atoms()]
+    owners = tuple(contexts._symbols.rows)
+    return written(rules, terminals, owners, contexts._symbols.start, name, place_of, memory())
+
+
+def written(
+    rules: _native.LarkRules | _native.LarkLowering,
+    terminals: Sequence[ir.Terminal],
+    owners: Sequence[str],
+    start: str,
+    name: str,
+    place_of: Callable[[str], Place | None],
+    remembered: Memory | None,
+) -> ir.Grammar:
+    """The grammar of rules that C++ has written.
+
+    Args:
+        rules: them.
+        terminals: what their atoms stand for.
+        owners: the grammar's own rules, by number.
+        start: the start among them.
+        name: the start's name, if one had to be made.
+        place_of: where one of the grammar's rules is written.
+        remembered: what the marks of some terminals speak to.
+    """
     flattener = Flattener()
     numbers = flattener.add_terminals(terminals)
     names = rules.names()
     head = flattener.head(len(names))
     tail = rules.words(np.array(numbers, np.int32), flattener.regular_count)
-    remembered = memory()
     program = np.concatenate(
         [
             np.array(head, np.int32),
@@ -62,17 +85,16 @@ def native_rules(
             np.array([] if remembered is None else remembered.words(), np.int32),
         ]
     )
-    owners = tuple(contexts._symbols.rows)
-    written = Written(
+    made = Written(
         program,
         tuple(
-            (given, place_of(owners[rule] if rule >= 0 else contexts._symbols.start))
+            (given, place_of(owners[rule] if rule >= 0 else start))
             for given, (rule, _) in zip(_names(owners, names, name), names, strict=True)
         ),
         tuple((each.name, each.place) for each in terminals),
         remembered,
     )
-    return written.deferred()
+    return made.deferred()
 
 
 class _Leaves:

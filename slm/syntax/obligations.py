@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from slm.errors import SlmError
 from slm.grammar.asserting import DEAD, Asserting, Claims
@@ -21,6 +21,7 @@ from slm.syntax.promises import Matched, Obligation, Obligations, Promises, Riva
 
 # What is wanted, what it is a match of, and what is open.
 _Reading: TypeAlias = "tuple[State, Matched, Obligations]"
+_Promise = TypeVar("_Promise", Matched, Obligation)
 _Moves: TypeAlias = dict[_Reading, CharSet]
 
 MAX_STATES = 2_000  # of one lexeme
@@ -126,9 +127,9 @@ class Reader(Promises):
             made = determinise(several, range(begins), accepting, MAX_STATES)
             if made is None:
                 raise self._too_complex(name)
-            moves, final = made
+            steps, final = made
             found[still_open] = minimise(
-                [dict(sorted(row.items())) for row in moves], final, symbols
+                [dict(sorted(row.items())) for row in steps], final, symbols
             )
         return found
 
@@ -329,7 +330,7 @@ class Reader(Promises):
                         yield words, matched, settled
 
 
-def _in_order(open_now: Iterable[Matched | Obligation]) -> list[Obligation]:
+def _in_order(open_now: Iterable[_Promise]) -> list[_Promise]:
     """Obligations in an order that is the same in each process: sets of tuples have none."""
     return sorted(open_now, key=lambda each: (0, each) if isinstance(each, int) else (1, *each[1:]))
 

@@ -37,6 +37,14 @@ FREE: Obligations = frozenset()
 MAX_FIRST_HIT = 500  # states of an obligation that are looked through for a simpler one
 
 
+def asked_behind(automata: Iterable[Asserting]) -> tuple[bool, tuple[CharSet, ...], int | None]:
+    """Whether the character before a place is asked for; its classes, and one in none of them."""
+    behind = [each.behind for each in automata if each.looks_left]
+    classes = partition({charset for sets in behind for charset in sets})
+    inside = CharSet.from_ranges(pair for each in classes for pair in each.ranges)
+    return bool(behind), classes, next(iter(~inside), None)
+
+
 class Promises:
     """Questions about what is open, over one pool of languages.
 
@@ -48,9 +56,7 @@ class Promises:
     def __init__(self, pool: Languages, automata: Sequence[Asserting]) -> None:
         self.pool = pool
         self._automata = automata
-        behind = [each.behind for each in automata if each.looks_left]
-        self._classes = partition({charset for sets in behind for charset in sets})
-        self._asked_behind = bool(behind)
+        self._asked_behind, self._classes, self._outside = asked_behind(automata)
         pieces = [
             (low, high, number + 2)
             for number, charset in enumerate(self._classes)
@@ -59,7 +65,6 @@ class Promises:
         outside = ~CharSet.from_ranges((low, high) for low, high, _ in pieces)
         pieces += [(low, high, 1) for low, high in outside.ranges]
         self._class_edges: Edges = tuple(sorted(pieces))
-        self._outside = next(iter(outside), None)
         self._first_hits: dict[State, State] = {}
         self._spelt: dict[State, tuple[int, ...]] = {}  # of first hits
         self._firsts: dict[Matched, CharSet] = {}
