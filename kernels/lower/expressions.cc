@@ -6,50 +6,24 @@
 
 namespace slm::lower {
 
-Expressions::Expressions() : known_(1024, Hash{this}, Equal{this}) {}
-
-std::size_t Expressions::Hash::operator()(std::uint32_t node) const noexcept {
-  std::uint64_t hash = static_cast<std::uint64_t>(pool->op(node));
-  for (std::uint32_t value : pool->values(node)) {
-    hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
-    hash ^= hash >> 29;
-  }
-  return static_cast<std::size_t>(hash);
-}
-
-bool Expressions::Equal::operator()(std::uint32_t left, std::uint32_t right) const noexcept {
-  auto one = pool->values(left), other = pool->values(right);
-  return pool->op(left) == pool->op(right) && std::ranges::equal(one, other);
-}
-
 std::uint32_t Expressions::make(Op op, std::span<const std::uint32_t> values) {
-  // Written at the end as a candidate, and taken back where it is known.
-  parts_.assign(values.begin(), values.end());
-  std::size_t before = words_.size();
-  auto node = static_cast<std::uint32_t>(at_.size());
-  at_.push_back(static_cast<std::uint32_t>(before));
-  words_.push_back(static_cast<std::uint32_t>(op));
-  words_.push_back(static_cast<std::uint32_t>(parts_.size()));
-  words_.insert(words_.end(), parts_.begin(), parts_.end());
-  auto [known, fresh] = known_.insert(node);
-  if (!fresh) {
-    words_.resize(before);
-    at_.pop_back();
-  }
-  return *known;
+  scratch_.assign(1, static_cast<std::uint32_t>(op));
+  scratch_.insert(scratch_.end(), values.begin(), values.end());
+  return nodes_.add(scratch_);
 }
 
 std::uint32_t Expressions::flat(Op op, std::span<const std::uint32_t> parts) {
-  std::vector<std::uint32_t> opened;
+  if (parts.size() == 1) return parts[0];
+  scratch_.assign(1, static_cast<std::uint32_t>(op));
   for (std::uint32_t part : parts) {
     if (this->op(part) == op) {
       auto inner = values(part);
-      opened.insert(opened.end(), inner.begin(), inner.end());
+      scratch_.insert(scratch_.end(), inner.begin(), inner.end());
     } else {
-      opened.push_back(part);
+      scratch_.push_back(part);
     }
   }
-  return opened.size() == 1 ? opened[0] : make(op, opened);
+  return scratch_.size() == 2 ? scratch_[1] : nodes_.add(scratch_);
 }
 
 std::vector<std::uint32_t> refined(const std::vector<std::uint32_t>& kinds,

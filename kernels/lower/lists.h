@@ -21,6 +21,10 @@ class Lists {
  public:
   using List = std::span<const Number>;
 
+  Lists() = default;
+  Lists(Lists&&) noexcept = default;
+  Lists& operator=(Lists&&) noexcept = default;
+
   Number add(List list) {
     if (2 * (kept_.size() + 1) > slots_.size()) grow();
     std::uint32_t hash = hash_of(list);

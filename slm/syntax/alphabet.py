@@ -9,7 +9,10 @@ letters cover them all, and complements mean the same in both.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
 
 from slm.grammar.charset import MAX_CODE_POINT, SURROGATES, CharSet
 from slm.grammar.ordered_dfa import partition
@@ -86,9 +89,10 @@ class Alphabet:
         self._letters[-1] = CharSet.from_ranges([(points[-1], MAX_CODE_POINT)])
         self._points = points
         # Every range of characters, ascending, with the number of its letter.
-        self._owned = sorted(
+        owned = sorted(
             (low, high, number) for number, piece in enumerate(pieces) for low, high in piece.ranges
         )
+        self._owned = np.array(owned, np.int64).T
         self._to_letters: dict[CharSet, CharSet] = {}
         self._to_characters: dict[CharSet, CharSet] = {}
         self._members: dict[CharSet, int] = {}
@@ -113,17 +117,20 @@ class Alphabet:
         """The characters that a set of letters stands for."""
         known = self._to_characters.get(letters)
         if known is None:
-            inside = [point in letters for point in self._points]
-            merged: list[tuple[int, int]] = []
-            for low, high, number in self._owned:
-                if not inside[number]:
-                    continue
-                if merged and low == merged[-1][1] + 1:
-                    merged[-1] = (merged[-1][0], high)
-                else:
-                    merged.append((low, high))
-            known = self._to_characters[letters] = CharSet(tuple(merged))
+            known = self._to_characters[letters] = self._characters(letters)
         return known
+
+    def _characters(self, letters: CharSet) -> CharSet:
+        inside = np.zeros(len(self._pieces), bool)
+        for low, high in letters.ranges:
+            inside[bisect_left(self._points, low) : bisect_right(self._points, high)] = True
+        lows, highs, owners = self._owned
+        mine = inside[owners]
+        starts, ends = lows[mine], highs[mine]
+        begins = np.ones(len(starts) + 1, bool)  # of ranges that do not go on from the one before
+        begins[1:-1] = starts[1:] != ends[:-1] + 1
+        ranges = zip(starts[begins[:-1]].tolist(), ends[begins[1:]].tolist(), strict=True)
+        return CharSet(tuple(ranges))
 
     def members(self, letters: CharSet) -> int:
         """A set of letters as one number, a bit for each letter."""

@@ -85,10 +85,11 @@ def written(
             np.array([] if remembered is None else remembered.words(), np.int32),
         ]
     )
+    places = [*map(place_of, owners), place_of(start)]  # -1 is the start that was made
     made = Written(
         program,
         tuple(
-            (given, place_of(owners[rule] if rule >= 0 else start))
+            (given, places[rule])
             for given, (rule, _) in zip(_names(owners, names, name), names, strict=True)
         ),
         tuple((each.name, each.place) for each in terminals),

@@ -77,7 +77,6 @@ class NativeLowering:
         indents: Indents | None,
         newlines: Newlines | None,
     ) -> None:
-        assert _native is not None
         self._symbols, self._words, self._automata = symbols, words, automata
         self._alphabet, self._table, self._indents = alphabet, table, indents
         self._newlines = newlines

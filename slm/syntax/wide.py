@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from slm.grammar.regular import ANY_CHAR, Regular, Union, complement, intersection, repeat
+from slm.grammar.regular import (
+    ANY_CHAR,
+    ANYTHING,
+    Complement,
+    Concat,
+    Dfa,
+    Intersection,
+    Regular,
+    Repeat,
+    Union,
+    complement,
+    intersection,
+    repeat,
+)
 
 ANY_WORD = repeat(ANY_CHAR, 1)
 # A terminal, the type its matches become, and the renames that are tried on them.
@@ -30,9 +43,18 @@ class Wide:
         others = renames
         if source != name:
             others = renames[: renames.index(name)]
-            words = intersection(words, self._words[name])
+            words = _both(words, self._words[name])
         if not others:
             return words
         if others not in self._excluded:
             self._excluded[others] = complement(Union(tuple(self._words[each] for each in others)))
-        return intersection(words, self._excluded[others])
+        return _both(words, self._excluded[others])
+
+
+def _both(left: Regular, right: Regular) -> Regular:
+    """`intersection`, which hashes all of its parts where that is not needed to tell them apart."""
+    plain = (Concat, Union, Repeat, Dfa, Complement)
+    if isinstance(left, plain) and isinstance(right, plain) and left != right:
+        if ANYTHING not in (left, right):
+            return Intersection((left, right))
+    return intersection(left, right)
