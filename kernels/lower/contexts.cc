@@ -30,9 +30,9 @@ Contexts::Contexts(const Symbols& symbols, Places& places, Lexing& lexing)
 // --- controls ------------------------------------------------------------------------------------
 
 Contexts::Control Contexts::control(Number which, Open open_now) {
-  auto [at, fresh] = made_.try_emplace(pair_of(which, open_now), kNone);
-  if (!fresh) return at->second;
-  if (made_.size() > kMaxControls) throw complexity();
+  std::uint64_t key = pair_of(which, open_now);
+  if (Control known = made_.find(key); known != FlatMap::kAbsent) return known;
+  if (made_.size() >= kMaxControls) throw complexity();
   const Ahead& ahead = places_.ahead(which);
   std::vector<Number> found;
   for (Token token : ahead.tokens) {
@@ -44,7 +44,9 @@ Contexts::Control Contexts::control(Number which, Open open_now) {
       if (!lexing_.lists[entry].empty()) found.insert(found.end(), {token, entry});
     }
   }
-  return made_[pair_of(which, open_now)] = controls_.add(found);
+  Control made = controls_.add(found);
+  made_.insert(key, made);
+  return made;
 }
 
 TooComplex Contexts::complexity() const {
@@ -54,8 +56,8 @@ TooComplex Contexts::complexity() const {
 
 /// The control with these tokens alone.
 Contexts::Control Contexts::only(Control control, Number tokens) {
-  auto [at, fresh] = cut_down_.try_emplace(pair_of(control, tokens), kNone);
-  if (!fresh) return at->second;
+  std::uint64_t key = pair_of(control, tokens);
+  if (Control known = cut_down_.find(key); known != FlatMap::kAbsent) return known;
   Lists::List whole = controls_[control], wanted = token_lists_[tokens];
   std::vector<Number> kept;
   std::size_t next = 0;
@@ -64,7 +66,9 @@ Contexts::Control Contexts::only(Control control, Number tokens) {
     if (next == wanted.size()) break;
     if (wanted[next] == whole[each]) kept.insert(kept.end(), {whole[each], whole[each + 1]});
   }
-  return at->second = controls_.add(kept);
+  Control made = controls_.add(kept);
+  cut_down_.insert(key, made);
+  return made;
 }
 
 // --- rules ---------------------------------------------------------------------------------------
@@ -135,13 +139,13 @@ Number Contexts::variant(Number rule, Place place, Control control) {
 
 Number Contexts::reach(Number which, Number at, Control control) {
   Variant& variant = variants_[which];
-  auto [known, fresh] = variant.numbers.try_emplace(pair_of(at, control),
-                                                    number(variant.nodes.size()));
-  if (fresh) {
+  Number known = node_keys_.add({which, at, control});
+  if (known == nodes_.size()) {
+    nodes_.push_back(number(variant.nodes.size()));
+    todo_.emplace_back(which, nodes_.back());
     variant.nodes.push_back({at, control, {}});
-    todo_.emplace_back(which, known->second);
   }
-  return known->second;
+  return nodes_[known];
 }
 
 /// Every way on from a place in a rule.

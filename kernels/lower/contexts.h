@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "core/flat_map.h"
 #include "lower/lexing.h"
 #include "lower/tables.h"
 
@@ -49,7 +49,6 @@ class Contexts {
     Number rule;
     std::vector<Place> places;  // of the tree's nodes
     std::vector<Node> nodes;
-    std::unordered_map<std::uint64_t, Number> numbers;  // of nodes
     std::vector<std::pair<Control, std::vector<Number>>> ends;
     std::vector<Waiting> waiting;
   };
@@ -73,8 +72,9 @@ class Contexts {
   std::vector<std::optional<Tree>> trees_;
   Lists controls_;  // (token, entry or end), ascending
   Lists token_lists_;
-  std::vector<Number> kept_;  // by list of tokens and control: see `only`
-  std::unordered_map<std::uint64_t, Control> made_, cut_down_;
+  FlatMap made_, cut_down_;
+  Lists node_keys_;  // variant, place and control
+  std::vector<Number> nodes_;  // by number of those: the variant's node
   std::vector<Variant> variants_;
   Lists variant_keys_;
   std::vector<std::pair<Number, Number>> todo_;

@@ -49,14 +49,15 @@ void IndentedLexing::put(Ways& ways, Open open_then, Number recipe) {
 
 Lexing::Entry IndentedLexing::entry(Scanner scanner, Token token, Open open_now) {
   Number key = entry_keys_.add({scanner, token, open_now});
-  if (auto known = entries_.find(key); known != entries_.end()) return known->second;
+  if (key < entries_.size()) return entries_[key];
   std::vector<Number> words;
   for (auto& [open_then, recipes] : ways_of(scanner, token, open_now)) {
     std::ranges::sort(recipes);
     words.insert(words.end(), {open_then, number(recipes.size())});
     for (Number recipe : recipes) words.insert(words.end(), {0, recipe});
   }
-  return entries_[key] = lists.add(words);
+  entries_.push_back(lists.add(words));
+  return entries_.back();
 }
 
 IndentedLexing::Ways IndentedLexing::ways_of(Scanner scanner, Token token, Open open_now) {

@@ -3,7 +3,6 @@
 
 #include <functional>
 #include <span>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -71,7 +70,7 @@ class IndentedLexing : public Lexing {
   std::vector<std::vector<Blanks>> blanks_;
   Lists blank_keys_, line_keys_, recipes_, entry_keys_;
   std::vector<std::vector<std::pair<Number, Number>>> lines_;
-  std::unordered_map<Number, Entry> entries_;
+  std::vector<Entry> entries_;  // by key
   bool one_column_ = false;
 };
 

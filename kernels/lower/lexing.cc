@@ -14,7 +14,7 @@ constexpr Number kWide = 16;  // letters at one place: what has more is no word
 Lexing::Entry Lexing::entry(Scanner scanner, Token token, Open open_now) {
   Number law = law_of(scanner, token), gap = gap_of(scanner);
   Number key = entry_keys_.add({law, gap, open_now});
-  if (auto known = entries_.find(key); known != entries_.end()) return known->second;
+  if (key < entries_.size()) return entries_[key];
 
   using Way = std::pair<Number, Number>;  // one more than a run's number, a lexeme's
   std::vector<std::pair<Open, std::vector<Way>>> ways;
@@ -52,7 +52,8 @@ Lexing::Entry Lexing::entry(Scanner scanner, Token token, Open open_now) {
     words.insert(words.end(), {still_open, number(each.size())});
     for (const Way& way : each) words.insert(words.end(), {way.first, way.second});
   }
-  return entries_[key] = lists.add(words);
+  entries_.push_back(lists.add(words));
+  return entries_.back();
 }
 
 Number Lexing::at_end(Scanner scanner, Open open_now) {

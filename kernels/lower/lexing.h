@@ -133,7 +133,7 @@ class Lexing {
   std::unordered_map<std::uint64_t, Lexemes> of_law_, of_reading_;
   std::unordered_map<std::uint64_t, Graph> graphs_;
   std::unordered_map<Number, Number> plain_, by_automaton_;
-  std::unordered_map<Number, Entry> entries_;
+  std::vector<Entry> entries_;  // by key
   Lists entry_keys_, run_keys_, graph_keys_;
   std::unordered_map<Number, Number> runs_, graph_runs_;
 };

@@ -170,14 +170,15 @@ State Promises::first_hit(State state) {
 
 Open Promises::touching(State state, Open open_now) {
   if (open_now == kFree) return kFree;
-  auto [at, fresh] = touching_.try_emplace(pair_of(state, open_now), 0);
-  if (!fresh) return at->second;
+  std::uint64_t key = pair_of(state, open_now);
+  if (Open known = touching_.find(key); known != FlatMap::kAbsent) return known;
   std::vector<Promise> kept;
   for (Promise each : sets_[open_now]) {
     if (!can_break(each) || letters_.meets(first(state), first(each))) kept.push_back(each);
   }
   Open found = add(kept);
-  return touching_[pair_of(state, open_now)] = found;
+  touching_.insert(key, found);
+  return found;
 }
 
 bool Promises::may_end(Open open_now) {

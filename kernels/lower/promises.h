@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/flat_map.h"
 #include "lower/languages.h"
 
 namespace slm::lower {
@@ -109,8 +110,7 @@ class Promises {
   std::unordered_map<State, State> first_hits_;
   std::unordered_map<State, std::vector<std::int64_t>> spelt_;
   std::unordered_map<Promise, Set> firsts_, breaking_;
-  std::unordered_map<std::uint64_t, bool> meets_;
-  std::unordered_map<std::uint64_t, Open> touching_;
+  FlatMap touching_;
   std::unordered_map<Open, Open> needed_;
 };
 

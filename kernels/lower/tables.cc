@@ -53,9 +53,12 @@ Places::Places(Words& in, const Symbols& symbols, Lexing& lexing, const Indents&
 }
 
 Place Places::place(Inside at) {
-  auto [known, fresh] = numbers_.try_emplace(at, number(places_.size()));
-  if (fresh) places_.push_back(at);
-  return known->second;
+  std::uint64_t key = pair_of(at.state, static_cast<Number>(at.opened) << 1 | at.inside);
+  Place known = numbers_.find(key);
+  if (known != FlatMap::kAbsent) return known;
+  numbers_.insert(key, number(places_.size()));
+  places_.push_back(at);
+  return number(places_.size() - 1);
 }
 
 Place Places::enter(Place at) {
@@ -84,8 +87,8 @@ Place Places::to(Place at, Symbol symbol) {
 Number Places::ahead_of_table(Number state, Token token) {
   Number last = state;
   if (token != kNone) last = state_after(state, token);
-  auto [at, fresh] = ahead_.try_emplace(pair_of(last, token), kNone);
-  if (!fresh) return at->second;
+  std::uint64_t key = pair_of(last, token);
+  if (Number known = ahead_.find(key); known != FlatMap::kAbsent) return known;
   const Tokens& after = token == kNone ? symbols_.begins() : symbols_.follow(token);
   Scanner scanner = scanners_[last];
   Ahead made{scanner, {}};
@@ -99,11 +102,15 @@ Number Places::ahead_of_table(Number state, Token token) {
       if (each == symbols_.end() || lexing_.has_source(scanner, each)) made.tokens.push_back(each);
     }
     Number law = lexing_.law(scanner, made.tokens);
-    auto [same, first] = same_ahead_.try_emplace(law, number(aheads_.size()));
-    if (!first) return ahead_[pair_of(last, token)] = same->second;
+    if (Number same = same_ahead_.find(law); same != FlatMap::kAbsent) {
+      ahead_.insert(key, same);
+      return same;
+    }
+    same_ahead_.insert(law, number(aheads_.size()));
   }
+  ahead_.insert(key, number(aheads_.size()));
   aheads_.push_back(std::move(made));
-  return ahead_[pair_of(last, token)] = number(aheads_.size() - 1);
+  return number(aheads_.size() - 1);
 }
 
 Number Places::ahead_of(Place at, Token token) {
@@ -112,19 +119,19 @@ Number Places::ahead_of(Place at, Token token) {
   if (!indents_.used) return ahead;
   std::int32_t opened = there.opened + (token == kNone ? 0 : indents_.change[token]);
   if (!there.inside && opened <= 0) return ahead;
-  auto [known, fresh] = inside_.try_emplace(ahead, number(aheads_.size()));
-  if (fresh) {  // inside brackets newlines are dropped
-    Ahead made{lexing_.dropping(aheads_[ahead].scanner, indents_.newline), aheads_[ahead].tokens};
-    std::erase(made.tokens, indents_.newline);
-    aheads_.push_back(std::move(made));
-  }
-  return known->second;
+  if (Number known = inside_.find(ahead); known != FlatMap::kAbsent) return known;
+  // Inside brackets newlines are dropped.
+  Ahead made{lexing_.dropping(aheads_[ahead].scanner, indents_.newline), aheads_[ahead].tokens};
+  std::erase(made.tokens, indents_.newline);
+  inside_.insert(ahead, number(aheads_.size()));
+  aheads_.push_back(std::move(made));
+  return number(aheads_.size() - 1);
 }
 
 Number Places::number_of_cut(Place at, Number rule, const Symbols::Row& row) {
   Number state = places_[at].state, own = first_row_[rule] + row.same;
-  auto [known, fresh] = cuts_.try_emplace(pair_of(state, own), kNone);
-  if (!fresh) return known->second;
+  std::uint64_t key = pair_of(state, own);
+  if (Number known = cuts_.find(key); known != FlatMap::kAbsent) return known;
   Tokens kept;
   for (Token each : symbols_.follow(symbols_.tokens() + rule)) {
     bool reduces = true;
@@ -140,7 +147,8 @@ Number Places::number_of_cut(Place at, Number rule, const Symbols::Row& row) {
   }
   Number list = token_lists_.add(kept);
   if (list == reduced_.size()) reduced_.push_back(std::move(kept));
-  return cuts_[pair_of(state, own)] = list;
+  cuts_.insert(key, list);
+  return list;
 }
 
 const Tokens& Places::reduced(Place at, Number rule, const Symbols::Row& row) {
@@ -151,23 +159,26 @@ const Tokens& Places::reduced(Place at, Number rule, const Symbols::Row& row) {
 
 Place Places::like(Place at, Number rule) {
   if (one_place_ && !indents_.used) return at;
-  return alike_.at(pair_of(indents_.used ? enter(at) : at, rule));
+  Place found = alike_.find(pair_of(indents_.used ? enter(at) : at, rule));
+  if (found == FlatMap::kAbsent) throw std::invalid_argument("the rules have no such place");
+  return found;
 }
 
 /// One place for all those of a rule that cannot be told apart, by refining guesses; the twin is
 /// `slm.syntax.tables.alike`.
 void Places::find_alike() {
   std::vector<std::pair<Place, Number>> pairs{{start_, symbols_.start()}};
-  std::unordered_map<std::uint64_t, Number> numbers{{pair_of(start_, symbols_.start()), 0}};
+  FlatMap numbers;
+  numbers.insert(pair_of(start_, symbols_.start()), 0);
   Lists kinds_known, rests;
   std::vector<Number> kinds, kind;
   std::vector<std::vector<Number>> calls;
   // What the rest of a row meets from a place on: places of one rule often meet in the table.
   struct Rest {
-    Number number = kNone;
-    std::vector<Number> calls;
+    Number number, called, next;  // the rule called first and the rest behind it, or kNone
   };
-  std::unordered_map<std::uint64_t, Rest> known;  // by row and position, and place
+  std::vector<Rest> chains;
+  FlatMap known;  // by row and position, and place: in `chains`
   std::vector<Number> first_position;
   Number positions = 0;
   for (Number rule = 0; rule < symbols_.rules(); ++rule) {
@@ -189,44 +200,50 @@ void Places::find_alike() {
     for (Number which = 0; which < rows.size(); ++which) {
       Place at = place;
       before.clear();
-      Rest rest;
+      Number rest = kNone;
       for (Number position = 0; position < rows[which].symbols.size(); ++position) {
         std::uint64_t key = pair_of(first_position[first_row_[rule] + which] + position, at);
-        if (auto found = known.find(key); found != known.end()) {
-          rest = found->second;
-          break;
-        }
+        rest = known.find(key);
+        if (rest != FlatMap::kAbsent) break;
         Symbol symbol = rows[which].symbols[position];
         if (symbols_.is_token(symbol)) {
           before.push_back({key, ahead_of(at, symbol), kNone});
         } else {
           Number called = symbols_.rule(symbol);
           Place entered = indents_.used ? enter(at) : at;
-          auto [pair, fresh] = numbers.try_emplace(pair_of(entered, called), number(pairs.size()));
-          if (fresh) pairs.emplace_back(entered, called);
-          before.push_back({key, kNone, pair->second});
+          Number pair = numbers.find(pair_of(entered, called));
+          if (pair == FlatMap::kAbsent) {
+            pair = number(pairs.size());
+            numbers.insert(pair_of(entered, called), pair);
+            pairs.emplace_back(entered, called);
+          }
+          before.push_back({key, kNone, pair});
         }
         at = to(at, symbol);
       }
-      if (rest.number == kNone) {
-        rest = {rests.add({0, number_of_cut(at, rule, rows[which])}), {}};
+      if (rest == kNone) {
+        rest = number(chains.size());
+        chains.push_back({rests.add({0, number_of_cut(at, rule, rows[which])}), kNone, kNone});
       }
       for (std::size_t step = before.size(); step > 0; --step) {
         const Step& here = before[step - 1];
-        rest.number = rests.add({1, here.met, rest.number});
-        if (here.called != kNone) rest.calls.insert(rest.calls.begin(), here.called);
-        known[here.key] = rest;
+        chains.push_back({rests.add({1, here.met, chains[rest].number}), here.called, rest});
+        rest = number(chains.size() - 1);
+        known.insert(here.key, rest);
       }
-      kind.push_back(rest.number);
-      inner.insert(inner.end(), rest.calls.begin(), rest.calls.end());
+      kind.push_back(chains[rest].number);
+      for (; rest != kNone; rest = chains[rest].next) {
+        if (chains[rest].called != kNone) inner.push_back(chains[rest].called);
+      }
     }
     kinds.push_back(kinds_known.add(kind));
   }
   std::vector<Number> blocks = refined(kinds, calls);
-  std::unordered_map<Number, Place> chosen;
+  std::vector<Place> chosen(pairs.size(), kNone);  // by block
   for (std::size_t at = 0; at < pairs.size(); ++at) {
-    Place one = chosen.try_emplace(blocks[at], pairs[at].first).first->second;
-    alike_[pair_of(pairs[at].first, pairs[at].second)] = one;
+    Place& one = chosen[blocks[at]];
+    if (one == kNone) one = pairs[at].first;
+    alike_.insert(pair_of(pairs[at].first, pairs[at].second), one);
   }
 }
 

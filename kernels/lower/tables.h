@@ -2,10 +2,10 @@
 #pragma once
 
 #include <span>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "core/flat_map.h"
 #include "lower/lexing.h"
 
 namespace slm::lower {
@@ -93,13 +93,6 @@ class Places {
     Number state;  // it has opened since
     bool inside;
     std::int32_t opened;
-    bool operator==(const Inside&) const = default;
-  };
-  struct HashInside {
-    std::size_t operator()(const Inside& at) const noexcept {
-      return (static_cast<std::size_t>(at.state) * 2 + at.inside) * 0x9E3779B97F4A7C15ull +
-             static_cast<std::size_t>(at.opened);
-    }
   };
 
   Place place(Inside at);
@@ -119,11 +112,10 @@ class Places {
   std::vector<Scanner> scanners_;             // by state
   Place start_ = 0;
   std::vector<Inside> places_;
-  std::unordered_map<Inside, Place, HashInside> numbers_;
+  FlatMap numbers_;  // of places
   std::vector<Ahead> aheads_;
-  std::unordered_map<std::uint64_t, Number> ahead_, alike_, inside_;
-  std::unordered_map<Number, Number> same_ahead_;
-  std::unordered_map<std::uint64_t, Number> cuts_;  // by state, and rule with row
+  FlatMap ahead_, alike_, inside_, same_ahead_;
+  FlatMap cuts_;  // by state, and rule with row
   Lists token_lists_;
   std::vector<Tokens> reduced_;  // by list
   std::vector<Number> first_row_;  // by rule: rows of those before

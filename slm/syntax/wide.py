@@ -54,7 +54,7 @@ class Wide:
 def _both(left: Regular, right: Regular) -> Regular:
     """`intersection`, which hashes all of its parts where that is not needed to tell them apart."""
     plain = (Concat, Union, Repeat, Dfa, Complement)
-    if isinstance(left, plain) and isinstance(right, plain) and left != right:
-        if ANYTHING not in (left, right):
-            return Intersection((left, right))
+    known = isinstance(left, plain) and isinstance(right, plain)
+    if known and left != right and ANYTHING not in (left, right):
+        return Intersection((left, right))
     return intersection(left, right)
