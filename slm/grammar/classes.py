@@ -79,8 +79,9 @@ def _cased() -> tuple[CharSet, str]:
         block = text[start : start + 256]
         if block.lower() == block == block.upper():
             continue  # most of Unicode has no case; whole blocks are asked at once
-        for char in block:
-            lower, upper = char.lower(), char.upper()
+        for char, lower, upper in zip(
+            block, map(str.lower, block), map(str.upper, block), strict=True
+        ):
             if lower != char or upper != char:
                 found.add(ord(char))
                 found.update(map(ord, lower))

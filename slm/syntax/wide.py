@@ -8,12 +8,10 @@ from typing import TypeAlias
 from slm.grammar.regular import (
     ANY_CHAR,
     ANYTHING,
-    Complement,
-    Concat,
-    Dfa,
+    NOTHING,
+    Chars,
     Intersection,
     Regular,
-    Repeat,
     Union,
     complement,
     intersection,
@@ -53,8 +51,11 @@ class Wide:
 
 def _both(left: Regular, right: Regular) -> Regular:
     """`intersection`, which hashes all of its parts where that is not needed to tell them apart."""
-    plain = (Concat, Union, Repeat, Dfa, Complement)
-    known = isinstance(left, plain) and isinstance(right, plain)
-    if known and left != right and ANYTHING not in (left, right):
-        return Intersection((left, right))
-    return intersection(left, right)
+    parts: list[Regular] = []
+    for each in (left, right):
+        parts += each.parts if isinstance(each, Intersection) else (each,)
+    special = ANYTHING in parts or NOTHING in parts
+    special = special or all(isinstance(each, Chars) for each in parts)
+    if special or any(parts[at] in parts[:at] for at in range(1, len(parts))):
+        return intersection(left, right)
+    return Intersection(tuple(parts))
