@@ -4,6 +4,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <memory>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -64,6 +65,38 @@ lower::IndentedLexing::Split asking(const nb::object& split) {
   };
 }
 
+/// The actions of a parse table of Lark's: for each state how many, and for each its symbol and the
+/// state that is shifted to, or -1 and less: the number of a reduction. Beside them: by what is
+/// reduced, in the order of first sight.
+nb::tuple actions_of(const nb::dict& states, const nb::dict& numbers, const nb::object& shift) {
+  std::vector<std::int32_t> words;
+  std::unordered_map<PyObject*, std::int32_t> reductions;
+  nb::list reduced;
+  for (auto [state, actions] : states) {
+    nb::dict all = nb::cast<nb::dict>(actions);
+    words.push_back(static_cast<std::int32_t>(all.size()));
+    for (auto [symbol, action] : all) {
+      auto pair = nb::cast<nb::tuple>(action);
+      nb::handle number = PyDict_GetItemWithError(numbers.ptr(), symbol.ptr());
+      if (!number.is_valid() || pair.size() != 2) {
+        if (PyErr_Occurred()) throw nb::python_error();
+        throw std::invalid_argument("the table has a symbol that no rule has");
+      }
+      words.push_back(nb::cast<std::int32_t>(number));
+      if (pair[0].is(shift)) {
+        words.push_back(nb::cast<std::int32_t>(pair[1]));
+        continue;
+      }
+      nb::object rule = pair[1];
+      auto [known, fresh] =
+          reductions.try_emplace(rule.ptr(), static_cast<std::int32_t>(reductions.size()));
+      if (fresh) reduced.append(rule);
+      words.push_back(-1 - known->second);
+    }
+  }
+  return nb::make_tuple(array_of(std::move(words)), reduced);
+}
+
 void bind_lowering(nb::module_& m) {
   using lower::Lowering;
   nb::class_<Lowering>(m, "LarkLowering", "A Lark grammar, lowered.")
@@ -79,6 +112,12 @@ void bind_lowering(nb::module_& m) {
       .def("culprit", &Lowering::culprit)
       .def("language", &Lowering::language, "which"_a)
       .def("letters", &Lowering::letters, "which"_a)
+      .def(
+          "characters",
+          [](const Lowering& self, lower::Set which, const Words& owned) {
+            return array_of(self.characters(which, {owned.data(), owned.shape(0)}));
+          },
+          "which"_a, "owned"_a)
       .def("atoms", &Lowering::atoms)
       .def("names", [](const Lowering& self) { return names_of(self.rules()); })
       .def(
@@ -94,6 +133,8 @@ void bind_lowering(nb::module_& m) {
 void bind_lower(nb::module_& m) {
   using lower::Rules;
   bind_lowering(m);
+  m.def("lark_actions", &actions_of, "states"_a, "numbers"_a, "shift"_a,
+        "The actions of a parse table, as numbers, and by what it reduces.");
   nb::class_<Rules>(m, "LarkRules", "The rules of a Lark grammar in all contexts, merged.")
       .def(
           "__init__",

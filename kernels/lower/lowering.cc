@@ -71,6 +71,24 @@ std::vector<std::int32_t> Lowering::letters(Set set) const {
   return found;
 }
 
+std::vector<std::int32_t> Lowering::characters(Set set,
+                                               std::span<const std::int32_t> owned) const {
+  if (!lexing_ || set >= lexing_->letters().size()) throw std::invalid_argument("no such set");
+  const LetterSets& sets = lexing_->letters();
+  std::vector<std::int32_t> found{0};
+  for (std::size_t at = 0; at + 2 < owned.size(); at += 3) {
+    auto letter = static_cast<Number>(owned[at + 2]);
+    if (letter >= sets.letters() || !sets.has(set, letter)) continue;
+    if (found.size() > 1 && found.back() + 1 == owned[at]) {
+      found.back() = owned[at + 1];
+    } else {
+      found.insert(found.end(), {owned[at], owned[at + 1]});
+    }
+  }
+  found[0] = static_cast<std::int32_t>(found.size() / 2);
+  return found;
+}
+
 std::vector<std::int32_t> Lowering::atoms() const {
   std::vector<std::int32_t> found;
   for (Number atom : rules().atoms()) {

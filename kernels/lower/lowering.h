@@ -30,6 +30,9 @@ class Lowering {
   std::vector<std::int32_t> language(Number which) const;
   /// The letters of a set: low, high, low, high …
   std::vector<std::int32_t> letters(Set set) const;
+  /// The characters of a set: how many rows, and low, high, low, high … `owned` are all rows of
+  /// characters, ascending: low, high and letter of each.
+  std::vector<std::int32_t> characters(Set set, std::span<const std::int32_t> owned) const;
   /// Kind, token and value of each atom that the rules use, in the order in which they are numbered.
   std::vector<std::int32_t> atoms() const;
   const Rules& rules() const;

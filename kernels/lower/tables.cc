@@ -35,6 +35,8 @@ Places::Places(Words& in, const Symbols& symbols, Lexing& lexing, const Indents&
     Number start = in.index(states);
     for (std::size_t state = 0; state < states; ++state) {
       scanners_.push_back(in.index(lexing.scanners()));
+    }
+    for (std::size_t state = 0; state < states; ++state) {
       auto& actions = actions_.emplace_back();
       for (std::size_t left = in.count(); left > 0; --left) {
         Action action{in.index(all), in.word()};

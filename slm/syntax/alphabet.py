@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slm.grammar.charset import MAX_CODE_POINT, SURROGATES, CharSet
 from slm.grammar.ordered_dfa import partition
@@ -100,6 +101,11 @@ class Alphabet:
 
     def __len__(self) -> int:
         return len(self._pieces)
+
+    @property
+    def owned(self) -> NDArray[np.int32]:
+        """Every range of characters, ascending: low, high and the number of its letter, flat."""
+        return np.ascontiguousarray(np.stack(self._owned, 1), np.int32).ravel()
 
     def letters(self, charset: CharSet) -> CharSet:
         """The letters of a set of characters, which must be one of those it was made of."""

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slm.errors import Place
 from slm.grammar import ir, opcodes
 from slm.grammar.flatten import Flattener
 from slm.grammar.memory import Memory
-from slm.grammar.written import Written
+from slm.grammar.written import Named, Written
 from slm.syntax.lexing import END
 
 try:
@@ -49,53 +50,48 @@ def native_rules(
     flat = [*leaves.words(), *variants]
     rules = _native.LarkRules(np.array(flat, np.int32))
     terminals = [leaves.terminals[atom] for atom in rules.atoms()]
+    flattener = Flattener()
+    numbers = flattener.add_terminals(terminals)
+    head = np.array(flattener.head(len(rules.names())), np.int32)
+    named = tuple((each.name, each.place) for each in terminals)
     owners = tuple(contexts._symbols.rows)
-    return written(rules, terminals, owners, contexts._symbols.start, name, place_of, memory())
+    places = [*map(place_of, owners), place_of(contexts._symbols.start)]
+    regular = numbers, head, flattener.regular_count
+    return written(rules, regular, named, owners, name, places, memory())
 
 
 def written(
     rules: _native.LarkRules | _native.LarkLowering,
-    terminals: Sequence[ir.Terminal],
+    regular: tuple[Sequence[int], NDArray[np.int32], int],
+    terminals: tuple[Named, ...],
     owners: Sequence[str],
-    start: str,
     name: str,
-    place_of: Callable[[str], Place | None],
+    places: Sequence[Place | None],
     remembered: Memory | None,
 ) -> ir.Grammar:
     """The grammar of rules that C++ has written.
 
     Args:
         rules: them.
-        terminals: what their atoms stand for.
+        regular: for each of their atoms a terminal's number; the words before the expressions; how
+            many regular nodes those have.
+        terminals: of each atom the name and the place.
         owners: the grammar's own rules, by number.
-        start: the start among them.
         name: the start's name, if one had to be made.
-        place_of: where one of the grammar's rules is written.
+        places: where the owners are written, and at last, such a start.
         remembered: what the marks of some terminals speak to.
     """
-    flattener = Flattener()
-    numbers = flattener.add_terminals(terminals)
+    numbers, head, regular_count = regular
+    tail = rules.words(np.array(numbers, np.int32), regular_count)
+    memory = np.array([] if remembered is None else remembered.words(), np.int32)
     names = rules.names()
-    head = flattener.head(len(names))
-    tail = rules.words(np.array(numbers, np.int32), flattener.regular_count)
-    program = np.concatenate(
-        [
-            np.array(head, np.int32),
-            tail,
-            np.array([] if remembered is None else remembered.words(), np.int32),
-        ]
-    )
-    places = [*map(place_of, owners), place_of(start)]  # -1 is the start that was made
-    made = Written(
-        program,
-        tuple(
-            (given, places[rule])
-            for given, (rule, _) in zip(_names(owners, names, name), names, strict=True)
-        ),
-        tuple((each.name, each.place) for each in terminals),
+    given = _names(owners, names, name)
+    return Written(
+        np.concatenate([head, tail, memory]),
+        tuple(zip(given, [places[rule] for rule, _ in names], strict=True)),
+        terminals,
         remembered,
-    )
-    return made.deferred()
+    ).deferred()
 
 
 class _Leaves:

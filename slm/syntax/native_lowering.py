@@ -21,6 +21,7 @@ from slm.grammar.regular import Concat, Dfa, Regular, has_echo, union
 from slm.syntax.alphabet import Alphabet
 from slm.syntax.lexing import END
 from slm.syntax.native import written
+from slm.syntax.native_terminals import NativeTerminals
 from slm.syntax.promises import asked_behind
 from slm.syntax.scanners import Scanner
 from slm.syntax.tables import LalrStates, Symbols
@@ -51,6 +52,8 @@ def native_lowering(
     """A `NativeLowering`, or None: C++ is not built, or a terminal is no automaton."""
     if _native is None or any(map(has_echo, words.values())):
         return None
+    if isinstance(table, LalrStates) and any(at != n for n, at in enumerate(table.states)):
+        return None  # Lark numbers states from 0
     return NativeLowering(symbols, words, automata, alphabet, table, indents, newlines)
 
 
@@ -116,14 +119,20 @@ class NativeLowering:
             raise too_complex("%ignore" if culprit < 0 else self._names[culprit])
         if outcome == _TOO_MANY_STATES:
             return None
+        flat = NativeTerminals(self._native, self._alphabet.owned)
+        numbers: list[int] = []
+        named: list[tuple[str, Place | None]] = []
         atoms = iter(self._native.atoms())
-        terminals = [
-            self._terminal(kind, token, value, place_of_terminal)
-            for kind, token, value in zip(atoms, atoms, atoms, strict=True)
-        ]
+        for kind, token, value in zip(atoms, atoms, atoms, strict=True):
+            given, language, place = self._terminal(kind, token, value, place_of_terminal)
+            numbers.append(flat.add(given, language, value))
+            named.append((given, place))
+        owners = tuple(self._rules)
+        places = [*map(place_of_rule, owners), place_of_rule(self._symbols.start)]
         memory = None if self._newlines is None else self._newlines.memory()
-        owners, start = tuple(self._rules), self._symbols.start
-        return written(self._native, terminals, owners, start, name, place_of_rule, memory)
+        head = flat.first_words(len(self._native.names()))
+        regular = numbers, head, flat.regular_count
+        return written(self._native, regular, tuple(named), owners, name, places, memory)
 
     # --- what C++ reads
 
@@ -199,26 +208,16 @@ class NativeLowering:
         table = self._table
         if isinstance(table, Scanner):
             return [0, self._scanners.setdefault(table, 0)]
-        symbols, tokens, rules = self._symbols, self._tokens, self._rules
+        tokens, rules, rows = self._tokens, self._rules, self._symbols.rows
         numbers = {name: number + len(tokens) for name, number in rules.items()} | tokens
-        order = {state: number for number, state in enumerate(table.states)}
-        reductions: dict[int, int] = {}
-        reduced: list[int] = []
-        words = [len(order), order[table.start]]
-        for state, actions in table.states.items():
-            scanner = table.scanner(state)
-            words += (self._scanners.setdefault(scanner, len(self._scanners)), len(actions))
-            for symbol, (action, to) in actions.items():
-                if action is table.shift:
-                    words += (numbers[symbol], order[to])
-                    continue
-                number = reductions.get(id(to))
-                if number is None:
-                    number = reductions[id(to)] = len(reductions)
-                    name, row = table.reduced(to)
-                    reduced += (rules[name], symbols.rows[name].index(row))
-                words += (numbers[symbol], -1 - number)
-        return [1, len(reductions), *reduced, *words]
+        actions, reduced = _native.lark_actions(table.states, numbers, table.shift)
+        reductions: list[int] = []
+        for name, row in map(table.reduced, reduced):
+            reductions += (rules[name], rows[name].index(row))
+        scanners = self._scanners
+        words = [1, len(reduced), *reductions, len(table.states), table.start]
+        words += [scanners.setdefault(table.scanner(at), len(scanners)) for at in table.states]
+        return [*words, *actions.tolist()]
 
     def _scanner_words(self) -> list[int]:
         tokens = self._tokens
@@ -246,18 +245,21 @@ class NativeLowering:
 
     def _terminal(
         self, kind: int, token: int, value: int, place_of: Callable[[str], Place]
-    ) -> ir.Terminal:
-        name = self._names[token]
-        if kind == _LEXEME:
-            return ir.Terminal(name, self._language(value), place=place_of(name))
-        if kind == _IGNORED:
-            return ir.Terminal("ignored", self._language(value))
+    ) -> tuple[str, Regular | list[int], Place | None]:
+        """A terminal's name, its language or its automaton, and its place."""
+        if kind in (_LEXEME, _IGNORED):
+            made = self._native.language(value)
+            language = made if made[0] == 0 else self._language(value)
+            if kind == _IGNORED:
+                return "ignored", language, None
+            name = self._names[token]
+            return name, language, place_of(name)
         assert self._newlines is not None
         if kind == _MARK:
-            return self._newlines.marks[value]
-        place = place_of(self._newlines.name)
+            mark = self._newlines.marks[value]
+            return mark.name, mark.language, mark.place
         known = self._newlines.begins if kind == _LINE else self._newlines.blanks
-        return ir.Terminal(name, known[value], place=place)
+        return self._names[token], known[value], place_of(self._newlines.name)
 
     def _split(self, languages: Sequence[Sequence[int]]) -> list[int]:
         assert self._newlines is not None
