@@ -82,13 +82,13 @@ class Alphabet:
     def __init__(self, charsets: Iterable[CharSet]) -> None:
         pieces = sorted(partition(set(charsets)), key=lambda piece: piece.ranges)
         inside = CharSet.from_ranges(pair for piece in pieces for pair in piece.ranges)
-        if outside := ~inside:
-            pieces.append(outside)
+        self._firsts = [piece.ranges[0][0] for piece in pieces]  # ascending
+        self._outside = ~inside
+        if self._outside:
+            pieces.append(self._outside)
         self._pieces = pieces
         points = [n if n < SURROGATES[0] else n + 0x800 for n in range(len(pieces))]
-        self._letters = [CharSet(((point, point),)) for point in points]
-        self._letters[-1] = CharSet.from_ranges([(points[-1], MAX_CODE_POINT)])
-        self._points = points
+        self._points, self._ends = points, [*points[:-1], MAX_CODE_POINT]  # of each letter
         # Every range of characters, ascending, with the number of its letter.
         owned = sorted(
             (low, high, number) for number, piece in enumerate(pieces) for low, high in piece.ranges
@@ -111,12 +111,15 @@ class Alphabet:
         """The letters of a set of characters, which must be one of those it was made of."""
         known = self._to_letters.get(charset)
         if known is None:
-            known = self._to_letters[charset] = CharSet.from_ranges(
-                pair
-                for piece, letter in zip(self._pieces, self._letters, strict=True)
-                if piece.ranges[0][0] in charset
-                for pair in letter.ranges
-            )
+            inside: list[tuple[int, int]] = []  # letters whose first character is in the set
+            for low, high in charset.ranges:
+                first = bisect_left(self._firsts, low)
+                end = bisect_right(self._firsts, high, first)
+                if first < end:
+                    inside.append((self._points[first], self._ends[end - 1]))
+            if self._outside and self._outside.ranges[0][0] in charset:
+                inside.append((self._points[-1], MAX_CODE_POINT))
+            known = self._to_letters[charset] = CharSet.from_ranges(inside)
         return known
 
     def characters(self, letters: CharSet) -> CharSet:
