@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slm.errors import Place, SlmError
 from slm.grammar import ir
@@ -113,7 +114,7 @@ class NativeLowering:
             too_complex: makes the error for a terminal that needs too many states.
         """
         split = None if self._newlines is None else self._split
-        outcome = self._native.run(np.array(self._written(), np.int32), split)
+        outcome = self._native.run(self._written(), split)
         if outcome == _TOO_COMPLEX:
             culprit = self._native.culprit()
             raise too_complex("%ignore" if culprit < 0 else self._names[culprit])
@@ -136,7 +137,7 @@ class NativeLowering:
 
     # --- what C++ reads
 
-    def _written(self) -> list[int]:
+    def _written(self) -> NDArray[np.int32]:
         flat = Flattener()
         kept: list[object] = []  # so that ids stay their own
         automata = {name: number for number, name in enumerate(self._automata)}
@@ -162,8 +163,7 @@ class NativeLowering:
             words += (tokens[indents.newline], tokens[indents.indent], tokens[indents.dedent])
             for brackets in (indents.closes, indents.opens):
                 words += (len(brackets), *(tokens[each] for each in sorted(brackets)))
-        words += table
-        return words
+        return np.concatenate([np.array(words, np.int32), table])
 
     def _rivals(self, flat: Flattener) -> list[int]:
         """The automata with assertions, gone through."""
@@ -202,12 +202,12 @@ class NativeLowering:
                     words += option(target, claimed)
         return words
 
-    def _table_words(self) -> list[int]:
+    def _table_words(self) -> NDArray[np.int32]:
         """The table, by which the scanners get their numbers."""
         self._scanners: dict[Scanner, int] = {}
         table = self._table
         if isinstance(table, Scanner):
-            return [0, self._scanners.setdefault(table, 0)]
+            return np.array([0, self._scanners.setdefault(table, 0)], np.int32)
         tokens, rules, rows = self._tokens, self._rules, self._symbols.rows
         numbers = {name: number + len(tokens) for name, number in rules.items()} | tokens
         actions, reduced = _native.lark_actions(table.states, numbers, table.shift)
@@ -217,7 +217,7 @@ class NativeLowering:
         scanners = self._scanners
         words = [1, len(reduced), *reductions, len(table.states), table.start]
         words += [scanners.setdefault(table.scanner(at), len(scanners)) for at in table.states]
-        return [*words, *actions.tolist()]
+        return np.concatenate([np.array(words, np.int32), actions])
 
     def _scanner_words(self) -> list[int]:
         tokens = self._tokens
