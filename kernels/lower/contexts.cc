@@ -143,7 +143,7 @@ Number Contexts::reach(Number which, Number at, Control control) {
   if (known == nodes_.size()) {
     nodes_.push_back(number(variant.nodes.size()));
     todo_.emplace_back(which, nodes_.back());
-    variant.nodes.push_back({at, control, {}});
+    variant.nodes.push_back({at, control});
   }
   return nodes_[known];
 }
@@ -196,9 +196,13 @@ void Contexts::go(Number which, Number node) {
 void Contexts::connect(Number which, Number node, Number child, Number called, Number label,
                        Control control) {
   Control entered = only(control, tree(variants_[which].rule).needs[child]);
-  if (++edge_count_ > kMaxEdges) throw complexity();
-  Number target = reach(which, child, entered);
-  variants_[which].nodes[node].edges.push_back({called, label, target});
+  if (edges_.size() >= kMaxEdges) throw complexity();
+  Number target = reach(which, child, entered), made = number(edges_.size());
+  edges_.push_back({called, label, target, kNone});
+  Node& from = variants_[which].nodes[node];
+  (from.edges == 0 ? from.first_edge : edges_[from.last_edge].next) = made;
+  from.last_edge = made;
+  ++from.edges;
 }
 
 void Contexts::ended(Number which, Number node, Control control) {
@@ -246,8 +250,9 @@ std::vector<std::int32_t> Contexts::words() {
     for (const Node& node : variant.nodes) {
       put(node.at);
       put(node.control);
-      put(node.edges.size());
-      for (const Edge& edge : node.edges) {
+      put(node.edges);
+      for (Number at = node.first_edge; at != kNone; at = edges_[at].next) {
+        const Edge& edge = edges_[at];
         rest.push_back(static_cast<std::int32_t>(edge.called));
         put(edge.label);
         put(edge.target);

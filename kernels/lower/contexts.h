@@ -22,8 +22,6 @@ class Contexts {
 
   /// What `Rules` reads.
   std::vector<std::int32_t> words();
-  std::size_t edges() const noexcept { return edge_count_; }
-  std::size_t variants() const noexcept { return variants_.size(); }
 
  private:
   using Control = Number;
@@ -36,11 +34,12 @@ class Contexts {
     Number called;  // a variant, or kNone: a token
     Number label;   // the control after that variant, or the token's label
     Number target;  // a node of the variant
+    Number next;    // of the node's edges; kNone: it is the last
   };
   struct Node {
     Number at;
     Control control;
-    std::vector<Edge> edges;
+    Number first_edge = kNone, last_edge = kNone, edges = 0;
   };
   struct Waiting {
     Number variant, node, child;
@@ -79,7 +78,7 @@ class Contexts {
   Lists variant_keys_;
   std::vector<std::pair<Number, Number>> todo_;
   Lists label_keys_;  // token, entry, way
-  std::size_t edge_count_ = 0;
+  std::vector<Edge> edges_;
   Number start_ = 0;
   std::vector<std::vector<Open>> opens_;  // by token: what it has left open
   std::vector<Token> opened_;             // tokens in the order in which they came

@@ -1,7 +1,6 @@
 #include "lower/expressions.h"
 
 #include <algorithm>
-#include <map>
 #include <unordered_map>
 
 namespace slm::lower {
@@ -43,23 +42,29 @@ std::vector<std::uint32_t> refined(const std::vector<std::uint32_t>& kinds,
   for (std::uint32_t number = 0; number < members.size(); ++number) {
     if (members[number].size() > 1) waiting.push_back(number);
   }
-  std::vector<std::uint32_t> key;
+  std::vector<std::uint32_t> key, part_of;
   while (!waiting.empty()) {
     // All blocks are looked at before any is cut, so that a round sees one partition.
+    Lists keys;  // a block, and the blocks that are called
+    part_of.clear();
     std::vector<std::pair<std::uint32_t, std::vector<std::vector<std::uint32_t>>>> cut;
     for (std::uint32_t number : waiting) {
-      std::map<std::vector<std::uint32_t>, std::vector<std::uint32_t>> parts;
+      std::vector<std::vector<std::uint32_t>> parts;
       for (std::uint32_t thing : members[number]) {
-        key.clear();
+        key.assign(1, number);
         for (std::uint32_t called : calls[thing]) key.push_back(block[called]);
-        parts[key].push_back(thing);
+        std::uint32_t known = keys.add(key);
+        if (known == part_of.size()) {
+          part_of.push_back(static_cast<std::uint32_t>(parts.size()));
+          parts.emplace_back();
+        }
+        parts[part_of[known]].push_back(thing);
       }
       if (parts.size() < 2) continue;
-      auto& found = cut.emplace_back(number, std::vector<std::vector<std::uint32_t>>()).second;
-      for (auto& [unused, part] : parts) found.push_back(std::move(part));
       auto largest = std::ranges::max_element(
-          found, {}, [](const std::vector<std::uint32_t>& part) { return part.size(); });
-      std::iter_swap(found.begin(), largest);
+          parts, {}, [](const std::vector<std::uint32_t>& part) { return part.size(); });
+      std::iter_swap(parts.begin(), largest);
+      cut.emplace_back(number, std::move(parts));
     }
     std::vector<std::uint32_t> moved;
     for (auto& [number, parts] : cut) {
