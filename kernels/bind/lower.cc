@@ -145,11 +145,8 @@ void bind_lower(nb::module_& m) {
           },
           "words"_a)
       .def("atoms", &Rules::atoms)
-      .def("names",
-           &names_of)
-      .def(
-          "words",
-&words_of, "terminals"_a, "first"_a);
+      .def("names", &names_of)
+      .def("words", &words_of, "terminals"_a, "first"_a);
 }
 
 }  // namespace slm

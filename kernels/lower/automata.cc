@@ -265,7 +265,8 @@ std::optional<Number> Automata::minimal(const Table& table) {
         there = number(representative.size());
         representative.push_back(to);
       }
-      std::size_t which = static_cast<std::size_t>(std::ranges::find(targets, there) - targets.begin());
+      std::size_t which =
+          static_cast<std::size_t>(std::ranges::find(targets, there) - targets.begin());
       if (which == targets.size()) {
         targets.push_back(there);
         if (united.size() < targets.size()) united.emplace_back(sets_);

@@ -50,7 +50,8 @@ Contexts::Control Contexts::control(Number which, Open open_now) {
 }
 
 TooComplex Contexts::complexity() const {
-  auto most = std::ranges::max_element(opened_, {}, [&](Token token) { return opens_[token].size(); });
+  auto most =
+      std::ranges::max_element(opened_, {}, [&](Token token) { return opens_[token].size(); });
   return {most == opened_.end() ? kNone : *most};
 }
 

@@ -72,7 +72,7 @@ class Contexts {
   Lists controls_;  // (token, entry or end), ascending
   Lists token_lists_;
   FlatMap made_, cut_down_;
-  Lists node_keys_;  // variant, place and control
+  Lists node_keys_;            // variant, place and control
   std::vector<Number> nodes_;  // by number of those: the variant's node
   std::vector<Variant> variants_;
   Lists variant_keys_;

@@ -78,7 +78,8 @@ IndentedLexing::Ways IndentedLexing::ways_of(Scanner scanner, Token token, Open 
     return token_ways(scanner, token, open_now);
   } else if (kind != PromiseKind::kFinish) {
     for (Number blanks = 0; blanks < blanks_[which].size(); ++blanks) {
-      for (auto& [open_then, inner] : token_ways(scanner, token, blanks_[which][blanks].open_then)) {
+      for (auto& [open_then, inner] :
+           token_ways(scanner, token, blanks_[which][blanks].open_then)) {
         std::ranges::sort(inner);
         std::vector<Number> recipe{kBehind, kind != PromiseKind::kIndent, which, blanks};
         recipe.insert(recipe.end(), inner.begin(), inner.end());
@@ -115,7 +116,8 @@ IndentedLexing::Ways IndentedLexing::token_ways(Scanner scanner, Token token, Op
   if (token != indents_->newline) {
     for (std::size_t at = 0; at < entry.size(); at += 2 + 2 * entry[at + 1]) {
       for (std::size_t way = 0; way < entry[at + 1]; ++way) {
-        put(found, entry[at], recipes_.add({kToken, entry[at + 2 + 2 * way], entry[at + 3 + 2 * way]}));
+        put(found, entry[at],
+            recipes_.add({kToken, entry[at + 2 + 2 * way], entry[at + 3 + 2 * way]}));
       }
     }
     return found;

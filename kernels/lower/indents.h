@@ -16,8 +16,8 @@ namespace slm::lower {
 /// Newline tokens are split by Python (`slm.syntax.indent_lines`), which is asked seldom.
 class IndentedLexing : public Lexing {
  public:
-  /// One way in which a line can begin: a number of Python's, and by which of the given languages what
-  /// can come behind it: another number of Python's, and whether that may be empty.
+  /// One way in which a line can begin: a number of Python's, and by which of the given languages
+  /// what can come behind it: another number of Python's, and whether that may be empty.
   struct Line {
     Number begin;
     struct Blanks {

@@ -43,7 +43,8 @@ bool Languages::alive(State state) {
 
 bool Languages::extendable(State state) {
   if (facts_[state].extendable < 0) {
-    bool found = std::ranges::any_of(edges(state), [&](const Edge& edge) { return alive(edge.to); });
+    bool found =
+        std::ranges::any_of(edges(state), [&](const Edge& edge) { return alive(edge.to); });
     facts_[state].extendable = found;
   }
   return facts_[state].extendable != 0;
@@ -185,7 +186,8 @@ State Languages::automaton(Number which, Number at) {
 
 // --- derivatives ---------------------------------------------------------------------------------
 
-/// Cuts the letters where any way begins or ends; `combine` makes one of the targets that are there.
+/// Cuts the letters where any way begins or ends; `combine` makes one of the targets that are
+/// there.
 template <class Combine>
 std::vector<Edge> Languages::overlay(const std::vector<std::vector<Edge>>& ways, Combine combine) {
   std::vector<Number> cuts;

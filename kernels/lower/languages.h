@@ -71,7 +71,14 @@ class Languages {
 
 /// Forms of regular nodes; the values are those of `Program::Op`.
 enum class Form : std::uint32_t {
-  kChars, kLiteral, kConcat, kUnion, kRepeat, kIntersection, kComplement, kDfa
+  kChars,
+  kLiteral,
+  kConcat,
+  kUnion,
+  kRepeat,
+  kIntersection,
+  kComplement,
+  kDfa
 };
 
 /// The states of regular nodes, as `slm.grammar.flatten` writes those.
@@ -84,7 +91,8 @@ class Regulars {
 
   std::size_t size() const noexcept { return nodes_.size(); }
   State state(Number node, Languages& pool, LetterSets& sets);
-  /// The letters at each place, where there is nothing but rows of letters; `any`: whether it is so.
+  /// The letters at each place, where there is nothing but rows of letters; `any`: whether it is
+  /// so.
   std::vector<Set> row(Number node, bool& any) const;
   bool is_chars(Number node) const noexcept { return nodes_[node].form == Form::kChars; }
   Set set_of(Number node) const noexcept { return nodes_[node].values[0]; }

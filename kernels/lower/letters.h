@@ -12,8 +12,8 @@ namespace slm::lower {
 
 using Set = Number;
 
-/// Sets of letters, hash-consed, as bits. The twin is `slm.grammar.charset.CharSet` over the letters
-/// of `slm.syntax.alphabet`.
+/// Sets of letters, hash-consed, as bits. The twin is `slm.grammar.charset.CharSet` over the
+/// letters of `slm.syntax.alphabet`.
 ///
 /// Cost: each operation is linear in the alphabet.
 class LetterSets {

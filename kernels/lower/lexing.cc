@@ -36,7 +36,8 @@ Lexing::Entry Lexing::entry(Scanner scanner, Token token, Open open_now) {
   for (Open end : ends) {
     const Lexemes& found = lexemes(law, end);
     if (found.empty()) continue;
-    auto same = std::ranges::find_if(groups, [&](const auto& group) { return *group.first == found; });
+    auto same =
+        std::ranges::find_if(groups, [&](const auto& group) { return *group.first == found; });
     if (same == groups.end()) same = groups.insert(groups.end(), {&found, {}});
     same->second.push_back(end);
   }
@@ -124,8 +125,7 @@ Number Lexing::gap_of(Scanner scanner) {
   return gap_of_[scanner] = gaps_.add(gap);
 }
 
-Number Lexing::reading(Scanner scanner, Token source, Token token,
-                       std::span<const Token> renames) {
+Number Lexing::reading(Scanner scanner, Token source, Token token, std::span<const Token> renames) {
   if (source != token) {  // those behind it are not tried
     auto end = std::ranges::find(renames, token) - renames.begin() + 1;
     renames = renames.first(static_cast<std::size_t>(end));
@@ -136,8 +136,11 @@ Number Lexing::reading(Scanner scanner, Token source, Token token,
   key.insert(key.end(), rivals.begin(), rivals.end());
   Number made = reading_keys_.add(key);
   if (made == readings_.size()) {
-    readings_.push_back({source, token, {renames.begin(), renames.end()},
-                         state_of(source, token, renames), rivals});
+    readings_.push_back({source,
+                         token,
+                         {renames.begin(), renames.end()},
+                         state_of(source, token, renames),
+                         rivals});
   }
   return made;
 }
@@ -150,9 +153,8 @@ std::vector<std::pair<Token, std::span<const Token>>> Lexing::sources(Scanner sc
   auto take = [&](Token source, std::span<const Token> renames) {
     Number place = place_in_order_[scanner][source];
     if (place == kNone || std::ranges::find(all.ignored, source) != all.ignored.end()) return;
-    auto at = std::ranges::find_if(found, [&](const auto& other) {
-      return place_in_order_[scanner][other.first] > place;
-    });
+    auto at = std::ranges::find_if(
+        found, [&](const auto& other) { return place_in_order_[scanner][other.first] > place; });
     found.insert(at, {source, renames});
   };
   bool own = false;
@@ -195,7 +197,7 @@ const Lexing::Lexemes& Lexing::read(Number which, Open open_now) {
   Lexemes found;
   bool plain = terminals_[reading.source].kind == Terminal::kLanguage;
   for (const Read& each : reader_->read(reading.state, matched(reading.source), reading.rivals,
-                                       obligations, reading.source, plain)) {
+                                        obligations, reading.source, plain)) {
     if (each.automaton != kAllWords) {
       found.emplace_back(each.open_then, of_automaton(each.automaton));
       continue;

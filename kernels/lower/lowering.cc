@@ -71,8 +71,7 @@ std::vector<std::int32_t> Lowering::letters(Set set) const {
   return found;
 }
 
-std::vector<std::int32_t> Lowering::characters(Set set,
-                                               std::span<const std::int32_t> owned) const {
+std::vector<std::int32_t> Lowering::characters(Set set, std::span<const std::int32_t> owned) const {
   if (!lexing_ || set >= lexing_->letters().size()) throw std::invalid_argument("no such set");
   const LetterSets& sets = lexing_->letters();
   std::vector<std::int32_t> found{0};

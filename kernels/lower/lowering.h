@@ -18,8 +18,8 @@ class Lowering {
  public:
   enum class Outcome { kDone, kTooComplex, kTooManyStates };
 
-  /// Reads a grammar and lowers it. `split` is asked about newlines where there is an `Indenter`; it
-  /// may ask about languages meanwhile. Throws std::invalid_argument on anything malformed.
+  /// Reads a grammar and lowers it. `split` is asked about newlines where there is an `Indenter`;
+  /// it may ask about languages meanwhile. Throws std::invalid_argument on anything malformed.
   Outcome run(std::span<const std::int32_t> words, IndentedLexing::Split split);
   /// After kTooComplex: the terminal that says so; -1: ignored text.
   std::int32_t culprit() const noexcept { return static_cast<std::int32_t>(culprit_); }
@@ -33,7 +33,8 @@ class Lowering {
   /// The characters of a set: how many rows, and low, high, low, high … `owned` are all rows of
   /// characters, ascending: low, high and letter of each.
   std::vector<std::int32_t> characters(Set set, std::span<const std::int32_t> owned) const;
-  /// Kind, token and value of each atom that the rules use, in the order in which they are numbered.
+  /// Kind, token and value of each atom that the rules use, in the order in which they are
+  /// numbered.
   std::vector<std::int32_t> atoms() const;
   const Rules& rules() const;
 

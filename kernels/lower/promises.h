@@ -17,7 +17,16 @@ using Open = Number;
 
 /// Promises have a kind in their upper bits: an obligation or a claim is a state, a rival is the
 /// state of an automaton with assertions. Kinds of places behind a newline come last.
-enum class PromiseKind : Number { kState, kRival, kClaim, kLast, kNewline, kIndent, kDedent, kFinish };
+enum class PromiseKind : Number {
+  kState,
+  kRival,
+  kClaim,
+  kLast,
+  kNewline,
+  kIndent,
+  kDedent,
+  kFinish
+};
 
 constexpr Promise promise(PromiseKind kind, Number value) noexcept {
   return static_cast<Number>(kind) << 28 | value;

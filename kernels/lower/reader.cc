@@ -213,8 +213,8 @@ const Reader::Moves& Reader::moves(Number at) {
           if (here < edges.size()) high = std::min(high, edges[here].low - 1);
         }
       }
-      auto same = std::ranges::find(
-          alike, values, &std::pair<std::vector<Number>, LetterSets::Bits>::first);
+      auto same = std::ranges::find(alike, values,
+                                    &std::pair<std::vector<Number>, LetterSets::Bits>::first);
       if (same == alike.end()) {
         alike.emplace_back(values, LetterSets::Bits(letters_));
         same = alike.end() - 1;

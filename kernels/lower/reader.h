@@ -9,7 +9,8 @@
 
 namespace slm::lower {
 
-/// What would need too many states; `terminal` is the terminal that says so, or kNone: ignored text.
+/// What would need too many states; `terminal` is the terminal that says so, or kNone: ignored
+/// text.
 struct TooComplex {
   Number terminal;
 };
@@ -29,11 +30,11 @@ class Reader : public Promises {
 
   /// The lexemes, by what is open when they have ended, in the order in which that is met.
   ///
-  /// `words` are wanted, of the matches of `match`; `rivals` are preferred to it; `open_now` is what
-  /// is open when the lexeme begins; `plain`: all of `words` are matches. Throws TooComplex with
-  /// `terminal`.
-  std::vector<Read> read(State words, Promise match, std::span<const Promise> rivals,
-                         Open open_now, Number terminal, bool plain);
+  /// `words` are wanted, of the matches of `match`; `rivals` are preferred to it; `open_now` is
+  /// what is open when the lexeme begins; `plain`: all of `words` are matches. Throws TooComplex
+  /// with `terminal`.
+  std::vector<Read> read(State words, Promise match, std::span<const Promise> rivals, Open open_now,
+                         Number terminal, bool plain);
 
  private:
   static constexpr Number kNever = kNone;  // in the place of what is open

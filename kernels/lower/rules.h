@@ -99,7 +99,7 @@ class Rules {
   std::vector<std::vector<std::uint32_t>> targets_;
   std::vector<std::uint64_t> seen_keys_;
   std::unordered_set<std::uint64_t> seen_;
-  std::uint32_t start_ = 0;           // a name, then a rule's number
+  std::uint32_t start_ = 0;  // a name, then a rule's number
 };
 
 }  // namespace slm::lower

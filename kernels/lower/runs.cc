@@ -134,8 +134,7 @@ Number Lexing::run_language(const Graph& graph, Open open_now, std::span<const O
         by_target.emplace_back(to, LetterSets::Bits(letters_));
         same = by_target.end() - 1;
       }
-      same->second.add(cuts[cut],
-                       (cut + 1 < cuts.size() ? cuts[cut + 1] : letters_.letters()) - 1);
+      same->second.add(cuts[cut], (cut + 1 < cuts.size() ? cuts[cut + 1] : letters_.letters()) - 1);
     }
     auto& row = rows.emplace_back();
     for (const auto& [to, bits] : by_target) row.emplace_back(letters_.add(bits), to);

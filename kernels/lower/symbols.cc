@@ -61,9 +61,8 @@ void Symbols::find_first() {
     for (Number rule = 0; rule < rows_.size(); ++rule) {
       if (nullable_[rule]) continue;
       auto empty = [&](const Row& row) {
-        return std::ranges::all_of(row.symbols, [&](Symbol each) {
-          return !is_token(each) && nullable_[each - tokens_];
-        });
+        return std::ranges::all_of(
+            row.symbols, [&](Symbol each) { return !is_token(each) && nullable_[each - tokens_]; });
       };
       if (std::ranges::any_of(rows_[rule], empty)) changed = nullable_[rule] = true;
     }

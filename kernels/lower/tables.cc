@@ -40,9 +40,8 @@ Places::Places(Words& in, const Symbols& symbols, Lexing& lexing, const Indents&
       auto& actions = actions_.emplace_back();
       for (std::size_t left = in.count(); left > 0; --left) {
         Action action{in.index(all), in.word()};
-        bool right = action.to >= 0
-                         ? static_cast<std::size_t>(action.to) < states
-                         : static_cast<std::size_t>(-1 - action.to) < reductions_.size();
+        bool right = action.to >= 0 ? static_cast<std::size_t>(action.to) < states
+                                    : static_cast<std::size_t>(-1 - action.to) < reductions_.size();
         if (!right) throw std::invalid_argument("the rules refer to what is not there");
         actions.push_back(action);
       }
@@ -141,8 +140,8 @@ Number Places::number_of_cut(Place at, Number rule, const Symbols::Row& row) {
       const auto& actions = actions_[state];
       auto found = std::ranges::lower_bound(actions, each, {}, &Action::symbol);
       if (found != actions.end() && found->symbol == each) {
-        reduces = found->to < 0 &&
-                  reductions_[static_cast<std::size_t>(-1 - found->to)] == std::pair(rule, row.same);
+        reduces = found->to < 0 && reductions_[static_cast<std::size_t>(-1 - found->to)] ==
+                                       std::pair(rule, row.same);
       }
     }
     if (reduces) kept.push_back(each);

@@ -67,8 +67,9 @@ struct Indents {
   std::vector<std::int8_t> change;  // by symbol: what it does to the number of open brackets
 };
 
-/// Where symbols are read: the states of an LALR table, or one place for all; with an `Indenter`, and
-/// whether a bracket is open. The twins are the tables of `slm.syntax.tables` and `IndentedTable`.
+/// Where symbols are read: the states of an LALR table, or one place for all; with an `Indenter`,
+/// and whether a bracket is open. The twins are the tables of `slm.syntax.tables` and
+/// `IndentedTable`.
 class Places {
  public:
   Places(Words& in, const Symbols& symbols, Lexing& lexing, const Indents& indents);
@@ -107,9 +108,9 @@ class Places {
   Lexing& lexing_;
   const Indents& indents_;
   bool one_place_;
-  std::vector<std::vector<Action>> actions_;  // by state, symbols ascending
+  std::vector<std::vector<Action>> actions_;           // by state, symbols ascending
   std::vector<std::pair<Number, Number>> reductions_;  // by number: the rule and the row
-  std::vector<Scanner> scanners_;             // by state
+  std::vector<Scanner> scanners_;                      // by state
   Place start_ = 0;
   std::vector<Inside> places_;
   FlatMap numbers_;  // of places
@@ -117,7 +118,7 @@ class Places {
   FlatMap ahead_, alike_, inside_, same_ahead_;
   FlatMap cuts_;  // by state, and rule with row
   Lists token_lists_;
-  std::vector<Tokens> reduced_;  // by list
+  std::vector<Tokens> reduced_;    // by list
   std::vector<Number> first_row_;  // by rule: rows of those before
 };
 
