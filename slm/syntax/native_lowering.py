@@ -114,7 +114,11 @@ class NativeLowering:
             too_complex: makes the error for a terminal that needs too many states.
         """
         split = None if self._newlines is None else self._split
-        outcome = self._native.run(self._written(), split)
+        try:
+            words = self._written()
+        except (SlmError, RecursionError):  # of automata that are gone through as a whole here
+            return None
+        outcome = self._native.run(words, split)
         if outcome == _TOO_COMPLEX:
             culprit = self._native.culprit()
             raise too_complex("%ignore" if culprit < 0 else self._names[culprit])
