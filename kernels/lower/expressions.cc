@@ -1,55 +1,28 @@
 #include "lower/expressions.h"
 
 #include <algorithm>
-#include <map>
 #include <unordered_map>
 
 namespace slm::lower {
 
-Expressions::Expressions() : known_(1024, Hash{this}, Equal{this}) {}
-
-std::size_t Expressions::Hash::operator()(std::uint32_t node) const noexcept {
-  std::uint64_t hash = static_cast<std::uint64_t>(pool->op(node));
-  for (std::uint32_t value : pool->values(node)) {
-    hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
-    hash ^= hash >> 29;
-  }
-  return static_cast<std::size_t>(hash);
-}
-
-bool Expressions::Equal::operator()(std::uint32_t left, std::uint32_t right) const noexcept {
-  auto one = pool->values(left), other = pool->values(right);
-  return pool->op(left) == pool->op(right) && std::ranges::equal(one, other);
-}
-
 std::uint32_t Expressions::make(Op op, std::span<const std::uint32_t> values) {
-  // Written at the end as a candidate, and taken back where it is known.
-  parts_.assign(values.begin(), values.end());
-  std::size_t before = words_.size();
-  auto node = static_cast<std::uint32_t>(at_.size());
-  at_.push_back(static_cast<std::uint32_t>(before));
-  words_.push_back(static_cast<std::uint32_t>(op));
-  words_.push_back(static_cast<std::uint32_t>(parts_.size()));
-  words_.insert(words_.end(), parts_.begin(), parts_.end());
-  auto [known, fresh] = known_.insert(node);
-  if (!fresh) {
-    words_.resize(before);
-    at_.pop_back();
-  }
-  return *known;
+  scratch_.assign(1, static_cast<std::uint32_t>(op));
+  scratch_.insert(scratch_.end(), values.begin(), values.end());
+  return nodes_.add(scratch_);
 }
 
 std::uint32_t Expressions::flat(Op op, std::span<const std::uint32_t> parts) {
-  std::vector<std::uint32_t> opened;
+  if (parts.size() == 1) return parts[0];
+  scratch_.assign(1, static_cast<std::uint32_t>(op));
   for (std::uint32_t part : parts) {
     if (this->op(part) == op) {
       auto inner = values(part);
-      opened.insert(opened.end(), inner.begin(), inner.end());
+      scratch_.insert(scratch_.end(), inner.begin(), inner.end());
     } else {
-      opened.push_back(part);
+      scratch_.push_back(part);
     }
   }
-  return opened.size() == 1 ? opened[0] : make(op, opened);
+  return scratch_.size() == 2 ? scratch_[1] : nodes_.add(scratch_);
 }
 
 std::vector<std::uint32_t> refined(const std::vector<std::uint32_t>& kinds,
@@ -69,23 +42,29 @@ std::vector<std::uint32_t> refined(const std::vector<std::uint32_t>& kinds,
   for (std::uint32_t number = 0; number < members.size(); ++number) {
     if (members[number].size() > 1) waiting.push_back(number);
   }
-  std::vector<std::uint32_t> key;
+  std::vector<std::uint32_t> key, part_of;
   while (!waiting.empty()) {
     // All blocks are looked at before any is cut, so that a round sees one partition.
+    Lists keys;  // a block, and the blocks that are called
+    part_of.clear();
     std::vector<std::pair<std::uint32_t, std::vector<std::vector<std::uint32_t>>>> cut;
     for (std::uint32_t number : waiting) {
-      std::map<std::vector<std::uint32_t>, std::vector<std::uint32_t>> parts;
+      std::vector<std::vector<std::uint32_t>> parts;
       for (std::uint32_t thing : members[number]) {
-        key.clear();
+        key.assign(1, number);
         for (std::uint32_t called : calls[thing]) key.push_back(block[called]);
-        parts[key].push_back(thing);
+        std::uint32_t known = keys.add(key);
+        if (known == part_of.size()) {
+          part_of.push_back(static_cast<std::uint32_t>(parts.size()));
+          parts.emplace_back();
+        }
+        parts[part_of[known]].push_back(thing);
       }
       if (parts.size() < 2) continue;
-      auto& found = cut.emplace_back(number, std::vector<std::vector<std::uint32_t>>()).second;
-      for (auto& [unused, part] : parts) found.push_back(std::move(part));
       auto largest = std::ranges::max_element(
-          found, {}, [](const std::vector<std::uint32_t>& part) { return part.size(); });
-      std::iter_swap(found.begin(), largest);
+          parts, {}, [](const std::vector<std::uint32_t>& part) { return part.size(); });
+      std::iter_swap(parts.begin(), largest);
+      cut.emplace_back(number, std::move(parts));
     }
     std::vector<std::uint32_t> moved;
     for (auto& [number, parts] : cut) {

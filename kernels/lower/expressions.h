@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <span>
-#include <unordered_set>
 #include <vector>
+
+#include "lower/lists.h"
 
 namespace slm::lower {
 
@@ -15,16 +15,16 @@ enum class Op : std::uint32_t { kTerminal = 8, kCall, kSeq, kChoice, kMany };
 /// A pool of expressions, hash-consed. Children come before their parents.
 class Expressions {
  public:
-  Expressions();
+  Expressions() = default;
   Expressions(const Expressions&) = delete;
   Expressions& operator=(const Expressions&) = delete;
 
-  std::size_t size() const noexcept { return at_.size(); }
-  Op op(std::uint32_t node) const noexcept { return static_cast<Op>(words_[at_[node]]); }
+  std::size_t size() const noexcept { return nodes_.size(); }
+  Op op(std::uint32_t node) const noexcept { return static_cast<Op>(nodes_[node][0]); }
   /// Of a sequence or choice its parts; of a terminal its atom; of a call its name; of many its
   /// body, the least and the most (-1: no bound).
   std::span<const std::uint32_t> values(std::uint32_t node) const noexcept {
-    return {words_.data() + at_[node] + 2, words_[at_[node] + 1]};
+    return nodes_[node].subspan(1);
   }
   bool has_parts(std::uint32_t node) const noexcept {
     return op(node) == Op::kSeq || op(node) == Op::kChoice;
@@ -36,17 +36,8 @@ class Expressions {
   std::uint32_t flat(Op op, std::span<const std::uint32_t> parts);
 
  private:
-  struct Hash {
-    const Expressions* pool;
-    std::size_t operator()(std::uint32_t node) const noexcept;
-  };
-  struct Equal {
-    const Expressions* pool;
-    bool operator()(std::uint32_t left, std::uint32_t right) const noexcept;
-  };
-
-  std::vector<std::uint32_t> words_, at_, parts_;
-  std::unordered_set<std::uint32_t, Hash, Equal> known_;
+  Lists nodes_;
+  std::vector<std::uint32_t> scratch_;
 };
 
 /// The coarsest blocks of things of one kind whose calls, in order, go to the same blocks.

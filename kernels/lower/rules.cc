@@ -6,39 +6,20 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "lower/words.h"
+
 namespace slm::lower {
 namespace {
+
+constexpr std::size_t kMostNames = 1u << 24;  // more are a mistake
 
 std::uint32_t u32(std::size_t value) { return static_cast<std::uint32_t>(value); }
 
 }  // namespace
 
-class Rules::Reader {
- public:
-  explicit Reader(std::span<const std::int32_t> words) : words_(words) {}
-
-  std::int32_t word() {
-    if (at_ == words_.size()) throw std::invalid_argument("the rules end too early");
-    return words_[at_++];
-  }
-  std::uint32_t index(std::size_t limit) {
-    std::int32_t value = word();
-    if (value < 0 || static_cast<std::size_t>(value) >= limit) {
-      throw std::invalid_argument("the rules refer to what is not there");
-    }
-    return static_cast<std::uint32_t>(value);
-  }
-  std::size_t count() { return index(words_.size() + 1); }
-  bool done() const noexcept { return at_ == words_.size(); }
-
- private:
-  std::span<const std::int32_t> words_;
-  std::size_t at_ = 0;
-};
-
 // Shapes of atoms; nodes of tokens' expressions; labels; variants; the start.
 Rules::Rules(std::span<const std::int32_t> words) {
-  Reader in(words);
+  Words in(words);
   std::size_t atoms = in.count();
   for (std::size_t n = 0; n < atoms; ++n) shapes_of_atoms_.push_back(in.index(atoms));
   std::size_t nodes = in.count();
@@ -69,7 +50,7 @@ Rules::Rules(std::span<const std::int32_t> words) {
   std::size_t labels = in.count();
   for (std::size_t n = 0; n < labels; ++n) leaves_.push_back(made[in.index(made.size())]);
 
-  std::size_t names = in.count();
+  std::size_t names = in.index(kMostNames);
   taken_.assign(names, 0);
   variants_.resize(in.count());
   for (Variant& variant : variants_) {
@@ -153,50 +134,52 @@ std::uint32_t Rules::label(const Variant::Edge& edge) {
   return call(static_cast<std::uint32_t>(edge.called), edge.label);
 }
 
-void Rules::write(std::uint32_t number, std::uint32_t end) {
-  const Variant& variant = variants_[number];
+/// What leads to each node of a variant; found once, for all of its ends.
+void Rules::find_sources(Variant& variant) {
   std::size_t count = variant.nodes.size();
-
-  // What leads to the end. Sources of each node are collected once more for each end: counted.
-  std::vector<std::uint32_t> first(count + 1, 0), sources(variant.edges.size());
-  for (const Variant::Edge& edge : variant.edges) ++first[edge.target + 1];
-  std::partial_sum(first.begin(), first.end(), first.begin());
-  std::vector<std::uint32_t> filled(first.begin(), first.end() - 1);
+  variant.first_source.assign(count + 1, 0);
+  variant.sources.resize(variant.edges.size());
+  for (const Variant::Edge& edge : variant.edges) ++variant.first_source[edge.target + 1];
+  std::partial_sum(variant.first_source.begin(), variant.first_source.end(),
+                   variant.first_source.begin());
+  std::vector<std::uint32_t> filled(variant.first_source.begin(), variant.first_source.end() - 1);
   for (std::uint32_t node = 0; node < count; ++node) {
     for (std::uint32_t at = variant.nodes[node].first_edge; at < variant.nodes[node].edges_end;
          ++at) {
-      sources[filled[variant.edges[at].target]++] = node;
+      variant.sources[filled[variant.edges[at].target]++] = node;
     }
   }
-  std::vector<bool> useful(count, false), ending(count, false);
-  std::vector<std::uint32_t> stack;
+}
+
+/// Node by node, from what is nearest to the end. Cost: the edges that lead to it.
+void Rules::write(std::uint32_t number, std::uint32_t end) {
+  Variant& variant = variants_[number];
+  if (variant.first_source.empty()) find_sources(variant);
+  std::size_t count = variant.nodes.size();
+  if (at_nodes_.size() < count) at_nodes_.resize(count);  // all of it is as new between two calls
+
+  std::vector<std::uint32_t>& order = useful_;
+  order.clear();
   for (std::uint32_t node : variant.ends[end].nodes) {
-    ending[node] = useful[node] = true;
-    stack.push_back(node);
+    if (!at_nodes_[node].useful) order.push_back(node);
+    at_nodes_[node].ending = at_nodes_[node].useful = true;
   }
-  while (!stack.empty()) {
-    std::uint32_t node = stack.back();
-    stack.pop_back();
-    for (std::uint32_t at = first[node]; at < first[node + 1]; ++at) {
-      if (useful[sources[at]]) continue;
-      useful[sources[at]] = true;
-      stack.push_back(sources[at]);
+  for (std::size_t next = 0; next < order.size(); ++next) {  // grows while it is walked
+    std::uint32_t last = variant.first_source[order[next] + 1];
+    for (std::uint32_t at = variant.first_source[order[next]]; at < last; ++at) {
+      std::uint32_t source = variant.sources[at];
+      if (!at_nodes_[source].useful) order.push_back(source);
+      at_nodes_[source].useful = true;
     }
   }
-
   // By how many useful nodes a node is entered.
-  constexpr std::uint32_t kNone = UINT32_MAX;
-  std::vector<std::uint32_t> entries(count, 0), last(count, kNone);
-  std::vector<std::uint32_t> order;
-  for (std::uint32_t node = 0; node < count; ++node) {
-    if (!useful[node]) continue;
-    order.push_back(node);
+  for (std::uint32_t node : order) {
     for (std::uint32_t at = variant.nodes[node].first_edge; at < variant.nodes[node].edges_end;
          ++at) {
-      std::uint32_t target = variant.edges[at].target;
-      if (last[target] == node) continue;
-      last[target] = node;
-      ++entries[target];
+      AtNode& target = at_nodes_[variant.edges[at].target];
+      if (!target.useful || target.last == node) continue;
+      target.last = node;
+      ++target.entries;
     }
   }
   // Places of a rule have ascending numbers on the way to its ends.
@@ -205,51 +188,67 @@ void Rules::write(std::uint32_t number, std::uint32_t end) {
   });
 
   std::uint32_t empty = expressions_.make(Op::kSeq, {});
-  std::vector<std::uint32_t> known(count, kNone), slot(count, kNone);
-  std::vector<std::pair<std::uint32_t, std::vector<std::uint32_t>>> targets;  // with their edges
   std::vector<std::uint32_t> heads, options;
-  std::unordered_set<std::uint64_t> seen;
   for (std::uint32_t node : order) {
-    targets.clear();
+    std::size_t targets = 0;  // with their edges
     for (std::uint32_t at = variant.nodes[node].first_edge; at < variant.nodes[node].edges_end;
          ++at) {
-      std::uint32_t target = variant.edges[at].target;
-      if (!useful[target]) continue;
-      if (slot[target] == kNone) {
-        slot[target] = u32(targets.size());
-        targets.emplace_back(target, std::vector<std::uint32_t>());
+      AtNode& target = at_nodes_[variant.edges[at].target];
+      if (!target.useful) continue;
+      if (target.slot == kUnknown) {
+        target.slot = u32(targets++);
+        if (targets_.size() < targets) targets_.emplace_back();
+        targets_[target.slot].clear();
       }
-      targets[slot[target]].second.push_back(at);
+      targets_[target.slot].push_back(at);
     }
     options.clear();
-    if (ending[node]) options.push_back(empty);
-    for (auto& [target, edges] : targets) {
-      slot[target] = kNone;
-      heads.clear();
-      seen.clear();
-      for (std::uint32_t at : edges) {
-        const Variant::Edge& edge = variant.edges[at];
-        std::uint64_t key = (static_cast<std::uint64_t>(edge.called + 1) << 32) | edge.label;
-        if (edges.size() == 1 || seen.insert(key).second) heads.push_back(label(edge));
+    if (at_nodes_[node].ending) options.push_back(empty);
+    for (std::size_t which = 0; which < targets; ++which) {
+      AtNode& target = at_nodes_[variant.edges[targets_[which][0]].target];
+      target.slot = kUnknown;
+      if (target.body == kUnknown) {
+        throw std::invalid_argument("in the rules a place leads back to an earlier one");
       }
-      std::uint32_t parts[] = {expressions_.flat(Op::kChoice, heads), known[target]};
-      if (parts[1] == kNone) throw std::invalid_argument("a place leads back to an earlier one");
+      read_heads(variant, targets_[which], heads);
+      std::uint32_t parts[] = {expressions_.flat(Op::kChoice, heads), target.body};
       options.push_back(expressions_.flat(Op::kSeq, parts));
     }
     std::uint32_t body = expressions_.flat(Op::kChoice, options);
-    if (entries[node] > 1 && expressions_.op(body) != Op::kCall && body != empty) {
+    if (at_nodes_[node].entries > 1 && expressions_.op(body) != Op::kCall && body != empty) {
       std::uint32_t helper[] = {new_name(static_cast<std::int32_t>(variant.rule))};
       named_[helper[0]].body = body;
       order_.push_back(helper[0]);
       body = expressions_.make(Op::kCall, helper);
     }
-    known[node] = body;
+    at_nodes_[node].body = body;
   }
-  std::uint32_t root = known[variant.root];
-  if (root == kNone) throw std::invalid_argument("an end is not reached from its rule");
+  std::uint32_t root = at_nodes_[variant.root].body;
+  for (std::uint32_t node : order) at_nodes_[node] = {};
+  if (root == kUnknown) throw std::invalid_argument("in the rules an end is not reached");
   std::uint32_t name = names_[number][end] - 1;
   named_[name].body = root;
   order_.push_back(name);
+}
+
+/// What some edges read, each once.
+void Rules::read_heads(const Variant& variant, const std::vector<std::uint32_t>& edges,
+                       std::vector<std::uint32_t>& heads) {
+  constexpr std::size_t kFew = 16;
+  heads.clear();
+  seen_.clear();
+  seen_keys_.clear();
+  for (std::uint32_t at : edges) {
+    const Variant::Edge& edge = variant.edges[at];
+    std::uint64_t key = (static_cast<std::uint64_t>(edge.called + 1) << 32) | edge.label;
+    if (edges.size() > kFew) {
+      if (!seen_.insert(key).second) continue;
+    } else {
+      if (std::ranges::find(seen_keys_, key) != seen_keys_.end()) continue;
+      seen_keys_.push_back(key);
+    }
+    heads.push_back(label(edge));
+  }
 }
 
 void Rules::merge() {

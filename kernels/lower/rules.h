@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -32,6 +33,7 @@ struct Variant {
   std::vector<Node> nodes;
   std::vector<Edge> edges;
   std::vector<End> ends;
+  std::vector<std::uint32_t> first_source, sources;  // by node; once they are asked for
 };
 
 /// A rule as it is written: whose it is, the how manieth of that rule's, and its right-hand side.
@@ -64,12 +66,18 @@ class Rules {
   std::uint32_t start() const noexcept { return start_; }
 
  private:
-  class Reader;
-  struct Graph;
+  static constexpr std::uint32_t kUnknown = 0xFFFFFFFFu;
+  struct AtNode {  // what `write` knows of a variant's node
+    bool useful = false, ending = false;
+    std::uint32_t entries = 0, last = kUnknown, slot = kUnknown, body = kUnknown;
+  };
 
   std::uint32_t call(std::uint32_t variant, std::uint32_t end);
   std::uint32_t new_name(std::int32_t rule);
+  void find_sources(Variant& variant);
   void write(std::uint32_t variant, std::uint32_t end);
+  void read_heads(const Variant& variant, const std::vector<std::uint32_t>& edges,
+                  std::vector<std::uint32_t>& heads);
   std::uint32_t label(const Variant::Edge& edge);
   void merge();
   bool merge_once();
@@ -86,7 +94,12 @@ class Rules {
   std::vector<std::uint32_t> order_;  // names, in the order in which they were written
   std::vector<std::uint32_t> taken_;  // by rule
   std::vector<Rule> rules_;           // at last
-  std::uint32_t start_ = 0;           // a name, then a rule's number
+  std::vector<AtNode> at_nodes_;      // of `write`, as the next four
+  std::vector<std::uint32_t> useful_;
+  std::vector<std::vector<std::uint32_t>> targets_;
+  std::vector<std::uint64_t> seen_keys_;
+  std::unordered_set<std::uint64_t> seen_;
+  std::uint32_t start_ = 0;  // a name, then a rule's number
 };
 
 }  // namespace slm::lower

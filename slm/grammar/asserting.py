@@ -119,6 +119,10 @@ class Asserting:
             known = ()
         return self._numbered(self._closures((self._nfa.start,), known), known)
 
+    def __len__(self) -> int:
+        """How many states have been met; asking for their ways may lead to more."""
+        return len(self._threads)
+
     def accepts(self, state: int) -> bool:
         """Whether what was read is a match, unless a longer one takes its place."""
         threads = self._threads[state][0]

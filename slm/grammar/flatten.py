@@ -47,6 +47,7 @@ class Flattener:
         # By identity: hashing a tree costs its size at every level, and front ends share nodes.
         # The grammar keeps the nodes alive, so ids are not reused.
         self._regular_ids: dict[int, int] = {}
+        self._same_sets: dict[int, int] = {}
         self._expression_ids: dict[int, int] = {}
         self._terminal_ids: dict[int, int] = {}
         self._same_terminals: dict[tuple[str, int, bool], int] = {}
@@ -104,12 +105,16 @@ class Flattener:
                     stack.append(inner)
 
     def _charset(self, charset: CharSet) -> int:
+        same = self._same_sets.get(id(charset))
+        if same is not None:
+            return same
         known = self._set_ids.get(charset)
         if known is None:
             known = self._set_ids[charset] = len(self._set_ids)
             self.sets.append(len(charset.ranges))
             for low, high in charset.ranges:
                 self.sets += [low, high]
+        self._same_sets[id(charset)] = known
         return known
 
     def _language(self, node: Regular) -> int:

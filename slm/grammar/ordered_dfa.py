@@ -23,17 +23,14 @@ def partition(charsets: Iterable[CharSet]) -> tuple[CharSet, ...]:
             events.append((low, 1, number))
             events.append((high + 1, 0, number))
     events.sort()
-    active: set[int] = set()
-    pieces: dict[frozenset[int], list[tuple[int, int]]] = {}
+    active = 0  # a bit for each set
+    pieces: dict[int, list[tuple[int, int]]] = {}
     since = 0
     for point, opens, number in events:
         if active and point > since:
-            pieces.setdefault(frozenset(active), []).append((since, point - 1))
+            pieces.setdefault(active, []).append((since, point - 1))
         since = point
-        if opens:
-            active.add(number)
-        else:
-            active.discard(number)
+        active = active | 1 << number if opens else active & ~(1 << number)
     return tuple(charset for ranges in pieces.values() if (charset := CharSet.from_ranges(ranges)))
 
 

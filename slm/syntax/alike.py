@@ -5,10 +5,9 @@ Used twice: for the places of an LALR table, before rules are made of them, and 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from slm.grammar import ir
-from slm.grammar.regular import Chars
 
 
 def refined(kinds: Sequence[Hashable], calls: Sequence[Sequence[int]]) -> list[int]:
@@ -62,7 +61,7 @@ def merged(rules: Iterable[ir.Rule], start: str) -> tuple[tuple[ir.Rule, ...], s
     """The rules with equal ones made one, and the start's name then.
 
     Two rules are equal if their right-hand sides are, once equal rules in them have one name; so
-    they derive the same texts. Terminals of more than one character are compared as objects.
+    they derive the same texts. Terminals are compared as objects.
 
     Cost: that of `refined`, and once through all right-hand sides.
     """
@@ -80,7 +79,7 @@ def _merged_once(rules: tuple[ir.Rule, ...], start: str) -> tuple[tuple[ir.Rule,
     calls: list[list[int]] = []
     for rule in rules:
         found: list[int] = []
-        kinds.append(_kind(rule.body, numbers, found))
+        kinds.append(shape(rule.body, numbers, found))
         calls.append(found)
     block = refined(kinds, calls)
     kept: dict[int, ir.Rule] = {}
@@ -94,19 +93,30 @@ def _merged_once(rules: tuple[ir.Rule, ...], start: str) -> tuple[tuple[ir.Rule,
     return whole, names[start], renaming.shrunk
 
 
-def _kind(expression: ir.Expression, numbers: dict[str, int], calls: list[int]) -> Hashable:
+def shape(
+    expression: ir.Expression,
+    numbers: Mapping[str, int] | None = None,
+    calls: list[int] | None = None,
+) -> Hashable:
+    """What equal expressions share, terminals being compared as objects.
+
+    Args:
+        expression: any, which has to stay alive: terminals are known by their id.
+        numbers: of rules; needed where there are calls.
+        calls: gets the number of each rule that is called, for all calls are alike.
+    """
     match expression:
         case ir.Call(rule):
+            assert numbers is not None
+            assert calls is not None
             calls.append(numbers[rule])
             return "call"
         case ir.Seq(parts):
-            return "seq", *[_kind(part, numbers, calls) for part in parts]
+            return "seq", *[shape(part, numbers, calls) for part in parts]
         case ir.Choice(options):
-            return "choice", *[_kind(option, numbers, calls) for option in options]
+            return "choice", *[shape(option, numbers, calls) for option in options]
         case ir.Many(body, low, high):
-            return "many", _kind(body, numbers, calls), low, high
-        case ir.Terminal(name, Chars(charset)):  # marks of a memory are made where they are used
-            return name, charset
+            return "many", shape(body, numbers, calls), low, high
         case _:
             return id(expression)
 

@@ -9,7 +9,11 @@ letters cover them all, and complements mean the same in both.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
 
 from slm.grammar.charset import MAX_CODE_POINT, SURROGATES, CharSet
 from slm.grammar.ordered_dfa import partition
@@ -78,17 +82,18 @@ class Alphabet:
     def __init__(self, charsets: Iterable[CharSet]) -> None:
         pieces = sorted(partition(set(charsets)), key=lambda piece: piece.ranges)
         inside = CharSet.from_ranges(pair for piece in pieces for pair in piece.ranges)
-        if outside := ~inside:
-            pieces.append(outside)
+        self._firsts = [piece.ranges[0][0] for piece in pieces]  # ascending
+        self._outside = ~inside
+        if self._outside:
+            pieces.append(self._outside)
         self._pieces = pieces
         points = [n if n < SURROGATES[0] else n + 0x800 for n in range(len(pieces))]
-        self._letters = [CharSet(((point, point),)) for point in points]
-        self._letters[-1] = CharSet.from_ranges([(points[-1], MAX_CODE_POINT)])
-        self._points = points
+        self._points, self._ends = points, [*points[:-1], MAX_CODE_POINT]  # of each letter
         # Every range of characters, ascending, with the number of its letter.
-        self._owned = sorted(
+        owned = sorted(
             (low, high, number) for number, piece in enumerate(pieces) for low, high in piece.ranges
         )
+        self._owned = np.array(owned, np.int64).T
         self._to_letters: dict[CharSet, CharSet] = {}
         self._to_characters: dict[CharSet, CharSet] = {}
         self._members: dict[CharSet, int] = {}
@@ -97,33 +102,44 @@ class Alphabet:
     def __len__(self) -> int:
         return len(self._pieces)
 
+    @property
+    def owned(self) -> NDArray[np.int32]:
+        """Every range of characters, ascending: low, high and the number of its letter, flat."""
+        return np.ascontiguousarray(np.stack(self._owned, 1), np.int32).ravel()
+
     def letters(self, charset: CharSet) -> CharSet:
         """The letters of a set of characters, which must be one of those it was made of."""
         known = self._to_letters.get(charset)
         if known is None:
-            known = self._to_letters[charset] = CharSet.from_ranges(
-                pair
-                for piece, letter in zip(self._pieces, self._letters, strict=True)
-                if piece.ranges[0][0] in charset
-                for pair in letter.ranges
-            )
+            inside: list[tuple[int, int]] = []  # letters whose first character is in the set
+            for low, high in charset.ranges:
+                first = bisect_left(self._firsts, low)
+                end = bisect_right(self._firsts, high, first)
+                if first < end:
+                    inside.append((self._points[first], self._ends[end - 1]))
+            if self._outside and self._outside.ranges[0][0] in charset:
+                inside.append((self._points[-1], MAX_CODE_POINT))
+            known = self._to_letters[charset] = CharSet.from_ranges(inside)
         return known
 
     def characters(self, letters: CharSet) -> CharSet:
         """The characters that a set of letters stands for."""
         known = self._to_characters.get(letters)
         if known is None:
-            inside = [point in letters for point in self._points]
-            merged: list[tuple[int, int]] = []
-            for low, high, number in self._owned:
-                if not inside[number]:
-                    continue
-                if merged and low == merged[-1][1] + 1:
-                    merged[-1] = (merged[-1][0], high)
-                else:
-                    merged.append((low, high))
-            known = self._to_characters[letters] = CharSet(tuple(merged))
+            known = self._to_characters[letters] = self._characters(letters)
         return known
+
+    def _characters(self, letters: CharSet) -> CharSet:
+        inside = np.zeros(len(self._pieces), bool)
+        for low, high in letters.ranges:
+            inside[bisect_left(self._points, low) : bisect_right(self._points, high)] = True
+        lows, highs, owners = self._owned
+        mine = inside[owners]
+        starts, ends = lows[mine], highs[mine]
+        begins = np.ones(len(starts) + 1, bool)  # of ranges that do not go on from the one before
+        begins[1:-1] = starts[1:] != ends[:-1] + 1
+        ranges = zip(starts[begins[:-1]].tolist(), ends[begins[1:]].tolist(), strict=True)
+        return CharSet(tuple(ranges))
 
     def members(self, letters: CharSet) -> int:
         """A set of letters as one number, a bit for each letter."""

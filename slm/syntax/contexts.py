@@ -11,7 +11,7 @@ The result is an ordinary grammar, so viability is exact whatever the table and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -19,8 +19,8 @@ from slm.errors import Place, SlmError
 from slm.grammar import ir
 from slm.grammar.memory import Memory
 from slm.grammar.reaching import leading_to
-from slm.syntax.alike import merged
-from slm.syntax.lexing import END, Entry, Lexing
+from slm.syntax.alike import merged, shape
+from slm.syntax.lexing import END, Entry, Lexing, sorted_ways
 from slm.syntax.native import native_rules
 from slm.syntax.promises import FREE, Obligations
 from slm.syntax.tables import Ahead, Symbols, Table
@@ -71,7 +71,8 @@ class Contexts:
         self._trees: dict[str, _Tree] = {}
         self._entry_numbers: dict[Entry, int] = {}
         self._entries: list[Entry] = []
-        self._ends: dict[int, ir.Expression] = {}
+        self._ends: list[ir.Expression] = []
+        self._end_numbers: dict[Hashable, int] = {}
         self._control_numbers: dict[Control, int] = {}
         self._controls: list[dict[str, int]] = []
         self._made: dict[tuple[Ahead, Obligations], int] = {}
@@ -124,10 +125,9 @@ class Contexts:
         return number
 
     def _end(self, expression: ir.Expression) -> int:
-        number = next((n for n, known in self._ends.items() if known == expression), None)
-        if number is None:
-            number = len(self._ends)
-            self._ends[number] = expression
+        number = self._end_numbers.setdefault(shape(expression), len(self._ends))
+        if number == len(self._ends):
+            self._ends.append(expression)
         return number
 
     def _only(self, control: int, tokens: frozenset[str]) -> int:
@@ -261,8 +261,7 @@ class Contexts:
     def entry_expression(self, token: str, entry: int, way: int) -> ir.Expression:
         """One way of an entry, as part of a grammar."""
         _, pairs = self._entries[entry].ways[way]
-        order = sorted(pairs, key=lambda pair: (pair[0] is not None, pair))
-        return _either(*(self._lexing.expression(token, pair) for pair in order))
+        return _either(*(self._lexing.expression(token, pair) for pair in sorted_ways(pairs)))
 
 
 class _Writer:

@@ -50,6 +50,7 @@ class Definitions:
         self.ignored = tuple(str(name) for name in built.lexer_conf.ignore)
         self._terminals: dict[str, ir.Terminal] = {}
         self._rule_places: dict[str, Place | None] = {}
+        self._terminal_places: dict[str, Place] = {}
 
     def terminal(self, name: str) -> ir.Terminal:
         """The terminal with the words that one match of it consumes as a whole.
@@ -85,13 +86,15 @@ class Definitions:
 
     def place_of_terminal(self, name: str) -> Place:
         """Where a terminal is written, as well as it can be told."""
-        pattern = self.by_name[name].pattern
-        return (
-            self.places.of(name)
-            or self.places.of_text(pattern.raw or "")
-            or self.places.of_text(pattern.value)
-            or Place(self.places.source)
-        )
+        if name not in self._terminal_places:
+            pattern = self.by_name[name].pattern
+            self._terminal_places[name] = (
+                self.places.of(name)
+                or self.places.of_text(pattern.raw or "")
+                or self.places.of_text(pattern.value)
+                or Place(self.places.source)
+            )
+        return self._terminal_places[name]
 
     def place_of_rule(self, name: str) -> Place | None:
         """Where a rule, or the rule that Lark made this helper for, is written."""

@@ -178,35 +178,58 @@ def _balances(
 
     The sum is None if there are several. Rules that derive nothing are left out.
     """
+    # Rows without what changes nothing: rules, and the changes of tokens.
+    short: dict[str, list[list[str | int]]] = {
+        name: [
+            [change[each] if term else each for each, term in row if not term or each in change]
+            for row in symbols.rows.get(name, ())
+        ]
+        for name in rules
+    }
     net: dict[str, int] = {}
     several: dict[str, None] = {}
+    open_rules = list(rules)  # with rows of which the sum is not known
     changed = True
     while changed:
         changed = False
-        for name in rules:
-            for row in symbols.rows.get(name, ()):
-                if any(not term and each not in net for each, term in row):
-                    continue
-                total = sum(change.get(each, 0) if term else net[each] for each, term in row)
-                if name not in net:
-                    net[name] = total
-                    changed = True
-                elif net[name] != total:
-                    several[name] = None
+        left: list[str] = []
+        for name in open_rules:
+            whole = True
+            for row in short[name]:
+                total = 0
+                for each in row:
+                    found = each if isinstance(each, int) else net.get(each)
+                    if found is None:
+                        whole = False
+                        break
+                    total += found
+                else:
+                    if name not in net:
+                        net[name] = total
+                        changed = True
+                    elif net[name] != total:
+                        several[name] = None
+            if not whole:
+                left.append(name)
+        open_rules = left
     low = dict.fromkeys(net, 0)
     bound = -2 - len(net) * max((len(row) for name in net for row in symbols.rows[name]), default=0)
     changed = not several
     while changed:
         changed = False
         for name in net:
-            for row in symbols.rows[name]:
+            for row in short[name]:
                 at = 0
                 least = low[name]
-                for each, term in row:
-                    if not term and each not in net:
+                for each in row:
+                    if isinstance(each, int):
+                        at += each
+                        least = min(least, at)
+                        continue
+                    if each not in net:
                         break
-                    least = min(least, at + (min(0, change.get(each, 0)) if term else low[each]))
-                    at += change.get(each, 0) if term else net[each]
+                    least = min(least, at + low[each])
+                    at += net[each]
                 if bound < least < low[name]:
                     low[name] = least
                     changed = True

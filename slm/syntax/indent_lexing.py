@@ -17,34 +17,23 @@ memory of columns (`slm.grammar.memory.Indentation`), which holds a text to what
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
-from slm.errors import SlmError
 from slm.grammar import ir
-from slm.grammar.memory import Indentation
-from slm.grammar.regular import Dfa, Regular, union
+from slm.grammar.regular import union
 from slm.syntax.indent import Indents
-from slm.syntax.indent_lines import column_grid, split_lines
-from slm.syntax.lexing import Entry, Lexing
+from slm.syntax.lexing import Entry, Lexing, sorted_ways
+from slm.syntax.newlines import MARKS, Newlines
 from slm.syntax.promises import Obligations
 from slm.syntax.scanners import Scanner
 from slm.syntax.tables import Ahead, Row, Symbols, Table, alike
 
 # Kinds of places behind a newline, and at the end of the text.
 _NEWLINE, _INDENT, _DEDENT, _FINISH = "newline", "indent", "dedent", "finish"
-# By what is open after it: how the blanks of a line can be written.
-_Blanks: TypeAlias = "tuple[tuple[Obligations, Dfa], ...]"
+# By what is open after it: how the blanks of a line can be written, a number of `Newlines`.
+_Blanks: TypeAlias = "tuple[tuple[Obligations, int], ...]"
 _Way: TypeAlias = "tuple[int | None, int]"
-
-_MARKS = {
-    "indent": ir.mark(Indentation.INDENT, "INDENT"),
-    "dedent": ir.mark(Indentation.DEDENT, "DEDENT"),
-    "stay": ir.mark(Indentation.STAY, "STAY"),
-    "end": ir.mark(Indentation.END, "END"),
-}
-_NO_WAY = Entry(())
 
 
 class IndentedLexing(Lexing):
@@ -52,28 +41,22 @@ class IndentedLexing(Lexing):
 
     Args:
         indents: what the post-lexer says.
-        not_free: makes the error for a newline token that can not reach every column.
+        newlines: splits newline tokens.
         *arguments: those of `Lexing`.
     """
 
-    def __init__(self, indents: Indents, not_free: Callable[[], SlmError], *arguments: Any) -> None:
+    def __init__(self, indents: Indents, newlines: Newlines, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._indents, self._not_free = indents, not_free
+        self._indents, self._newlines = indents, newlines
         self._blanks: list[_Blanks] = []
         self._blank_numbers: dict[_Blanks, int] = {}
-        self._begins: list[Regular] = []
         self._recipe_numbers: dict[tuple[Any, ...], int] = {}
         self._recipes: list[tuple[Any, ...]] = []
         self._expressions: dict[tuple[str, int], ir.Expression] = {}
         self._split: dict[tuple[object, ...], list[tuple[int, int]]] = {}
         self._marked: dict[tuple[Scanner, str, Obligations], Entry] = {}
-        self._grid: int | None = None
-        self._go_on = True
-        self._leaves_of_blanks: dict[tuple[Dfa, str], ir.Expression] = {}
-
-    def memory(self) -> Indentation:
-        """The memory for the marks in what was written."""
-        return Indentation(self._indents.tab, self._go_on)
+        self._lines_begun: dict[int, ir.Terminal] = {}
+        self._leaves_of_blanks: dict[tuple[int, str], ir.Expression] = {}
 
     # --- what Lexing is asked
 
@@ -124,7 +107,7 @@ class IndentedLexing(Lexing):
         kind, number = _place(open_now)
         ways: dict[Obligations, set[_Way]] = {}
         if name == self._indents.indent:
-            if kind == _NEWLINE and self._grid != 0:
+            if kind == _NEWLINE and self._newlines.grid != 0:
                 ways[_placed(_INDENT, number)] = {self._recipe("mark", "indent")}
         elif name == self._indents.dedent:
             if kind in (_NEWLINE, _DEDENT):
@@ -165,14 +148,14 @@ class IndentedLexing(Lexing):
         entry = super().entry(scanner, name, open_now)
         if name != self._indents.newline:
             return tuple(
-                (still_open, frozenset(self._recipe("token", *way) for way in ways))
+                (still_open, frozenset(self._recipe("token", *way) for way in sorted_ways(ways)))
                 for still_open, ways in entry.ways
             )
         if scanner.dropped:
             return ()
         by_run: dict[int | None, dict[Obligations, set[int]]] = {}
         for still_open, ways in entry.ways:
-            for run, lexeme in ways:
+            for run, lexeme in sorted_ways(ways):
                 by_run.setdefault(run, {}).setdefault(still_open, set()).add(lexeme)
         found: dict[Obligations, set[_Way]] = {}
         for run, lexemes in by_run.items():
@@ -191,28 +174,15 @@ class IndentedLexing(Lexing):
                 union(*(self.words_of(number) for number in sorted(lexemes[each])))
                 for each in order
             ]
-            lines = split_lines(languages)
-            if lines is None:
-                raise self._too_complex(self._indents.newline)
             known = []
-            for line in lines:
-                self._go_on = self._go_on and line.goes_on
-                blanks = tuple((order[which], language) for which, language in line.blanks)
+            for begin, behind in self._newlines.split(languages):
+                blanks = tuple((order[which], language) for which, language in behind)
                 number = self._blank_numbers.setdefault(blanks, len(self._blanks))
                 if number == len(self._blanks):
-                    self._check_columns(blanks)
                     self._blanks.append(blanks)
-                known.append((len(self._begins), number))
-                self._begins.append(line.begin)
+                known.append((begin, number))
             self._split[key] = known
         return known
-
-    def _check_columns(self, blanks: _Blanks) -> None:
-        for _, language in blanks:
-            grid = column_grid(language, self._indents.tab)
-            if grid is None or self._grid not in (None, grid):
-                raise self._not_free()
-            self._grid = grid
 
     # --- expressions
 
@@ -225,13 +195,15 @@ class IndentedLexing(Lexing):
     def _written(self, name: str, recipe: tuple[Any, ...]) -> ir.Expression:
         match recipe:
             case ("mark", mark):
-                return _MARKS[mark]
+                return MARKS[mark]
             case ("token", run, lexeme):
                 return super().expression(name, (run, lexeme))
             case ("line", run, begin):
-                place = self._place_of(name)
-                leaf = ir.Terminal(name, self._begins[begin], place=place)
-                return leaf if run is None else ir.seq(self._ignored_run(run), leaf)
+                if begin not in self._lines_begun:
+                    words, place = self._newlines.begins[begin], self._place_of(name)
+                    self._lines_begun[begin] = ir.Terminal(name, words, place=place)
+                leaf = self._lines_begun[begin]
+                return leaf if run is None else ir.seq(self.ignored(run), leaf)
             case ("behind", stays, number, which, inner):
                 ways = [self.expression(name, way) for way in sorted(inner)]
                 before = self._prefix(number, which, stays=stays)
@@ -241,26 +213,22 @@ class IndentedLexing(Lexing):
                 before = ir.EMPTY
                 if kind is not None:
                     before = self._prefix(number, which, stays=kind != _INDENT)
-                return ir.seq(before, end, _MARKS["dedent"])
+                return ir.seq(before, end, MARKS["dedent"])
         raise AssertionError(recipe)
-
-    def _ignored_run(self, run: int) -> ir.Expression:
-        if ("ignored", run) not in self._leaves:
-            self._leaves["ignored", run] = ir.Terminal("ignored", self.words_of(run))
-        return self._leaves["ignored", run]
 
     def _prefix(self, number: int, which: int, *, stays: bool) -> ir.Expression:
         """What is written between a line break and the line's first token."""
-        _, language = self._blanks[number][which]
+        _, blank = self._blanks[number][which]
+        language = self._newlines.blanks[blank]
         name = self._indents.newline if stays else self._indents.indent
-        key = (language, name)
+        key = (blank, name)
         if key not in self._leaves_of_blanks:
             place = self._place_of(self._indents.newline)
             leaf = ir.Terminal(name, language, place=place)
             blanks = ir.optional(leaf) if language.accepting & {0} else leaf
-            self._leaves_of_blanks[key] = ir.seq(blanks, _MARKS["end"])
+            self._leaves_of_blanks[key] = ir.seq(blanks, MARKS["end"])
         blanks = self._leaves_of_blanks[key]
-        return ir.seq(_MARKS["stay"], blanks) if stays else blanks
+        return ir.seq(MARKS["stay"], blanks) if stays else blanks
 
 
 class IndentedTable:

@@ -12,7 +12,7 @@ terminal is all of that: ignored text and lexeme, from the end of one token to t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
@@ -22,14 +22,9 @@ from slm.grammar import ir
 from slm.grammar.asserting import Asserting
 from slm.grammar.derivative import Languages, State
 from slm.grammar.regular import (
-    ANY_CHAR,
     NOTHING,
     Concat,
     Regular,
-    Union,
-    complement,
-    intersection,
-    repeat,
     union,
 )
 from slm.syntax.alphabet import Alphabet
@@ -39,13 +34,11 @@ from slm.syntax.promises import Matched, Obligations
 from slm.syntax.rows import Rows
 from slm.syntax.runs import run_language
 from slm.syntax.scanners import Scanner
+from slm.syntax.wide import ANY_WORD, Wanted, Wide
 
 END = "$END"
-_ANY_WORD = repeat(ANY_CHAR, 1)
 # By what is open after the lexeme: the language's number.
 _Lexemes: TypeAlias = dict[Obligations, int]
-# A terminal, the type its matches become, and the renames that are tried on them.
-_Wanted: TypeAlias = "tuple[str, str, tuple[str, ...]]"
 _Run: TypeAlias = frozenset[Obligations]  # what is open after a run of ignored text: one of these
 
 
@@ -61,11 +54,16 @@ class Entry:
     ways: tuple[tuple[Obligations, frozenset[tuple[int | None, int]]], ...]
 
 
+def sorted_ways(ways: Iterable[tuple[int | None, int]]) -> list[tuple[int | None, int]]:
+    """Ways of an entry in order, those without ignored text first."""
+    return sorted(ways, key=lambda way: (way[0] is not None, way))
+
+
 @dataclass(frozen=True)
 class _Read:
     """How matches become tokens of a type: of what, their words, and what is preferred to them."""
 
-    wanted: _Wanted
+    wanted: Wanted
     state: State
     rivals: frozenset[Matched]
 
@@ -107,9 +105,9 @@ class Lexing:
         self._echo_numbers: dict[str, int] = {}
         self._plain: dict[State, int] = {}  # languages that nothing open changes
         # By number: the language of letters, or of whose words, or of which numbers, it is made.
-        self._languages: list[Regular | _Wanted | frozenset[int]] = []
+        self._languages: list[Regular | Wanted | frozenset[int]] = []
         self._wide_ones: dict[int, Regular] = {}
-        self._excluded: dict[tuple[str, ...], Regular] = {}
+        self._made = Wide(self._words)
         # How a scanner reads a token, or ignored text, by number: many read it alike.
         self._readings: list[_Read] = []
         self._reading_numbers: dict[tuple[object, ...], int] = {}
@@ -126,7 +124,7 @@ class Lexing:
         self._rows = Rows(words, alphabet)
         self._preferred: dict[tuple[Scanner, str], frozenset[Matched]] = {}
         self._firsts: dict[str, int] = {}
-        self._states: dict[_Wanted, State] = {}
+        self._states: dict[Wanted, State] = {}
         self._runs: dict[tuple[int, Obligations], dict[Obligations, _Lexemes]] = {}
         self._run_numbers: dict[tuple[object, ...], int] = {}
         self._leaves: dict[tuple[str, int], ir.Terminal] = {}
@@ -152,9 +150,7 @@ class Lexing:
         leaf = self._leaves[name, lexeme]
         if run is None:
             return leaf
-        if ("ignored", run) not in self._leaves:
-            self._leaves["ignored", run] = ir.Terminal("ignored", self._wide(run))
-        return ir.seq(self._leaves["ignored", run], leaf)
+        return ir.seq(self.ignored(run), leaf)
 
     def words_of(self, number: int) -> Regular:
         """The texts of a run, or of a lexeme, by the number in an entry."""
@@ -171,14 +167,20 @@ class Lexing:
         if not targets:
             return ir.EMPTY if here else ir.NEVER
         number = self._run(gap, open_now, targets)
-        run = ir.Terminal("ignored", self._wide(number))
+        run = self.ignored(number)
         return ir.optional(run) if here else run
+
+    def ignored(self, run: int) -> ir.Terminal:
+        """A run of ignored text, by the number in an entry."""
+        if ("ignored", run) not in self._leaves:
+            self._leaves["ignored", run] = ir.Terminal("ignored", self._wide(run))
+        return self._leaves["ignored", run]
 
     def _entry(self, law: int, gap: int, open_now: Obligations) -> Entry:
         groups: dict[tuple[tuple[Obligations, int], ...], set[Obligations]] = {}
         direct = self._lexemes_of(law, open_now)
         graph = self._graph(gap, open_now)
-        for end in {target for ways in graph.values() for target in ways}:
+        for end in dict.fromkeys(target for ways in graph.values() for target in ways):
             found = self._lexemes_of(law, end)
             if found:
                 groups.setdefault(tuple(found.items()), set()).add(end)
@@ -331,13 +333,13 @@ class Lexing:
         last = self._echoes.last_class(source, reader.classes, self._alphabet)
         return {frozenset({("last", last)}): number}
 
-    def _state(self, wanted: _Wanted) -> State:
+    def _state(self, wanted: Wanted) -> State:
         """The words of a terminal that become tokens of a type, as far as words decide that."""
         known = self._states.get(wanted)
         if known is None:
             source, name, renames = wanted
             match, pool = self._matched[source], self._pool
-            words = match if isinstance(match, int) else pool.state(_ANY_WORD)
+            words = match if isinstance(match, int) else pool.state(ANY_WORD)
             others = renames
             if source != name:
                 others = renames[: renames.index(name)]
@@ -367,26 +369,13 @@ class Lexing:
         if number not in self._wide_ones:
             known = self._languages[number]
             if isinstance(known, tuple):
-                wide = self._made_of(known)
+                wide = self._made.made_of(known)
             elif isinstance(known, frozenset):
                 wide = union(*map(self._wide, sorted(known)))
             else:
                 wide = self._alphabet.widen(known)
             self._wide_ones[number] = wide
         return self._wide_ones[number]
-
-    def _made_of(self, wanted: _Wanted) -> Regular:
-        source, name, renames = wanted
-        words = self._words.get(source, _ANY_WORD)
-        others = renames
-        if source != name:
-            others = renames[: renames.index(name)]
-            words = intersection(words, self._words[name])
-        if not others:
-            return words
-        if others not in self._excluded:
-            self._excluded[others] = complement(Union(tuple(self._words[each] for each in others)))
-        return intersection(words, self._excluded[others])
 
     def _first(self, name: str) -> int:
         """The letters its matches can begin with, as the alphabet's `members`."""
@@ -419,7 +408,7 @@ class Lexing:
             )
         return self._preferred[key]
 
-    def _plainly(self, state: State, made_of: _Wanted | frozenset[int]) -> int:
+    def _plainly(self, state: State, made_of: Wanted | frozenset[int]) -> int:
         """The number of a language that is not cut; no tree of it is made before it is used."""
         number = self._plain.setdefault(state, len(self._languages))
         if number == len(self._languages):

@@ -6,18 +6,18 @@ no rules of Python's; those are made of it when something asks for them, an expl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slm.errors import Place
 from slm.grammar import ir, opcodes
 from slm.grammar.flatten import Flattener
 from slm.grammar.memory import Memory
-from slm.grammar.regular import Chars
-from slm.grammar.written import Written
+from slm.grammar.written import Named, Written
 from slm.syntax.lexing import END
 
 try:
@@ -52,28 +52,46 @@ def native_rules(
     terminals = [leaves.terminals[atom] for atom in rules.atoms()]
     flattener = Flattener()
     numbers = flattener.add_terminals(terminals)
-    names = rules.names()
-    head = flattener.head(len(names))
-    tail = rules.words(np.array(numbers, np.int32), flattener.regular_count)
-    remembered = memory()
-    program = np.concatenate(
-        [
-            np.array(head, np.int32),
-            tail,
-            np.array([] if remembered is None else remembered.words(), np.int32),
-        ]
-    )
+    head = np.array(flattener.head(len(rules.names())), np.int32)
+    named = tuple((each.name, each.place) for each in terminals)
     owners = tuple(contexts._symbols.rows)
-    written = Written(
-        program,
-        tuple(
-            (given, place_of(owners[rule] if rule >= 0 else contexts._symbols.start))
-            for given, (rule, _) in zip(_names(owners, names, name), names, strict=True)
-        ),
-        tuple((each.name, each.place) for each in terminals),
+    places = [*map(place_of, owners), place_of(contexts._symbols.start)]
+    regular = numbers, head, flattener.regular_count
+    return written(rules, regular, named, owners, name, places, memory())
+
+
+def written(
+    rules: _native.LarkRules | _native.LarkLowering,
+    regular: tuple[Sequence[int], NDArray[np.int32], int],
+    terminals: tuple[Named, ...],
+    owners: Sequence[str],
+    name: str,
+    places: Sequence[Place | None],
+    remembered: Memory | None,
+) -> ir.Grammar:
+    """The grammar of rules that C++ has written.
+
+    Args:
+        rules: them.
+        regular: for each of their atoms a terminal's number; the words before the expressions; how
+            many regular nodes those have.
+        terminals: of each atom the name and the place.
+        owners: the grammar's own rules, by number.
+        name: the start's name, if one had to be made.
+        places: where the owners are written, and at last, such a start.
+        remembered: what the marks of some terminals speak to.
+    """
+    numbers, head, regular_count = regular
+    tail = rules.words(np.array(numbers, np.int32), regular_count)
+    memory = np.array([] if remembered is None else remembered.words(), np.int32)
+    names = rules.names()
+    given = _names(owners, names, name)
+    return Written(
+        np.concatenate([head, tail, memory]),
+        tuple(zip(given, [places[rule] for rule, _ in names], strict=True)),
+        terminals,
         remembered,
-    )
-    return written.deferred()
+    ).deferred()
 
 
 class _Leaves:
@@ -82,7 +100,6 @@ class _Leaves:
     def __init__(self) -> None:
         self.terminals: list[ir.Terminal] = []
         self._atoms: dict[int, int] = {}
-        self._shapes: dict[Hashable, int] = {}
         self._shape_of: list[int] = []
         self._nodes: dict[int, int] = {}
         self._kept: list[ir.Expression] = []  # so that their ids stay their own
@@ -124,11 +141,7 @@ class _Leaves:
         if number is None:
             number = self._atoms[id(terminal)] = len(self.terminals)
             self.terminals.append(terminal)
-            language = terminal.language
-            # Marks of a memory are made where they are used; others are compared as objects.
-            one = isinstance(language, Chars)
-            key = (terminal.name, language) if one else id(terminal)
-            self._shape_of.append(self._shapes.setdefault(key, number))
+            self._shape_of.append(number)
         return number
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from slm.errors import SlmError
 from slm.grammar.asserting import DEAD, Asserting, Claims
@@ -21,6 +21,7 @@ from slm.syntax.promises import Matched, Obligation, Obligations, Promises, Riva
 
 # What is wanted, what it is a match of, and what is open.
 _Reading: TypeAlias = "tuple[State, Matched, Obligations]"
+_Promise = TypeVar("_Promise", Matched, Obligation)
 _Moves: TypeAlias = dict[_Reading, CharSet]
 
 MAX_STATES = 2_000  # of one lexeme
@@ -113,7 +114,7 @@ class Reader(Promises):
         guessed = guessed or any(_overlap(row) for row in rows)
         if not guessed:
             moves_by_symbol = [
-                {number: target for charset, target in row for number in members[charset]}
+                dict(sorted((number, to) for charset, to in row for number in members[charset]))
                 for row in rows
             ]
             return {
@@ -126,7 +127,10 @@ class Reader(Promises):
             made = determinise(several, range(begins), accepting, MAX_STATES)
             if made is None:
                 raise self._too_complex(name)
-            found[still_open] = minimise(*made, symbols)
+            steps, final = made
+            found[still_open] = minimise(
+                [dict(sorted(row.items())) for row in steps], final, symbols
+            )
         return found
 
     def settles(
@@ -185,14 +189,14 @@ class Reader(Promises):
         """What a lexeme can begin with, one for each set of guesses."""
         left: int | None = None
         kept: list[Obligation] = []
-        for each in self.touching(words, open_now):
+        for each in _in_order(self.touching(words, open_now)):
             if not isinstance(each, int) and each[0] == "last":
                 number = each[1]
                 left = self._classes[number - 2].ranges[0][0] if number > 1 else self._outside
             else:
                 kept.append(each)
         kept += [each for each in rivals if isinstance(each, int)]
-        asserting = [each for each in rivals if not isinstance(each, int)]
+        asserting = [each for each in _in_order(rivals) if not isinstance(each, int)]
         choices = [
             [(each, *start) for start in self._automata[each[1]].starts(left)] for each in asserting
         ]
@@ -246,7 +250,9 @@ class Reader(Promises):
             return known
         words, match, open_now = at
         tracked: list[Obligation] = [words, match]
-        tracked += [each for each in open_now if isinstance(each, int) or each[0] != "last"]
+        tracked += [
+            each for each in _in_order(open_now) if isinstance(each, int) or each[0] != "last"
+        ]
         ways = [
             self.pool.edges(each)
             if isinstance(each, int)
@@ -322,6 +328,11 @@ class Reader(Promises):
                         self._lost.add(at)
                     else:
                         yield words, matched, settled
+
+
+def _in_order(open_now: Iterable[_Promise]) -> list[_Promise]:
+    """Obligations in an order that is the same in each process: sets of tuples have none."""
+    return sorted(open_now, key=lambda each: (0, each) if isinstance(each, int) else (1, *each[1:]))
 
 
 def _by_symbol(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import lru_cache
+from itertools import accumulate
 
 from slm.errors import Place
 
@@ -23,6 +25,7 @@ class Places:
     def __init__(self, text: str, source: str) -> None:
         self.text, self.source = text, source
         self.lines = text.split("\n")
+        self._starts = [0, *accumulate(len(line) + 1 for line in self.lines)][:-1]
         self._found: dict[str, tuple[int, int]] = {}
         for match in _DEFINITION.finditer(text):
             self._found.setdefault(match["name"], (match.start("name"), len(match["name"])))
@@ -60,8 +63,8 @@ class Places:
 
     def at(self, offset: int, width: int = 1) -> Place:
         """The place of an offset into the text."""
-        line = self.text.count("\n", 0, offset)
-        column = offset - (self.text.rfind("\n", 0, offset) + 1)
+        line = bisect_right(self._starts, offset) - 1
+        column = offset - self._starts[line]
         excerpt = self.lines[line]
         return Place(
             self.source, line + 1, column + 1, None, excerpt, max(1, min(width, len(excerpt)))

@@ -20,10 +20,10 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias, TypeGuard
 
 from slm.grammar.asserting import DEAD, Asserting, Claims
-from slm.grammar.charset import CharSet
+from slm.grammar.charset import MAX_CODE_POINT, SURROGATES, CharSet
 from slm.grammar.derivative import EMPTY, Edges, Languages, State
 from slm.grammar.ordered_dfa import from_rows, partition
-from slm.grammar.regular import ANYTHING, Chars, concat
+from slm.grammar.regular import ANYTHING, Chars, Dfa, Regular, concat
 
 Rival: TypeAlias = "tuple[Literal['rival'], int, int]"  # automaton, state
 Claim: TypeAlias = "tuple[Literal['claim'], State]"
@@ -37,6 +37,14 @@ FREE: Obligations = frozenset()
 MAX_FIRST_HIT = 500  # states of an obligation that are looked through for a simpler one
 
 
+def asked_behind(automata: Iterable[Asserting]) -> tuple[bool, tuple[CharSet, ...], int | None]:
+    """Whether the character before a place is asked for; its classes, and one in none of them."""
+    behind = [each.behind for each in automata if each.looks_left]
+    classes = partition({charset for sets in behind for charset in sets})
+    inside = CharSet.from_ranges(pair for each in classes for pair in each.ranges)
+    return bool(behind), classes, next(iter(~inside), None)
+
+
 class Promises:
     """Questions about what is open, over one pool of languages.
 
@@ -48,9 +56,7 @@ class Promises:
     def __init__(self, pool: Languages, automata: Sequence[Asserting]) -> None:
         self.pool = pool
         self._automata = automata
-        behind = [each.behind for each in automata if each.looks_left]
-        self._classes = partition({charset for sets in behind for charset in sets})
-        self._asked_behind = bool(behind)
+        self._asked_behind, self._classes, self._outside = asked_behind(automata)
         pieces = [
             (low, high, number + 2)
             for number, charset in enumerate(self._classes)
@@ -59,8 +65,8 @@ class Promises:
         outside = ~CharSet.from_ranges((low, high) for low, high, _ in pieces)
         pieces += [(low, high, 1) for low, high in outside.ranges]
         self._class_edges: Edges = tuple(sorted(pieces))
-        self._outside = next(iter(outside), None)
         self._first_hits: dict[State, State] = {}
+        self._spelt: dict[State, tuple[int, ...]] = {}  # of first hits
         self._firsts: dict[Matched, CharSet] = {}
         self._breaking: dict[Matched, CharSet] = {}
         self._meets: dict[tuple[State, Matched], bool] = {}
@@ -108,7 +114,9 @@ class Promises:
                     numbers[target] = len(numbers)
                     queue.append(target)
                 row.append((CharSet.from_ranges(ranges), numbers[target]))
-        found = self.pool.state(from_rows(rows, hits))
+        language = from_rows(rows, hits)
+        found = self.pool.state(language)
+        self._spelt[found] = _spelt(language)
         self._first_hits[state] = self._first_hits[found] = found
         return found
 
@@ -174,7 +182,7 @@ class Promises:
         )
         kept = set(open_now)
         breaking = {each: self._breaks(each) for each in open_now if _can_break(each)}
-        for each in sorted(breaking, key=str):
+        for each in sorted(breaking, key=self._rank) if len(breaking) > 1 else breaking:
             mine = self.first(each)
             for other, broken in breaking.items():
                 if mine and other != each and other in kept:
@@ -200,6 +208,13 @@ class Promises:
                         kept.add(("claim", left))
         known = self._needed_of[asked] = frozenset(kept)
         return known
+
+    def _rank(self, each: Matched) -> tuple[int, ...]:
+        """Where an obligation stands among others: by what it is, not by when it was met."""
+        if not isinstance(each, int):
+            return (0, *each[1:])
+        spelt = self._spelt.get(each)
+        return (2, each) if spelt is None else (1, *spelt)
 
     def _breaks(self, matched: Matched) -> CharSet:
         """The characters that break an obligation, or a rival's, at once."""
@@ -236,6 +251,27 @@ class Promises:
             ]
             known = self._rival_edges[rival] = tuple(sorted(edges)), list(by_charset.values())
         return known
+
+
+def _spelt(language: Regular) -> tuple[int, ...]:
+    """An automaton as numbers: for each state whether it accepts, and where its ways change."""
+    if not isinstance(language, Dfa):
+        return ()
+    flat: list[int] = []
+    for state, row in enumerate(language.edges):
+        flat.append(int(state in language.accepting))
+        at = 0
+        for low, high, target in sorted((a, b, to) for each, to in row for a, b in each.ranges):
+            if low == SURROGATES[1] + 1 and at == SURROGATES[0]:
+                continue  # the other half of the last letter
+            if low > at:
+                flat += (at, -1)
+            flat += (low, target)
+            at = high + 1
+        if at not in (SURROGATES[0], MAX_CODE_POINT + 1):
+            flat += (at, -1)
+        flat.append(-2)
+    return tuple(flat)
 
 
 def _can_break(each: Obligation) -> TypeGuard[Matched]:

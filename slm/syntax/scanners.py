@@ -75,11 +75,13 @@ class Scanners:
     """
 
     def __init__(self, terminals: Iterable[Any]) -> None:
+        terminals = tuple(terminals)
         self._written = {str(each.name): each.pattern.to_regexp() for each in terminals}
         self._compiles = {
             name for name, written in self._written.items() if not _SHARED.search(written)
         }
-        self._renamed: dict[tuple[str, str], bool] = {}
+        self._renamed: dict[str, frozenset[str]] = {}
+        self._strings = [each for each in terminals if isinstance(each.pattern, PatternStr)]
 
     def of(self, basic: Any) -> Scanner:
         """The scanner of a `lark.lexer.BasicLexer`.
@@ -96,12 +98,8 @@ class Scanners:
         for each in basic.terminals:
             if isinstance(each.pattern, PatternStr):
                 continue
-            mine = [
-                string
-                for string in strings
-                if string.priority == each.priority
-                and self._matches(each, string, basic.g_regex_flags)
-            ]
+            matched = self._matched(each, basic.g_regex_flags)
+            mine = [string for string in strings if str(string.name) in matched] if matched else ()
             if mine:
                 renames[str(each.name)] = tuple(str(string.name) for string in mine)
                 dropped.update(
@@ -115,14 +113,19 @@ class Scanners:
             tuple(sorted(map(str, basic.ignore_types))),
         )
 
-    def _matches(self, expression: Any, string: Any, flags: int) -> bool:
-        """Whether a match of the expression can be all of the string."""
-        key = (str(expression.name), str(string.name))
-        known = self._renamed.get(key)
+    def _matched(self, expression: Any, flags: int) -> frozenset[str]:
+        """The strings, of the same priority, that a match of the expression can be all of."""
+        name = str(expression.name)
+        known = self._renamed.get(name)
         if known is None:
-            text = string.pattern.value
-            found = re.match(self._written[key[0]], text, flags)
-            known = self._renamed[key] = found is not None and found[0] == text
+            match = re.compile(self._written[name], flags).match
+            known = self._renamed[name] = frozenset(
+                str(string.name)
+                for string in self._strings
+                if string.priority == expression.priority
+                and (found := match(string.pattern.value)) is not None
+                and found[0] == string.pattern.value
+            )
         return known
 
 

@@ -166,20 +166,44 @@ class OnePlace:
         return frozenset()
 
 
-class LalrTable:
-    """The table of a Lark object with ``parser="lalr"``."""
+class LalrStates:
+    """The parse table of a Lark object with ``parser="lalr"``, and its lexers."""
 
-    def __init__(self, built: Any, symbols: Symbols, start: str, lexing: Lexing) -> None:
+    shift = Shift
+
+    def __init__(self, built: Any, start: str) -> None:
         table = built.parser.parser._parse_table
-        self._states: dict[int, dict[str, tuple[Any, Any]]] = table.states
+        self.states: dict[int, dict[str, tuple[Any, Any]]] = table.states
         self.start: int = table.start_states[start]
-        self._symbols, self._lexing = symbols, lexing
         lexer = built.parser.lexer
         lexer = getattr(lexer, "lexer", lexer)  # behind a post-lexer
         self._lexers: dict[int, Any] | None = getattr(lexer, "lexers", None)
         self._read = Scanners(built.terminals)
         self._basic = None if self._lexers else self._read.of(lexer)
         self._scanners: dict[int, Scanner] = {}
+
+    @staticmethod
+    def reduced(rule: Any) -> tuple[str, Row]:
+        """What a reduction is by."""
+        return str(rule.origin.name), _row_of(rule)
+
+    def scanner(self, state: int) -> Scanner:
+        """What reads tokens in a state."""
+        if self._basic is not None:
+            return self._basic
+        assert self._lexers is not None
+        lexer = self._lexers[state]
+        if id(lexer) not in self._scanners:
+            self._scanners[id(lexer)] = self._read.of(lexer)
+        return self._scanners[id(lexer)]
+
+
+class LalrTable:
+    """A table by its states."""
+
+    def __init__(self, table: LalrStates, symbols: Symbols, lexing: Lexing) -> None:
+        self._table, self._states, self.start = table, table.states, table.start
+        self._symbols, self._lexing = symbols, lexing
         self._ahead: dict[tuple[int, str | None], Ahead] = {}
         self._same_ahead: dict[object, Ahead] = {}
         self._tokens: dict[int, frozenset[str]] = {}
@@ -205,7 +229,7 @@ class LalrTable:
         state = place if terminal is None else self.to(place, terminal)
         key = (state, terminal)
         if key not in self._ahead:
-            symbols, scanner = self._symbols, self._scanner(state)
+            symbols, scanner = self._symbols, self._table.scanner(state)
             tokens = symbols.begins if terminal is None else symbols.follow[terminal, True]
             tokens &= frozenset(self._states[state])
             tokens = frozenset(t for t in tokens if t == END or self._lexing.sources(scanner, t))
@@ -239,19 +263,9 @@ class LalrTable:
                 if action is not Shift:
                     found.setdefault(rule, []).append(token)
             known = self._reduces[state] = {
-                (str(rule.origin.name), _row_of(rule)): frozenset(tokens)
-                for rule, tokens in found.items()
+                self._table.reduced(rule): frozenset(tokens) for rule, tokens in found.items()
             }
         return known
-
-    def _scanner(self, state: int) -> Scanner:
-        if self._basic is not None:
-            return self._basic
-        assert self._lexers is not None
-        lexer = self._lexers[state]
-        if id(lexer) not in self._scanners:
-            self._scanners[id(lexer)] = self._read.of(lexer)
-        return self._scanners[id(lexer)]
 
 
 def alike(

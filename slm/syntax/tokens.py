@@ -21,8 +21,10 @@ from slm.syntax.definitions import Definitions
 from slm.syntax.indent import check_rules, indents_of
 from slm.syntax.indent_lexing import IndentedLexing, IndentedTable
 from slm.syntax.lexing import Lexing
-from slm.syntax.scanners import Scanners, dynamic_scanner
-from slm.syntax.tables import LalrTable, OnePlace, Symbols, Table
+from slm.syntax.native_lowering import native_lowering
+from slm.syntax.newlines import Newlines
+from slm.syntax.scanners import Scanner, Scanners, dynamic_scanner
+from slm.syntax.tables import LalrStates, LalrTable, OnePlace, Symbols, Table
 
 _START = "__text"  # Lark reserves names with two underscores, so no grammar defines it
 
@@ -74,24 +76,43 @@ def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
         if not isinstance(each, Regular)
     }
     languages = {name: each for name, each in words.items() if isinstance(each, Regular)}
-    arguments = (languages, automata, alphabet, definitions.place_of_terminal, too_complex, refuse)
-    if indents is None:
-        lexing = Lexing(*arguments)
-    else:
-        newline = indents.newline
-        lexing = IndentedLexing(indents, lambda: definitions.columns_not_free(newline), *arguments)
-    table: Table
+    states: LalrStates | Scanner
     if definitions.semantics.startswith("lalr"):
-        table = LalrTable(built, symbols, start, lexing)
+        states = LalrStates(built, start)
     elif definitions.semantics == "earley/basic":
-        table = OnePlace(symbols, Scanners(built.terminals).of(BasicLexer(built.lexer_conf)))
+        states = Scanners(built.terminals).of(BasicLexer(built.lexer_conf))
     else:
-        table = OnePlace(symbols, dynamic_scanner(definitions.ignored))
+        states = dynamic_scanner(definitions.ignored)
+
+    def new_newlines() -> Newlines | None:
+        if indents is None:
+            return None
+        name = indents.newline
+        return Newlines(indents, lambda: definitions.columns_not_free(name), too_complex)
+
+    newlines = new_newlines()
+    fast = native_lowering(symbols, languages, automata, alphabet, states, indents, newlines)
+    if fast is not None:
+        made = fast.grammar(
+            _START, definitions.place_of_rule, definitions.place_of_terminal, too_complex
+        )
+        if made is not None:
+            return made
+        newlines = new_newlines()
+    arguments = (languages, automata, alphabet, definitions.place_of_terminal, too_complex, refuse)
+    lexing = Lexing(*arguments)
+    if indents is not None and newlines is not None:
+        lexing = IndentedLexing(indents, newlines, *arguments)
+    table: Table
+    if isinstance(states, LalrStates):
+        table = LalrTable(states, symbols, lexing)
+    else:
+        table = OnePlace(symbols, states)
     if indents is not None:
         table = IndentedTable(table, symbols, indents)
     contexts = Contexts(symbols, table, lexing, too_complex)
-    if isinstance(lexing, IndentedLexing):
-        return contexts.grammar(_START, definitions.place_of_rule, lexing.memory)
+    if newlines is not None:
+        return contexts.grammar(_START, definitions.place_of_rule, newlines.memory)
     return contexts.grammar(_START, definitions.place_of_rule)
 
 

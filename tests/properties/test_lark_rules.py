@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import lark
@@ -16,7 +17,7 @@ from slm.errors import SlmError
 from slm.grammar import ir
 from slm.grammar.flatten import Flattener
 from slm.mask import native_available
-from slm.syntax import compile_lark, contexts, native
+from slm.syntax import compile_lark, contexts, native, native_lowering
 from tests.paths import ROOT
 from tests.properties.test_lark_languages import random_grammar
 
@@ -24,11 +25,14 @@ pytestmark = pytest.mark.skipif(not native_available(), reason="the native engin
 
 
 def check_both(built: lark.Lark, monkeypatch: pytest.MonkeyPatch, start: str = "start") -> None:
-    """Compile an object twice: as ever, and with the twin; and compare."""
+    """Compile an object as ever, with contexts by Python, and all by Python; and compare."""
     fast = compile_lark(built, start=start).grammar
     with monkeypatch.context() as patched:
+        patched.setattr(native_lowering, "_native", None)
+        half = compile_lark(built, start=start).grammar
         patched.setattr(native, "_native", None)
         slow = compile_lark(built, start=start).grammar
+    assert np.array_equal(half.program, fast.program)
     assert slow.program is None
     assert isinstance(fast.program, np.ndarray)
     assert fast == slow
@@ -87,7 +91,7 @@ def test_a_grammar_with_indentation(monkeypatch: pytest.MonkeyPatch) -> None:
     check_both(lark.Lark(text, parser="lalr", postlex=Columns()), monkeypatch)
 
 
-def test_malformed_rules_are_refused() -> None:
+def test_malformed_rules_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Words that are cut, or that refer to what is not there, crash nothing."""
     captured: list[np.ndarray] = []
     make = native._native.LarkRules
@@ -97,20 +101,62 @@ def test_malformed_rules_are_refused() -> None:
             captured.append(words)
             return make(words)
 
-    with pytest.MonkeyPatch.context() as patched:
+    with monkeypatch.context() as patched:
+        patched.setattr(native_lowering, "_native", None)
         patched.setattr(native._native, "LarkRules", Spy)
         compile_lark(lark.Lark('start: "a" x* "b"\nx: start | "c"', parser="lalr"))
     (words,) = captured
     for end in range(len(words)):
         with pytest.raises(ValueError, match="rules"):
             make(words[:end].copy())
-    rng = random.Random(0)
-    for _ in range(3000):
-        changed = words.copy()
-        changed[rng.randrange(len(words))] = rng.choice([-2, -1, 0, 1, 2, 3, 99, 2**31 - 1])
+    for changed in changes(words, 3000):
         try:
             made = make(changed)
             made.words(np.zeros(len(made.atoms()), np.int32), 0)
         except ValueError:
             continue
     assert contexts.native_rules is native.native_rules
+
+
+def test_malformed_grammars_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same for the words of a whole grammar: a keyword, a lookahead, ignored text, a table."""
+    text = 'start: "if" NAME start | A ";"\nNAME: /[a-z]+/\nA: /a(?!b)/\n%ignore / /'
+    captured: list[np.ndarray] = []
+    make = native_lowering._native.LarkLowering
+
+    class Spy:
+        def __init__(self) -> None:
+            self.made = make()
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.made, name)
+
+        def run(self, words: np.ndarray, split: None) -> int:
+            captured.append(words)
+            return self.made.run(words, split)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(native_lowering._native, "LarkLowering", Spy)
+        compile_lark(lark.Lark(text, parser="lalr"))
+    (words,) = captured
+    for end in range(len(words)):
+        with pytest.raises(ValueError, match="rules"):
+            make().run(words[:end].copy(), None)
+    done = 0
+    for changed in changes(words, 3000):
+        made = make()
+        try:
+            done += made.run(changed, None) == 0
+            made.words(np.zeros(len(made.atoms()) // 3, np.int32), 0)
+        except ValueError:
+            continue
+    assert done > 10
+
+
+def changes(words: np.ndarray, count: int) -> Iterator[np.ndarray]:
+    """The words with one of them changed."""
+    rng = random.Random(0)
+    for _ in range(count):
+        changed = words.copy()
+        changed[rng.randrange(len(words))] = rng.choice([-2, -1, 0, 1, 2, 3, 99, 2**31 - 1])
+        yield changed

@@ -1,0 +1,124 @@
+#include <algorithm>
+
+#include "lower/tables.h"
+
+namespace slm::lower {
+
+Symbols::Symbols(Words& in, Number tokens) : tokens_(tokens) {
+  end_ = in.index(tokens);
+  rows_.resize(in.count());
+  start_ = in.index(rows_.size());
+  std::size_t symbols = tokens_ + rows_.size();
+  for (auto& rows : rows_) {
+    for (std::size_t left = in.count(); left > 0; --left) {
+      Row row;
+      for (std::size_t size = in.count(); size > 0; --size) {
+        row.symbols.push_back(in.index(symbols));
+      }
+      row.same = number(rows.size());
+      for (Number at = 0; at < rows.size(); ++at) {
+        if (rows[at].symbols == row.symbols) row.same = std::min(row.same, at);
+      }
+      rows.push_back(std::move(row));
+    }
+  }
+  find_first();
+  find_follow();
+}
+
+/// Adds the tokens that a row of symbols can begin with; whether it can be empty.
+bool Symbols::first_of(std::span<const Symbol> row, Bits& found) const {
+  for (Symbol symbol : row) {
+    if (is_token(symbol)) {
+      found[symbol] = true;
+      return false;
+    }
+    const Bits& inner = first_bits_[rule(symbol)];
+    for (Token token = 0; token < tokens_; ++token) {
+      if (inner[token]) found[token] = true;
+    }
+    if (!nullable_[rule(symbol)]) return false;
+  }
+  return true;
+}
+
+namespace {
+
+Tokens list_of(const std::vector<bool>& bits) {
+  Tokens found;
+  for (Token token = 0; token < bits.size(); ++token) {
+    if (bits[token]) found.push_back(token);
+  }
+  return found;
+}
+
+}  // namespace
+
+void Symbols::find_first() {
+  nullable_.assign(rows_.size(), false);
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (Number rule = 0; rule < rows_.size(); ++rule) {
+      if (nullable_[rule]) continue;
+      auto empty = [&](const Row& row) {
+        return std::ranges::all_of(
+            row.symbols, [&](Symbol each) { return !is_token(each) && nullable_[each - tokens_]; });
+      };
+      if (std::ranges::any_of(rows_[rule], empty)) changed = nullable_[rule] = true;
+    }
+  }
+  first_bits_.assign(rows_.size(), Bits(tokens_, false));
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (Number rule = 0; rule < rows_.size(); ++rule) {
+      Bits found = first_bits_[rule];
+      for (const Row& row : rows_[rule]) first_of(row.symbols, found);
+      if (found != first_bits_[rule]) {
+        first_bits_[rule] = std::move(found);
+        changed = true;
+      }
+    }
+  }
+  for (const Bits& bits : first_bits_) first_.push_back(list_of(bits));
+}
+
+void Symbols::find_follow() {
+  std::size_t symbols = tokens_ + rows_.size();
+  std::vector<Bits> found(symbols, Bits(tokens_, false));
+  std::vector<std::vector<Symbol>> passed_on(symbols);
+  found[tokens_ + start_][end_] = true;
+  for (Number rule = 0; rule < rows_.size(); ++rule) {
+    for (const Row& row : rows_[rule]) {
+      std::span<const Symbol> all(row.symbols);
+      for (std::size_t at = 0; at < all.size(); ++at) {
+        if (first_of(all.subspan(at + 1), found[all[at]])) {
+          passed_on[tokens_ + rule].push_back(all[at]);
+        }
+      }
+    }
+  }
+  std::vector<Symbol> queue;
+  for (Symbol symbol = 0; symbol < symbols; ++symbol) {
+    auto& to = passed_on[symbol];
+    std::ranges::sort(to);
+    to.erase(std::ranges::unique(to).begin(), to.end());
+    if (!to.empty()) queue.push_back(symbol);
+  }
+  while (!queue.empty()) {
+    Symbol upper = queue.back();
+    queue.pop_back();
+    for (Symbol symbol : passed_on[upper]) {
+      bool more = false;
+      for (Token token = 0; token < tokens_; ++token) {
+        if (found[upper][token] && !found[symbol][token]) found[symbol][token] = more = true;
+      }
+      if (more) queue.push_back(symbol);
+    }
+  }
+  for (const Bits& bits : found) follow_.push_back(list_of(bits));
+  Bits begins = first_bits_[start_];
+  if (nullable_[start_]) begins[end_] = true;
+  begins_ = list_of(begins);
+}
+
+}  // namespace slm::lower
