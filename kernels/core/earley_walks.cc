@@ -1,0 +1,314 @@
+// Walks over a trie's tokens: from configurations, and by shape (shape_walks.h).
+#include <algorithm>
+#include <cstring>
+
+#include "core/earley.h"
+
+namespace slm {
+
+/// What is read after one more byte: what goes on is appended to `to`; `advance` is told what ends,
+/// as (row, terminals) pairs in together_ with the obligation that they leave.
+template <class Advance>
+void EarleyRecogniser::step_readings(std::span<const Config> from, std::uint8_t byte,
+                                     std::vector<Config>& to, Advance advance) {
+  ended_.clear();
+  for (const Config& config : from) {
+    LexId lexer = lexer_.step(config.lexer, byte);
+    if (lexer == 0) continue;
+    ObligationId obligation = lexer_.step_obligation(config.obligation, byte);
+    if (obligation == kBroken) continue;
+    if (LexId going_on = lexer_.going_on(lexer); going_on != 0) {
+      to.push_back({config.row, going_on, obligation});
+    }
+    AcceptId accepted = lexer_.accepts(lexer);
+    if (accepted == 0) continue;
+    std::span<const TerminalId> span = lexer_.terminals_of(accepted);
+    if (std::ranges::none_of(span, [&](TerminalId t) { return lexer_.is_longest(t); })) {
+      ended_.push_back({obligation, config.row, accepted});
+    } else {
+      for (TerminalId terminal : std::vector<TerminalId>(span.begin(), span.end())) {
+        ObligationId left = lexer_.oblige(obligation, lexer, terminal);
+        ended_.push_back({left, config.row, lexer_.accept_only(terminal)});
+      }
+    }
+  }
+  if (ended_.empty()) return;
+  if (ended_.size() > 1) std::sort(ended_.begin(), ended_.end());
+  for (std::size_t i = 0; i < ended_.size();) {
+    together_.clear();
+    ObligationId obligation = ended_[i].obligation;
+    for (; i < ended_.size() && ended_[i].obligation == obligation; ++i) {
+      together_.emplace_back(ended_[i].row, ended_[i].set);
+    }
+    advance(obligation);
+  }
+}
+
+/// The configurations after one more byte, appended to `to`; `complete` when the text may end.
+void EarleyRecogniser::step_configs(std::span<const Config> from, std::uint8_t byte,
+                                    std::vector<Config>& to, bool& complete) {
+  step_readings(from, byte, to, [&](ObligationId obligation) {
+    RowId row = advance(together_);
+    const Shape& shape = shape_of(row);
+    complete = complete || shape.accepting;
+    if (shape.lexer != 0) to.push_back({row, shape.lexer, obligation});
+  });
+}
+
+/// Walks the nodes [first, last) and what is below from the configurations in walked_, which are
+/// there again at the end. `step(at, from, to)` appends what is behind a node and says whether
+/// anything is; `take(at, from, to, all)`: so much of the trie's list of tokens lives, with `all`
+/// that below the node. What lies wholly in a loop of a terminal is taken without a visit.
+template <class Step, class Take>
+void EarleyRecogniser::walk_nodes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+                                  Step step, Take take) {
+  frames_.clear();
+  const std::uint32_t roots = static_cast<std::uint32_t>(walked_.size());
+  auto open = [&](std::uint32_t from, std::uint32_t to, std::uint32_t begin) {
+    constexpr std::size_t kFew = 4, kMany = 16;
+    WalkFrame frame{from, to, begin, static_cast<std::uint32_t>(walked_.size()), {}, false};
+    for (std::uint32_t i = begin; i < frame.end; ++i) {
+      frame.follows |= lexer_.first_bytes(walked_[i].lexer);
+    }
+    frame.follows &= ~never_;
+    frame.few = to - from >= kMany && frame.follows.count() <= kFew;
+    frames_.push_back(frame);
+  };
+  // The next node whose byte can follow, or the last; a byte that was looked for is done with.
+  auto next_node = [&](WalkFrame& frame) {
+    if (!frame.few) {
+      while (frame.next < frame.last && !frame.follows[trie.bytes[frame.next]]) ++frame.next;
+      return;
+    }
+    for (std::size_t byte = first_byte(frame.follows); byte < 256;
+         byte = first_byte(frame.follows)) {
+      frame.follows.reset(byte);
+      const std::uint8_t* from = trie.bytes.data() + frame.next;
+      const void* found = std::memchr(from, static_cast<int>(byte), frame.last - frame.next);
+      if (found == nullptr) continue;
+      frame.next += static_cast<std::uint32_t>(static_cast<const std::uint8_t*>(found) - from);
+      return;
+    }
+    frame.next = frame.last;
+  };
+  open(first, last, 0);
+  while (!frames_.empty()) {
+    WalkFrame& frame = frames_.back();
+    next_node(frame);
+    if (frame.next == frame.last) {
+      frames_.pop_back();
+      continue;
+    }
+    std::uint32_t at = frame.next++;
+    __builtin_prefetch(&trie.nodes[at]);  // it comes while the parser works
+    walked_.resize(frame.end);
+    std::uint32_t begin = frame.end;
+    walk_from_.assign(walked_.begin() + frame.begin, walked_.begin() + frame.end);
+    if (!step(at, walk_from_, walked_)) continue;
+    if (walked_.size() - begin > 1) {
+      std::sort(walked_.begin() + begin, walked_.end());
+      walked_.erase(std::unique(walked_.begin() + begin, walked_.end()), walked_.end());
+    }
+    const ByteTrie::Node& node = trie.nodes[at];
+    bool all = false;
+    if (node.first_child != node.last_child) {
+      for (std::size_t i = begin; i < walked_.size() && !all; ++i) {
+        const CharClass& loop = lexer_.loop_characters(walked_[i].lexer);
+        all = walked_[i].obligation == 0 && loop.size() > 0 && trie.consists_of(at, loop);
+      }
+    }
+    take(at, node.first_token, all ? node.subtree_last_token : node.last_token, all);
+    if (!all && node.first_child != node.last_child && walked_.size() > begin) {
+      open(node.first_child, node.last_child, begin);
+    }
+  }
+  walked_.resize(roots);
+}
+
+/// As `walk_by_steps`, but without making states: configurations are kept on a stack.
+void EarleyRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+                            StateId state, std::vector<TokenId>& tokens) {
+  if (walk_by_shapes(trie, first, last, state, tokens)) return;
+  configs_of(state, walked_);
+  walk_from(trie, first, last, tokens);
+}
+
+/// The same, from the configurations in walked_.
+void EarleyRecogniser::walk_from(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+                                 std::vector<TokenId>& tokens) {
+  walk_nodes(
+      trie, first, last,
+      [&](std::uint32_t at, std::span<const Config> from, std::vector<Config>& to) {
+        const std::size_t before = to.size();
+        bool complete = false;
+        step_configs(from, trie.bytes[at], to, complete);
+        return complete || to.size() > before;
+      },
+      [&](std::uint32_t, std::uint32_t from, std::uint32_t to, bool) {
+        tokens.insert(tokens.end(), trie.tokens.begin() + from, trie.tokens.begin() + to);
+      });
+}
+
+// --- by shape ------------------------------------------------------------------------------------
+
+/// The rows of a walk by shape. The first numbers are the origins of the row that it begins in, of
+/// which nothing is known; then that row, and those that are made in the walk.
+struct EarleyRecogniser::Local {
+  std::uint32_t unknown;
+  SequencePool rows{};  // as `EarleyRecogniser::rows_`
+  std::vector<Outcome::Ended> ended{};
+  ShapeId shape(std::uint32_t row) const { return rows.words(row - unknown)[0]; }
+  std::uint32_t origin(std::uint32_t row, std::uint32_t k) const {
+    return rows.words(row - unknown)[k + 1];
+  }
+  std::optional<std::pair<RuleId, std::uint32_t>> complete(RuleId rule, std::uint32_t row) {
+    if (row >= unknown) return std::pair{rule, row};
+    ended.push_back({rule, row});
+    return std::nullopt;
+  }
+};
+
+ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
+  constexpr std::size_t kMostRows = 1024, kMostExits = 64;
+  constexpr std::uint32_t kNoRow = ~std::uint32_t{0};
+  ShapeWalks::Table table;
+  const ByteTrie& trie = walks_.trie(from.place);
+  Local local{shapes_[from.shape].origins};
+  if (local.unknown > Composer::kManyOrigins) return table;
+  key_.assign({from.shape});
+  for (std::uint32_t k = 0; k < local.unknown; ++k) key_.push_back(k);
+  local.rows.intern(key_);
+  // What becomes of rows when terminals end: another row, and rules that end beyond.
+  struct After {
+    std::uint32_t row;
+    std::vector<Outcome::Ended> ended;
+  };
+  SequencePool known;
+  std::vector<After> after;
+  bool usable = true;
+  auto advance_locally = [&]() -> const After& {
+    key_.clear();
+    for (auto [row, set] : together_) key_.insert(key_.end(), {row, set});
+    std::uint32_t number = known.intern(key_);
+    if (number < after.size()) return after[number];
+    After made{kNoRow, {}};
+    local.ended.clear();
+    composer_.clear();
+    for (auto [row, set] : together_) usable = usable && composer_.add(local, row, set);
+    usable = usable && composer_.compose(local);
+    if (usable && !composer_.made.empty()) {
+      made.row = local.unknown + local.rows.intern(composer_.made);
+      usable = local.rows.size() < kMostRows;
+    }
+    std::ranges::sort(local.ended);
+    local.ended.erase(std::unique(local.ended.begin(), local.ended.end()), local.ended.end());
+    made.ended = local.ended;
+    after.push_back(std::move(made));
+    return after.back();
+  };
+  struct Leaving {
+    RuleId rule;
+    std::uint32_t origin;
+    ObligationId obligation;
+    std::vector<std::uint32_t> nodes;
+  };
+  std::vector<Leaving> leaving;
+  std::vector<std::pair<Outcome::Ended, ObligationId>> here;  // what ended beyond at the last node
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> runs;
+  auto step = [&](std::uint32_t at, std::span<const Config> configs, std::vector<Config>& to) {
+    if (!usable) return false;
+    const std::size_t before = to.size();
+    bool complete = false;
+    here.clear();
+    step_readings(configs, trie.bytes[at], to, [&](ObligationId obligation) {
+      const After& next = advance_locally();
+      for (const Outcome::Ended& ended : next.ended) here.push_back({ended, obligation});
+      if (next.row == kNoRow) return;
+      const Shape& shape = shapes_[local.shape(next.row)];
+      complete = complete || shape.accepting;
+      if (shape.lexer != 0) to.push_back({next.row, shape.lexer, obligation});
+    });
+    return complete || to.size() > before || !here.empty();
+  };
+  auto take = [&](std::uint32_t at, std::uint32_t first, std::uint32_t last, bool all) {
+    if (first < last) runs.emplace_back(first, last);
+    if (all || trie.nodes[at].first_child == trie.nodes[at].last_child) return;
+    for (const auto& [ended, obligation] : here) {
+      auto same = std::ranges::find_if(leaving, [&](const Leaving& each) {
+        return each.rule == ended.rule && each.origin == ended.origin &&
+               each.obligation == obligation;
+      });
+      if (same == leaving.end()) {
+        usable = usable && leaving.size() < kMostExits;
+        leaving.push_back({ended.rule, ended.origin, obligation, {}});
+        same = leaving.end() - 1;
+      }
+      same->nodes.push_back(at);
+    }
+  };
+  walked_.assign({{local.unknown, from.lexer, from.obligation}});
+  const std::span<const std::uint32_t> shared = walks_.nodes(from.place);
+  for (std::uint32_t node : std::vector<std::uint32_t>(shared.begin(), shared.end())) {
+    walk_nodes(trie, trie.nodes[node].first_child, trie.nodes[node].last_child, step, take);
+    if (!usable) return table;
+  }
+  table.runs = walks_.add_runs(runs);
+  for (Leaving& each : leaving) {
+    std::ranges::sort(each.nodes);
+    each.nodes.erase(std::unique(each.nodes.begin(), each.nodes.end()), each.nodes.end());
+    table.exits.push_back(
+        {each.rule, each.origin, each.obligation, walks_.place(trie, each.nodes)});
+  }
+  table.usable = true;
+  return table;
+}
+
+/// False, and nothing is done, where that is not worth while or there are too many ways.
+bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+                                      StateId state, std::vector<TokenId>& tokens) {
+  constexpr std::size_t kFewTokens = 64, kManyJobs = 1024, kBytes = std::size_t{48} << 20;
+  const ByteTrie::Node& root = trie.nodes[0];
+  bool whole = first == root.first_child && last == root.last_child && first < last;
+  if (!whole || trie.tokens.size() < kFewTokens || rows_by_items_) return false;
+  if (walks_.bytes() > kBytes) walks_ = {};
+  const std::uint32_t zero = 0;
+  const ShapeWalks::PlaceId place = walks_.place(trie, {&zero, 1});
+  configs_of(state, walked_);
+  jobs_.clear();
+  for (const Config& config : walked_) jobs_.push_back({place, config});
+  const std::size_t before = tokens.size();
+  for (std::size_t i = 0; i < jobs_.size(); ++i) {
+    const Job job = jobs_[i];
+    const ShapeWalks::From from{job.place, shape_number(job.config.row), job.config.lexer,
+                                job.config.obligation};
+    auto [number, fresh] = walks_.find(from);
+    if (fresh) walks_.put(number, make_walk(from));
+    if (!walks_.table(number).usable) {
+      walked_.assign({job.config});
+      const std::span<const std::uint32_t> shared = walks_.nodes(job.place);
+      for (std::uint32_t node : std::vector<std::uint32_t>(shared.begin(), shared.end())) {
+        walk_from(trie, trie.nodes[node].first_child, trie.nodes[node].last_child, tokens);
+      }
+      continue;
+    }
+    std::span<const std::uint32_t> runs = walks_.runs(walks_.table(number).runs);
+    for (std::size_t k = 0; k < runs.size(); k += 2) {
+      tokens.insert(tokens.end(), trie.tokens.begin() + runs[k], trie.tokens.begin() + runs[k + 1]);
+    }
+    for (std::size_t k = 0; k < walks_.table(number).exits.size(); ++k) {
+      const ShapeWalks::Exit exit = walks_.table(number).exits[k];
+      const RowId row = after_complete(exit.rule, rows_.words(job.config.row)[exit.origin + 1]);
+      const LexId lexer = shape_of(row).lexer;
+      const Job next{exit.place, {row, lexer, exit.obligation}};
+      if (lexer == 0 || std::ranges::find(jobs_, next) != jobs_.end()) continue;
+      if (jobs_.size() == kManyJobs) {
+        tokens.resize(before);
+        return false;
+      }
+      jobs_.push_back(next);
+    }
+  }
+  return true;
+}
+
+}  // namespace slm

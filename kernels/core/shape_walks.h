@@ -1,0 +1,82 @@
+// What walks over tokens come to, by shape: the part of a mask that no two rows of one shape differ in.
+//
+// A walk from a row asks for what the row waits for, and that is its shape's. Only when a rule ends
+// that began in an earlier row, that row matters, and of it again its shape. So a walk is cut there:
+// what is found before depends on a shape alone and is remembered for it; and nodes of the trie at
+// which the rule ended are a walk of their own, from the row behind the rule. In texts of one grammar
+// nearly all shapes are known, and a mask is a few such pieces put together, whatever the rows are.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "core/flat_map.h"
+#include "core/hash.h"
+#include "core/lexer.h"
+#include "core/shapes.h"
+#include "core/trie.h"
+
+namespace slm {
+
+/// Tables of walks. Those of one grammar; they refer to tries, which have to outlive them.
+class ShapeWalks {
+ public:
+  using PlaceId = std::uint32_t;  // some nodes of a trie, whose children are walked
+
+  /// A rule ended that began in an earlier row; the walk goes on from the row behind it.
+  struct Exit {
+    RuleId rule;
+    std::uint32_t origin;  // of the shape's
+    ObligationId obligation;
+    PlaceId place;
+  };
+  /// Invariant: from a row of the shape, the tokens below the place that live are those of `runs`,
+  /// and those that the exits' walks find.
+  struct Table {
+    bool usable = false;      // else there was too much for one
+    std::uint32_t runs = 0;  // a number in runs_
+    std::vector<Exit> exits;
+  };
+  /// Where a table begins.
+  struct From {
+    PlaceId place;
+    ShapeId shape;
+    LexId lexer;
+    ObligationId obligation;
+  };
+
+  const ByteTrie& trie(PlaceId place) const noexcept { return *tries_[places_.words(place)[0]]; }
+  std::span<const std::uint32_t> nodes(PlaceId place) const noexcept {
+    return places_.words(place).subspan(1);
+  }
+  PlaceId place(const ByteTrie& trie, std::span<const std::uint32_t> nodes);
+
+  /// The number of a table, and whether it has yet to be made.
+  std::pair<std::uint32_t, bool> find(const From& from);
+  const Table& table(std::uint32_t number) const noexcept { return tables_[number]; }
+  void put(std::uint32_t number, Table table);
+
+  /// Tokens as stretches of the trie's list of them: from, to, from, to, …
+  std::uint32_t add_runs(std::vector<std::pair<std::uint32_t, std::uint32_t>>& runs);
+  std::span<const std::uint32_t> runs(std::uint32_t number) const noexcept {
+    return runs_.words(number);
+  }
+
+  std::size_t bytes() const noexcept {
+    return bytes_ + places_.bytes() + keys_.bytes() + runs_.bytes();
+  }
+
+ private:
+  std::vector<const ByteTrie*> tries_;
+  FlatMap trie_numbers_;  // by address
+  SequencePool places_;  // the trie's number, then nodes
+  SequencePool keys_;    // From, numbered as tables_
+  SequencePool runs_;
+  std::vector<Table> tables_;
+  std::vector<std::uint32_t> key_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace slm
