@@ -173,7 +173,8 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
   constexpr std::uint32_t kNoRow = ~std::uint32_t{0};
   ShapeWalks::Table table;
   const ByteTrie& trie = walks_.trie(from.place);
-  Local local{shapes_[from.shape].origins};
+  const bool any_shape = from.shape == ShapeWalks::kAnyShape;
+  Local local{any_shape ? 0 : shapes_[from.shape].origins};
   if (local.unknown > Composer::kManyOrigins) return table;
   key_.assign({from.shape});
   for (std::uint32_t k = 0; k < local.unknown; ++k) key_.push_back(k);
@@ -207,13 +208,11 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
     return after.back();
   };
   struct Leaving {
-    RuleId rule;
-    std::uint32_t origin;
-    ObligationId obligation;
+    ShapeWalks::Exit exit;  // without its place
     std::vector<std::uint32_t> nodes;
   };
   std::vector<Leaving> leaving;
-  std::vector<std::pair<Outcome::Ended, ObligationId>> here;  // what ended beyond at the last node
+  std::vector<ShapeWalks::Exit> here;  // what ended beyond at the last node
   std::vector<std::pair<std::uint32_t, std::uint32_t>> runs;
   auto step = [&](std::uint32_t at, std::span<const Config> configs, std::vector<Config>& to) {
     if (!usable) return false;
@@ -221,8 +220,12 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
     bool complete = false;
     here.clear();
     step_readings(configs, trie.bytes[at], to, [&](ObligationId obligation) {
+      if (any_shape) {
+        for (auto [row, set] : together_) here.push_back({set, ShapeWalks::kSelf, obligation, 0});
+        return;
+      }
       const After& next = advance_locally();
-      for (const Outcome::Ended& ended : next.ended) here.push_back({ended, obligation});
+      for (auto [rule, origin] : next.ended) here.push_back({rule, origin, obligation, 0});
       if (next.row == kNoRow) return;
       const Shape& shape = shapes_[local.shape(next.row)];
       complete = complete || shape.accepting;
@@ -233,14 +236,11 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
   auto take = [&](std::uint32_t at, std::uint32_t first, std::uint32_t last, bool all) {
     if (first < last) runs.emplace_back(first, last);
     if (all || trie.nodes[at].first_child == trie.nodes[at].last_child) return;
-    for (const auto& [ended, obligation] : here) {
-      auto same = std::ranges::find_if(leaving, [&](const Leaving& each) {
-        return each.rule == ended.rule && each.origin == ended.origin &&
-               each.obligation == obligation;
-      });
+    for (const ShapeWalks::Exit& exit : here) {
+      auto same = std::ranges::find(leaving, exit, &Leaving::exit);
       if (same == leaving.end()) {
         usable = usable && leaving.size() < kMostExits;
-        leaving.push_back({ended.rule, ended.origin, obligation, {}});
+        leaving.push_back({exit, {}});
         same = leaving.end() - 1;
       }
       same->nodes.push_back(at);
@@ -256,8 +256,8 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
   for (Leaving& each : leaving) {
     std::ranges::sort(each.nodes);
     each.nodes.erase(std::unique(each.nodes.begin(), each.nodes.end()), each.nodes.end());
-    table.exits.push_back(
-        {each.rule, each.origin, each.obligation, walks_.place(trie, each.nodes)});
+    each.exit.place = walks_.place(trie, each.nodes);
+    table.exits.push_back(each.exit);
   }
   table.usable = true;
   return table;
@@ -266,7 +266,7 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
 /// False, and nothing is done, where that is not worth while or there are too many ways.
 bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                                       StateId state, std::vector<TokenId>& tokens) {
-  constexpr std::size_t kFewTokens = 64, kManyJobs = 1024, kBytes = std::size_t{48} << 20;
+  constexpr std::size_t kFewTokens = 64, kManyTokens = 4096, kManyJobs = 1024, kBytes = std::size_t{48} << 20;
   const ByteTrie::Node& root = trie.nodes[0];
   bool whole = first == root.first_child && last == root.last_child && first < last;
   if (!whole || trie.tokens.size() < kFewTokens || rows_by_items_) return false;
@@ -279,28 +279,37 @@ bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first,
   const std::size_t before = tokens.size();
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     const Job job = jobs_[i];
-    const ShapeWalks::From from{job.place, shape_number(job.config.row), job.config.lexer,
-                                job.config.obligation};
+    const Config& config = job.config;
+    // What many shapes read alike, and what takes long to read, is found once for all of them.
+    const bool alone = lexer_.pairs(config.lexer).size() == 2 && !Lexer::is_stretch(lexer_.pairs(config.lexer)[0]);
+    const bool any_shape = alone && walks_.trie(job.place).tokens.size() > kManyTokens;
+    const ShapeWalks::From from{job.place, any_shape ? ShapeWalks::kAnyShape : shape_number(config.row),
+                                config.lexer, config.obligation};
     auto [number, fresh] = walks_.find(from);
     if (fresh) walks_.put(number, make_walk(from));
+    const ByteTrie& here = walks_.trie(job.place);
     if (!walks_.table(number).usable) {
-      walked_.assign({job.config});
+      walked_.assign({config});
       const std::span<const std::uint32_t> shared = walks_.nodes(job.place);
       for (std::uint32_t node : std::vector<std::uint32_t>(shared.begin(), shared.end())) {
-        walk_from(trie, trie.nodes[node].first_child, trie.nodes[node].last_child, tokens);
+        walk_from(here, here.nodes[node].first_child, here.nodes[node].last_child, tokens);
       }
       continue;
     }
     std::span<const std::uint32_t> runs = walks_.runs(walks_.table(number).runs);
     for (std::size_t k = 0; k < runs.size(); k += 2) {
-      tokens.insert(tokens.end(), trie.tokens.begin() + runs[k], trie.tokens.begin() + runs[k + 1]);
+      tokens.insert(tokens.end(), here.tokens.begin() + runs[k], here.tokens.begin() + runs[k + 1]);
     }
     for (std::size_t k = 0; k < walks_.table(number).exits.size(); ++k) {
       const ShapeWalks::Exit exit = walks_.table(number).exits[k];
-      const RowId row = after_complete(exit.rule, rows_.words(job.config.row)[exit.origin + 1]);
+      const RowId row = exit.origin == ShapeWalks::kSelf
+                            ? advance_one(config.row, exit.ended)
+                            : after_complete(exit.ended, rows_.words(config.row)[exit.origin + 1]);
       const LexId lexer = shape_of(row).lexer;
-      const Job next{exit.place, {row, lexer, exit.obligation}};
-      if (lexer == 0 || std::ranges::find(jobs_, next) != jobs_.end()) continue;
+      if (lexer == 0) continue;
+      const ShapeWalks::PlaceId gathered = walks_.gathered(exit.place, lexer_.first_bytes(lexer));
+      const Job next{gathered, {row, lexer, exit.obligation}};
+      if (std::ranges::find(jobs_, next) != jobs_.end()) continue;
       if (jobs_.size() == kManyJobs) {
         tokens.resize(before);
         return false;

@@ -18,6 +18,25 @@ ShapeWalks::PlaceId ShapeWalks::place(const ByteTrie& trie, std::span<const std:
   return places_.intern(key_);
 }
 
+ShapeWalks::PlaceId ShapeWalks::gathered(PlaceId place, const ByteSet& first) {
+  constexpr std::size_t kFew = 8;
+  if (nodes(place).size() <= kFew) return place;
+  key_.assign({place});
+  for (std::size_t w = 0; w < 8; ++w) {
+    std::uint32_t word = 0;
+    for (std::size_t b = 0; b < 32; ++b) word |= std::uint32_t{first[32 * w + b]} << b;
+    key_.push_back(word);
+  }
+  std::uint32_t number = gathers_.intern(key_);
+  if (number == gathered_.size()) {
+    own_.push_back(std::make_unique<ByteTrie>(trie(place).below_nodes(nodes(place), first)));
+    bytes_ += own_.back()->bytes_held();
+    const std::uint32_t root = 0;
+    gathered_.push_back(this->place(*own_.back(), {&root, 1}));
+  }
+  return gathered_[number];
+}
+
 std::pair<std::uint32_t, bool> ShapeWalks::find(const From& from) {
   const std::array<std::uint32_t, 4> key{from.place, from.shape, from.lexer, from.obligation};
   std::uint32_t number = keys_.intern(key);

@@ -7,7 +7,9 @@
 // nearly all shapes are known, and a mask is a few such pieces put together, whatever the rows are.
 #pragma once
 
+#include <compare>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
@@ -27,11 +29,14 @@ class ShapeWalks {
 
   /// A rule ended that began in an earlier row; the walk goes on from the row behind it.
   struct Exit {
-    RuleId rule;
-    std::uint32_t origin;  // of the shape's
+    std::uint32_t ended;   // a rule; or with kSelf a set of terminals
+    std::uint32_t origin;  // of the shape's; kSelf: the row that the walk began in
     ObligationId obligation;
     PlaceId place;
+    auto operator<=>(const Exit&) const = default;
   };
+  static constexpr std::uint32_t kSelf = ~std::uint32_t{0};
+  static constexpr ShapeId kAnyShape = ~ShapeId{0};
   /// Invariant: from a row of the shape, the tokens below the place that live are those of `runs`,
   /// and those that the exits' walks find.
   struct Table {
@@ -42,7 +47,7 @@ class ShapeWalks {
   /// Where a table begins.
   struct From {
     PlaceId place;
-    ShapeId shape;
+    ShapeId shape;  // kAnyShape: only as far as what is being read does not end
     LexId lexer;
     ObligationId obligation;
   };
@@ -52,6 +57,10 @@ class ShapeWalks {
     return places_.words(place).subspan(1);
   }
   PlaceId place(const ByteTrie& trie, std::span<const std::uint32_t> nodes);
+
+  /// The place as far as it goes on with one of some bytes. Of many nodes it is one in a trie of
+  /// its own: what many tokens end with is walked once.
+  PlaceId gathered(PlaceId place, const ByteSet& first);
 
   /// The number of a table, and whether it has yet to be made.
   std::pair<std::uint32_t, bool> find(const From& from);
@@ -65,12 +74,15 @@ class ShapeWalks {
   }
 
   std::size_t bytes() const noexcept {
-    return bytes_ + places_.bytes() + keys_.bytes() + runs_.bytes();
+    return bytes_ + places_.bytes() + gathers_.bytes() + keys_.bytes() + runs_.bytes();
   }
 
  private:
   std::vector<const ByteTrie*> tries_;
   FlatMap trie_numbers_;  // by address
+  std::vector<std::unique_ptr<ByteTrie>> own_;
+  SequencePool gathers_;  // a place, then bytes
+  std::vector<PlaceId> gathered_;
   SequencePool places_;  // the trie's number, then nodes
   SequencePool keys_;    // From, numbered as tables_
   SequencePool runs_;

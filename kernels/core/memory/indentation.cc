@@ -20,6 +20,7 @@ IndentationRecogniser::IndentationRecogniser(std::unique_ptr<EarleyRecogniser> r
   apart_.starts = {~std::uint64_t{0}, ~std::uint64_t{0}, ~std::uint64_t{0}};
   apart_.take_out(marks_);
   apart_.take_out(ByteSet().set('\n'));
+  rules_->never_walk(marks_);
   const Program& program = rules_->program();
   for (const Program::Terminal& terminal : program.terminals()) {
     bool chars = program.op(terminal.language) == Program::Op::kChars;
@@ -192,22 +193,23 @@ StateId IndentationRecogniser::state_of(const Part& part) {
   return part.node == kNothing ? part.state : at(rules_->state_of(part), part.memory);
 }
 
-/// Only a line break is followed by marks that the text can go on behind. So what has none is the
-/// rules' business, whatever the levels are.
+/// Only a line break is followed by marks that the text can go on behind. So a thread that reads no
+/// blanks goes where the rules go without marks, whatever the levels are; and beside that, behind
+/// the line breaks that lead to marks, to other threads.
 void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                                  StateId state, std::vector<TokenId>& tokens) {
   struct Frame {
     std::uint32_t first, last;
     Thread thread;
+    bool known;  // where the rules go without marks was asked for
   };
   std::vector<Frame> frames;
   std::vector<Thread> threads;
   threads_of(state, threads);
   if (std::uint32_t walked = states_.words(state)[0] >> 1; walked != 0) threads.resize(walked);
-  for (const Thread& thread : threads) frames.push_back({first, last, thread});
+  for (const Thread& thread : threads) frames.push_back({first, last, thread, false});
   auto breaks = [&](std::uint32_t at) {
-    std::uint8_t byte = trie.bytes[at];
-    return byte == '\n' || is_mark_byte(byte) || !apart_.covers(trie.below[at].starts);
+    return trie.bytes[at] == '\n' || !apart_.covers(trie.below[at].starts);
   };
   while (!frames.empty()) {
     Frame frame = frames.back();
@@ -215,29 +217,28 @@ void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std:
     bool blanks = frame.thread.column != kNone;
     if (blanks && goes_on_ && !leaves_blanks(frame.thread.rules)) continue;
     const ByteSet follows = rules_->first_bytes(frame.thread.rules);
-    for (std::uint32_t at = frame.first; at < frame.last;) {
-      if (!blanks) {
-        std::uint32_t until = at;
-        while (until < frame.last && !breaks(until)) ++until;
-        if (until > at) {
-          rules_->walk(trie, at, until, frame.thread.rules, tokens);
-          at = until;
-          continue;
-        }
-      }
+    if (!blanks && !frame.known) {
+      rules_->walk(trie, frame.first, frame.last, frame.thread.rules, tokens);
+    }
+    for (std::uint32_t at = frame.first; at < frame.last; ++at) {
       std::uint8_t byte = trie.bytes[at];
-      const ByteTrie::Node& node = trie.nodes[at++];
-      if (!follows[byte] || is_mark_byte(byte)) continue;
+      if (!follows[byte] || is_mark_byte(byte) || (!blanks && !breaks(at))) continue;
+      const ByteTrie::Node& node = trie.nodes[at];
       Thread thread = frame.thread;
       thread.rules = rules_->step(thread.rules, byte);
       if (thread.rules == kDead || !advance(thread, byte)) continue;
-      tokens.insert(tokens.end(), trie.tokens.begin() + node.first_token,
-                    trie.tokens.begin() + node.last_token);
+      if (blanks) {
+        tokens.insert(tokens.end(), trie.tokens.begin() + node.first_token,
+                      trie.tokens.begin() + node.last_token);
+      }
       if (node.first_child == node.last_child) continue;
+      frames.push_back({node.first_child, node.last_child, thread, !blanks});
+      if (!takes_marks(thread.rules) || (!blanks && byte != '\n')) continue;
       threads.assign({thread});
-      if (takes_marks(thread.rules) && (blanks || byte == '\n')) close(threads);
-      for (const Thread& each : threads)
-        frames.push_back({node.first_child, node.last_child, each});
+      pass_marks(threads);
+      for (std::size_t i = 1; i < threads.size(); ++i) {
+        frames.push_back({node.first_child, node.last_child, threads[i], false});
+      }
     }
   }
 }
