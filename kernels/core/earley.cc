@@ -82,7 +82,7 @@ const EarleyRecogniser::LexerParts& EarleyRecogniser::lexer_parts(LexId lexer) {
     std::lock_guard lock(shared_->mutex);
     auto wide = [&](TerminalId terminal, NodeId node) {
       NodeId wider = pool.without_exclusions(node);
-      made.wide.push_back({terminal, node, wider == node ? kNothing : wider});
+      made.wide.push_back({terminal, node, wider == node ? kNothing : wider, 0});
     };
     for (std::size_t k = 0; k < pairs.size(); k += 2) {
       TerminalId terminal = pairs[k];
@@ -115,6 +115,9 @@ const EarleyRecogniser::LexerParts& EarleyRecogniser::lexer_parts(LexId lexer) {
       }
       if (node != kNothing) rest.insert(rest.end(), {terminal, node});
     }
+  }
+  for (LexerParts::One& part : made.wide) {
+    part.lexer = lexer_.state_of({part.terminal, part.node});
   }
   if (made.wide.empty()) {
     made.narrow = lexer;

@@ -121,6 +121,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
     struct One {
       TerminalId terminal;
       NodeId node, wider;
+      LexId lexer;  // reads nothing else
     };
     std::vector<One> wide;
     LexId narrow = 0;  // all else together
@@ -206,6 +207,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   struct Job {
     ShapeWalks::PlaceId place;
     Config config;
+    bool alone;  // what is read is one terminal
     bool operator==(const Job&) const = default;
   };
   std::vector<Job> jobs_;

@@ -168,6 +168,16 @@ struct EarleyRecogniser::Local {
   }
 };
 
+namespace {
+
+/// Whether a walk behind the node is one that many others may share: then it is one of its own.
+bool many_below(const ByteTrie::Node& node) {
+  constexpr std::size_t kMany = 1024;
+  return node.subtree_last_token - node.last_token > kMany;
+}
+
+}  // namespace
+
 ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
   constexpr std::size_t kMostRows = 1024, kMostExits = 64;
   constexpr std::uint32_t kNoRow = ~std::uint32_t{0};
@@ -220,7 +230,9 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
     bool complete = false;
     here.clear();
     step_readings(configs, trie.bytes[at], to, [&](ObligationId obligation) {
-      if (any_shape) {
+      const bool own = std::ranges::all_of(
+          together_, [&](const auto& one) { return one.first == local.unknown; });
+      if (own && (any_shape || many_below(trie.nodes[at]))) {
         for (auto [row, set] : together_) here.push_back({set, ShapeWalks::kSelf, obligation, 0});
         return;
       }
@@ -266,7 +278,7 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
 /// False, and nothing is done, where that is not worth while or there are too many ways.
 bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                                       StateId state, std::vector<TokenId>& tokens) {
-  constexpr std::size_t kFewTokens = 64, kManyTokens = 4096, kManyJobs = 1024, kBytes = std::size_t{48} << 20;
+  constexpr std::size_t kFewTokens = 64, kManyTokens = 1024, kManyJobs = 1024, kBytes = std::size_t{48} << 20;
   const ByteTrie::Node& root = trie.nodes[0];
   bool whole = first == root.first_child && last == root.last_child && first < last;
   if (!whole || trie.tokens.size() < kFewTokens || rows_by_items_) return false;
@@ -275,15 +287,28 @@ bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first,
   const ShapeWalks::PlaceId place = walks_.place(trie, {&zero, 1});
   configs_of(state, walked_);
   jobs_.clear();
-  for (const Config& config : walked_) jobs_.push_back({place, config});
+  bool few = true;  // ways
+  // What takes long to read is found once for all shapes: a terminal by itself.
+  auto add = [&](ShapeWalks::PlaceId at, const Config& config) {
+    auto one = [&](LexId lexer, bool alone) {
+      const Job job{at, {config.row, lexer, config.obligation}, alone};
+      if (std::ranges::find(jobs_, job) != jobs_.end()) return;
+      few = few && jobs_.size() < kManyJobs;
+      jobs_.push_back(job);
+    };
+    const bool whole = config.obligation != 0 || walks_.tokens(at) < kManyTokens;
+    if (whole || lexer_.is_fixed_only(config.lexer)) return one(config.lexer, false);
+    const LexerParts& parts = lexer_parts(config.lexer);
+    for (const LexerParts::One& part : parts.wide) one(part.lexer, true);
+    if (parts.narrow != 0) one(parts.narrow, false);
+  };
+  for (const Config& config : std::vector<Config>(walked_)) add(place, config);
   const std::size_t before = tokens.size();
-  for (std::size_t i = 0; i < jobs_.size(); ++i) {
+  for (std::size_t i = 0; few && i < jobs_.size(); ++i) {
     const Job job = jobs_[i];
     const Config& config = job.config;
-    // What many shapes read alike, and what takes long to read, is found once for all of them.
-    const bool alone = lexer_.pairs(config.lexer).size() == 2 && !Lexer::is_stretch(lexer_.pairs(config.lexer)[0]);
-    const bool any_shape = alone && walks_.trie(job.place).tokens.size() > kManyTokens;
-    const ShapeWalks::From from{job.place, any_shape ? ShapeWalks::kAnyShape : shape_number(config.row),
+    const ShapeWalks::From from{job.place,
+                                job.alone ? ShapeWalks::kAnyShape : shape_number(config.row),
                                 config.lexer, config.obligation};
     auto [number, fresh] = walks_.find(from);
     if (fresh) walks_.put(number, make_walk(from));
@@ -307,17 +332,11 @@ bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first,
                             : after_complete(exit.ended, rows_.words(config.row)[exit.origin + 1]);
       const LexId lexer = shape_of(row).lexer;
       if (lexer == 0) continue;
-      const ShapeWalks::PlaceId gathered = walks_.gathered(exit.place, lexer_.first_bytes(lexer));
-      const Job next{gathered, {row, lexer, exit.obligation}};
-      if (std::ranges::find(jobs_, next) != jobs_.end()) continue;
-      if (jobs_.size() == kManyJobs) {
-        tokens.resize(before);
-        return false;
-      }
-      jobs_.push_back(next);
+      add(walks_.gathered(exit.place, lexer_.first_bytes(lexer)), {row, lexer, exit.obligation});
     }
   }
-  return true;
+  if (!few) tokens.resize(before);
+  return few;
 }
 
 }  // namespace slm

@@ -15,12 +15,21 @@ ShapeWalks::PlaceId ShapeWalks::place(const ByteTrie& trie, std::span<const std:
   }
   key_.assign({number});
   key_.insert(key_.end(), nodes.begin(), nodes.end());
-  return places_.intern(key_);
+  const PlaceId id = places_.intern(key_);
+  if (id == tokens_.size()) {
+    std::size_t below = 0;
+    for (std::uint32_t node : nodes) {
+      below += trie.nodes[node].subtree_last_token - trie.nodes[node].last_token;
+    }
+    tokens_.push_back(below);
+  }
+  return id;
 }
 
 ShapeWalks::PlaceId ShapeWalks::gathered(PlaceId place, const ByteSet& first) {
   constexpr std::size_t kFew = 8;
-  if (nodes(place).size() <= kFew) return place;
+  const std::size_t many = nodes(place).size();
+  if (many <= kFew || many * 16 < tokens(place)) return place;
   key_.assign({place});
   for (std::size_t w = 0; w < 8; ++w) {
     std::uint32_t word = 0;

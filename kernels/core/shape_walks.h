@@ -57,9 +57,11 @@ class ShapeWalks {
     return places_.words(place).subspan(1);
   }
   PlaceId place(const ByteTrie& trie, std::span<const std::uint32_t> nodes);
+  /// The tokens below it; those below two of its nodes count twice.
+  std::size_t tokens(PlaceId place) const noexcept { return tokens_[place]; }
 
-  /// The place as far as it goes on with one of some bytes. Of many nodes it is one in a trie of
-  /// its own: what many tokens end with is walked once.
+  /// The place as far as it goes on with one of some bytes. Where it is many nodes with few tokens,
+  /// in a trie of its own: what many tokens end with is walked once.
   PlaceId gathered(PlaceId place, const ByteSet& first);
 
   /// The number of a table, and whether it has yet to be made.
@@ -84,6 +86,7 @@ class ShapeWalks {
   SequencePool gathers_;  // a place, then bytes
   std::vector<PlaceId> gathered_;
   SequencePool places_;  // the trie's number, then nodes
+  std::vector<std::size_t> tokens_;  // by place
   SequencePool keys_;    // From, numbered as tables_
   SequencePool runs_;
   std::vector<Table> tables_;
