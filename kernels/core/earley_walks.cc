@@ -172,7 +172,7 @@ namespace {
 
 /// Whether a walk behind the node is one that many others may share: then it is one of its own.
 bool many_below(const ByteTrie::Node& node) {
-  constexpr std::size_t kMany = 1024;
+  constexpr std::size_t kMany = 256;
   return node.subtree_last_token - node.last_token > kMany;
 }
 
@@ -278,7 +278,7 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
 /// False, and nothing is done, where that is not worth while or there are too many ways.
 bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                                       StateId state, std::vector<TokenId>& tokens) {
-  constexpr std::size_t kFewTokens = 64, kManyTokens = 1024, kManyJobs = 1024, kBytes = std::size_t{48} << 20;
+  constexpr std::size_t kFewTokens = 64, kManyTokens = 256, kManyJobs = 1024, kBytes = std::size_t{48} << 20;
   const ByteTrie::Node& root = trie.nodes[0];
   bool whole = first == root.first_child && last == root.last_child && first < last;
   if (!whole || trie.tokens.size() < kFewTokens || rows_by_items_) return false;

@@ -17,9 +17,6 @@ IndentationRecogniser::IndentationRecogniser(std::unique_ptr<EarleyRecogniser> r
       tab_(rules_->program().memory()[2]),
       goes_on_(rules_->program().memory()[3] != 0) {
   for (std::size_t byte = kFirstMark; byte < 256; ++byte) marks_.set(byte);
-  apart_.starts = {~std::uint64_t{0}, ~std::uint64_t{0}, ~std::uint64_t{0}};
-  apart_.take_out(marks_);
-  apart_.take_out(ByteSet().set('\n'));
   rules_->never_walk(marks_);
   const Program& program = rules_->program();
   for (const Program::Terminal& terminal : program.terminals()) {
@@ -193,6 +190,23 @@ StateId IndentationRecogniser::state_of(const Part& part) {
   return part.node == kNothing ? part.state : at(rules_->state_of(part), part.memory);
 }
 
+/// The nodes of a trie at or below which a line ends and a token goes on.
+const std::vector<bool>& IndentationRecogniser::lines_within(const ByteTrie& trie) {
+  auto [found, fresh] = lines_within_.try_emplace(&trie);
+  std::vector<bool>& within = found->second;
+  if (!fresh) return within;
+  within.resize(trie.nodes.size());
+  for (std::size_t at = within.size(); at-- > 0;) {  // children stand behind their parents
+    const ByteTrie::Node& node = trie.nodes[at];
+    bool found_one = trie.bytes[at] == '\n' && node.first_child != node.last_child;
+    for (std::uint32_t child = node.first_child; child < node.last_child && !found_one; ++child) {
+      found_one = within[child];
+    }
+    within[at] = found_one;
+  }
+  return within;
+}
+
 /// Only a line break is followed by marks that the text can go on behind. So a thread that reads no
 /// blanks goes where the rules go without marks, whatever the levels are; and beside that, behind
 /// the line breaks that lead to marks, to other threads.
@@ -208,9 +222,7 @@ void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std:
   threads_of(state, threads);
   if (std::uint32_t walked = states_.words(state)[0] >> 1; walked != 0) threads.resize(walked);
   for (const Thread& thread : threads) frames.push_back({first, last, thread, false});
-  auto breaks = [&](std::uint32_t at) {
-    return trie.bytes[at] == '\n' || !apart_.covers(trie.below[at].starts);
-  };
+  const std::vector<bool>& breaks = lines_within(trie);
   while (!frames.empty()) {
     Frame frame = frames.back();
     frames.pop_back();
@@ -222,7 +234,7 @@ void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std:
     }
     for (std::uint32_t at = frame.first; at < frame.last; ++at) {
       std::uint8_t byte = trie.bytes[at];
-      if (!follows[byte] || is_mark_byte(byte) || (!blanks && !breaks(at))) continue;
+      if (!follows[byte] || is_mark_byte(byte) || (!blanks && !breaks[at])) continue;
       const ByteTrie::Node& node = trie.nodes[at];
       Thread thread = frame.thread;
       thread.rules = rules_->step(thread.rules, byte);
