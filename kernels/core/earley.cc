@@ -201,9 +201,9 @@ std::vector<Expectation> EarleyRecogniser::expected(StateId state) {
 }
 
 std::size_t EarleyRecogniser::bytes() const {
-  return grammar_.bytes() + lexer_.bytes() + shapes_.bytes() + walks_.bytes() + rows_.bytes() + advances_.bytes() +
-         advances_one_.bytes() + configs_.bytes() + predictions_.bytes() + inclusions_.bytes() +
-         memo_bytes() + (token_costs_ ? token_costs_->bytes() : 0);
+  return grammar_.bytes() + lexer_.bytes() + shapes_.bytes() + walks_.bytes() + rows_.bytes() +
+         advances_.bytes() + advances_one_.bytes() + configs_.bytes() + predictions_.bytes() +
+         inclusions_.bytes() + memo_bytes() + (token_costs_ ? token_costs_->bytes() : 0);
 }
 
 }  // namespace slm

@@ -68,6 +68,10 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   /// Bytes that stand for something else than text, and are in no token that a walk may find.
   void never_walk(const ByteSet& bytes) noexcept { never_ = bytes; }
 
+  /// For tests, which have few tokens: so many are worth a table by shape, and below a node a walk
+  /// of its own.
+  void share_walks_from(std::size_t tokens) noexcept { few_tokens_ = many_tokens_ = tokens; }
+
   /// From now on all rows are made item by item: what tests compare the other way with.
   void make_rows_by_items() noexcept { rows_by_items_ = true; }
 
@@ -112,9 +116,10 @@ class EarleyRecogniser final : public Recogniser, private RowView {
                   Take take);
   void walk_from(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                  std::vector<TokenId>& tokens);
-  bool walk_by_shapes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
-                      StateId state, std::vector<TokenId>& tokens);
+  bool walk_by_shapes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
+                      std::vector<TokenId>& tokens);
   ShapeWalks::Table make_walk(const ShapeWalks::From& from);
+  ShapeWalks::Table read_walk(const ShapeWalks::From& from);
   void configs_of(StateId state, std::vector<Config>& configs) const;
   /// What a lexer state has for `parts`, whatever the row.
   struct LexerParts {
@@ -166,7 +171,8 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   Predictions predictions_;
   Shapes shapes_;
   bool rows_by_items_ = false;
-  SequencePool rows_;     // a row's shape, and the rows that its origins stand for
+  std::size_t few_tokens_ = 64, many_tokens_ = 256;
+  SequencePool rows_;  // a row's shape, and the rows that its origins stand for
   Composer composer_{shapes_};
   ShapeWalks walks_;
   ByteSet never_;           // bytes that no token has

@@ -168,23 +168,66 @@ struct EarleyRecogniser::Local {
   }
 };
 
-namespace {
-
-/// Whether a walk behind the node is one that many others may share: then it is one of its own.
-bool many_below(const ByteTrie::Node& node) {
-  constexpr std::size_t kMany = 256;
-  return node.subtree_last_token - node.last_token > kMany;
+/// The table of a terminal by itself: only what stays inside of it is read here, so that no rows
+/// are needed.
+ShapeWalks::Table EarleyRecogniser::read_walk(const ShapeWalks::From& from) {
+  ShapeWalks::Table table;
+  const ByteTrie& trie = walks_.trie(from.place);
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> runs;
+  std::vector<std::pair<AcceptId, std::vector<std::uint32_t>>> leaving;
+  struct Frame {
+    std::uint32_t next, last;
+    LexId lexer;
+  };
+  std::vector<Frame> stack;
+  const std::span<const std::uint32_t> shared = walks_.nodes(from.place);
+  for (std::uint32_t root : std::vector<std::uint32_t>(shared.begin(), shared.end())) {
+    stack.push_back({trie.nodes[root].first_child, trie.nodes[root].last_child, from.lexer});
+    while (!stack.empty()) {
+      Frame& frame = stack.back();
+      const ByteSet& follows = lexer_.first_bytes(frame.lexer);
+      auto goes_on = [&](std::uint8_t byte) { return follows[byte] && !never_[byte]; };
+      while (frame.next < frame.last && !goes_on(trie.bytes[frame.next])) ++frame.next;
+      if (frame.next == frame.last) {
+        stack.pop_back();
+        continue;
+      }
+      const std::uint32_t at = frame.next++;
+      const ByteTrie::Node& node = trie.nodes[at];
+      const LexId read = lexer_.step(frame.lexer, trie.bytes[at]);
+      if (read == 0) continue;
+      const LexId next = lexer_.going_on(read);
+      const bool leaf = node.first_child == node.last_child;
+      const bool all = next != 0 && !leaf && lexer_.loop_characters(next).size() > 0 &&
+                       trie.consists_of(at, lexer_.loop_characters(next));
+      const std::uint32_t last = all ? node.subtree_last_token : node.last_token;
+      if (node.first_token < last) runs.emplace_back(node.first_token, last);
+      if (all || leaf) continue;
+      if (const AcceptId set = lexer_.accepts(read); set != 0) {
+        auto same = std::ranges::find(leaving, set, [](const auto& each) { return each.first; });
+        if (same == leaving.end()) same = leaving.insert(same, {set, {}});
+        same->second.push_back(at);
+      }
+      if (next != 0) stack.push_back({node.first_child, node.last_child, next});
+    }
+  }
+  table.runs = walks_.add_runs(runs);
+  for (auto& [set, nodes] : leaving) {
+    std::ranges::sort(nodes);
+    nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
+    table.exits.push_back({set, ShapeWalks::kSelf, 0, walks_.place(trie, nodes)});
+  }
+  table.usable = true;
+  return table;
 }
-
-}  // namespace
 
 ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
   constexpr std::size_t kMostRows = 1024, kMostExits = 64;
   constexpr std::uint32_t kNoRow = ~std::uint32_t{0};
   ShapeWalks::Table table;
   const ByteTrie& trie = walks_.trie(from.place);
-  const bool any_shape = from.shape == ShapeWalks::kAnyShape;
-  Local local{any_shape ? 0 : shapes_[from.shape].origins};
+  if (from.shape == ShapeWalks::kAnyShape) return read_walk(from);
+  Local local{shapes_[from.shape].origins};
   if (local.unknown > Composer::kManyOrigins) return table;
   key_.assign({from.shape});
   for (std::uint32_t k = 0; k < local.unknown; ++k) key_.push_back(k);
@@ -194,14 +237,30 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
     std::uint32_t row;
     std::vector<Outcome::Ended> ended;
   };
-  SequencePool known;
   std::vector<After> after;
+  SequencePool known;
+  std::vector<std::uint32_t> after_many;  // by number in `known`
   bool usable = true;
+  FlatMap known_one;  // the same of one row
   auto advance_locally = [&]() -> const After& {
-    key_.clear();
-    for (auto [row, set] : together_) key_.insert(key_.end(), {row, set});
-    std::uint32_t number = known.intern(key_);
-    if (number < after.size()) return after[number];
+    std::uint32_t number = FlatMap::kAbsent;
+    if (together_.size() == 1) {
+      const std::uint64_t key = (std::uint64_t{together_[0].first} << 32) | together_[0].second;
+      number = known_one.find(key);
+      if (number == FlatMap::kAbsent) {
+        known_one.insert(key, static_cast<std::uint32_t>(after.size()));
+      }
+    } else {
+      key_.clear();
+      for (auto [row, set] : together_) key_.insert(key_.end(), {row, set});
+      std::uint32_t id = known.intern(key_);
+      if (id < after_many.size()) {
+        number = after_many[id];
+      } else {
+        after_many.push_back(static_cast<std::uint32_t>(after.size()));
+      }
+    }
+    if (number != FlatMap::kAbsent) return after[number];
     After made{kNoRow, {}};
     local.ended.clear();
     composer_.clear();
@@ -226,13 +285,14 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> runs;
   auto step = [&](std::uint32_t at, std::span<const Config> configs, std::vector<Config>& to) {
     if (!usable) return false;
+    const std::size_t below = trie.nodes[at].subtree_last_token - trie.nodes[at].last_token;
     const std::size_t before = to.size();
     bool complete = false;
     here.clear();
     step_readings(configs, trie.bytes[at], to, [&](ObligationId obligation) {
       const bool own = std::ranges::all_of(
           together_, [&](const auto& one) { return one.first == local.unknown; });
-      if (own && (any_shape || many_below(trie.nodes[at]))) {
+      if (own && below > many_tokens_) {  // a walk that other shapes may share
         for (auto [row, set] : together_) here.push_back({set, ShapeWalks::kSelf, obligation, 0});
         return;
       }
@@ -278,10 +338,10 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
 /// False, and nothing is done, where that is not worth while or there are too many ways.
 bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                                       StateId state, std::vector<TokenId>& tokens) {
-  constexpr std::size_t kFewTokens = 64, kManyTokens = 256, kManyJobs = 1024, kBytes = std::size_t{48} << 20;
+  constexpr std::size_t kManyJobs = 1024, kBytes = std::size_t{48} << 20;
   const ByteTrie::Node& root = trie.nodes[0];
   bool whole = first == root.first_child && last == root.last_child && first < last;
-  if (!whole || trie.tokens.size() < kFewTokens || rows_by_items_) return false;
+  if (!whole || trie.tokens.size() < few_tokens_ || rows_by_items_) return false;
   if (walks_.bytes() > kBytes) walks_ = {};
   const std::uint32_t zero = 0;
   const ShapeWalks::PlaceId place = walks_.place(trie, {&zero, 1});
@@ -296,7 +356,7 @@ bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first,
       few = few && jobs_.size() < kManyJobs;
       jobs_.push_back(job);
     };
-    const bool whole = config.obligation != 0 || walks_.tokens(at) < kManyTokens;
+    const bool whole = config.obligation != 0 || walks_.tokens(at) < many_tokens_;
     if (whole || lexer_.is_fixed_only(config.lexer)) return one(config.lexer, false);
     const LexerParts& parts = lexer_parts(config.lexer);
     for (const LexerParts::One& part : parts.wide) one(part.lexer, true);
@@ -332,7 +392,9 @@ bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first,
                             : after_complete(exit.ended, rows_.words(config.row)[exit.origin + 1]);
       const LexId lexer = shape_of(row).lexer;
       if (lexer == 0) continue;
-      add(walks_.gathered(exit.place, lexer_.first_bytes(lexer)), {row, lexer, exit.obligation});
+      const ShapeWalks::PlaceId after =
+          walks_.gathered(exit.place, lexer, lexer_.first_bytes(lexer));
+      if (after != ShapeWalks::kNowhere) add(after, {row, lexer, exit.obligation});
     }
   }
   if (!few) tokens.resize(before);

@@ -77,7 +77,8 @@ MaskMemo::Remembered MaskMemo::make(StateId state) {
   return made;
 }
 
-/// All that a walk finds. Many tokens are a mask at once: a list would only be made to be read again.
+/// All that a walk finds. Many tokens are a mask at once: a list would only be made to be read
+/// again.
 void MaskMemo::walk(StateId state, Remembered& made) {
   const ByteTrie& trie = trie_.trie();
   walked_.clear();

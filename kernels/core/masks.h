@@ -98,8 +98,8 @@ class MaskMemo {
   };
   std::unordered_map<Crossing, std::vector<TokenId>, HashCrossing> crossings_;
   static constexpr std::size_t kMaxKept = 8192;  // longer lists are found again
-  std::vector<TokenId> walked_;         // scratch of walk and crossing
-  std::vector<std::uint32_t> scratch_;  // all zero between calls
+  std::vector<TokenId> walked_;                  // scratch of walk and crossing
+  std::vector<std::uint32_t> scratch_;           // all zero between calls
 };
 
 }  // namespace slm

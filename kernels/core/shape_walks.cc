@@ -26,10 +26,27 @@ ShapeWalks::PlaceId ShapeWalks::place(const ByteTrie& trie, std::span<const std:
   return id;
 }
 
-ShapeWalks::PlaceId ShapeWalks::gathered(PlaceId place, const ByteSet& first) {
+ShapeWalks::PlaceId ShapeWalks::gathered(PlaceId place, LexId lexer, const ByteSet& first) {
+  const std::uint64_t key = (std::uint64_t{place} << 32) | lexer;
+  PlaceId known = goes_on_.find(key);
+  if (known == FlatMap::kAbsent) {
+    known = gather(place, first);
+    goes_on_.insert(key, known);
+  }
+  return known;
+}
+
+ShapeWalks::PlaceId ShapeWalks::gather(PlaceId place, const ByteSet& first) {
   constexpr std::size_t kFew = 8;
-  const std::size_t many = nodes(place).size();
-  if (many <= kFew || many * 16 < tokens(place)) return place;
+  const ByteTrie& trie = this->trie(place);
+  const std::span<const std::uint32_t> nodes = this->nodes(place);
+  const bool goes_on = std::ranges::any_of(nodes, [&](std::uint32_t node) {
+    const ByteTrie::Node& here = trie.nodes[node];
+    return std::any_of(trie.bytes.begin() + here.first_child, trie.bytes.begin() + here.last_child,
+                       [&](std::uint8_t byte) { return first[byte]; });
+  });
+  if (!goes_on) return kNowhere;
+  if (nodes.size() <= kFew || nodes.size() * 16 < tokens(place)) return place;
   key_.assign({place});
   for (std::size_t w = 0; w < 8; ++w) {
     std::uint32_t word = 0;
@@ -38,7 +55,7 @@ ShapeWalks::PlaceId ShapeWalks::gathered(PlaceId place, const ByteSet& first) {
   }
   std::uint32_t number = gathers_.intern(key_);
   if (number == gathered_.size()) {
-    own_.push_back(std::make_unique<ByteTrie>(trie(place).below_nodes(nodes(place), first)));
+    own_.push_back(std::make_unique<ByteTrie>(trie.below_nodes(nodes, first)));
     bytes_ += own_.back()->bytes_held();
     const std::uint32_t root = 0;
     gathered_.push_back(this->place(*own_.back(), {&root, 1}));

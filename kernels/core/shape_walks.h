@@ -1,10 +1,12 @@
-// What walks over tokens come to, by shape: the part of a mask that no two rows of one shape differ in.
+// What walks over tokens come to, by shape: the part of a mask that no two rows of one shape differ
+// in.
 //
 // A walk from a row asks for what the row waits for, and that is its shape's. Only when a rule ends
-// that began in an earlier row, that row matters, and of it again its shape. So a walk is cut there:
-// what is found before depends on a shape alone and is remembered for it; and nodes of the trie at
-// which the rule ended are a walk of their own, from the row behind the rule. In texts of one grammar
-// nearly all shapes are known, and a mask is a few such pieces put together, whatever the rows are.
+// that began in an earlier row, that row matters, and of it again its shape. So a walk is cut
+// there: what is found before depends on a shape alone and is remembered for it; and nodes of the
+// trie at which the rule ended are a walk of their own, from the row behind the rule. In texts of
+// one grammar nearly all shapes are known, and a mask is a few such pieces put together, whatever
+// the rows are.
 #pragma once
 
 #include <compare>
@@ -40,7 +42,7 @@ class ShapeWalks {
   /// Invariant: from a row of the shape, the tokens below the place that live are those of `runs`,
   /// and those that the exits' walks find.
   struct Table {
-    bool usable = false;      // else there was too much for one
+    bool usable = false;     // else there was too much for one
     std::uint32_t runs = 0;  // a number in runs_
     std::vector<Exit> exits;
   };
@@ -62,7 +64,9 @@ class ShapeWalks {
 
   /// The place as far as it goes on with one of some bytes. Where it is many nodes with few tokens,
   /// in a trie of its own: what many tokens end with is walked once.
-  PlaceId gathered(PlaceId place, const ByteSet& first);
+  /// kNowhere when it does not. `lexer`: a state with those bytes.
+  PlaceId gathered(PlaceId place, LexId lexer, const ByteSet& first);
+  static constexpr PlaceId kNowhere = FlatMap::kAbsent - 1;
 
   /// The number of a table, and whether it has yet to be made.
   std::pair<std::uint32_t, bool> find(const From& from);
@@ -76,18 +80,22 @@ class ShapeWalks {
   }
 
   std::size_t bytes() const noexcept {
-    return bytes_ + places_.bytes() + gathers_.bytes() + keys_.bytes() + runs_.bytes();
+    return bytes_ + places_.bytes() + goes_on_.bytes() + gathers_.bytes() + keys_.bytes() +
+           runs_.bytes();
   }
 
  private:
+  PlaceId gather(PlaceId place, const ByteSet& first);
+
   std::vector<const ByteTrie*> tries_;
   FlatMap trie_numbers_;  // by address
   std::vector<std::unique_ptr<ByteTrie>> own_;
+  FlatMap goes_on_;       // by place and lexer state: a place
   SequencePool gathers_;  // a place, then bytes
   std::vector<PlaceId> gathered_;
-  SequencePool places_;  // the trie's number, then nodes
+  SequencePool places_;              // the trie's number, then nodes
   std::vector<std::size_t> tokens_;  // by place
-  SequencePool keys_;    // From, numbered as tables_
+  SequencePool keys_;                // From, numbered as tables_
   SequencePool runs_;
   std::vector<Table> tables_;
   std::vector<std::uint32_t> key_;

@@ -1,13 +1,15 @@
 // What rows of Earley items have in common: shapes.
 //
-// A row's items point to the rows they began in. Its shape is the row with numbers in place of those:
-// which items began in the same row, not in which. All that is asked of a row follows from its shape:
-// what it waits for, how that is read, and what becomes of its items when terminals or rules end. In
-// texts of one grammar nearly all rows are new, and nearly all of their shapes are known. So the
-// closure of a row's items is found out for shapes, and rows are put together from that.
+// A row's items point to the rows they began in. Its shape is the row with numbers in place of
+// those: which items began in the same row, not in which. All that is asked of a row follows from
+// its shape: what it waits for, how that is read, and what becomes of its items when terminals or
+// rules end. In texts of one grammar nearly all rows are new, and nearly all of their shapes are
+// known. So the closure of a row's items is found out for shapes, and rows are put together from
+// that.
 //
 // Shapes are to rows what the states of an LR(0) automaton are to its stacks, made when met (the
-// idea of using them within Earley's algorithm: Aycock and Horspool, 2002; McLean and Horspool, 1996).
+// idea of using them within Earley's algorithm: Aycock and Horspool, 2002; McLean and Horspool,
+// 1996).
 #pragma once
 
 #include <cstdint>
@@ -51,8 +53,8 @@ struct Shape {
 /// What becomes of a row's items when terminals end that it waits for, or a rule that began in it,
 /// and of all rules that began in it and are complete by that.
 struct Outcome {
-  std::vector<Item> items;        // those with a symbol after them; origins: places in `from`
-  std::vector<std::uint32_t> from;     // 0: the row itself; k + 1: its origin k
+  std::vector<Item> items;          // those with a symbol after them; origins: places in `from`
+  std::vector<std::uint32_t> from;  // 0: the row itself; k + 1: its origin k
   struct Ended {
     RuleId rule;
     std::uint32_t origin;  // of the row's, by number
