@@ -68,6 +68,18 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   /// Bytes that stand for something else than text, and are in no token that a walk may find.
   void never_walk(const ByteSet& bytes) noexcept { never_ = bytes; }
 
+  /// A node, and the state there.
+  struct Line {
+    std::uint32_t node;
+    StateId state;
+  };
+  /// Where a walk comes to a line break that a token goes on behind, and one of `marks` may follow.
+  /// `within`: the nodes with such a line break at or below them.
+  ///
+  /// Cost: O(nodes visited); none that is not in `within`.
+  void lines(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
+             const std::vector<bool>& within, const ByteSet& marks, std::vector<Line>& found);
+
   /// For tests, which have few tokens: so many are worth a table by shape, and below a node a walk
   /// of its own.
   void share_walks_from(std::size_t tokens) noexcept { few_tokens_ = many_tokens_ = tokens; }

@@ -58,7 +58,7 @@ void EarleyRecogniser::step_configs(std::span<const Config> from, std::uint8_t b
 /// Walks the nodes [first, last) and what is below from the configurations in walked_, which are
 /// there again at the end. `step(at, from, to)` appends what is behind a node and says whether
 /// anything is; `take(at, from, to, all)`: so much of the trie's list of tokens lives, with `all`
-/// that below the node. What lies wholly in a loop of a terminal is taken without a visit.
+/// that below the node; it says whether what is below is not to be visited. What lies wholly in a loop of a terminal is taken without a visit.
 template <class Step, class Take>
 void EarleyRecogniser::walk_nodes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                                   Step step, Take take) {
@@ -117,7 +117,7 @@ void EarleyRecogniser::walk_nodes(const ByteTrie& trie, std::uint32_t first, std
         all = walked_[i].obligation == 0 && loop.size() > 0 && trie.consists_of(at, loop);
       }
     }
-    take(at, node.first_token, all ? node.subtree_last_token : node.last_token, all);
+    all = take(at, node.first_token, all ? node.subtree_last_token : node.last_token, all);
     if (!all && node.first_child != node.last_child && walked_.size() > begin) {
       open(node.first_child, node.last_child, begin);
     }
@@ -144,9 +144,34 @@ void EarleyRecogniser::walk_from(const ByteTrie& trie, std::uint32_t first, std:
         step_configs(from, trie.bytes[at], to, complete);
         return complete || to.size() > before;
       },
-      [&](std::uint32_t, std::uint32_t from, std::uint32_t to, bool) {
+      [&](std::uint32_t, std::uint32_t from, std::uint32_t to, bool all) {
         tokens.insert(tokens.end(), trie.tokens.begin() + from, trie.tokens.begin() + to);
+        return all;
       });
+}
+
+void EarleyRecogniser::lines(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+                             StateId state, const std::vector<bool>& within, const ByteSet& marks,
+                             std::vector<Line>& found) {
+  configs_of(state, walked_);
+  walk_nodes(
+      trie, first, last,
+      [&](std::uint32_t at, std::span<const Config> from, std::vector<Config>& to) {
+        if (!within[at]) return false;
+        const std::size_t before = to.size();
+        bool complete = false;
+        step_configs(from, trie.bytes[at], to, complete);
+        auto marked = [&](const Config& config) {
+          return (lexer_.first_bytes(config.lexer) & marks).any();
+        };
+        const auto made = to.begin() + static_cast<std::ptrdiff_t>(before);
+        if (trie.bytes[at] == '\n' && std::any_of(made, to.end(), marked)) {
+          next_.assign(made, to.end());
+          found.push_back({at, intern_state(complete, next_)});
+        }
+        return to.size() > before;
+      },
+      [](std::uint32_t, std::uint32_t, std::uint32_t, bool) { return false; });
 }
 
 // --- by shape ------------------------------------------------------------------------------------
@@ -307,7 +332,7 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
   };
   auto take = [&](std::uint32_t at, std::uint32_t first, std::uint32_t last, bool all) {
     if (first < last) runs.emplace_back(first, last);
-    if (all || trie.nodes[at].first_child == trie.nodes[at].last_child) return;
+    if (all || trie.nodes[at].first_child == trie.nodes[at].last_child) return all;
     for (const ShapeWalks::Exit& exit : here) {
       auto same = std::ranges::find(leaving, exit, &Leaving::exit);
       if (same == leaving.end()) {
@@ -317,6 +342,7 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
       }
       same->nodes.push_back(at);
     }
+    return all;
   };
   walked_.assign({{local.unknown, from.lexer, from.obligation}});
   const std::span<const std::uint32_t> shared = walks_.nodes(from.place);

@@ -215,42 +215,44 @@ void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std:
   struct Frame {
     std::uint32_t first, last;
     Thread thread;
-    bool known;  // where the rules go without marks was asked for
   };
   std::vector<Frame> frames;
   std::vector<Thread> threads;
+  std::vector<EarleyRecogniser::Line> lines;
   threads_of(state, threads);
   if (std::uint32_t walked = states_.words(state)[0] >> 1; walked != 0) threads.resize(walked);
-  for (const Thread& thread : threads) frames.push_back({first, last, thread, false});
-  const std::vector<bool>& breaks = lines_within(trie);
-  while (!frames.empty()) {
-    Frame frame = frames.back();
-    frames.pop_back();
-    bool blanks = frame.thread.column != kNone;
-    if (blanks && goes_on_ && !leaves_blanks(frame.thread.rules)) continue;
-    const ByteSet follows = rules_->first_bytes(frame.thread.rules);
-    if (!blanks && !frame.known) {
-      rules_->walk(trie, frame.first, frame.last, frame.thread.rules, tokens);
+  for (const Thread& thread : threads) frames.push_back({first, last, thread});
+  auto go_on = [&](const ByteTrie::Node& node, const Thread& thread) {
+    threads.assign({thread});
+    pass_marks(threads);
+    for (std::size_t i = 1; i < threads.size(); ++i) {
+      frames.push_back({node.first_child, node.last_child, threads[i]});
     }
+  };
+  while (!frames.empty()) {
+    const Frame frame = frames.back();
+    frames.pop_back();
+    const StateId rules = frame.thread.rules;
+    if (frame.thread.column == kNone) {
+      rules_->walk(trie, frame.first, frame.last, rules, tokens);
+      lines.clear();
+      rules_->lines(trie, frame.first, frame.last, rules, lines_within(trie), marks_, lines);
+      for (auto [at, after] : lines) go_on(trie.nodes[at], {after, frame.thread.levels});
+      continue;
+    }
+    if (goes_on_ && !leaves_blanks(rules)) continue;
+    const ByteSet follows = rules_->first_bytes(rules) & ~marks_;
     for (std::uint32_t at = frame.first; at < frame.last; ++at) {
-      std::uint8_t byte = trie.bytes[at];
-      if (!follows[byte] || is_mark_byte(byte) || (!blanks && !breaks[at])) continue;
-      const ByteTrie::Node& node = trie.nodes[at];
+      if (!follows[trie.bytes[at]]) continue;
       Thread thread = frame.thread;
-      thread.rules = rules_->step(thread.rules, byte);
-      if (thread.rules == kDead || !advance(thread, byte)) continue;
-      if (blanks) {
-        tokens.insert(tokens.end(), trie.tokens.begin() + node.first_token,
-                      trie.tokens.begin() + node.last_token);
-      }
+      thread.rules = rules_->step(rules, trie.bytes[at]);
+      if (thread.rules == kDead || !advance(thread, trie.bytes[at])) continue;
+      const ByteTrie::Node& node = trie.nodes[at];
+      tokens.insert(tokens.end(), trie.tokens.begin() + node.first_token,
+                    trie.tokens.begin() + node.last_token);
       if (node.first_child == node.last_child) continue;
-      frames.push_back({node.first_child, node.last_child, thread, !blanks});
-      if (!takes_marks(thread.rules) || (!blanks && byte != '\n')) continue;
-      threads.assign({thread});
-      pass_marks(threads);
-      for (std::size_t i = 1; i < threads.size(); ++i) {
-        frames.push_back({node.first_child, node.last_child, threads[i], false});
-      }
+      frames.push_back({node.first_child, node.last_child, thread});
+      if (takes_marks(thread.rules)) go_on(node, thread);
     }
   }
 }
