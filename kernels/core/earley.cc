@@ -124,6 +124,13 @@ const EarleyRecogniser::LexerParts& EarleyRecogniser::lexer_parts(LexId lexer) {
   } else if (!rest.empty()) {
     made.narrow = lexer_.state_of(rest);
   }
+  if (made.narrow != 0 && made.narrow != lexer) {  // it has no wide parts any more
+    parts_of_.resize(std::max<std::size_t>(parts_of_.size(), made.narrow + 1), 0);
+    if (parts_of_[made.narrow] == 0) {
+      parts_of_[made.narrow] = static_cast<std::uint32_t>(lexer_parts_.size());
+      lexer_parts_.push_back({{}, made.narrow});
+    }
+  }
   parts_of_[lexer] = static_cast<std::uint32_t>(lexer_parts_.size());
   lexer_parts_.push_back(std::move(made));
   return lexer_parts_.back();

@@ -82,7 +82,9 @@ class EarleyRecogniser final : public Recogniser, private RowView {
 
   /// For tests, which have few tokens: so many are worth a table by shape, and below a node a walk
   /// of its own.
-  void share_walks_from(std::size_t tokens) noexcept { few_tokens_ = many_tokens_ = tokens; }
+  void share_walks_from(std::size_t tokens) noexcept {
+    few_tokens_ = many_tokens_ = short_steps_ = tokens;
+  }
 
   /// From now on all rows are made item by item: what tests compare the other way with.
   void make_rows_by_items() noexcept { rows_by_items_ = true; }
@@ -124,9 +126,9 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   void step_readings(std::span<const Config> from, std::uint8_t byte, std::vector<Config>& to,
                      Advance advance);
   template <class Step, class Take>
-  void walk_nodes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, Step step,
+  bool walk_nodes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, Step step,
                   Take take);
-  void walk_from(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+  bool walk_from(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                  std::vector<TokenId>& tokens);
   bool walk_by_shapes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
                       std::vector<TokenId>& tokens);
@@ -183,8 +185,10 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   Predictions predictions_;
   Shapes shapes_;
   bool rows_by_items_ = false;
-  std::size_t few_tokens_ = 64, many_tokens_ = 256;
-  SequencePool rows_;  // a row's shape, and the rows that its origins stand for
+  static constexpr std::size_t kAnySteps = ~std::size_t{0};
+  std::size_t few_tokens_ = 64, many_tokens_ = 256, short_steps_ = 256;
+  std::size_t steps_left_ = kAnySteps;  // of a walk
+  SequencePool rows_;                   // a row's shape, and the rows that its origins stand for
   Composer composer_{shapes_};
   ShapeWalks walks_;
   ByteSet never_;           // bytes that no token has

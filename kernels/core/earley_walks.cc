@@ -58,9 +58,11 @@ void EarleyRecogniser::step_configs(std::span<const Config> from, std::uint8_t b
 /// Walks the nodes [first, last) and what is below from the configurations in walked_, which are
 /// there again at the end. `step(at, from, to)` appends what is behind a node and says whether
 /// anything is; `take(at, from, to, all)`: so much of the trie's list of tokens lives, with `all`
-/// that below the node; it says whether what is below is not to be visited. What lies wholly in a loop of a terminal is taken without a visit.
+/// that below the node; it says whether what is below is not to be visited. What lies wholly in a
+/// loop of a terminal is taken without a visit. False when that takes more than steps_left_ steps:
+/// then it has stopped.
 template <class Step, class Take>
-void EarleyRecogniser::walk_nodes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+bool EarleyRecogniser::walk_nodes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                                   Step step, Take take) {
   frames_.clear();
   const std::uint32_t roots = static_cast<std::uint32_t>(walked_.size());
@@ -99,6 +101,10 @@ void EarleyRecogniser::walk_nodes(const ByteTrie& trie, std::uint32_t first, std
       frames_.pop_back();
       continue;
     }
+    if (steps_left_-- == 0) {
+      walked_.resize(roots);
+      return false;
+    }
     std::uint32_t at = frame.next++;
     __builtin_prefetch(&trie.nodes[at]);  // it comes while the parser works
     walked_.resize(frame.end);
@@ -123,6 +129,7 @@ void EarleyRecogniser::walk_nodes(const ByteTrie& trie, std::uint32_t first, std
     }
   }
   walked_.resize(roots);
+  return true;
 }
 
 /// As `walk_by_steps`, but without making states: configurations are kept on a stack.
@@ -130,13 +137,14 @@ void EarleyRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint
                             StateId state, std::vector<TokenId>& tokens) {
   if (walk_by_shapes(trie, first, last, state, tokens)) return;
   configs_of(state, walked_);
+  steps_left_ = kAnySteps;
   walk_from(trie, first, last, tokens);
 }
 
 /// The same, from the configurations in walked_.
-void EarleyRecogniser::walk_from(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+bool EarleyRecogniser::walk_from(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                                  std::vector<TokenId>& tokens) {
-  walk_nodes(
+  return walk_nodes(
       trie, first, last,
       [&](std::uint32_t at, std::span<const Config> from, std::vector<Config>& to) {
         const std::size_t before = to.size();
@@ -154,6 +162,7 @@ void EarleyRecogniser::lines(const ByteTrie& trie, std::uint32_t first, std::uin
                              StateId state, const std::vector<bool>& within, const ByteSet& marks,
                              std::vector<Line>& found) {
   configs_of(state, walked_);
+  steps_left_ = kAnySteps;
   walk_nodes(
       trie, first, last,
       [&](std::uint32_t at, std::span<const Config> from, std::vector<Config>& to) {
@@ -345,6 +354,7 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
     return all;
   };
   walked_.assign({{local.unknown, from.lexer, from.obligation}});
+  steps_left_ = kAnySteps;
   const std::span<const std::uint32_t> shared = walks_.nodes(from.place);
   for (std::uint32_t node : std::vector<std::uint32_t>(shared.begin(), shared.end())) {
     walk_nodes(trie, trie.nodes[node].first_child, trie.nodes[node].last_child, step, take);
@@ -374,37 +384,52 @@ bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first,
   configs_of(state, walked_);
   jobs_.clear();
   bool few = true;  // ways
-  // What takes long to read is found once for all shapes: a terminal by itself.
-  auto add = [&](ShapeWalks::PlaceId at, const Config& config) {
-    auto one = [&](LexId lexer, bool alone) {
-      const Job job{at, {config.row, lexer, config.obligation}, alone};
-      if (std::ranges::find(jobs_, job) != jobs_.end()) return;
-      few = few && jobs_.size() < kManyJobs;
-      jobs_.push_back(job);
-    };
-    const bool whole = config.obligation != 0 || walks_.tokens(at) < many_tokens_;
-    if (whole || lexer_.is_fixed_only(config.lexer)) return one(config.lexer, false);
-    const LexerParts& parts = lexer_parts(config.lexer);
-    for (const LexerParts::One& part : parts.wide) one(part.lexer, true);
-    if (parts.narrow != 0) one(parts.narrow, false);
+  auto add = [&](ShapeWalks::PlaceId at, const Config& config, bool alone) {
+    const Job job{at, config, alone};
+    if (std::ranges::find(jobs_, job) != jobs_.end()) return;
+    few = few && jobs_.size() < kManyJobs;
+    jobs_.push_back(job);
   };
-  for (const Config& config : std::vector<Config>(walked_)) add(place, config);
+  for (const Config& config : walked_) add(place, config, false);
   const std::size_t before = tokens.size();
   for (std::size_t i = 0; few && i < jobs_.size(); ++i) {
     const Job job = jobs_[i];
-    const Config& config = job.config;
+    const Config config = job.config;
     const ShapeWalks::From from{job.place,
                                 job.alone ? ShapeWalks::kAnyShape : shape_number(config.row),
                                 config.lexer, config.obligation};
     auto [number, fresh] = walks_.find(from);
-    if (fresh) walks_.put(number, make_walk(from));
     const ByteTrie& here = walks_.trie(job.place);
-    if (!walks_.table(number).usable) {
+    auto walk_plainly = [&](std::size_t steps) {
       walked_.assign({config});
+      steps_left_ = steps;
       const std::span<const std::uint32_t> shared = walks_.nodes(job.place);
       for (std::uint32_t node : std::vector<std::uint32_t>(shared.begin(), shared.end())) {
-        walk_from(here, here.nodes[node].first_child, here.nodes[node].last_child, tokens);
+        const ByteTrie::Node& root = here.nodes[node];
+        if (!walk_from(here, root.first_child, root.last_child, tokens)) return false;
       }
+      return true;
+    };
+    // A table takes longer than a walk: what is short is walked when it is met for the first time.
+    if (fresh) {
+      const std::size_t so_far = tokens.size();
+      if (walk_plainly(short_steps_)) continue;
+      tokens.resize(so_far);
+    }
+    // What takes long to read is found once for all shapes: a terminal by itself.
+    const bool whole = job.alone || config.obligation != 0 || lexer_.is_fixed_only(config.lexer) ||
+                       walks_.tokens(job.place) < many_tokens_;
+    if (const LexerParts* parts = whole ? nullptr : &lexer_parts(config.lexer);
+        parts != nullptr && !parts->wide.empty()) {
+      for (const LexerParts::One& part : parts->wide) {
+        add(job.place, {config.row, part.lexer, 0}, true);
+      }
+      if (parts->narrow != 0) add(job.place, {config.row, parts->narrow, 0}, false);
+      continue;
+    }
+    if (!walks_.table(number).made) walks_.put(number, make_walk(from));
+    if (!walks_.table(number).usable) {
+      walk_plainly(kAnySteps);
       continue;
     }
     std::span<const std::uint32_t> runs = walks_.runs(walks_.table(number).runs);
@@ -420,7 +445,7 @@ bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first,
       if (lexer == 0) continue;
       const ShapeWalks::PlaceId after =
           walks_.gathered(exit.place, lexer, lexer_.first_bytes(lexer));
-      if (after != ShapeWalks::kNowhere) add(after, {row, lexer, exit.obligation});
+      if (after != ShapeWalks::kNowhere) add(after, {row, lexer, exit.obligation}, false);
     }
   }
   if (!few) tokens.resize(before);

@@ -233,14 +233,17 @@ const std::vector<TokenId>& MaskMemo::crossing(const ByteTrie& remainders, State
   static const std::vector<TokenId> nothing;
   const ByteTrie::Node& root = remainders.nodes[0];
   if (root.first_child == root.last_child) return nothing;
-  const Crossing key{&remainders, after};
-  if (auto known = crossings_.find(key); known != crossings_.end()) return known->second;
+  auto [found, fresh] = crossings_.try_emplace({&remainders, after});
+  std::vector<TokenId>& kept = found->second;
+  if (!fresh) return kept;
   walked_.clear();
   recogniser_.walk(remainders, root.first_child, root.last_child, after, walked_);
-  if (walked_.size() > kMaxKept) return walked_;
-  auto& kept = crossings_[key];
+  if (walked_.size() > kMaxKept) {
+    crossings_.erase(found);
+    return walked_;
+  }
   kept.assign(walked_.begin(), walked_.end());
-  bytes_ += sizeof(key) + sizeof(kept) + kept.capacity() * sizeof(TokenId);
+  bytes_ += sizeof(*found) + kept.capacity() * sizeof(TokenId);
   return kept;
 }
 

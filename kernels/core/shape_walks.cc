@@ -87,6 +87,7 @@ std::uint32_t ShapeWalks::add_runs(std::vector<std::pair<std::uint32_t, std::uin
 void ShapeWalks::put(std::uint32_t number, Table table) {
   bytes_ += sizeof(Table) + table.exits.size() * sizeof(Exit);
   tables_[number] = std::move(table);
+  tables_[number].made = true;
 }
 
 }  // namespace slm

@@ -42,6 +42,7 @@ class ShapeWalks {
   /// Invariant: from a row of the shape, the tokens below the place that live are those of `runs`,
   /// and those that the exits' walks find.
   struct Table {
+    bool made = false;
     bool usable = false;     // else there was too much for one
     std::uint32_t runs = 0;  // a number in runs_
     std::vector<Exit> exits;
@@ -68,7 +69,7 @@ class ShapeWalks {
   PlaceId gathered(PlaceId place, LexId lexer, const ByteSet& first);
   static constexpr PlaceId kNowhere = FlatMap::kAbsent - 1;
 
-  /// The number of a table, and whether it has yet to be made.
+  /// The number of a table, and whether nobody has asked for it before.
   std::pair<std::uint32_t, bool> find(const From& from);
   const Table& table(std::uint32_t number) const noexcept { return tables_[number]; }
   void put(std::uint32_t number, Table table);
