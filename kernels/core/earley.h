@@ -186,7 +186,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   Shapes shapes_;
   bool rows_by_items_ = false;
   static constexpr std::size_t kAnySteps = ~std::size_t{0};
-  std::size_t few_tokens_ = 64, many_tokens_ = 256, short_steps_ = 256;
+  std::size_t few_tokens_ = 64, many_tokens_ = 256, short_steps_ = 128;
   std::size_t steps_left_ = kAnySteps;  // of a walk
   SequencePool rows_;                   // a row's shape, and the rows that its origins stand for
   Composer composer_{shapes_};
