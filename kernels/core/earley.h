@@ -18,12 +18,16 @@
 #include <utility>
 #include <vector>
 
+#include "core/composer.h"
 #include "core/grammar.h"
 #include "core/hash.h"
+#include "core/items.h"
 #include "core/lexer.h"
 #include "core/predictions.h"
 #include "core/recogniser.h"
 #include "core/regex.h"
+#include "core/shape_walks.h"
+#include "core/shapes.h"
 #include "core/terminal_tables.h"
 #include "core/token_costs.h"
 
@@ -59,66 +63,35 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   std::size_t bytes() const override;
   const Program& program() const override { return grammar_.program(); }
 
-  static constexpr std::size_t kMaxRowItems = 200'000;
   static constexpr std::size_t kFewWaits = 8;  // so many are brought along without a look
 
- private:
-  struct Item {
-    PositionId position;
-    std::uint32_t count;
-    RowId origin;
-    auto operator<=>(const Item&) const = default;
-  };
-  /// A set of items that is emptied in O(1).
-  class ItemSet {
-   public:
-    void clear() noexcept { ++round_, size_ = 0; }
-    bool insert(const Item& item) {
-      if (2 * (size_ + 1) > slots_.size()) grow();
-      std::size_t mask = slots_.size() - 1;
-      std::uint64_t words = (std::uint64_t{item.position} << 32) | item.count;
-      for (std::size_t at = mix(words, item.origin) & mask;; at = (at + 1) & mask) {
-        if (slots_[at].round != round_) {
-          slots_[at] = {item, round_};
-          ++size_;
-          return true;
-        }
-        if (slots_[at].item == item) return false;
-      }
-    }
-    std::size_t size() const noexcept { return size_; }
+  /// Bytes that stand for something else than text, and are in no token that a walk may find.
+  void never_walk(const ByteSet& bytes) noexcept { never_ = bytes; }
 
-   private:
-    struct Slot {
-      Item item{};
-      std::uint64_t round = 0;
-    };
-    void grow() {
-      std::vector<Slot> old = std::move(slots_);
-      slots_.assign(old.empty() ? 16 : old.size() * 2, Slot{});
-      std::uint64_t round = round_++;
-      size_ = 0;
-      for (const Slot& slot : old) {
-        if (slot.round == round) insert(slot.item);
-      }
-    }
-    std::vector<Slot> slots_;
-    std::uint64_t round_ = 1;
-    std::size_t size_ = 0;
+  /// A node, and the state there.
+  struct Line {
+    std::uint32_t node;
+    StateId state;
   };
-  /// An item that waits for a symbol, already moved past it.
-  struct Wait {
-    std::uint32_t symbol;
-    Item after;
-    auto operator<=>(const Wait&) const = default;
-  };
-  struct Row {
-    std::vector<Wait> terminals;     // sorted by symbol; of items that began in earlier rows
-    std::vector<Wait> rules;         // the same
-    Predictions::SetId predicted{};  // what begins here
-    LexId lexer = 0;                 // reads the terminals waited for
-    bool accepting = false;          // the text may end here
-  };
+  /// Where a walk comes to a line break that a token goes on behind, and one of `marks` may follow.
+  /// `within`: the nodes with such a line break at or below them.
+  ///
+  /// Cost: O(nodes visited); none that is not in `within`.
+  void lines(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
+             const std::vector<bool>& within, const ByteSet& marks, std::vector<Line>& found);
+
+  /// For tests, which have few tokens: so many are worth a table by shape, and below a node a walk
+  /// of its own.
+  void share_walks_from(std::size_t tokens) noexcept {
+    few_tokens_ = many_tokens_ = short_steps_ = tokens;
+  }
+
+  /// From now on all rows are made item by item: what tests compare the other way with.
+  void make_rows_by_items() noexcept { rows_by_items_ = true; }
+
+ private:
+  struct Interned;
+  struct Local;
   struct Config {
     RowId row;
     LexId lexer;
@@ -142,15 +115,32 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   /// The row after the given (row, terminals ended) pairs, all at one place of the text.
   RowId advance(std::span<const std::pair<RowId, AcceptId>> ended);
   RowId make_row();  // from the items in todo_
+  RowId intern_row(std::vector<Item>& items, bool accepting);
+  RowId after_complete(RuleId rule, RowId origin);
+  RowId advance_all(std::span<const std::pair<RowId, AcceptId>> ended);
+  std::pair<RuleId, RowId> skip(RuleId rule, RowId origin);
   RowId advance_one(RowId row, AcceptId set);
   void step_configs(std::span<const Config> from, std::uint8_t byte, std::vector<Config>& to,
                     bool& complete);
+  template <class Advance>
+  void step_readings(std::span<const Config> from, std::uint8_t byte, std::vector<Config>& to,
+                     Advance advance);
+  template <class Step, class Take>
+  bool walk_nodes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, Step step,
+                  Take take);
+  bool walk_from(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
+                 std::vector<TokenId>& tokens);
+  bool walk_by_shapes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
+                      std::vector<TokenId>& tokens);
+  ShapeWalks::Table make_walk(const ShapeWalks::From& from);
+  ShapeWalks::Table read_walk(const ShapeWalks::From& from);
   void configs_of(StateId state, std::vector<Config>& configs) const;
   /// What a lexer state has for `parts`, whatever the row.
   struct LexerParts {
     struct One {
       TerminalId terminal;
       NodeId node, wider;
+      LexId lexer;  // reads nothing else
     };
     std::vector<One> wide;
     LexId narrow = 0;  // all else together
@@ -161,39 +151,57 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   bool waits_include(RowId more, RowId less, RuleId rule);
   std::pair<RuleId, RowId> topmost(RuleId rule, RowId origin);
 
-  static std::span<const Wait> waiting(const std::vector<Wait>& waits, std::uint32_t symbol);
+  ShapeId shape_number(RowId row) const noexcept { return rows_.words(row)[0]; }
+  const Shape& shape_of(RowId row) const noexcept { return shapes_[shape_number(row)]; }
   /// Calls `tell` with the items of a row that wait for a terminal, moved past it.
   template <class Tell>
   void each_terminal(RowId row, TerminalId terminal, Tell tell) const {
-    for (const Wait& wait : waiting(rows_[row].terminals, terminal)) tell(wait.after);
-    predictions_.each_terminal(rows_[row].predicted, terminal, [&](const auto& wait) {
+    std::span<const std::uint32_t> words = rows_.words(row);
+    const Shape& shape = shapes_[words[0]];
+    for (const Shape::Wait& wait : Shape::waiting(shape.terminals, terminal)) {
+      tell(Item{wait.after.position, wait.after.count, words[wait.after.origin + 1]});
+    }
+    predictions_.each_terminal(shape.predicted, terminal, [&](const auto& wait) {
       tell(Item{wait.position, wait.count, row});
     });
   }
-  /// The same for a rule.
+  /// The same for a rule; those that began in the row itself, and the others.
   template <class Tell>
-  void each_rule(RowId row, RuleId rule, Tell tell) const {
-    for (const Wait& wait : waiting(rows_[row].rules, rule)) tell(wait.after);
-    predictions_.each_rule(rows_[row].predicted, rule,
+  void each_rule_here(RowId row, RuleId rule, Tell tell) const {
+    predictions_.each_rule(shape_of(row).predicted, rule,
                            [&](const auto& wait) { tell(Item{wait.position, wait.count, row}); });
+  }
+  template <class Tell>
+  void each_rule_before(RowId row, RuleId rule, Tell tell) const {
+    std::span<const std::uint32_t> words = rows_.words(row);
+    for (const Shape::Wait& wait : Shape::waiting(shapes_[words[0]].rules, rule)) {
+      tell(Item{wait.after.position, wait.after.count, words[wait.after.origin + 1]});
+    }
   }
 
   std::shared_ptr<TerminalTables> shared_;
   GrammarTables grammar_;
   Lexer lexer_;
   Predictions predictions_;
-  std::vector<Row> rows_;
-  SequencePool kernels_;  // what identifies a row: items that started in earlier rows
-  FlatMap advances_one_;  // by row and terminals ended
+  Shapes shapes_;
+  bool rows_by_items_ = false;
+  static constexpr std::size_t kAnySteps = ~std::size_t{0};
+  std::size_t few_tokens_ = 64, many_tokens_ = 256, short_steps_ = 128;
+  std::size_t steps_left_ = kAnySteps;  // of a walk
+  SequencePool rows_;                   // a row's shape, and the rows that its origins stand for
+  Composer composer_{shapes_};
+  ShapeWalks walks_;
+  ByteSet never_;           // bytes that no token has
+  FlatMap after_complete_;  // by rule and row
+  FlatMap advances_one_;    // by row and terminals ended
   SequencePool advances_;
   std::vector<RowId> advanced_;  // by number in advances_
   SequencePool configs_;         // states: complete, then (row, lexer, obligation)…
-  std::unordered_map<std::uint64_t, std::pair<RuleId, RowId>> topmost_;
+  std::unordered_map<std::uint64_t, std::pair<RuleId, RowId>> topmost_, skipped_;
   SequencePool inclusions_;     // (row, row, rule): whether the first waits with all of the second
   std::vector<bool> included_;  // by number in inclusions_
   std::vector<std::uint32_t> parts_of_;  // by lexer state: a place in lexer_parts_, or 0
   std::vector<LexerParts> lexer_parts_{1};
-  std::size_t row_bytes_ = 0;
   std::unique_ptr<ByteCosts> byte_costs_;    // both are made when first asked for
   std::unique_ptr<TokenCosts> token_costs_;  // of the phases that were asked for last
   TokenPhases* phases_ = nullptr;
@@ -218,6 +226,13 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   std::vector<WalkFrame> frames_;
   std::vector<Config> walked_;
   std::vector<Ended> ended_;
+  struct Job {
+    ShapeWalks::PlaceId place;
+    Config config;
+    bool alone;  // what is read is one terminal
+    bool operator==(const Job&) const = default;
+  };
+  std::vector<Job> jobs_;
   std::vector<std::pair<RowId, AcceptId>> together_;
   std::vector<Item> todo_;
   ItemSet seen_;

@@ -14,9 +14,11 @@ void EarleyRecogniser::after_terminal(std::uint32_t row, TerminalId terminal,
 
 void EarleyRecogniser::after_rule(std::uint32_t row, RuleId rule,
                                   std::vector<StackItem>& items) const {
-  each_rule(row, rule, [&](const Item& after) {
+  auto tell = [&](const Item& after) {
     items.push_back({after.position, after.count, after.origin});
-  });
+  };
+  each_rule_before(row, rule, tell);
+  each_rule_here(row, rule, tell);
 }
 
 bool EarleyRecogniser::has_longest() const {
@@ -96,12 +98,12 @@ Recogniser::Rounds EarleyRecogniser::rounds(StateId state, std::uint32_t longest
     LexId lexer = 0;
     if (through) {
       row = advance_one(in.row, lexer_.accept_only(terminal));
-      lexer = rows_[row].lexer;
+      lexer = shape_of(row).lexer;
     } else {
       lexer = lexer_.state_of({terminal, rest});
     }
     if (lexer != 0) next_.push_back({row, lexer, 0});
-    found.after.push_back(intern_state(through && rows_[row].accepting, next_));
+    found.after.push_back(intern_state(through && shape_of(row).accepting, next_));
   }
   return found;
 }

@@ -58,18 +58,16 @@ MaskMemo::Remembered MaskMemo::make(StateId state) {
     recogniser_.make_mask(state, {made.own.get(), words_});
     return made;
   }
-  const ByteTrie& trie = trie_.trie();
   std::span<const Part> span = recogniser_.parts(state);
   if (span.size() == 1 && span[0].node == kNothing) {
-    recogniser_.walk(trie, trie.nodes[0].first_child, trie.nodes[0].last_child, state, made.with);
+    walk(state, made);
   } else {
     for (const Part& part : std::vector<Part>(span.begin(), span.end())) {
       Remembered one;
       if (part.node != kNothing) {
         add_terminal(part, one);
       } else {
-        recogniser_.walk(trie, trie.nodes[0].first_child, trie.nodes[0].last_child, part.state,
-                         one.with);
+        walk(part.state, one);
       }
       join(made, std::move(one));
     }
@@ -77,6 +75,20 @@ MaskMemo::Remembered MaskMemo::make(StateId state) {
   if (made.with.size() + made.without.size() > words_ / 4) own_base(made);
   made.with.shrink_to_fit();
   return made;
+}
+
+/// All that a walk finds. Many tokens are a mask at once: a list would only be made to be read
+/// again.
+void MaskMemo::walk(StateId state, Remembered& made) {
+  const ByteTrie& trie = trie_.trie();
+  walked_.clear();
+  recogniser_.walk(trie, trie.nodes[0].first_child, trie.nodes[0].last_child, state, walked_);
+  if (walked_.size() > words_ / 4) {
+    own_base(made);
+    for (TokenId token : walked_) set_bit({made.own.get(), words_}, token);
+  } else {
+    made.with.assign(walked_.begin(), walked_.end());
+  }
 }
 
 /// Gives a mask a base of its own, with everything in it.
@@ -142,7 +154,6 @@ bool MaskMemo::join_bases(Remembered& into, const Remembered& part) {
 /// The tokens that stay in the part's terminal, from its table; and those that end it, by what they
 /// have left there.
 void MaskMemo::add_terminal(const Part& part, Remembered& made) {
-  const ByteTrie& trie = trie_.trie();
   TerminalTables::Found found;
   const std::vector<TokenId>* excluded = nullptr;
   bool usable;
@@ -169,8 +180,7 @@ void MaskMemo::add_terminal(const Part& part, Remembered& made) {
     }
   }
   if (!usable) {
-    recogniser_.walk(trie, trie.nodes[0].first_child, trie.nodes[0].last_child,
-                     recogniser_.state_of(part), made.with);
+    walk(recogniser_.state_of(part), made);
     return;
   }
   const TerminalTable& table = *found.table;
@@ -190,13 +200,13 @@ void MaskMemo::add_terminal(const Part& part, Remembered& made) {
       made.with.insert(made.with.end(), each->tokens.begin(), each->tokens.end());
     }
     const std::vector<TokenId>& crossed = crossing(each->remainders, part.after);
-    made.with.reserve(made.with.size() + each->left.size() + crossed.size());
+    if (crossed.size() > words_ / 4) own_base(made);
     for (auto [token, rounds] : each->left) {
-      if (fits(rounds)) made.with.push_back(token);
+      if (fits(rounds)) add(token, made);
     }
     for (TokenId at : crossed) {
       auto [token, rounds] = each->crossing[at];
-      if (fits(rounds)) made.with.push_back(token);
+      if (fits(rounds)) add(token, made);
     }
   }
   if (table.may_end) {
@@ -210,24 +220,31 @@ void MaskMemo::add_terminal(const Part& part, Remembered& made) {
       }
       for (TokenId at : crossing(exits->remainders, part.after)) {
         const LoopTable::Exit& exit = exits->tokens[at];
-        if (fits(exit.rounds)) made.with.push_back(exit.token);
+        if (fits(exit.rounds)) add(exit.token, made);
       }
     }
   }
   if (excluded != nullptr) exclude(*excluded, made);
 }
 
-/// The places in a table's list whose remainders keep the state after the terminal alive.
+/// The places in a table's list whose remainders keep the state after the terminal alive. Valid
+/// until the next call.
 const std::vector<TokenId>& MaskMemo::crossing(const ByteTrie& remainders, StateId after) {
   static const std::vector<TokenId> nothing;
   const ByteTrie::Node& root = remainders.nodes[0];
   if (root.first_child == root.last_child) return nothing;
   auto [found, fresh] = crossings_.try_emplace({&remainders, after});
-  if (fresh) {
-    recogniser_.walk(remainders, root.first_child, root.last_child, after, found->second);
-    bytes_ += sizeof(*found) + found->second.capacity() * sizeof(TokenId);
+  std::vector<TokenId>& kept = found->second;
+  if (!fresh) return kept;
+  walked_.clear();
+  recogniser_.walk(remainders, root.first_child, root.last_child, after, walked_);
+  if (walked_.size() > kMaxKept) {
+    crossings_.erase(found);
+    return walked_;
   }
-  return found->second;
+  kept.assign(walked_.begin(), walked_.end());
+  bytes_ += sizeof(*found) + kept.capacity() * sizeof(TokenId);
+  return kept;
 }
 
 void MaskMemo::exclude(const std::vector<TokenId>& excluded, Remembered& part) {

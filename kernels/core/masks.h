@@ -61,6 +61,10 @@ class MaskMemo {
   Remembered make(StateId state);
   void add_terminal(const Part& part, Remembered& made);
   void add_label(const Part& part, Remembered& made);
+  void walk(StateId state, Remembered& made);
+  void add(TokenId token, Remembered& made) {
+    made.own ? set_bit({made.own.get(), words_}, token) : made.with.push_back(token);
+  }
   const std::vector<TokenId>& crossing(const ByteTrie& remainders, StateId after);
   void exclude(const std::vector<TokenId>& excluded, Remembered& part);
   void join(Remembered& into, Remembered&& part);
@@ -93,7 +97,9 @@ class MaskMemo {
     }
   };
   std::unordered_map<Crossing, std::vector<TokenId>, HashCrossing> crossings_;
-  std::vector<std::uint32_t> scratch_;  // all zero between calls
+  static constexpr std::size_t kMaxKept = 8192;  // longer lists are found again
+  std::vector<TokenId> walked_;                  // scratch of walk and crossing
+  std::vector<std::uint32_t> scratch_;           // all zero between calls
 };
 
 }  // namespace slm

@@ -42,6 +42,63 @@ ByteTrie ByteTrie::build(std::vector<Entry> entries) {
   return trie;
 }
 
+ByteTrie ByteTrie::below_nodes(std::span<const std::uint32_t> roots, const ByteSet& first) const {
+  ByteTrie made;
+  struct Pending {
+    std::uint32_t node;
+    std::vector<std::uint32_t> from;  // the nodes here that it stands for
+    std::size_t depth;
+  };
+  std::vector<Pending> stack;
+  std::vector<std::pair<std::uint8_t, std::uint32_t>> children;
+  auto open = [&](std::uint32_t node, std::span<const std::uint32_t> from, std::size_t depth) {
+    children.clear();
+    for (std::uint32_t each : from) {
+      for (std::uint32_t at = nodes[each].first_child; at < nodes[each].last_child; ++at) {
+        if (depth > 0 || first[bytes[at]]) children.emplace_back(bytes[at], at);
+      }
+    }
+    std::sort(children.begin(), children.end());
+    made.nodes[node].first_child = static_cast<std::uint32_t>(made.nodes.size());
+    const std::size_t below = stack.size();
+    for (std::size_t i = 0; i < children.size();) {
+      const std::uint8_t byte = children[i].first;
+      stack.push_back({static_cast<std::uint32_t>(made.nodes.size()), {}, depth + 1});
+      for (; i < children.size() && children[i].first == byte; ++i) {
+        stack.back().from.push_back(children[i].second);
+      }
+      made.nodes.emplace_back();
+      made.bytes.push_back(byte);
+    }
+    made.nodes[node].last_child = static_cast<std::uint32_t>(made.nodes.size());
+    std::reverse(stack.begin() + static_cast<std::ptrdiff_t>(below), stack.end());
+  };
+  made.nodes.emplace_back();
+  made.bytes.push_back(0);
+  open(0, roots, 0);
+  while (!stack.empty()) {
+    const Pending next = std::move(stack.back());
+    stack.pop_back();
+    Node& node = made.nodes[next.node];
+    node.first_token = static_cast<std::uint32_t>(made.tokens.size());
+    for (std::uint32_t each : next.from) {
+      made.tokens.insert(made.tokens.end(), tokens.begin() + nodes[each].first_token,
+                         tokens.begin() + nodes[each].last_token);
+    }
+    node.last_token = static_cast<std::uint32_t>(made.tokens.size());
+    made.longest = std::max(made.longest, next.depth);
+    open(next.node, next.from, next.depth);
+  }
+  for (std::size_t at = made.nodes.size(); at-- > 0;) {
+    Node& node = made.nodes[at];
+    bool leaf = node.first_child == node.last_child;
+    node.subtree_last_token =
+        leaf ? node.last_token : made.nodes[node.last_child - 1].subtree_last_token;
+  }
+  made.summarise();
+  return made;
+}
+
 /// From the last node to the first, since children stand after their parents. For each node and k,
 /// whether all below is k continuation bytes and then whole characters.
 void ByteTrie::summarise() {

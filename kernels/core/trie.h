@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,6 +43,11 @@ struct ByteTrie {
 
   using Entry = std::pair<std::string_view, TokenId>;
   static ByteTrie build(std::vector<Entry> entries);
+
+  /// What is below some nodes, as one trie: of their children by one of the bytes `first`.
+  ///
+  /// Cost: linear in the nodes below those.
+  ByteTrie below_nodes(std::span<const std::uint32_t> nodes, const ByteSet& first) const;
 
   /// Whether all below a node is characters of a class.
   bool consists_of(std::uint32_t node, const CharClass& chars) const noexcept {

@@ -17,9 +17,7 @@ IndentationRecogniser::IndentationRecogniser(std::unique_ptr<EarleyRecogniser> r
       tab_(rules_->program().memory()[2]),
       goes_on_(rules_->program().memory()[3] != 0) {
   for (std::size_t byte = kFirstMark; byte < 256; ++byte) marks_.set(byte);
-  apart_.starts = {~std::uint64_t{0}, ~std::uint64_t{0}, ~std::uint64_t{0}};
-  apart_.take_out(marks_);
-  apart_.take_out(ByteSet().set('\n'));
+  rules_->never_walk(marks_);
   const Program& program = rules_->program();
   for (const Program::Terminal& terminal : program.terminals()) {
     bool chars = program.op(terminal.language) == Program::Op::kChars;
@@ -192,8 +190,26 @@ StateId IndentationRecogniser::state_of(const Part& part) {
   return part.node == kNothing ? part.state : at(rules_->state_of(part), part.memory);
 }
 
-/// Only a line break is followed by marks that the text can go on behind. So what has none is the
-/// rules' business, whatever the levels are.
+/// The nodes of a trie at or below which a line ends and a token goes on.
+const std::vector<bool>& IndentationRecogniser::lines_within(const ByteTrie& trie) {
+  auto [found, fresh] = lines_within_.try_emplace(&trie);
+  std::vector<bool>& within = found->second;
+  if (!fresh) return within;
+  within.resize(trie.nodes.size());
+  for (std::size_t at = within.size(); at-- > 0;) {  // children stand behind their parents
+    const ByteTrie::Node& node = trie.nodes[at];
+    bool found_one = trie.bytes[at] == '\n' && node.first_child != node.last_child;
+    for (std::uint32_t child = node.first_child; child < node.last_child && !found_one; ++child) {
+      found_one = within[child];
+    }
+    within[at] = found_one;
+  }
+  return within;
+}
+
+/// Only a line break is followed by marks that the text can go on behind. So a thread that reads no
+/// blanks goes where the rules go without marks, whatever the levels are; and beside that, behind
+/// the line breaks that lead to marks, to other threads.
 void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                                  StateId state, std::vector<TokenId>& tokens) {
   struct Frame {
@@ -202,42 +218,41 @@ void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std:
   };
   std::vector<Frame> frames;
   std::vector<Thread> threads;
+  std::vector<EarleyRecogniser::Line> lines;
   threads_of(state, threads);
   if (std::uint32_t walked = states_.words(state)[0] >> 1; walked != 0) threads.resize(walked);
   for (const Thread& thread : threads) frames.push_back({first, last, thread});
-  auto breaks = [&](std::uint32_t at) {
-    std::uint8_t byte = trie.bytes[at];
-    return byte == '\n' || is_mark_byte(byte) || !apart_.covers(trie.below[at].starts);
+  auto go_on = [&](const ByteTrie::Node& node, const Thread& thread) {
+    threads.assign({thread});
+    pass_marks(threads);
+    for (std::size_t i = 1; i < threads.size(); ++i) {
+      frames.push_back({node.first_child, node.last_child, threads[i]});
+    }
   };
   while (!frames.empty()) {
-    Frame frame = frames.back();
+    const Frame frame = frames.back();
     frames.pop_back();
-    bool blanks = frame.thread.column != kNone;
-    if (blanks && goes_on_ && !leaves_blanks(frame.thread.rules)) continue;
-    const ByteSet follows = rules_->first_bytes(frame.thread.rules);
-    for (std::uint32_t at = frame.first; at < frame.last;) {
-      if (!blanks) {
-        std::uint32_t until = at;
-        while (until < frame.last && !breaks(until)) ++until;
-        if (until > at) {
-          rules_->walk(trie, at, until, frame.thread.rules, tokens);
-          at = until;
-          continue;
-        }
-      }
-      std::uint8_t byte = trie.bytes[at];
-      const ByteTrie::Node& node = trie.nodes[at++];
-      if (!follows[byte] || is_mark_byte(byte)) continue;
+    const StateId rules = frame.thread.rules;
+    if (frame.thread.column == kNone) {
+      rules_->walk(trie, frame.first, frame.last, rules, tokens);
+      lines.clear();
+      rules_->lines(trie, frame.first, frame.last, rules, lines_within(trie), marks_, lines);
+      for (auto [at, after] : lines) go_on(trie.nodes[at], {after, frame.thread.levels});
+      continue;
+    }
+    if (goes_on_ && !leaves_blanks(rules)) continue;
+    const ByteSet follows = rules_->first_bytes(rules) & ~marks_;
+    for (std::uint32_t at = frame.first; at < frame.last; ++at) {
+      if (!follows[trie.bytes[at]]) continue;
       Thread thread = frame.thread;
-      thread.rules = rules_->step(thread.rules, byte);
-      if (thread.rules == kDead || !advance(thread, byte)) continue;
+      thread.rules = rules_->step(rules, trie.bytes[at]);
+      if (thread.rules == kDead || !advance(thread, trie.bytes[at])) continue;
+      const ByteTrie::Node& node = trie.nodes[at];
       tokens.insert(tokens.end(), trie.tokens.begin() + node.first_token,
                     trie.tokens.begin() + node.last_token);
       if (node.first_child == node.last_child) continue;
-      threads.assign({thread});
-      if (takes_marks(thread.rules) && (blanks || byte == '\n')) close(threads);
-      for (const Thread& each : threads)
-        frames.push_back({node.first_child, node.last_child, each});
+      frames.push_back({node.first_child, node.last_child, thread});
+      if (takes_marks(thread.rules)) go_on(node, thread);
     }
   }
 }

@@ -55,6 +55,14 @@ def test_core_tests_pass(core: Path, name: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_row_tests_pass(core: Path) -> None:
+    """Rows and walks by shape say what the same says item by item and byte by byte."""
+    sources = [TESTS / f"{name}.cc" for name in ("row_tests", "fuzz_input", "fuzz_text")]
+    program = program_of(core, "row_tests", sources)
+    done = subprocess.run([str(program)], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+
+
 def test_head_tests_pass(core: Path) -> None:
     """The sparse head's own tests, which need no Python, pass."""
     sources = [TESTS / "head_tests.cc", KERNELS / "softmax" / "head" / "gather.cc"]
