@@ -192,7 +192,8 @@ RowId EarleyRecogniser::advance(std::span<const std::pair<RowId, AcceptId>> ende
 RowId EarleyRecogniser::advance_all(std::span<const std::pair<RowId, AcceptId>> ended) {
   Interned rows{*this};
   composer_.clear();
-  bool few = !rows_by_items_;
+  bool few = !rows_by_items_ &&
+             (ended.size() > 1 || shapes_.met(shape_number(ended[0].first), ended[0].second));
   for (std::size_t i = 0; few && i < ended.size(); ++i) {
     few = composer_.add(rows, ended[i].first, ended[i].second);
   }

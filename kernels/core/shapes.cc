@@ -77,6 +77,14 @@ ShapeId Shapes::intern(std::span<const Item> items, bool accepting) {
   return id;
 }
 
+bool Shapes::met(ShapeId shape, AcceptId set) {
+  const std::uint64_t key = (std::uint64_t{shape} << 32) | set;
+  if (after_terminals_.find(key) != FlatMap::kAbsent) return true;
+  if (met_.find(key) != FlatMap::kAbsent) return true;
+  met_.insert(key, 0);
+  return false;
+}
+
 OutcomeId Shapes::on_terminals(ShapeId shape, AcceptId set) {
   std::uint64_t key = (std::uint64_t{shape} << 32) | set;
   OutcomeId known = after_terminals_.find(key);

@@ -86,6 +86,9 @@ class Shapes {
   ///
   /// Cost: the closure of the items, the first time; then a look-up.
   OutcomeId on_terminals(ShapeId shape, AcceptId set);
+  /// Whether it was asked before what becomes of such a row. What happens once is found out faster
+  /// without an outcome.
+  bool met(ShapeId shape, AcceptId set);
   OutcomeId on_rule(ShapeId shape, RuleId rule);
   const Outcome& outcome(OutcomeId id) const noexcept { return outcomes_[id]; }
 
@@ -99,7 +102,7 @@ class Shapes {
 
   std::size_t size() const noexcept { return shapes_.size(); }
   std::size_t bytes() const noexcept {
-    return bytes_ + keys_.bytes() + after_terminals_.bytes() + after_rule_.bytes() +
+    return bytes_ + keys_.bytes() + met_.bytes() + after_terminals_.bytes() + after_rule_.bytes() +
            joins_.bytes() + joined_.bytes() + joined_of_.capacity() * 4;
   }
 
@@ -113,10 +116,10 @@ class Shapes {
   SequencePool keys_;
   std::vector<Shape> shapes_;
   std::vector<Outcome> outcomes_;
-  FlatMap after_terminals_, after_rule_;  // by shape, and terminals ended or rule
-  SequencePool joins_;                    // outcomes, then ranks
-  SequencePool joined_;                   // what they make
-  std::vector<std::uint32_t> joined_of_;  // by number in joins_: a number in joined_
+  FlatMap met_, after_terminals_, after_rule_;  // by shape, and terminals ended or rule
+  SequencePool joins_;                          // outcomes, then ranks
+  SequencePool joined_;                         // what they make
+  std::vector<std::uint32_t> joined_of_;        // by number in joins_: a number in joined_
   std::size_t bytes_ = 0;
   // Scratch space.
   std::vector<Item> todo_;
