@@ -25,7 +25,7 @@ def test_all_is_sorted_and_is_what_there_is():
         assert getattr(slm, name) is not None
     modules = {"api", "decode", "extract", "grammar", "knowledge", "mask", "models", "schema"}
     modules |= {"syntax", "vocab", "cli", "train", "merge", "kernels", "samples", "annotations"}
-    modules |= {"export", "folders"}
+    modules |= {"export", "folders", "front"}
     public = {name for name in vars(slm) if not name.startswith("_")}
     public -= modules | {"import_module", "Any", "TYPE_CHECKING", "slm"}
     assert public <= set(slm.__all__)
