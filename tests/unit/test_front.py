@@ -41,7 +41,9 @@ def test_a_plain_spec_is_the_spec_that_python_makes():
     for spec in (plain, copy.copy(plain), pickle.loads(pickle.dumps(plain))):
         assert spec.grammar.rules == slow.grammar.rules
         assert (spec.kind, spec.schema, spec.notes) == (slow.kind, slow.schema, slow.notes)
-        assert spec.is_json and spec.prompt is None and spec.tree is None
+        assert spec.is_json
+        assert spec.prompt is None
+        assert spec.tree is None
         assert spec.parse('{"ab": 3}') == {"ab": 3}
     with pytest.raises(AttributeError, match="nothing"):
         plain.nothing  # noqa: B018
@@ -61,7 +63,8 @@ def test_a_plain_grammar_is_compiled_once_and_gives_the_masks_of_the_reference()
         assert matcher.allowed() == twin.allowed()
         matcher.accept(token)
         twin.accept(token)
-    assert matcher.is_complete() and compiled.stats().states > 1
+    assert matcher.is_complete()
+    assert compiled.stats().states > 1
 
 
 def test_the_environment_is_heard_at_once(monkeypatch):
@@ -146,5 +149,6 @@ def test_without_the_native_engine_nothing_is_plain(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     mine = Front()
-    assert mine.spec(SCHEMA) is None and mine.spec(SCHEMA) is None
+    assert mine.spec(SCHEMA) is None
+    assert mine.spec(SCHEMA) is None
     assert mine.compile(slm.regex("a"), BYTES) is None
