@@ -8,11 +8,13 @@ repeats its results bit for bit.
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from slm.errors import MissingDependency, TrainingError
@@ -46,7 +48,10 @@ class Devices:
             raise MissingDependency(
                 f"training needs the package {error.name}", hint="pip install 'slm[train]'"
             ) from error
+        apart = not (dist.is_available() and dist.is_initialized())
         self._accelerator = Accelerator()
+        if apart:  # who joins them leaves them, or threads that still run may abort the process
+            atexit.register(self._accelerator.end_training)
         self.rank = int(self._accelerator.process_index)
         self.count = int(self._accelerator.num_processes)
         found = self._accelerator.device

@@ -29,4 +29,6 @@ if __name__ == "__main__":
     PartialState(cpu=True)
     PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
     Devices.prepare = prepare  # type: ignore[method-assign]
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    PartialState().destroy_process_group()
+    sys.exit(status)
