@@ -5,6 +5,7 @@ some, after it has joined these processes over gloo on CPUs; all that follows is
 Each process says how many of the model's numbers it holds.
 """
 
+import os
 import sys
 from typing import Any
 
@@ -31,4 +32,6 @@ if __name__ == "__main__":
     Devices.prepare = prepare  # type: ignore[method-assign]
     status = main(sys.argv[1:])
     PartialState().destroy_process_group()
-    sys.exit(status)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # gloo's threads may abort a process that takes itself down in order
