@@ -41,21 +41,12 @@ _LEXEME, _IGNORED, _LINE, _BLANKS, _MARK = range(5)
 _DONE, _TOO_COMPLEX, _TOO_MANY_STATES = range(3)
 
 
-def native_lowering(
-    symbols: Symbols,
-    words: Mapping[str, Regular],
-    automata: Mapping[str, Asserting],
-    alphabet: Alphabet,
-    table: LalrStates | Scanner,
-    indents: Indents | None,
-    newlines: Newlines | None,
-) -> NativeLowering | None:
-    """A `NativeLowering`, or None: C++ is not built, or a terminal is no automaton."""
+def is_lowered_natively(words: Mapping[str, Regular], table: LalrStates | Scanner) -> bool:
+    """Whether `NativeLowering` is for these: C++ is built, and all terminals are automata."""
     if _native is None or any(map(has_echo, words.values())):
-        return None
-    if isinstance(table, LalrStates) and any(at != n for n, at in enumerate(table.states)):
-        return None  # Lark numbers states from 0
-    return NativeLowering(symbols, words, automata, alphabet, table, indents, newlines)
+        return False
+    # Lark numbers states from 0.
+    return isinstance(table, Scanner) or all(at == n for n, at in enumerate(table.states))
 
 
 class NativeLowering:

@@ -21,7 +21,7 @@ from slm.syntax.definitions import Definitions
 from slm.syntax.indent import check_rules, indents_of
 from slm.syntax.indent_lexing import IndentedLexing, IndentedTable
 from slm.syntax.lexing import Lexing
-from slm.syntax.native_lowering import native_lowering
+from slm.syntax.native_lowering import NativeLowering, is_lowered_natively
 from slm.syntax.newlines import Newlines
 from slm.syntax.scanners import Scanner, Scanners, dynamic_scanner
 from slm.syntax.tables import LalrStates, LalrTable, OnePlace, Symbols, Table
@@ -91,8 +91,8 @@ def token_grammar(definitions: Definitions, start: str) -> ir.Grammar:
         return Newlines(indents, lambda: definitions.columns_not_free(name), too_complex)
 
     newlines = new_newlines()
-    fast = native_lowering(symbols, languages, automata, alphabet, states, indents, newlines)
-    if fast is not None:
+    if is_lowered_natively(languages, states):
+        fast = NativeLowering(symbols, languages, automata, alphabet, states, indents, newlines)
         made = fast.grammar(
             _START, definitions.place_of_rule, definitions.place_of_terminal, too_complex
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import lark
 import numpy as np
@@ -25,9 +26,21 @@ from tests.properties.test_lark_languages import random_grammar
 pytestmark = pytest.mark.skipif(not native_available(), reason="the native engine is not built")
 
 
-def check_both(built: lark.Lark, monkeypatch: pytest.MonkeyPatch, start: str = "start") -> None:
-    """Compile an object as ever, with contexts by Python, and all by Python; and compare."""
-    fast = compile_lark(built, start=start).grammar
+def check_both(built: lark.Lark, monkeypatch: pytest.MonkeyPatch, start: str = "start") -> bool:
+    """Compile an object as ever, with contexts by Python, and all by Python; and compare.
+
+    Returns whether C++ had all of it, and did not leave it to Python.
+    """
+    made: list[ir.Grammar | None] = []
+    usual = native_lowering.NativeLowering.grammar
+
+    def spied(self: native_lowering.NativeLowering, *arguments: Any) -> ir.Grammar | None:
+        made.append(usual(self, *arguments))
+        return made[-1]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(native_lowering.NativeLowering, "grammar", spied)
+        fast = compile_lark(built, start=start).grammar
     with monkeypatch.context() as patched:
         patched.setattr(native_lowering, "_native", None)
         half = compile_lark(built, start=start).grammar
@@ -41,6 +54,7 @@ def check_both(built: lark.Lark, monkeypatch: pytest.MonkeyPatch, start: str = "
     assert [each.place for each in fast.terminals] == [each.place for each in slow.terminals]
     assert np.array_equal(Flattener(ir.Grammar(fast.rules, fast.start, fast.memory)).words(),
                           fast.program)  # fmt: skip
+    return bool(made) and None not in made
 
 
 @settings(max_examples=60)
@@ -59,7 +73,7 @@ def test_random_grammars(seed: int) -> None:
     except (SlmError, lark.exceptions.LarkError, OutOfTime):
         return
     with pytest.MonkeyPatch.context() as patched:
-        check_both(built, patched)
+        assert check_both(built, patched)
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "grammars").glob("*.lark")), ids=lambda f: f.stem)
@@ -70,7 +84,7 @@ def test_grammars_to_start_from(file: Path, monkeypatch: pytest.MonkeyPatch) -> 
         built = lark.Lark(text, parser="lalr", source_path=str(file))
     except lark.exceptions.GrammarError:
         built = lark.Lark(text, parser="earley", source_path=str(file))
-    check_both(built, monkeypatch)
+    assert check_both(built, monkeypatch)
 
 
 def test_a_grammar_with_indentation(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +104,7 @@ def test_a_grammar_with_indentation(monkeypatch: pytest.MonkeyPatch) -> None:
         OPEN_PAREN_types = ["LPAR"]  # noqa: RUF012
         CLOSE_PAREN_types = ["RPAR"]  # noqa: RUF012
 
-    check_both(lark.Lark(text, parser="lalr", postlex=Columns()), monkeypatch)
+    assert check_both(lark.Lark(text, parser="lalr", postlex=Columns()), monkeypatch)
 
 
 def test_malformed_rules_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
