@@ -87,7 +87,7 @@ class CompiledGrammar:
         made: Matcher = self._new_matcher(self)
         return made
 
-    def around(self, session: Any) -> Matcher:
+    def _around(self, session: Any) -> Matcher:
         """The matcher of a session that C++ has already."""
         made: Matcher = self._new_matcher(self, session)
         return made

@@ -24,7 +24,7 @@ class QuickMatcher(Matcher):
 
     def fork(self) -> Matcher:
         """An independent matcher with the same past."""
-        return self._compiled.around(self._bare.fork())
+        return self._compiled._around(self._bare.fork())
 
 
 def _slow(held: tuple[Any, ...]) -> Matcher:
