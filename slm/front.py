@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Front:
-    """Both calls. Until the first schema they are found out by `of_schema`, and nothing is plain.
+    """Both calls: `spec` of a schema, `compile` of a spec; found out when the first schema comes.
 
     Importing this imports no front end: who uses none pays for none.
     """
