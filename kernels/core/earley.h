@@ -86,6 +86,9 @@ class EarleyRecogniser final : public Recogniser, private RowView {
     few_tokens_ = many_tokens_ = short_steps_ = tokens;
   }
 
+  /// For tests: tables of walks are thrown away when they take more.
+  void keep_walks_within(std::size_t bytes) noexcept { walk_bytes_ = bytes; }
+
   /// From now on all rows are made item by item: what tests compare the other way with.
   void make_rows_by_items() noexcept { rows_by_items_ = true; }
 
@@ -187,6 +190,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   bool rows_by_items_ = false;
   static constexpr std::size_t kAnySteps = ~std::size_t{0};
   std::size_t few_tokens_ = 64, many_tokens_ = 256, short_steps_ = 128;
+  std::size_t walk_bytes_ = std::size_t{48} << 20;
   std::size_t steps_left_ = kAnySteps;  // of a walk
   SequencePool rows_;                   // a row's shape, and the rows that its origins stand for
   Composer composer_{shapes_};

@@ -374,11 +374,11 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
 /// False, and nothing is done, where that is not worth while or there are too many ways.
 bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                                       StateId state, std::vector<TokenId>& tokens) {
-  constexpr std::size_t kManyJobs = 1024, kBytes = std::size_t{48} << 20;
+  constexpr std::size_t kManyJobs = 1024;
   const ByteTrie::Node& root = trie.nodes[0];
   bool whole = first == root.first_child && last == root.last_child && first < last;
   if (!whole || trie.tokens.size() < few_tokens_ || rows_by_items_) return false;
-  if (walks_.bytes() > kBytes) walks_ = {};
+  if (walks_.bytes() > walk_bytes_) walks_ = {};
   const std::uint32_t zero = 0;
   const ShapeWalks::PlaceId place = walks_.place(trie, {&zero, 1});
   configs_of(state, walked_);
