@@ -10,6 +10,7 @@
 
 #include "bind/environment.h"
 #include "schema/compile.h"
+#include "schema/written_out.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -202,6 +203,7 @@ nb::object compile_schema(nb::handle type, nb::handle value, nb::handle answer,
     PythonOracle oracle(answer);
     schema::Compiled compiled = schema::compile(*program.schema.root, options, oracle);
     program.words = std::make_shared<const std::vector<std::int32_t>>(std::move(compiled.words));
+    program.known = std::make_shared<const KnownLanguages>(std::move(compiled.known));
     program.draft = std::move(compiled.draft);
     program.remembers = compiled.remembers;
     return made;
@@ -224,7 +226,10 @@ void bind_schema(nb::module_& m) {
           "content"_a = 0, "frames"_a = false)
       .def_prop_ro("draft", [](const SchemaProgram& program) { return program.draft; })
       .def_prop_ro("remembers", [](const SchemaProgram& program) { return program.remembers; })
-      .def("words", [](const SchemaProgram& program) { return *program.words; })
+      .def("words",
+           [](const SchemaProgram& program) {
+             return schema::written_out(Program(program.words, program.known));
+           })
       .def("schema", [](const SchemaProgram& program) {
         std::unordered_map<const Value*, nb::object> shared;
         return rebuilt(*program.schema.root, shared);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/known_language.h"
 #include "schema/json.h"
 
 namespace slm {
@@ -17,6 +18,7 @@ namespace slm {
 struct SchemaProgram {
   schema::Document schema;
   std::shared_ptr<const std::vector<std::int32_t>> words;
+  std::shared_ptr<const KnownLanguages> known;  // what the words refer to
   std::string draft;
   bool remembers = false;  // items that differ: see slm/grammar/memory.py
 };

@@ -134,6 +134,7 @@ std::vector<bool> GrammarTables::terminals_with_text() {
       case Op::kMultiple:
       case Op::kLabel:
       case Op::kEcho:
+      case Op::kKnown:
         answer = kAsk;
         break;
       default:
@@ -207,6 +208,16 @@ NodeId GrammarTables::intersection(std::uint32_t node) {
   return parts.empty() ? anything() : shared_.pool.intersect(std::move(parts));
 }
 
+/// Made by the first program that comes to it, and then looked up.
+NodeId GrammarTables::known(const KnownLanguage& language) {
+  NodeId made = shared_.known.find(language.id());
+  if (made != FlatMap::kAbsent) return made;
+  GrammarTables alone(language.alone(), shared_);
+  made = alone.language_locked(0);
+  shared_.known.insert(language.id(), made);
+  return made;
+}
+
 NodeId GrammarTables::make_regular(std::uint32_t node) {
   RegexPool& pool = shared_.pool;
   Program::Words children = program_.children(node);
@@ -256,6 +267,8 @@ NodeId GrammarTables::make_regular(std::uint32_t node) {
       }
       return states.empty() ? kNothing : pool.dfa_state(dfa, 0);
     }
+    case Op::kKnown:
+      return known(program_.known(node));
     case Op::kMultiple:
       return pool.multiple(program_.modulus(node), program_.rest(node), program_.most(node));
     case Op::kLabel:

@@ -100,6 +100,7 @@ class GrammarTables {
   bool nullable(std::uint32_t node) const { return (found_[node] & kEmpty) != 0; }
   std::vector<bool> terminals_with_text();
   NodeId make_regular(std::uint32_t node);
+  NodeId known(const KnownLanguage& language);
   NodeId anything();
   NodeId intersection(std::uint32_t node);
 

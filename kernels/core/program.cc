@@ -52,7 +52,7 @@ void Program::read_node(Reader& in) {
   std::size_t made = node_at_.size();
   std::uint32_t at = in.at();
   std::int32_t op = in.word();
-  if (op < 0 || op > static_cast<std::int32_t>(Op::kEcho)) {
+  if (op < 0 || op > static_cast<std::int32_t>(Op::kKnown)) {
     throw std::invalid_argument("the grammar program has an unknown node");
   }
   switch (static_cast<Op>(op)) {
@@ -62,6 +62,9 @@ void Program::read_node(Reader& in) {
       break;
     case Op::kTerminal:
       in.index(terminals_.size());
+      break;
+    case Op::kKnown:
+      in.index(known_ ? known_->size() : 0);
       break;
     case Op::kCall:
       in.index(rules_);
@@ -125,11 +128,13 @@ std::span<const std::uint32_t> unsigned_words(const std::vector<std::int32_t>& w
 Program::Program(std::span<const std::int32_t> words)
     : Program(std::make_shared<const std::vector<std::int32_t>>(words.begin(), words.end())) {}
 
-Program::Program(std::shared_ptr<const std::vector<std::int32_t>> words)
-    : Program(words, unsigned_words(*words)) {}
+Program::Program(std::shared_ptr<const std::vector<std::int32_t>> words,
+                 std::shared_ptr<const KnownLanguages> known)
+    : Program(words, unsigned_words(*words), std::move(known)) {}
 
-Program::Program(std::shared_ptr<const void> owner, std::span<const std::uint32_t> words)
-    : owner_(std::move(owner)), words_(words) {
+Program::Program(std::shared_ptr<const void> owner, std::span<const std::uint32_t> words,
+                 std::shared_ptr<const KnownLanguages> known)
+    : owner_(std::move(owner)), known_(std::move(known)), words_(words) {
   Reader in(words_);
   std::size_t sets = in.count();
   set_at_.reserve(sets);
@@ -172,7 +177,7 @@ Program Program::without(const std::vector<bool>& terminals) const {
     words[node_at_[node]] = static_cast<std::int32_t>(Op::kSeq);
     words[node_at_[node] + 1] = 0;
   }
-  return Program(words);
+  return Program(std::make_shared<const std::vector<std::int32_t>>(std::move(words)), known_);
 }
 
 std::vector<Program::DfaState> Program::states(std::uint32_t node) const {

@@ -7,13 +7,16 @@
 #include <utility>
 #include <vector>
 
+#include "core/known_language.h"
+
 namespace slm {
 
 /// Mirrors slm.grammar.ir and slm.grammar.regular, node for node. See slm/mask/native.py for the
 /// encoding. Checked once, when it is read; immutable after that.
 class Program {
  public:
-  // Regular languages, then expressions, then more regular languages; C++ alone writes kSpelled.
+  // Regular languages, then expressions, then more regular languages; C++ alone writes kSpelled and
+  // kKnown.
   // clang-format off
   enum class Op : std::int32_t {
     kChars, kLiteral, kConcat, kUnion, kRepeat, kIntersection, kComplement, kDfa,
@@ -22,6 +25,7 @@ class Program {
     kMultiple,  // digits that make a multiple: modulus and rest, two words of 30 bits each, and the most digits
     kLabel,     // labels of host names over a set
     kEcho,      // a word and parts behind it: how many, 1 for each of them that is the word, and how many are not sought
+    kKnown,     // a language that is kept beside the words
   };
   // clang-format on
   using Words = std::span<const std::uint32_t>;
@@ -37,8 +41,9 @@ class Program {
 
   /// Throws std::invalid_argument on anything malformed. Cost: one pass over the words.
   explicit Program(std::span<const std::int32_t> words);
-  /// Shares the words, and does not copy them.
-  explicit Program(std::shared_ptr<const std::vector<std::int32_t>> words);
+  /// Shares the words, and does not copy them. `known`: the languages that they refer to.
+  explicit Program(std::shared_ptr<const std::vector<std::int32_t>> words,
+                   std::shared_ptr<const KnownLanguages> known = nullptr);
 
   std::size_t sets() const noexcept { return set_at_.size(); }
   std::size_t nodes() const noexcept { return node_at_.size(); }
@@ -68,6 +73,7 @@ class Program {
       case Op::kDfa:
       case Op::kMultiple:
       case Op::kLabel:
+      case Op::kKnown:
         return {};
       default:
         return {words_.data() + at, 1};
@@ -89,6 +95,9 @@ class Program {
   std::uint64_t modulus(std::uint32_t node) const noexcept { return wide(node, 1); }
   std::uint64_t rest(std::uint32_t node) const noexcept { return wide(node, 3); }
   std::int32_t most(std::uint32_t node) const noexcept { return bound(node, 5); }
+  const KnownLanguage& known(std::uint32_t node) const noexcept {
+    return *(*known_)[words_[node_at_[node] + 1]];
+  }
   /// Of a label: the set of its letters.
   std::uint32_t letters(std::uint32_t node) const noexcept { return words_[node_at_[node] + 1]; }
 
@@ -113,7 +122,8 @@ class Program {
  private:
   class Reader;
 
-  explicit Program(std::shared_ptr<const void> owner, std::span<const std::uint32_t> words);
+  explicit Program(std::shared_ptr<const void> owner, std::span<const std::uint32_t> words,
+                   std::shared_ptr<const KnownLanguages> known);
   void read_node(Reader& in);
   Words list(std::uint32_t at, std::uint32_t width) const noexcept {
     return {words_.data() + at + 1, std::size_t{words_[at]} * width};
@@ -126,6 +136,7 @@ class Program {
   }
 
   std::shared_ptr<const void> owner_;  // of the words
+  std::shared_ptr<const KnownLanguages> known_;
   std::span<const std::uint32_t> words_;
   std::vector<std::uint32_t> set_at_, node_at_;  // where each begins
   std::vector<Terminal> terminals_;

@@ -55,6 +55,7 @@ class TerminalTables {
   std::mutex mutex;
   RegexPool pool;
   JsonSpellings spellings{pool};
+  FlatMap known;  // expressions of known languages, by their ids
 
   struct Found {
     TerminalTable* table = nullptr;         // none: the expression is better walked

@@ -27,7 +27,8 @@ std::optional<Compiled> compile(const Value& schema, const Options& options, Ora
   if (lowering.remembers && lowering.regulars.has_labels()) {
     throw Deferred("long labels of host names beside items that differ");  // see short_labels.py
   }
-  return Compiled{lowering.words(start), std::string(reader.draft_name()), lowering.remembers};
+  return Compiled{lowering.words(start), lowering.regulars.known(),
+                  std::string(reader.draft_name()), lowering.remembers};
 }
 
 }  // namespace

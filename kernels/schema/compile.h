@@ -24,6 +24,7 @@ struct Options {
 
 struct Compiled {
   std::vector<std::int32_t> words;  // of core/program.h
+  KnownLanguages known;             // those that the words refer to
   std::string draft;                // the one the schema was read as
   bool remembers;                   // whether items have to differ
 };

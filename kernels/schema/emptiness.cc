@@ -19,7 +19,7 @@ bool Languages::is_void(const StringShape& shape) {
            std::optional<bool> alive;
            if (language) alive = shop().search.alive(*language);
            return alive ? yes_or_no(!*alive) : std::nullopt;
-         })->front() != 0;
+         })->words.front() != 0;
 }
 
 /// Whether no string has the shape, if the form of its parts says so.
@@ -55,7 +55,7 @@ bool Languages::has_other(Part region, Span<Name> names) {
     bool sure = node.lengths.from <= node.lengths.to && node.lengths.to == Lengths::kEndless;
     return {{most_texts || sure}};
   });
-  if (endless->front() != 0) return true;
+  if (endless->words.front() != 0) return true;
   std::string request = "[\"other\",";
   request += parts_[region].written;
   request.push_back(',');
@@ -67,14 +67,14 @@ bool Languages::has_other(Part region, Span<Name> names) {
            for (Name name : names) taken.push_back(terms.literal(text(name)));
            Term others = terms.complement(terms.unite(taken));
            return yes_or_no(shop().search.alive(terms.intersect({term(region), others})));
-         })->front() != 0;
+         })->words.front() != 0;
 }
 
 std::int64_t Languages::count(const StringShape& shape, std::int64_t wanted) {
   std::string request = "[\"count\",";
   write(request, shape);
   request += "," + std::to_string(wanted) + "]";
-  return ask(request)->front();
+  return ask(request)->words.front();
 }
 
 }  // namespace slm::schema

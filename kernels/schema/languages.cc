@@ -47,7 +47,7 @@ Part Languages::made(const std::string& written, const Recipe& recipe) {
     return {{flags, static_cast<std::int32_t>(node.hash >> 32),
              static_cast<std::int32_t>(node.hash & 0xFFFFFFFF)}};
   });
-  const std::int32_t* words = info->data();
+  const std::int32_t* words = info->words.data();
   parts_[part].flags = words[0];
   parts_[part].hash =
       static_cast<std::int64_t>(words[1]) << 32 | static_cast<std::uint32_t>(words[2]);
@@ -94,7 +94,8 @@ Term Languages::cook(const Info& info) {
       break;
   }
   Answer words = ask("[\"language\"," + std::string(info.written) + "]");
-  return words->front() == 0 ? terms.nothing : terms.read(Span<std::int32_t>(*words).subspan(1));
+  return words->words.front() == 0 ? terms.nothing
+                                   : terms.read(Span<std::int32_t>(words->words).subspan(1));
 }
 
 std::optional<Term> Languages::decoded(const StringShape& shape) {
@@ -132,7 +133,7 @@ std::optional<Part> Languages::format(std::string_view name, std::string_view dr
   std::string request = "[\"asserts\"," + written + ",";
   write_json(request, draft);
   request.push_back(']');
-  if (ask(request)->front() == 0) return std::nullopt;
+  if (ask(request)->words.front() == 0) return std::nullopt;
   // What a format means is the same in every draft that has it.
   std::size_t before = patterns_.size();
   std::uint32_t number = patterns_.intern(written);
@@ -157,7 +158,7 @@ bool Languages::doubts(const StringShape& shape, Name text) {
     request.push_back(',');
     write_json(request, this->text(text));
     request.push_back(']');
-    if (ask(request)->front() != 0) return true;
+    if (ask(request)->words.front() != 0) return true;
   }
   return false;
 }
@@ -257,7 +258,7 @@ bool Languages::matches(Part part, Name name) {
   request.push_back(']');
   return ask(request, [&] {
            return yes_or_no(shop().search.matches(term(part), text(name)));
-         })->front() != 0;
+         })->words.front() != 0;
 }
 
 // --- texts ---------------------------------------------------------------------------------------

@@ -119,14 +119,14 @@ Lowering::Pointer Lowering::numbers(Span<const NumberShape*> shapes) {
   }
   return terminal(key, [&]() -> Pointer {
     Answer answer = of.pool.numbers(shapes, integer_point_);
-    return answer->front() == 0 ? build.never : add_terminal(regulars.splice(answer, 1));
+    return answer->words.front() == 0 ? build.never : add_terminal(regulars.splice(answer));
   });
 }
 
 Lowering::Pointer Lowering::strings(Span<const StringShape*> shapes) {
   if (shapes[0] == &kAnyString) {
-    return terminal(
-        "S", [&] { return add_terminal(regulars.splice(of.pool.constant("any string"), 1)); });
+    return terminal("S",
+                    [&] { return add_terminal(regulars.splice(of.pool.constant("any string"))); });
   }
   std::string key = "T";
   for (const StringShape* shape : shapes) {
@@ -166,7 +166,7 @@ Lowering::Pointer Lowering::strings(Span<const StringShape*> shapes) {
     if (alive.size() == 1 && alive[0]->parts.empty()) {
       const StringShape& shape = *alive[0];
       if (shape.low == 0 && !shape.high) {
-        return add_terminal(regulars.splice(of.pool.constant("any string"), 1));
+        return add_terminal(regulars.splice(of.pool.constant("any string")));
       }
       if (shape.high && *shape.high == 0) return add_terminal(regulars.literal("\"\""));
       if (shape.low > kMaxCount) throw Deferred("a count is too large");
@@ -178,7 +178,7 @@ Lowering::Pointer Lowering::strings(Span<const StringShape*> shapes) {
       return add_terminal(regulars.concat(parts));
     }
     Answer answer = of.pool.strings(alive);
-    return answer->front() == 0 ? build.never : add_terminal(regulars.splice(answer, 1));
+    return answer->words.front() == 0 ? build.never : add_terminal(regulars.splice(answer));
   });
 }
 
@@ -196,7 +196,7 @@ Regular Lowering::run() {
 }
 
 Regular Lowering::spelled_char() {
-  if (!spelled_char_) spelled_char_ = regulars.splice(of.pool.constant("spelled char"), 1);
+  if (!spelled_char_) spelled_char_ = regulars.splice(of.pool.constant("spelled char"));
   return *spelled_char_;
 }
 
@@ -228,7 +228,7 @@ Lowering::Pointer Lowering::list(const std::vector<std::string>& texts, std::int
   for (const std::string& text : texts) key += text + ",";
   return terminal(key, [&] {
     auto least = static_cast<std::int32_t>(low), most = static_cast<std::int32_t>(high);
-    return add_terminal(regulars.splice(of.pool.lists(texts, least, most, compact_), 1));
+    return add_terminal(regulars.splice(of.pool.lists(texts, least, most, compact_)));
   });
 }
 
@@ -276,7 +276,7 @@ Lowering::Pointer Lowering::free_key(std::optional<Part> region, Span<Name> name
       for (Name name : names) spelled.push_back(regulars.spelled(of.pool.text(name)));
       inner = regulars.both(inner, regulars.complement(regulars.any_of(spelled)));
     }
-    if (region) inner = regulars.both(regulars.splice(of.pool.spelled(*region), 1), inner);
+    if (region) inner = regulars.both(regulars.splice(of.pool.spelled(*region)), inner);
     Regular quote = regulars.literal("\"");
     Regular parts[] = {quote, inner, quote, colon()};
     return add_terminal(regulars.concat(parts));

@@ -14,13 +14,13 @@ Answer Answers::get(const std::string& request, Oracle& oracle) {
   Answer answer;
   if (oracle.ask(request, words)) {
     words.shrink_to_fit();
-    answer = std::make_shared<const std::vector<std::int32_t>>(std::move(words));
+    answer = std::make_shared<const Answered>(std::move(words));
   }
   std::lock_guard guard(lock_);
   if (auto known = by_request_.find(request); known != by_request_.end()) {
     return known->second->answer;  // another thread was faster
   }
-  std::size_t bytes = request.size() + (answer ? 4 * answer->size() : 0) + 200;
+  std::size_t bytes = request.size() + (answer ? 4 * answer->words.size() : 0) + 200;
   entries_.push_front({request, answer, bytes});
   by_request_.emplace(entries_.front().request, entries_.begin());
   for (used_ += bytes; used_ > limit_ && entries_.size() > 1; entries_.pop_back()) {

@@ -5,9 +5,13 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
+
+#include "core/known_language.h"
 
 namespace slm::schema {
 
@@ -22,7 +26,14 @@ class Oracle {
   virtual bool ask(const std::string& request, std::vector<std::int32_t>& answer) = 0;
 };
 
-using Answer = std::shared_ptr<const std::vector<std::int32_t>>;
+struct Answered {
+  explicit Answered(std::vector<std::int32_t> made)
+      : words(std::move(made)), language(std::span(words).subspan(words.empty() ? 0 : 1)) {}
+
+  const std::vector<std::int32_t> words;
+  const KnownLanguage language;  // where a language was asked for: what is behind the first word
+};
+using Answer = std::shared_ptr<const Answered>;
 
 /// Answers by request, the ones least recently used dropped. Safe between threads: the lock is not
 /// held while Python works.

@@ -194,10 +194,10 @@ std::vector<std::string> Reader::ask(std::string_view kind, std::string_view bas
   Answer answer = shared_answers().get(request, oracle_);
   if (!answer) throw Deferred("a URI that cannot be read");
   std::vector<std::string> texts;
-  for (std::size_t at = 0; at < answer->size();) {  // each: its length, then its bytes
-    auto size = static_cast<std::size_t>((*answer)[at++]);
+  for (std::size_t at = 0; at < answer->words.size();) {  // each: its length, then its bytes
+    auto size = static_cast<std::size_t>(answer->words[at++]);
     std::string& made = texts.emplace_back();
-    for (; size > 0; --size) made.push_back(static_cast<char>((*answer)[at++]));
+    for (; size > 0; --size) made.push_back(static_cast<char>(answer->words[at++]));
   }
   return texts;
 }

@@ -70,8 +70,13 @@ Regular Regulars::complement(Regular body) {
   return count_++;
 }
 
-Regular Regulars::splice(const Answer& answer, std::size_t start) {
-  const std::int32_t* in = answer->data() + start;
+Regular Regulars::splice(const Answer& answer) {
+  if (answer->language.is_plain()) {
+    nodes_.insert(nodes_.end(), {op(Op::kKnown), static_cast<std::int32_t>(known_.size())});
+    known_.emplace_back(answer, &answer->language);
+    return count_++;
+  }
+  const std::int32_t* in = answer->words.data() + 1;
   auto [known, fresh] = spliced_.try_emplace(in, kUnmade);
   if (!fresh) return known->second;
   kept_.push_back(answer);
@@ -128,7 +133,7 @@ Regular Regulars::splice(const Answer& answer, std::size_t start) {
       }
     }
   }
-  return spliced_[answer->data() + start] = static_cast<Regular>(base + *in);
+  return spliced_[answer->words.data() + 1] = static_cast<Regular>(base + *in);
 }
 
 }  // namespace slm::schema

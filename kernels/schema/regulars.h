@@ -36,8 +36,8 @@ class Regulars {
   Regular repeat(Regular body, std::int32_t low, std::int32_t high);  // -1: no bound
   Regular both(Regular left, Regular right);
   Regular complement(Regular body);
-  /// A language of Python's: the sets and nodes of an answer, from word `at` on.
-  Regular splice(const Answer& answer, std::size_t at);
+  /// A language that was answered: by name, or where it is not plain its sets and nodes.
+  Regular splice(const Answer& answer);
 
   /// Every JSON spelling of a text, without quotes.
   Regular spelled(std::string_view text);
@@ -46,6 +46,8 @@ class Regulars {
   const std::vector<std::int32_t>& nodes() const { return nodes_; }
   std::uint32_t set_count() const { return static_cast<std::uint32_t>(set_numbers_.size()); }
   std::uint32_t count() const { return count_; }
+  /// Those that are referred to by name.
+  const KnownLanguages& known() const { return known_; }
   /// Whether a language has labels of host names in it that are as long as their encoding may be.
   bool has_labels() const { return has_labels_; }
 
@@ -64,6 +66,7 @@ class Regulars {
   std::unordered_map<const std::int32_t*, Regular> spliced_;
   std::vector<Answer> kept_;  // so that an address in `spliced_` stays its answer's
   std::vector<std::uint32_t> moved_;
+  KnownLanguages known_;
 };
 
 }  // namespace slm::schema

@@ -258,8 +258,10 @@ std::uint64_t look_at(const Value& value, unsigned seed,
     std::uint64_t hash = 2;
     for (std::int32_t word : compiled.words) hash = mix(hash, static_cast<std::uint32_t>(word));
     auto end = static_cast<TokenId>(tables->trie.vocabulary() - 1);
+    Program program(std::make_shared<const std::vector<std::int32_t>>(std::move(compiled.words)),
+                    std::make_shared<const KnownLanguages>(std::move(compiled.known)));
     Session session(
-        std::make_shared<Engine>(Program(compiled.words), tables, std::vector<TokenId>{end}));
+        std::make_shared<Engine>(std::move(program), tables, std::vector<TokenId>{end}));
     std::mt19937 random(seed);
     std::vector<std::uint32_t> row(tables->trie.words());
     for (int step = 0; step < 8; ++step) {
