@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include "schema/standards.h"
+
 namespace slm::schema {
 namespace {
 
-constexpr std::int32_t kMaxWhitespace = 40;
 constexpr std::int64_t kMaxCount = 0x7FFFFFFE;
 
 template <class T>
@@ -93,14 +94,15 @@ Lowering::Pointer Lowering::scalars(const Kinds& kinds) {
     std::string key = "B";
     add(key, kinds.booleans);
     options[count++] = terminal(key, [&] {
-      std::vector<Regular> words;
-      if (kinds.booleans & 1) words.push_back(regulars.literal("false"));
-      if (kinds.booleans & 2) words.push_back(regulars.literal("true"));
-      return add_terminal(regulars.any_of(words));
+      const Standards& of_json = standards();
+      bool no = kinds.booleans & 1, yes = kinds.booleans & 2;
+      const Answer& which = no && yes ? of_json.boolean : no ? of_json.no : of_json.yes;
+      return add_terminal(regulars.splice(which));
     });
   }
   if (kinds.null) {
-    options[count++] = terminal("0", [&] { return add_terminal(regulars.literal("null")); });
+    options[count++] =
+        terminal("0", [&] { return add_terminal(regulars.splice(standards().null)); });
   }
   return build.alternatives(std::span<const Pointer>(options.data(), count));
 }
@@ -187,14 +189,6 @@ Lowering::Pointer Lowering::add_terminal(Regular language) {
   return build.terminal(static_cast<std::uint32_t>(terminals_.size() - 1));
 }
 
-Regular Lowering::run() {
-  if (!run_) {
-    static constexpr std::int32_t kSpace[] = {'\t', '\n', '\r', '\r', ' ', ' '};
-    run_ = regulars.repeat(regulars.chars(kSpace), 0, kMaxWhitespace);
-  }
-  return *run_;
-}
-
 Regular Lowering::spelled_char() {
   if (!spelled_char_) spelled_char_ = regulars.splice(of.pool.constant("spelled char"));
   return *spelled_char_;
@@ -206,11 +200,7 @@ Regular Lowering::spelled_anything() {
 }
 
 Regular Lowering::colon() {
-  if (!colon_) {
-    colon_ = regulars.literal(":");
-    Regular parts[] = {compact_ ? 0 : run(), *colon_, compact_ ? 0 : run()};
-    if (!compact_) colon_ = regulars.concat(parts);
-  }
+  if (!colon_) colon_ = compact_ ? regulars.literal(":") : regulars.splice(standards().colon);
   return *colon_;
 }
 
@@ -236,15 +226,8 @@ Lowering::Pointer Lowering::structural(std::string_view text) {
   std::string key = "P";
   key += text;
   return terminal(key, [&] {
-    if (compact_) return add_terminal(regulars.literal(text));
-    std::array<Regular, 3> parts;
-    std::size_t count = 0;
-    char first = text[0];
-    if (first == '}' || first == ']' || first == ',') parts[count++] = run();
-    parts[count++] = regulars.literal(text.substr(0, 1));
-    if (first == '{' || first == '[' || first == ',') parts[count++] = run();
-    if (text.size() > 1) parts[count++] = regulars.literal(text.substr(1));
-    return add_terminal(regulars.concat(std::span<const Regular>(parts.data(), count)));
+    bool bare = compact_;
+    return add_terminal(bare ? regulars.literal(text) : regulars.splice(standards().sign(text)));
   });
 }
 

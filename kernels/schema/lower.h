@@ -85,7 +85,6 @@ class Lowering {
   Pointer free_members(const ObjectShape& shape, std::vector<Name> names, Span<NameRule> only);
 
   Pointer add_terminal(Regular language);
-  Regular run();
   Regular spelled_char();
   Regular spelled_anything();
   Regular colon();
@@ -110,7 +109,7 @@ class Lowering {
   Interner keys_;
   Growing<Pointer> made_;
   Growing<Regular> terminals_;
-  std::optional<Regular> run_, spelled_char_, spelled_anything_, colon_;
+  std::optional<Regular> spelled_char_, spelled_anything_, colon_;
 };
 
 }  // namespace slm::schema
