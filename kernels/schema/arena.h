@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -21,7 +22,11 @@ class Arena {
  public:
   Arena() = default;
   ~Arena() {
-    if (passing_) spare() = std::move(blocks_.front());
+    if (passing_) {
+      spare() = std::move(blocks_.front());
+    } else if (!blocks_.empty() && !first_is_large_) {
+      first_blocks().give(std::move(blocks_.front()));
+    }
   }
   /// One that goes away before the function that makes it returns. Its first block is that of the
   /// thread's last such arena, which is in the processor's caches, if anything is.
@@ -65,15 +70,36 @@ class Arena {
   }
 
  private:
+  using Block = std::unique_ptr<std::byte[]>;
   struct Passing {};
-  static constexpr std::size_t kSpare = 1u << 16;
+  /// Blocks that arenas of this thread began with and have no more use for: the system's allocator
+  /// puts all that was given back to it in order when it is asked for so much at once.
+  class FirstBlocks {
+   public:
+    Block take() {
+      if (count_ == 0) return std::make_unique_for_overwrite<std::byte[]>(kFirst);
+      return std::move(blocks_[--count_]);
+    }
+    void give(Block block) {
+      if (count_ < blocks_.size()) blocks_[count_++] = std::move(block);
+    }
+
+   private:
+    std::array<Block, 8> blocks_;
+    std::size_t count_ = 0;
+  };
+  static FirstBlocks& first_blocks() {
+    static thread_local FirstBlocks blocks;
+    return blocks;
+  }
+  static constexpr std::size_t kSpare = 1u << 16, kFirst = 1u << 13;
   explicit Arena(Passing) : size_(kSpare), passing_(true) {
-    std::unique_ptr<std::byte[]>& kept = spare();
+    Block& kept = spare();
     if (!kept) kept = std::make_unique_for_overwrite<std::byte[]>(kSpare);
     blocks_.push_back(std::move(kept));
   }
-  static std::unique_ptr<std::byte[]>& spare() {
-    static thread_local std::unique_ptr<std::byte[]> block;
+  static Block& spare() {
+    static thread_local Block block;
     return block;
   }
 
@@ -81,7 +107,11 @@ class Arena {
     std::size_t start = (used_ + alignment - 1) & ~(alignment - 1);
     if (start + size > size_) {
       std::size_t want = std::max(next_, size);
-      blocks_.push_back(std::make_unique_for_overwrite<std::byte[]>(want));
+      bool first = blocks_.empty();
+      first_is_large_ = first && want > kFirst;
+      blocks_.push_back(first && want == kFirst
+                            ? first_blocks().take()
+                            : std::make_unique_for_overwrite<std::byte[]>(want));
       size_ = want;
       next_ = std::min<std::size_t>(2 * next_, 1u << 20);
       start = 0;
@@ -90,9 +120,9 @@ class Arena {
     return blocks_.back().get() + start;
   }
 
-  std::vector<std::unique_ptr<std::byte[]>> blocks_;
-  std::size_t used_ = 0, size_ = 0, next_ = 1u << 13;
-  bool passing_ = false;
+  std::vector<Block> blocks_;
+  std::size_t used_ = 0, size_ = 0, next_ = kFirst;
+  bool passing_ = false, first_is_large_ = false;
 };
 
 }  // namespace slm::schema

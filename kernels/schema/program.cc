@@ -15,6 +15,7 @@ constexpr std::int32_t op(Op kind) { return static_cast<std::int32_t>(kind); }
 constexpr int kMaxDepth = 400;
 constexpr std::int64_t kMaxCount = 0x7FFFFFFE;
 constexpr std::uint32_t kUnmade = 0xFFFFFFFF;
+constexpr std::size_t kUsualExpressions = 40;  // words of those of a rule
 
 /// Numbers terminals in the order of their first use, then writes expressions, children first.
 class Writer {
@@ -22,7 +23,10 @@ class Writer {
   Writer(std::size_t terminals, std::size_t rules, std::uint32_t regular_count)
       : terminal_numbers(terminals, kUnmade),
         rule_numbers(rules, kUnmade),
-        next_node_(regular_count) {}
+        next_node_(regular_count) {
+    this->terminals.reserve(terminals);
+    children_.reserve(kUsualChildren);
+  }
 
   void find_terminals(const Expression& node, int depth = 0) {
     if (depth > kMaxDepth) throw Deferred("an expression is nested too deep");
@@ -36,6 +40,7 @@ class Writer {
     for (const Expression* part : node.parts) find_terminals(*part, depth + 1);
   }
 
+  /// Its words, behind those that are there; its number.
   std::int32_t write(const Expression& node) {
     if (node.number != kUnmade) return static_cast<std::int32_t>(node.number);
     std::size_t start = children_.size();
@@ -58,8 +63,8 @@ class Writer {
         break;
       }
       default:
-        words.push_back(op(node.kind == Kind::kSeq ? Op::kSeq : Op::kChoice));
-        words.push_back(static_cast<std::int32_t>(node.parts.size()));
+        words.insert(words.end(), {op(node.kind == Kind::kSeq ? Op::kSeq : Op::kChoice),
+                                   static_cast<std::int32_t>(node.parts.size())});
         words.insert(words.end(), children_.begin() + static_cast<std::ptrdiff_t>(start),
                      children_.end());
     }
@@ -74,6 +79,7 @@ class Writer {
   std::int32_t count = 0;
 
  private:
+  static constexpr std::size_t kUsualChildren = 64;
   std::uint32_t next_node_;
   std::vector<std::int32_t> children_;
 };
@@ -115,12 +121,10 @@ std::vector<std::int32_t> Lowering::words(Rule start) const {
   for (std::size_t at = 0; at < order_.size(); ++at) {
     writer.rule_numbers[order_[at]] = static_cast<std::uint32_t>(at);
   }
-  std::vector<std::int32_t> roots;
-  roots.reserve(order_.size());
-  for (Rule rule : order_) roots.push_back(writer.write(*bodies_[rule]));
-  std::vector<std::int32_t> flat;
+  // What comes before expressions is known now, so they are written straight behind it.
+  std::vector<std::int32_t>& flat = writer.words;
   flat.reserve(regulars.sets().size() + regulars.nodes().size() + 2 * writer.terminals.size() +
-               writer.words.size() + roots.size() + 6);
+               kUsualExpressions * order_.size() + 2 * terminals_.size());
   auto add = [&](const std::vector<std::int32_t>& some) {
     flat.insert(flat.end(), some.begin(), some.end());
   };
@@ -131,15 +135,19 @@ std::vector<std::int32_t> Lowering::words(Rule start) const {
   add(regulars.nodes());
   flat.push_back(static_cast<std::int32_t>(writer.terminals.size()));
   for (std::uint32_t terminal : writer.terminals) {
-    flat.push_back(static_cast<std::int32_t>(terminals_[terminal]));
-    flat.push_back(2);  // not `longest`; it has a text: void ones were left out when they were made
+    constexpr std::int32_t kHasText = 2;  // void ones were left out when they were made
+    flat.insert(flat.end(), {static_cast<std::int32_t>(terminals_[terminal]), kHasText});
   }
-  flat.push_back(writer.count);
-  add(writer.words);
+  const std::size_t count_at = flat.size();
+  flat.push_back(0);
+  std::vector<std::int32_t> roots;
+  roots.reserve(order_.size());
+  for (Rule rule : order_) roots.push_back(writer.write(*bodies_[rule]));
+  flat[count_at] = writer.count;
   add(roots);
   flat.push_back(static_cast<std::int32_t>(writer.rule_numbers[start]));
   if (remembers) flat.insert(flat.end(), {kDistinctItems, 0});
-  return flat;
+  return std::move(flat);
 }
 
 /// Rules mostly come before those that they call, so a pass from the last to the first tells nearly

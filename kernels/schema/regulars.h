@@ -22,10 +22,8 @@ using Regular = std::uint32_t;  // the number of a node
 class Regulars {
  public:
   explicit Regulars(Arena& arena) : set_numbers_(arena) {
-    sets_.reserve(kUsual);
-    nodes_.reserve(4 * kUsual);
-    kept_.reserve(4);
-    moved_.reserve(16);
+    nodes_.reserve(kUsual);
+    known_.reserve(kFew);
   }
 
   using Ranges = std::span<const std::int32_t>;  // low, high, low, high …
@@ -53,7 +51,8 @@ class Regulars {
 
  private:
   static constexpr Regular kUnmade = 0xFFFFFFFFu;
-  static constexpr std::size_t kUsual = 128;  // words of sets
+  static constexpr std::size_t kUsual = 192;  // words of nodes
+  static constexpr std::size_t kFew = 12;     // known languages
 
   std::uint32_t set(Ranges ranges);
   Regular list(std::int32_t op, std::span<const Regular> parts);
