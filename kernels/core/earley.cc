@@ -2,7 +2,20 @@
 
 #include <algorithm>
 
+#include "core/spares.h"
+
 namespace slm {
+namespace {
+
+using Spare = Spares<sizeof(EarleyRecogniser)>;
+
+}  // namespace
+
+void* EarleyRecogniser::operator new(std::size_t) { return Spare::take().release(); }
+
+void EarleyRecogniser::operator delete(void* memory) noexcept {
+  Spare::give(Spare::Block(static_cast<std::byte*>(memory)));
+}
 
 EarleyRecogniser::EarleyRecogniser(Program program, std::shared_ptr<TerminalTables> shared)
     : shared_(std::move(shared)),

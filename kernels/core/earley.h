@@ -40,6 +40,9 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   /// Throws NoText when the grammar matches nothing, TooComplex past a bound.
   EarleyRecogniser(Program program, std::shared_ptr<TerminalTables> shared);
 
+  static void* operator new(std::size_t size);
+  static void operator delete(void* memory) noexcept;
+
   bool can_end(StateId state) const override { return configs_.words(state)[0] != 0; }
   std::vector<Expectation> expected(StateId state) override;
   std::span<const Part> parts(StateId state) override;

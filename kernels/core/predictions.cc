@@ -14,8 +14,12 @@ Predictions::Opening Predictions::opening(RuleId rule) {
   RuleInfo info = grammar_.open(rule);
   if (rule >= openings_.size()) openings_.resize(std::max<std::size_t>(rule + 1, grammar_.rules()));
   if (openings_[rule].begin != kUnknown) return openings_[rule];
-  if (waits_.empty()) waits_.reserve(kFew);
-  if (positions_.empty()) positions_.reserve(kFew);
+  if (waits_.empty()) {
+    waits_.reserve(kFew);
+    positions_.reserve(kFew);
+    rules_.reserve(kFew);
+    opened_.reserve(kFew);
+  }
   Opening made;
   made.begin = static_cast<std::uint32_t>(waits_.size());
   positions_.assign({info.first});
@@ -62,7 +66,10 @@ Predictions::SetId Predictions::predict(std::span<const RuleId> called) {
   SetId id = called_.intern(called);
   if (id < sets_.size()) return id;
   ++round_;
-  std::vector<RuleId> todo(called.begin(), called.end()), met;
+  std::vector<RuleId> todo, met;
+  todo.reserve(called.size() + kFew);
+  met.reserve(kFew);
+  todo.assign(called.begin(), called.end());
   std::size_t waits = 0;
   while (!todo.empty()) {
     RuleId rule = todo.back();
@@ -86,6 +93,8 @@ Predictions::SetId Predictions::predict(std::span<const RuleId> called) {
       set.members[(rule - set.base) / 64] |= std::uint64_t{1} << (rule - set.base) % 64;
     }
   } else {
+    set.terminals.reserve(waits);
+    set.rules.reserve(waits);
     for (RuleId rule : met) {
       Waits terminals = terminals_of(openings_[rule]), rules = rules_of(openings_[rule]);
       set.terminals.insert(set.terminals.end(), terminals.begin(), terminals.end());

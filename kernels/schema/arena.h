@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -12,6 +11,8 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#include "core/spares.h"
 
 namespace slm::schema {
 
@@ -25,7 +26,7 @@ class Arena {
     if (passing_) {
       spare() = std::move(blocks_.front());
     } else if (!blocks_.empty() && !first_is_large_) {
-      first_blocks().give(std::move(blocks_.front()));
+      FirstBlocks::give(std::move(blocks_.front()));
     }
   }
   /// One that goes away before the function that makes it returns. Its first block is that of the
@@ -62,6 +63,14 @@ class Arena {
     return {made, size};
   }
 
+  /// Space for values that come later, one by one. Not even touched: what is never filled costs no
+  /// line of a cache.
+  template <class T>
+  T* raw(std::size_t size) {
+    static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
+    return static_cast<T*>(take(size * sizeof(T), alignof(T)));
+  }
+
   std::string_view keep(std::string_view text) {
     if (text.empty()) return {};
     char* made = static_cast<char*>(take(text.size(), 1));
@@ -72,27 +81,8 @@ class Arena {
  private:
   using Block = std::unique_ptr<std::byte[]>;
   struct Passing {};
-  /// Blocks that arenas of this thread began with and have no more use for: the system's allocator
-  /// puts all that was given back to it in order when it is asked for so much at once.
-  class FirstBlocks {
-   public:
-    Block take() {
-      if (count_ == 0) return std::make_unique_for_overwrite<std::byte[]>(kFirst);
-      return std::move(blocks_[--count_]);
-    }
-    void give(Block block) {
-      if (count_ < blocks_.size()) blocks_[count_++] = std::move(block);
-    }
-
-   private:
-    std::array<Block, 8> blocks_;
-    std::size_t count_ = 0;
-  };
-  static FirstBlocks& first_blocks() {
-    static thread_local FirstBlocks blocks;
-    return blocks;
-  }
   static constexpr std::size_t kSpare = 1u << 16, kFirst = 1u << 13;
+  using FirstBlocks = Spares<kFirst>;
   explicit Arena(Passing) : size_(kSpare), passing_(true) {
     Block& kept = spare();
     if (!kept) kept = std::make_unique_for_overwrite<std::byte[]>(kSpare);
@@ -110,7 +100,7 @@ class Arena {
       bool first = blocks_.empty();
       first_is_large_ = first && want > kFirst;
       blocks_.push_back(first && want == kFirst
-                            ? first_blocks().take()
+                            ? FirstBlocks::take()
                             : std::make_unique_for_overwrite<std::byte[]>(want));
       size_ = want;
       next_ = std::min<std::size_t>(2 * next_, 1u << 20);

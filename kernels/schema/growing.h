@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <initializer_list>
+#include <memory>
 #include <span>
 #include <type_traits>
 
@@ -33,21 +35,31 @@ class Growing {
   void push_back(const T& value) {
     T copy = value;  // it may lie in the list
     if (size_ == capacity_) reserve(size_ + 1);
-    data_[size_++] = copy;
+    std::construct_at(data_ + size_++, copy);
   }
+  /// Values that lie elsewhere.
+  void append(std::span<const T> values) {
+    if (size_ + values.size() > capacity_) reserve(size_ + values.size());
+    std::uninitialized_copy(values.begin(), values.end(), data_ + size_);
+    size_ += values.size();
+  }
+  void append(std::initializer_list<T> values) {
+    append(std::span<const T>(values.begin(), values.size()));
+  }
+  void shrink(std::size_t size) noexcept { size_ = size; }
   void resize(std::size_t size, const T& value) {
     T copy = value;
     if (size > capacity_) reserve(size);
-    for (std::size_t at = size_; at < size; ++at) data_[at] = copy;
+    for (std::size_t at = size_; at < size; ++at) std::construct_at(data_ + at, copy);
     size_ = size;
   }
 
  private:
   void reserve(std::size_t least) {
     std::size_t larger = std::max<std::size_t>({least, 2 * capacity_, 16});
-    std::span<T> made = arena_->template room<T>(larger);
-    std::copy(data_, data_ + size_, made.data());
-    data_ = made.data();
+    T* made = arena_->template raw<T>(larger);
+    std::uninitialized_copy(data_, data_ + size_, made);
+    data_ = made;
     capacity_ = larger;
   }
 

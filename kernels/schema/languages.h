@@ -61,6 +61,7 @@ class Languages {
   Answer spelled(Part region);
   Answer strings(Span<const StringShape*> shapes);
   Answer numbers(Span<const NumberShape*> shapes, bool integer_point);
+  /// "any string" or "spelled char"; kept as long as the process lives.
   Answer constant(std::string_view name);
   /// Lists of texts with commas in between, `low` to `high` of them and none twice; with spaces
   /// around commas or without.

@@ -96,13 +96,14 @@ Lowering::Pointer Lowering::scalars(const Kinds& kinds) {
     options[count++] = terminal(key, [&] {
       const Standards& of_json = standards();
       bool no = kinds.booleans & 1, yes = kinds.booleans & 2;
-      const Answer& which = no && yes ? of_json.boolean : no ? of_json.no : of_json.yes;
-      return add_terminal(regulars.splice(which));
+      return add_terminal(regulars.refer(no && yes ? of_json.boolean
+                                         : no      ? of_json.no
+                                                   : of_json.yes));
     });
   }
   if (kinds.null) {
     options[count++] =
-        terminal("0", [&] { return add_terminal(regulars.splice(standards().null)); });
+        terminal("0", [&] { return add_terminal(regulars.refer(standards().null)); });
   }
   return build.alternatives(std::span<const Pointer>(options.data(), count));
 }
@@ -127,8 +128,9 @@ Lowering::Pointer Lowering::numbers(Span<const NumberShape*> shapes) {
 
 Lowering::Pointer Lowering::strings(Span<const StringShape*> shapes) {
   if (shapes[0] == &kAnyString) {
-    return terminal("S",
-                    [&] { return add_terminal(regulars.splice(of.pool.constant("any string"))); });
+    return terminal("S", [&] {
+      return add_terminal(regulars.refer(of.pool.constant("any string")->language));
+    });
   }
   std::string key = "T";
   for (const StringShape* shape : shapes) {
@@ -168,7 +170,7 @@ Lowering::Pointer Lowering::strings(Span<const StringShape*> shapes) {
     if (alive.size() == 1 && alive[0]->parts.empty()) {
       const StringShape& shape = *alive[0];
       if (shape.low == 0 && !shape.high) {
-        return add_terminal(regulars.splice(of.pool.constant("any string")));
+        return add_terminal(regulars.refer(of.pool.constant("any string")->language));
       }
       if (shape.high && *shape.high == 0) return add_terminal(regulars.literal("\"\""));
       if (shape.low > kMaxCount) throw Deferred("a count is too large");
@@ -190,7 +192,7 @@ Lowering::Pointer Lowering::add_terminal(Regular language) {
 }
 
 Regular Lowering::spelled_char() {
-  if (!spelled_char_) spelled_char_ = regulars.splice(of.pool.constant("spelled char"));
+  if (!spelled_char_) spelled_char_ = regulars.refer(of.pool.constant("spelled char")->language);
   return *spelled_char_;
 }
 
@@ -200,7 +202,7 @@ Regular Lowering::spelled_anything() {
 }
 
 Regular Lowering::colon() {
-  if (!colon_) colon_ = compact_ ? regulars.literal(":") : regulars.splice(standards().colon);
+  if (!colon_) colon_ = compact_ ? regulars.literal(":") : regulars.refer(standards().colon);
   return *colon_;
 }
 
@@ -227,7 +229,7 @@ Lowering::Pointer Lowering::structural(std::string_view text) {
   key += text;
   return terminal(key, [&] {
     bool bare = compact_;
-    return add_terminal(bare ? regulars.literal(text) : regulars.splice(standards().sign(text)));
+    return add_terminal(bare ? regulars.literal(text) : regulars.refer(standards().sign(text)));
   });
 }
 

@@ -15,17 +15,19 @@ constexpr std::int32_t op(Op kind) { return static_cast<std::int32_t>(kind); }
 constexpr int kMaxDepth = 400;
 constexpr std::int64_t kMaxCount = 0x7FFFFFFE;
 constexpr std::uint32_t kUnmade = 0xFFFFFFFF;
-constexpr std::size_t kUsualExpressions = 40;  // words of those of a rule
 
 /// Numbers terminals in the order of their first use, then writes expressions, children first.
 class Writer {
  public:
-  Writer(std::size_t terminals, std::size_t rules, std::uint32_t regular_count)
-      : terminal_numbers(terminals, kUnmade),
-        rule_numbers(rules, kUnmade),
-        next_node_(regular_count) {
-    this->terminals.reserve(terminals);
-    children_.reserve(kUsualChildren);
+  Writer(Arena& arena, std::size_t terminals, std::size_t rules, std::uint32_t regular_count)
+      : terminals(arena),
+        terminal_numbers(arena),
+        rule_numbers(arena),
+        words(arena),
+        next_node_(regular_count),
+        children_(arena) {
+    terminal_numbers.resize(terminals, kUnmade);
+    rule_numbers.resize(rules, kUnmade);
   }
 
   void find_terminals(const Expression& node, int depth = 0) {
@@ -47,41 +49,36 @@ class Writer {
     for (const Expression* part : node.parts) children_.push_back(write(*part));
     switch (node.kind) {
       case Kind::kTerminal:
-        words.insert(words.end(),
-                     {op(Op::kTerminal), static_cast<std::int32_t>(terminal_numbers[node.index])});
+        words.append({op(Op::kTerminal), static_cast<std::int32_t>(terminal_numbers[node.index])});
         break;
       case Kind::kCall:
-        words.insert(words.end(),
-                     {op(Op::kCall), static_cast<std::int32_t>(rule_numbers[node.index])});
+        words.append({op(Op::kCall), static_cast<std::int32_t>(rule_numbers[node.index])});
         break;
       case Kind::kMany: {
         if (node.low > kMaxCount) throw Deferred("a count is too large");
         bool bounded = node.high && *node.high <= kMaxCount;
         std::int32_t high = bounded ? static_cast<std::int32_t>(*node.high) : -1;
-        words.insert(words.end(),
-                     {op(Op::kMany), children_.back(), static_cast<std::int32_t>(node.low), high});
+        words.append({op(Op::kMany), children_.back(), static_cast<std::int32_t>(node.low), high});
         break;
       }
       default:
-        words.insert(words.end(), {op(node.kind == Kind::kSeq ? Op::kSeq : Op::kChoice),
-                                   static_cast<std::int32_t>(node.parts.size())});
-        words.insert(words.end(), children_.begin() + static_cast<std::ptrdiff_t>(start),
-                     children_.end());
+        words.append({op(node.kind == Kind::kSeq ? Op::kSeq : Op::kChoice),
+                      static_cast<std::int32_t>(node.parts.size())});
+        words.append({children_.begin() + start, children_.end()});
     }
-    children_.resize(start);
+    children_.shrink(start);
     ++count;
     return static_cast<std::int32_t>(node.number = next_node_++);
   }
 
-  std::vector<std::uint32_t> terminals;  // by number
-  std::vector<std::uint32_t> terminal_numbers, rule_numbers;
-  std::vector<std::int32_t> words;
+  Growing<std::uint32_t> terminals;  // by number
+  Growing<std::uint32_t> terminal_numbers, rule_numbers;
+  Growing<std::int32_t> words;
   std::int32_t count = 0;
 
  private:
-  static constexpr std::size_t kUsualChildren = 64;
   std::uint32_t next_node_;
-  std::vector<std::int32_t> children_;
+  Growing<std::int32_t> children_;
 };
 
 constexpr std::int32_t kDistinctItems = 2;  // slm/grammar/memory.py
@@ -116,16 +113,18 @@ bool derives(const Expression& node, const std::vector<bool>& productive) {
 }  // namespace
 
 std::vector<std::int32_t> Lowering::words(Rule start) const {
-  Writer writer(terminals_.size(), bodies_.size(), regulars.count());
+  Writer writer(of.arena, terminals_.size(), bodies_.size(), regulars.count());
   for (Rule rule : order_) writer.find_terminals(*bodies_[rule]);
   for (std::size_t at = 0; at < order_.size(); ++at) {
     writer.rule_numbers[order_[at]] = static_cast<std::uint32_t>(at);
   }
-  // What comes before expressions is known now, so they are written straight behind it.
-  std::vector<std::int32_t>& flat = writer.words;
+  Growing<std::int32_t> roots(of.arena);
+  for (Rule rule : order_) roots.push_back(writer.write(*bodies_[rule]));
+  constexpr std::size_t kCounts = 6, kMemory = 2;
+  std::vector<std::int32_t> flat;  // the program's, so no larger than it has to be
   flat.reserve(regulars.sets().size() + regulars.nodes().size() + 2 * writer.terminals.size() +
-               kUsualExpressions * order_.size() + 2 * terminals_.size());
-  auto add = [&](const std::vector<std::int32_t>& some) {
+               writer.words.size() + roots.size() + kCounts + (remembers ? kMemory : 0));
+  auto add = [&](const Growing<std::int32_t>& some) {
     flat.insert(flat.end(), some.begin(), some.end());
   };
   flat.push_back(static_cast<std::int32_t>(regulars.set_count()));
@@ -138,16 +137,12 @@ std::vector<std::int32_t> Lowering::words(Rule start) const {
     constexpr std::int32_t kHasText = 2;  // void ones were left out when they were made
     flat.insert(flat.end(), {static_cast<std::int32_t>(terminals_[terminal]), kHasText});
   }
-  const std::size_t count_at = flat.size();
-  flat.push_back(0);
-  std::vector<std::int32_t> roots;
-  roots.reserve(order_.size());
-  for (Rule rule : order_) roots.push_back(writer.write(*bodies_[rule]));
-  flat[count_at] = writer.count;
+  flat.push_back(writer.count);
+  add(writer.words);
   add(roots);
   flat.push_back(static_cast<std::int32_t>(writer.rule_numbers[start]));
   if (remembers) flat.insert(flat.end(), {kDistinctItems, 0});
-  return std::move(flat);
+  return flat;
 }
 
 /// Rules mostly come before those that they call, so a pass from the last to the first tells nearly

@@ -15,14 +15,14 @@ std::uint32_t Regulars::set(Ranges ranges) {
   std::uint32_t number = set_numbers_.intern_words(ranges);
   if (number == before) {
     sets_.push_back(static_cast<std::int32_t>(ranges.size() / 2));
-    sets_.insert(sets_.end(), ranges.begin(), ranges.end());
+    sets_.append(ranges);
   }
   return number;
 }
 
 Regular Regulars::chars(Ranges ranges) {
   std::uint32_t number = set(ranges);
-  nodes_.insert(nodes_.end(), {op(Op::kChars), static_cast<std::int32_t>(number)});
+  nodes_.append({op(Op::kChars), static_cast<std::int32_t>(number)});
   return count_++;
 }
 
@@ -41,8 +41,8 @@ Regular Regulars::points(Op kind, std::string_view text) {
 }
 
 Regular Regulars::list(std::int32_t kind, std::span<const Regular> parts) {
-  nodes_.insert(nodes_.end(), {kind, static_cast<std::int32_t>(parts.size())});
-  nodes_.insert(nodes_.end(), parts.begin(), parts.end());
+  nodes_.append({kind, static_cast<std::int32_t>(parts.size())});
+  for (Regular part : parts) nodes_.push_back(static_cast<std::int32_t>(part));
   return count_++;
 }
 
@@ -56,7 +56,7 @@ Regular Regulars::any_of(std::span<const Regular> options) {
 
 Regular Regulars::repeat(Regular body, std::int32_t low, std::int32_t high) {
   if (low == 1 && high == 1) return body;
-  nodes_.insert(nodes_.end(), {op(Op::kRepeat), static_cast<std::int32_t>(body), low, high});
+  nodes_.append({op(Op::kRepeat), static_cast<std::int32_t>(body), low, high});
   return count_++;
 }
 
@@ -66,16 +66,18 @@ Regular Regulars::both(Regular left, Regular right) {
 }
 
 Regular Regulars::complement(Regular body) {
-  nodes_.insert(nodes_.end(), {op(Op::kComplement), static_cast<std::int32_t>(body)});
+  nodes_.append({op(Op::kComplement), static_cast<std::int32_t>(body)});
+  return count_++;
+}
+
+Regular Regulars::refer(std::shared_ptr<const KnownLanguage> language) {
+  nodes_.append({op(Op::kKnown), static_cast<std::int32_t>(known_.size())});
+  known_.push_back(std::move(language));
   return count_++;
 }
 
 Regular Regulars::splice(const Answer& answer) {
-  if (answer->language.is_plain()) {
-    nodes_.insert(nodes_.end(), {op(Op::kKnown), static_cast<std::int32_t>(known_.size())});
-    known_.emplace_back(answer, &answer->language);
-    return count_++;
-  }
+  if (answer->language.is_plain()) return refer({answer, &answer->language});
   const std::int32_t* in = answer->words.data() + 1;
   auto [known, fresh] = spliced_.try_emplace(in, kUnmade);
   if (!fresh) return known->second;
@@ -89,7 +91,7 @@ Regular Regulars::splice(const Answer& answer) {
   auto set_of = [&](std::int32_t number) { return static_cast<std::int32_t>(moved_[number]); };
   auto base = static_cast<std::int32_t>(count_);
   auto copy = [&](std::int32_t size) {
-    nodes_.insert(nodes_.end(), in, in + size);
+    nodes_.append({in, in + size});
     in += size;
   };
   auto copy_nodes = [&](std::int32_t size) {

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "core/program.h"
+#include "schema/growing.h"
 #include "schema/intern.h"
 #include "schema/oracle.h"
 
@@ -21,8 +23,7 @@ using Regular = std::uint32_t;  // the number of a node
 ///   repeats in a schema (spelled characters, whitespace, answers) is written once.
 class Regulars {
  public:
-  explicit Regulars(Arena& arena) : set_numbers_(arena) {
-    nodes_.reserve(kUsual);
+  explicit Regulars(Arena& arena) : sets_(arena), nodes_(arena), set_numbers_(arena) {
     known_.reserve(kFew);
   }
 
@@ -40,10 +41,13 @@ class Regulars {
   /// Every JSON spelling of a text, without quotes.
   Regular spelled(std::string_view text);
 
-  const std::vector<std::int32_t>& sets() const { return sets_; }
-  const std::vector<std::int32_t>& nodes() const { return nodes_; }
+  const Growing<std::int32_t>& sets() const { return sets_; }
+  const Growing<std::int32_t>& nodes() const { return nodes_; }
   std::uint32_t set_count() const { return static_cast<std::uint32_t>(set_numbers_.size()); }
   std::uint32_t count() const { return count_; }
+  /// A plain one that stays as long as the process; it need not be owned.
+  Regular refer(const KnownLanguage& language) { return refer({Owner(), &language}); }
+
   /// Those that are referred to by name.
   const KnownLanguages& known() const { return known_; }
   /// Whether a language has labels of host names in it that are as long as their encoding may be.
@@ -51,14 +55,16 @@ class Regulars {
 
  private:
   static constexpr Regular kUnmade = 0xFFFFFFFFu;
-  static constexpr std::size_t kUsual = 192;  // words of nodes
-  static constexpr std::size_t kFew = 12;     // known languages
+  static constexpr std::size_t kFew = 12;  // known languages
 
+  using Owner = std::shared_ptr<const void>;
+
+  Regular refer(std::shared_ptr<const KnownLanguage> language);
   std::uint32_t set(Ranges ranges);
   Regular list(std::int32_t op, std::span<const Regular> parts);
   Regular points(Program::Op kind, std::string_view text);
 
-  std::vector<std::int32_t> sets_, nodes_;
+  Growing<std::int32_t> sets_, nodes_;
   std::uint32_t count_ = 0;
   bool has_labels_ = false;
   Interner set_numbers_;

@@ -1,6 +1,7 @@
 #include "schema/standards.h"
 
 #include <array>
+#include <utility>
 
 #include "schema/regulars.h"
 
@@ -9,18 +10,18 @@ namespace {
 
 constexpr std::int32_t kMaxWhitespace = 40;
 
-/// What `write` makes, in the form of an answer.
+/// The words of what `write` makes.
 template <class Write>
-Answer answered(Write write) {
+std::vector<std::int32_t> words_of(Write write) {
   Arena arena;
   Regulars to(arena);
   Regular root = write(to);
-  std::vector<std::int32_t> words{1, static_cast<std::int32_t>(to.set_count())};
+  std::vector<std::int32_t> words{static_cast<std::int32_t>(to.set_count())};
   words.insert(words.end(), to.sets().begin(), to.sets().end());
   words.push_back(static_cast<std::int32_t>(to.count()));
   words.insert(words.end(), to.nodes().begin(), to.nodes().end());
   words.push_back(static_cast<std::int32_t>(root));
-  return std::make_shared<const Answered>(std::move(words));
+  return words;
 }
 
 Regular run(Regulars& to) {
@@ -29,8 +30,8 @@ Regular run(Regulars& to) {
 }
 
 /// One or two characters; white space before them, between them or behind them.
-Answer spaced(std::string_view text, bool before, bool inside, bool behind) {
-  return answered([&](Regulars& to) {
+std::vector<std::int32_t> spaced(std::string_view text, bool before, bool inside, bool behind) {
+  return words_of([&](Regulars& to) {
     Regular space = run(to);
     std::array<Regular, 5> parts;
     std::size_t count = 0;
@@ -42,33 +43,37 @@ Answer spaced(std::string_view text, bool before, bool inside, bool behind) {
   });
 }
 
-Answer word(std::string_view text) {
-  return answered([&](Regulars& to) { return to.literal(text); });
+std::vector<std::int32_t> word(std::string_view text) {
+  return words_of([&](Regulars& to) { return to.literal(text); });
 }
 
-Standards made() {
-  Standards all;
-  all.open_object = spaced("{", false, false, true);
-  all.close_object = spaced("}", true, false, false);
-  all.empty_object = spaced("{}", false, true, false);
-  all.open_array = spaced("[", false, false, true);
-  all.close_array = spaced("]", true, false, false);
-  all.empty_array = spaced("[]", false, true, false);
-  all.comma = spaced(",", true, false, true);
-  all.colon = spaced(":", true, false, true);
-  all.null = word("null");
-  all.yes = word("true");
-  all.no = word("false");
-  all.boolean = answered([](Regulars& to) {
+std::vector<std::int32_t> no_or_yes() {
+  return words_of([](Regulars& to) {
     Regular words[] = {to.literal("false"), to.literal("true")};
     return to.any_of(words);
   });
-  return all;
 }
 
 }  // namespace
 
-const Answer& Standards::sign(std::string_view text) const {
+Standards::Kept::Kept(std::vector<std::int32_t> words)
+    : words_(std::move(words)), language_(words_) {}
+
+Standards::Standards()
+    : open_object(spaced("{", false, false, true)),
+      close_object(spaced("}", true, false, false)),
+      empty_object(spaced("{}", false, true, false)),
+      open_array(spaced("[", false, false, true)),
+      close_array(spaced("]", true, false, false)),
+      empty_array(spaced("[]", false, true, false)),
+      comma(spaced(",", true, false, true)),
+      colon(spaced(":", true, false, true)),
+      null(word("null")),
+      yes(word("true")),
+      no(word("false")),
+      boolean(no_or_yes()) {}
+
+const KnownLanguage& Standards::sign(std::string_view text) const {
   bool empty = text.size() > 1;
   switch (text[0]) {
     case '{':
@@ -85,7 +90,7 @@ const Answer& Standards::sign(std::string_view text) const {
 }
 
 const Standards& standards() {
-  static const Standards all = made();
+  static const Standards all;
   return all;
 }
 
