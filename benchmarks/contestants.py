@@ -64,9 +64,9 @@ class CannotExpress(Exception):
 class SlmMatcher:
     """A matcher of this library; the engine is the one SLM_ENGINE names."""
 
-    def __init__(self, matcher: Any, bitmask: Any, rejected: type[Exception]) -> None:
+    def __init__(self, matcher: Any, bitmask: Any, row: Any, rejected: type[Exception]) -> None:
         self._matcher, self._bitmask, self._rejected = matcher, bitmask, rejected
-        self.mask = bitmask[0]
+        self.mask = row
         self._trouble = ""
 
     def fill(self) -> None:
@@ -99,6 +99,7 @@ def start_slm(vocabulary_name: str) -> Start:
     else:
         vocabulary = slm.Vocabulary.from_bytes(words.tokens, eos_ids=[words.end])
     bitmask = np.zeros((1, vocabulary.words), np.int32)
+    row = bitmask[0]  # a view, made before any clock runs
     slm.compile(slm.regex("[a-z]*"), vocabulary).matcher().fill_mask(bitmask, 0)
 
     def spec(source: Source) -> Any:
@@ -112,7 +113,7 @@ def start_slm(vocabulary_name: str) -> Start:
 
     def compiled(source: Source) -> Callable[[], Matcher]:
         grammar = slm.compile(spec(source), vocabulary)
-        return lambda: SlmMatcher(grammar.matcher(), bitmask, TokenRejected)
+        return lambda: SlmMatcher(grammar.matcher(), bitmask, row, TokenRejected)
 
     return compiled
 
@@ -123,9 +124,9 @@ def start_slm(vocabulary_name: str) -> Start:
 class LlguidanceMatcher:
     """A matcher of llguidance, driven as its own numpy helpers do."""
 
-    def __init__(self, matcher: Any, fill: Callable[..., None], bitmask: Any) -> None:
+    def __init__(self, matcher: Any, fill: Callable[..., None], bitmask: Any, row: Any) -> None:
         self._matcher, self._fill, self._bitmask = matcher, fill, bitmask
-        self.mask = bitmask[0]
+        self.mask = row
 
     def fill(self) -> None:
         self._fill(self._matcher, self._bitmask, 0)
@@ -181,6 +182,7 @@ def _start_llguidance(vocabulary_name: str, copied: bool) -> Start:
         )
     engine = llguidance.LLMatcher
     bitmask = llguidance.numpy.allocate_token_bitmask(1, trie.vocab_size)
+    row = bitmask[0]
     fill = llguidance.numpy.fill_next_token_bitmask
     fill(engine(trie, engine.grammar_from_regex("[a-z]*")), bitmask, 0)
     readers = {
@@ -197,12 +199,12 @@ def _start_llguidance(vocabulary_name: str, copied: bool) -> Start:
 
         def matcher() -> Matcher:
             if kept and copied:
-                return LlguidanceMatcher(kept[0].deep_copy(), fill, bitmask)
+                return LlguidanceMatcher(kept[0].deep_copy(), fill, bitmask, row)
             started = engine(trie, grammar, log_level=0)
             if started.is_error():
                 raise RuntimeError(started.get_error())
             kept[:] = [started]
-            return LlguidanceMatcher(started, fill, bitmask)
+            return LlguidanceMatcher(started, fill, bitmask, row)
 
         return matcher
 
@@ -215,9 +217,9 @@ def _start_llguidance(vocabulary_name: str, copied: bool) -> Start:
 class XgrammarMatcher:
     """A matcher of xgrammar."""
 
-    def __init__(self, matcher: Any, bitmask: Any) -> None:
+    def __init__(self, matcher: Any, bitmask: Any, row: Any) -> None:
         self._matcher, self._bitmask = matcher, bitmask
-        self.mask = bitmask[0]
+        self.mask = row
 
     def fill(self) -> None:
         # it leaves the row alone where every token is allowed
@@ -248,6 +250,7 @@ def _start_xgrammar(vocabulary_name: str, cache: bool) -> Start:
         info = xgrammar.TokenizerInfo(list(words.tokens), stop_token_ids=[words.end])
     compiler = xgrammar.GrammarCompiler(info, max_threads=1, cache_enabled=cache)
     bitmask = np.zeros((1, (info.vocab_size + 31) // 32), np.int32)
+    row = bitmask[0]
     first = xgrammar.GrammarMatcher(compiler.compile_regex("[a-z]*"))
     first.fill_next_token_bitmask(bitmask, 0)
 
@@ -264,7 +267,7 @@ def _start_xgrammar(vocabulary_name: str, cache: bool) -> Start:
 
     def compiled(source: Source) -> Callable[[], Matcher]:
         grammar = compile_source(source)
-        return lambda: XgrammarMatcher(xgrammar.GrammarMatcher(grammar), bitmask)
+        return lambda: XgrammarMatcher(xgrammar.GrammarMatcher(grammar), bitmask, row)
 
     return compiled
 
