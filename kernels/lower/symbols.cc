@@ -14,6 +14,7 @@ Symbols::Symbols(Words& in, Number tokens) : tokens_(tokens) {
       Row row;
       for (std::size_t size = in.count(); size > 0; --size) {
         row.symbols.push_back(in.index(symbols));
+        if (row.symbols.back() == end_) throw std::invalid_argument("the rules read the end");
       }
       row.same = number(rows.size());
       for (Number at = 0; at < rows.size(); ++at) {
