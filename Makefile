@@ -55,7 +55,7 @@ export NO_COMPILER
 
 ENGINE := $(if $(filter reference,$(SLM_ENGINE)),reference,native)
 BUILT := $(VENV)/.slm-built-$(ENGINE)
-NATIVE_SOURCES := $(wildcard CMakeLists.txt kernels/CMakeLists.txt kernels/*/CMakeLists.txt \
+NATIVE_SOURCES := $(wildcard CMakeLists.txt tools/characters.py kernels/CMakeLists.txt kernels/*/CMakeLists.txt \
   kernels/*/*.cc kernels/*/*.h kernels/*/*.cu kernels/*/*/*.cc kernels/*/*/*.h kernels/*/*/*.cu)
 CPP_FILES := $(wildcard kernels/*/*.cc kernels/*/*.h kernels/*/*.cu kernels/*/*/*.cc kernels/*/*/*.h \
   kernels/*/*/*.cu kernels/*/*/*.cuh kernels/*/*/*/*.cc kernels/*/*/*/*.h)

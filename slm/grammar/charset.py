@@ -95,14 +95,20 @@ class CharSet:
 
     def __invert__(self) -> CharSet:
         gaps: list[tuple[int, int]] = []
+        first, last = SURROGATES
         start = 0
-        for low, high in self.ranges:
-            if start < low:
-                gaps.append((start, low - 1))
+        for low, high in (*self.ranges, (MAX_CODE_POINT + 1, MAX_CODE_POINT + 1)):
+            end = min(low - 1, MAX_CODE_POINT)  # beyond it are marks: see slm.grammar.memory
+            if end < first or start > last:
+                if start <= end:
+                    gaps.append((start, end))
+            else:  # the one gap with the surrogates
+                if start < first:
+                    gaps.append((start, first - 1))
+                if end > last:
+                    gaps.append((last + 1, end))
             start = high + 1
-        if start <= MAX_CODE_POINT:
-            gaps.append((start, MAX_CODE_POINT))
-        return CharSet.from_ranges(gaps)
+        return CharSet(tuple(gaps))
 
     def __sub__(self, other: CharSet) -> CharSet:
         return self & ~other
