@@ -251,7 +251,11 @@ void test_sets_of_letters() {
 /// Blocks are split until what is called from two things of one block is in the same blocks.
 void test_partitions_are_refined() {
   std::vector<std::uint32_t> kinds{0, 0, 0, 0, 1};
-  std::vector<std::vector<std::uint32_t>> calls{{1}, {2}, {0}, {4}, {0}};
+  Calls calls;
+  for (std::uint32_t called : {1, 2, 0, 4, 0}) {
+    calls.add(called);
+    calls.end();
+  }
   std::vector<std::uint32_t> blocks = refined(kinds, calls);
   CHECK(blocks[0] == blocks[1]);
   CHECK(blocks[1] == blocks[2]);

@@ -245,8 +245,12 @@ class _Reader:
         """The set of one class; `items` are the members of ``[…]`` as `re` parsed them."""
         ascii_only = bool(flags & re.ASCII)
         negated = bool(items) and items[0][0] is _codes.NEGATE
-        if len(items) == 1 and items[0][0] is _codes.CATEGORY and not flags & re.IGNORECASE:
-            return classes.python_category(_category(items[0][1]), ascii_only)
+        if len(items) == 1 and not flags & re.IGNORECASE:  # what most classes are
+            op, value = items[0]
+            if op is _codes.LITERAL:
+                return CharSet.of(chr(value))
+            if op is _codes.CATEGORY:
+                return classes.python_category(_category(value), ascii_only)
         ranges: list[tuple[int, int]] = []
         written: list[str] = []
         for op, value in items[1:] if negated else items:
