@@ -1,6 +1,6 @@
 #include "lower/automata.h"
 
-#include <algorithm>
+#include <unordered_map>
 
 namespace slm::lower {
 
@@ -10,29 +10,27 @@ class Automata::Table {
   Table(const LetterSets& sets, const Rows& rows) : sets_(sets) {
     std::vector<bool> cut(sets.letters(), false);
     cut[0] = true;
+    std::unordered_map<Set, std::vector<Number>> known;
     for (const auto& row : rows) {
-      for (const auto& way : row) known_.push_back(way.first);
-    }
-    std::ranges::sort(known_);
-    known_.erase(std::ranges::unique(known_).begin(), known_.end());
-    for (Set set : known_) {
-      sets.rows(set, [&](Number low, Number high) {
-        cut[low] = true;
-        if (high + 1 < sets.letters()) cut[high + 1] = true;
-      });
+      for (const auto& way : row) {
+        if (!known.try_emplace(way.first).second) continue;
+        sets.rows(way.first, [&](Number low, Number high) {
+          cut[low] = true;
+          if (high + 1 < sets.letters()) cut[high + 1] = true;
+        });
+      }
     }
     std::vector<Number> number_of(sets.letters());
     for (Number letter = 0; letter < sets.letters(); ++letter) {
       if (cut[letter]) starts_.push_back(letter);
       number_of[letter] = number(starts_.size() - 1);
     }
-    for (Set set : known_) {
-      first_.push_back(number(members_.size()));
+    for (auto& [set, members] : known) {
       sets.rows(set, [&](Number low, Number high) {
-        for (Number at = number_of[low]; at <= number_of[high]; ++at) members_.push_back(at);
+        for (Number at = number_of[low]; at <= number_of[high]; ++at) members.push_back(at);
       });
     }
-    first_.push_back(number(members_.size()));
+    members_ = std::move(known);
   }
 
   Number width() const noexcept { return number(starts_.size()); }
@@ -41,10 +39,7 @@ class Automata::Table {
   Number high(Number symbol) const noexcept {
     return symbol + 1 < starts_.size() ? starts_[symbol + 1] - 1 : sets_.letters() - 1;
   }
-  std::span<const Number> members(Set set) const noexcept {
-    auto at = static_cast<std::size_t>(std::ranges::lower_bound(known_, set) - known_.begin());
-    return std::span(members_).subspan(first_[at], first_[at + 1] - first_[at]);
-  }
+  const std::vector<Number>& members(Set set) const { return members_.at(set); }
 
   std::vector<Number> moves;  // by state and symbol; kNone: none
   std::vector<bool> accepting;
@@ -52,8 +47,7 @@ class Automata::Table {
  private:
   const LetterSets& sets_;
   std::vector<Number> starts_;
-  std::vector<Set> known_;               // ascending
-  std::vector<Number> first_, members_;  // by place in `known_`: the symbols of each
+  std::unordered_map<Set, std::vector<Number>> members_;
 };
 
 Number Automata::keep(std::span<const Number> words) {
@@ -235,21 +229,25 @@ std::optional<Number> Automata::minimal(const Table& table) {
     if (table.accepting[state]) partition.mark(state);
   }
   partition.split(wait);
-  std::vector<std::pair<Number, Number>> into;  // symbol, state
+  std::vector<std::vector<Number>> by_symbol(width);
+  std::vector<Number> symbols;
   while (!waiting.empty()) {
     Number block = waiting.back();
     waiting.pop_back();
     for (Number state : partition.members(block)) {
       for (Number at = first[state]; at < first[state + 1]; ++at) {
-        if (useful[sources[at].second]) into.push_back(sources[at]);
+        auto [symbol, source] = sources[at];
+        if (!useful[source]) continue;
+        if (by_symbol[symbol].empty()) symbols.push_back(symbol);
+        by_symbol[symbol].push_back(source);
       }
     }
-    std::ranges::sort(into);
-    for (std::size_t at = 0; at < into.size(); ++at) {
-      partition.mark(into[at].second);
-      if (at + 1 == into.size() || into[at + 1].first != into[at].first) partition.split(wait);
+    for (Number symbol : symbols) {
+      for (Number state : by_symbol[symbol]) partition.mark(state);
+      by_symbol[symbol].clear();
+      partition.split(wait);
     }
-    into.clear();
+    symbols.clear();
   }
 
   // Numbers in the order in which blocks are met.

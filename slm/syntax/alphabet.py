@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -175,16 +176,15 @@ def _pieces(charsets: Collection[CharSet]) -> tuple[NDArray[np.int64], list[int]
         The first character of each piece, by which they are numbered.
         The first character that is in no set; it and its like are the last piece.
     """
-    ranges = [np.array(each.ranges, np.int64).reshape(-1, 2) for each in charsets]
     first, last = SURROGATES
-    cuts = [np.array([0, first, last + 1, MAX_CODE_POINT + 1])]
-    cuts += [(each + np.array((0, 1))).ravel() for each in ranges]
-    bounds = np.sort(np.concatenate(cuts))
+    ends = chain.from_iterable(chain.from_iterable(each.ranges for each in charsets))
+    ranges = np.fromiter(ends, np.int64).reshape(-1, 2) + np.array((0, 1))
+    owners = np.repeat(np.arange(len(charsets)), [len(each.ranges) for each in charsets])
+    bounds = np.sort(np.append(ranges, (0, first, last + 1, MAX_CODE_POINT + 1)))
     bounds = bounds[np.append(True, bounds[1:] != bounds[:-1])]  # `np.unique` loads `numpy.ma`
-    changes = np.zeros((len(ranges) + 1, len(bounds)), np.int8)  # one row more: never empty
-    for row, each in zip(changes, ranges, strict=False):
-        row[np.searchsorted(bounds, each[:, 0])] = 1
-        row[np.searchsorted(bounds, each[:, 1] + 1)] = -1
+    changes = np.zeros((len(charsets) + 1, len(bounds)), np.int8)  # one row more: never empty
+    changes[owners, np.searchsorted(bounds, ranges[:, 0])] = 1
+    changes[owners, np.searchsorted(bounds, ranges[:, 1])] = -1
     real = bounds[:-1] != first  # no range is between the surrogates
     inside = np.cumsum(changes, 1, dtype=np.int8)[:, :-1][:, real]
     lows, highs = bounds[:-1][real], bounds[1:][real] - 1
