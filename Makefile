@@ -55,7 +55,7 @@ export NO_COMPILER
 
 ENGINE := $(if $(filter reference,$(SLM_ENGINE)),reference,native)
 BUILT := $(VENV)/.slm-built-$(ENGINE)
-NATIVE_SOURCES := $(wildcard CMakeLists.txt kernels/CMakeLists.txt kernels/*/CMakeLists.txt \
+NATIVE_SOURCES := $(wildcard CMakeLists.txt tools/characters.py kernels/CMakeLists.txt kernels/*/CMakeLists.txt \
   kernels/*/*.cc kernels/*/*.h kernels/*/*.cu kernels/*/*/*.cc kernels/*/*/*.h kernels/*/*/*.cu)
 CPP_FILES := $(wildcard kernels/*/*.cc kernels/*/*.h kernels/*/*.cu kernels/*/*/*.cc kernels/*/*/*.h \
   kernels/*/*/*.cu kernels/*/*/*.cuh kernels/*/*/*/*.cc kernels/*/*/*/*.h)
@@ -92,7 +92,7 @@ sanitize: $(VENV)/.slm-tools
 	  cmake --build $$folder -- --quiet; \
 	  export UBSAN_OPTIONS=halt_on_error=1; \
 	  echo "$$kinds:"; \
-	  for name in core label session store cost row schema softmax head; do $$folder/$${name}_tests; done; \
+	  for name in core label session store cost row schema lower softmax head; do $$folder/$${name}_tests; done; \
 	  $$folder/replay_tests kernels/tests/corpus 2> $$folder/replay.log \
 	    || { tail -n 100 $$folder/replay.log; exit 1; }; \
 	done

@@ -17,6 +17,7 @@ inline std::string_view view(const nb::bytes& bytes) { return {bytes.c_str(), by
 /// Sets Python's error.
 void raise_too_complex(const TooComplex& error);
 
+void bind_characters(nb::module_& m);
 void bind_engine(nb::module_& m);
 void bind_session(nb::module_& m);
 void bind_front(nb::module_& m);

@@ -28,6 +28,7 @@ NB_MODULE(_native, m) {
   });
   nb::exception<NoText>(m, "NoText");
   bind_schema(m);  // before what takes its programs
+  bind_characters(m);
   bind_engine(m);
   bind_session(m);
   bind_front(m);

@@ -51,6 +51,7 @@ struct CharClass {
     }
     return count;
   }
+  bool empty() const noexcept { return (starts[0] | starts[1] | starts[2]) == 0; }
   bool covers(const CharClass& other) const noexcept {
     return ((other.starts[0] & ~starts[0]) | (other.starts[1] & ~starts[1]) |
             (other.starts[2] & ~starts[2])) == 0;

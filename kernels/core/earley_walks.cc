@@ -120,7 +120,7 @@ bool EarleyRecogniser::walk_nodes(const ByteTrie& trie, std::uint32_t first, std
     if (node.first_child != node.last_child) {
       for (std::size_t i = begin; i < walked_.size() && !all; ++i) {
         const CharClass& loop = lexer_.loop_characters(walked_[i].lexer);
-        all = walked_[i].obligation == 0 && loop.size() > 0 && trie.consists_of(at, loop);
+        all = walked_[i].obligation == 0 && !loop.empty() && trie.consists_of(at, loop);
       }
     }
     all = take(at, node.first_token, all ? node.subtree_last_token : node.last_token, all);
@@ -232,10 +232,16 @@ ShapeWalks::Table EarleyRecogniser::read_walk(const ShapeWalks::From& from) {
       if (read == 0) continue;
       const LexId next = lexer_.going_on(read);
       const bool leaf = node.first_child == node.last_child;
-      const bool all = next != 0 && !leaf && lexer_.loop_characters(next).size() > 0 &&
+      const bool all = next != 0 && !leaf && !lexer_.loop_characters(next).empty() &&
                        trie.consists_of(at, lexer_.loop_characters(next));
       const std::uint32_t last = all ? node.subtree_last_token : node.last_token;
-      if (node.first_token < last) runs.emplace_back(node.first_token, last);
+      if (node.first_token < last) {
+        if (!runs.empty() && runs.back().second == node.first_token) {
+          runs.back().second = last;
+        } else {
+          runs.emplace_back(node.first_token, last);
+        }
+      }
       if (all || leaf) continue;
       if (const AcceptId set = lexer_.accepts(read); set != 0) {
         auto same = std::ranges::find(leaving, set, [](const auto& each) { return each.first; });

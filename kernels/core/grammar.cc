@@ -227,7 +227,11 @@ NodeId GrammarTables::make_regular(std::uint32_t node) {
     for (std::size_t i = 0; i < words.size(); i += 2) ranges.emplace_back(words[i], words[i + 1]);
     return ranges;
   };
-  auto set = [&](std::uint32_t index) { return pool.chars(ranges_of(index)); };
+  auto set = [&](std::uint32_t index) {  // an automaton asks for the same large sets often
+    if (sets_.size() <= index) sets_.resize(index + 1, kUnmade);
+    if (sets_[index] == kUnmade) sets_[index] = pool.chars(ranges_of(index));
+    return sets_[index];
+  };
   std::vector<NodeId> parts;
   auto made = [&] {
     for (std::uint32_t child : children) parts.push_back(regular_[child]);

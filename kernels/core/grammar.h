@@ -124,6 +124,7 @@ class GrammarTables {
   std::vector<RuleInfo> rules_;
   std::vector<RuleId> rule_of_;      // by rule of the program
   std::vector<NodeId> regular_;      // by node of the program
+  std::vector<NodeId> sets_;         // by set of the program
   std::vector<std::uint8_t> found_;  // the same: kWritten, kEmpty
 };
 

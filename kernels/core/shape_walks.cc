@@ -72,7 +72,7 @@ std::pair<std::uint32_t, bool> ShapeWalks::find(const From& from) {
 }
 
 std::uint32_t ShapeWalks::add_runs(std::vector<std::pair<std::uint32_t, std::uint32_t>>& runs) {
-  std::ranges::sort(runs);
+  if (!std::ranges::is_sorted(runs)) std::ranges::sort(runs);  // mostly they come in order
   key_.clear();
   for (auto [first, last] : runs) {
     if (key_.empty() || key_.back() < first) {

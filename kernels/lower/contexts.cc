@@ -60,14 +60,14 @@ Contexts::Control Contexts::only(Control control, Number tokens) {
   std::uint64_t key = pair_of(control, tokens);
   if (Control known = cut_down_.find(key); known != FlatMap::kAbsent) return known;
   Lists::List whole = controls_[control], wanted = token_lists_[tokens];
-  std::vector<Number> kept;
+  kept_.clear();
   std::size_t next = 0;
   for (std::size_t each = 0; each < whole.size(); each += 2) {
     while (next < wanted.size() && wanted[next] < whole[each]) ++next;
     if (next == wanted.size()) break;
-    if (wanted[next] == whole[each]) kept.insert(kept.end(), {whole[each], whole[each + 1]});
+    if (wanted[next] == whole[each]) kept_.insert(kept_.end(), {whole[each], whole[each + 1]});
   }
-  Control made = controls_.add(kept);
+  Control made = controls_.add(kept_);
   cut_down_.insert(key, made);
   return made;
 }
@@ -216,9 +216,8 @@ void Contexts::ended(Number which, Number node, Control control) {
     return;
   }
   if (controls_[control].empty()) return;  // nothing may follow, not even the end
-  ends.push_back({control, {node}});
-  std::vector<Waiting> waiting = variants_[which].waiting;
-  for (const Waiting& caller : waiting) {
+  ends.emplace_back(control, std::vector<Number>(1, node));
+  for (const Waiting& caller : variants_[which].waiting) {  // `connect` makes no variants
     connect(caller.variant, caller.node, caller.child, which, control, control);
   }
 }

@@ -71,6 +71,7 @@ class Contexts {
   std::vector<std::optional<Tree>> trees_;
   Lists controls_;  // (token, entry or end), ascending
   Lists token_lists_;
+  std::vector<Number> kept_;  // of `only`
   FlatMap made_, cut_down_;
   Lists node_keys_;            // variant, place and control
   std::vector<Number> nodes_;  // by number of those: the variant's node

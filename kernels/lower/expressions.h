@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "lower/lists.h"
@@ -40,9 +41,29 @@ class Expressions {
   std::vector<std::uint32_t> scratch_;
 };
 
+/// What things call, one thing after the other.
+class Calls {
+ public:
+  Calls() = default;
+  /// `first`: where those of each thing begin, and one more.
+  Calls(std::vector<std::uint32_t> called, std::vector<std::uint32_t> first)
+      : called_(std::move(called)), first_(std::move(first)) {}
+
+  void add(std::uint32_t called) { called_.push_back(called); }
+  /// The calls of one thing are all there.
+  void end() { first_.push_back(static_cast<std::uint32_t>(called_.size())); }
+
+  std::size_t size() const noexcept { return first_.size() - 1; }
+  std::span<const std::uint32_t> operator[](std::size_t thing) const noexcept {
+    return std::span(called_).subspan(first_[thing], first_[thing + 1] - first_[thing]);
+  }
+
+ private:
+  std::vector<std::uint32_t> called_, first_{0};
+};
+
 /// The coarsest blocks of things of one kind whose calls, in order, go to the same blocks.
 /// As many calls for all of one kind. The twin is `slm.syntax.alike.refined`.
-std::vector<std::uint32_t> refined(const std::vector<std::uint32_t>& kinds,
-                                   const std::vector<std::vector<std::uint32_t>>& calls);
+std::vector<std::uint32_t> refined(const std::vector<std::uint32_t>& kinds, const Calls& calls);
 
 }  // namespace slm::lower

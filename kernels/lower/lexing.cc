@@ -47,6 +47,7 @@ Lexing::Entry Lexing::entry(Scanner scanner, Token token, Open open_now) {
   }
 
   std::vector<Number> words;
+  words.reserve(16);
   for (auto& [still_open, each] : ways) {
     std::ranges::sort(each);
     each.erase(std::ranges::unique(each).begin(), each.end());
@@ -131,10 +132,10 @@ Number Lexing::reading(Scanner scanner, Token source, Token token, std::span<con
     renames = renames.first(static_cast<std::size_t>(end));
   }
   const std::vector<Promise>& rivals = preferred_to(scanner, source);
-  std::vector<Number> key{source, token, number(renames.size())};
-  key.insert(key.end(), renames.begin(), renames.end());
-  key.insert(key.end(), rivals.begin(), rivals.end());
-  Number made = reading_keys_.add(key);
+  key_.assign({source, token, number(renames.size())});
+  key_.insert(key_.end(), renames.begin(), renames.end());
+  key_.insert(key_.end(), rivals.begin(), rivals.end());
+  Number made = reading_keys_.add(key_);
   if (made == readings_.size()) {
     readings_.push_back({source,
                          token,
@@ -150,6 +151,7 @@ std::vector<std::pair<Token, std::span<const Token>>> Lexing::sources(Scanner sc
   const ScannerOf& all = scanners_[scanner];
   if (all.alone) return {{token, {}}};
   std::vector<std::pair<Token, std::span<const Token>>> found;
+  found.reserve(4);
   auto take = [&](Token source, std::span<const Token> renames) {
     Number place = place_in_order_[scanner][source];
     if (place == kNone || std::ranges::find(all.ignored, source) != all.ignored.end()) return;
@@ -170,7 +172,10 @@ std::vector<std::pair<Token, std::span<const Token>>> Lexing::sources(Scanner sc
 bool Lexing::has_source(Scanner scanner, Token token) { return !sources(scanner, token).empty(); }
 
 Number Lexing::law(Scanner scanner, std::span<const Token> tokens) {
-  std::vector<Number> words{number(tokens.size())}, readings;
+  std::vector<Number> words, readings;
+  words.reserve(4 * tokens.size() + 8);
+  readings.reserve(2 * tokens.size() + 8);
+  words.push_back(number(tokens.size()));
   words.insert(words.end(), tokens.begin(), tokens.end());
   for (Token token : tokens) {
     for (Number each : laws_[law_of(scanner, token)]) readings.push_back(each);

@@ -125,6 +125,7 @@ class Lexing {
   std::vector<std::vector<Number>> place_in_order_;  // by scanner and token; kNone: not in it
 
   std::vector<Reading> readings_;
+  std::vector<Number> key_;  // of `reading`
   Lists reading_keys_, laws_, gaps_, made_of_;
   std::vector<std::vector<Number>> law_of_;  // by scanner and token
   std::vector<Number> gap_of_, languages_;

@@ -33,16 +33,21 @@ Reader::Reader(Languages& pool, LetterSets& letters, Automata& automata, const R
 
 std::vector<Read> Reader::read(State words, Promise match, std::span<const Promise> rivals,
                                Open open_now, Number terminal, bool plain) {
-  std::vector<Number> queue;
-  start(words, match, rivals, open_now, queue);
-  std::vector<Number> distinct;
-  for (Number each : queue) {
-    if (std::ranges::find(distinct, each) == distinct.end()) distinct.push_back(each);
+  std::vector<Number> first, queue;
+  start(words, match, rivals, open_now, first);
+  ++reads_;
+  auto place = [&](Number reading) {  // in the queue; a new one has none yet
+    if (reading >= places_.size()) places_.resize(readings_.size());
+    return places_[reading].read == reads_ ? places_[reading].place : kNone;
+  };
+  auto put = [&](Number reading) {
+    places_[reading] = {reads_, number(queue.size())};
+    queue.push_back(reading);
+  };
+  for (Number each : first) {
+    if (place(each) == kNone) put(each);
   }
-  queue = std::move(distinct);
   std::size_t begins = queue.size();
-  std::unordered_map<Number, Number> numbers;
-  for (Number at = 0; at < begins; ++at) numbers.emplace(queue[at], at);
   Rows rows;
   bool guessed = begins > 1;
   bool lost = !plain || guessed;
@@ -51,13 +56,13 @@ std::vector<Read> Reader::read(State words, Promise match, std::span<const Promi
     if (asked_ > most_) throw TooComplex{terminal};
     lost = lost || here.lost;
     auto& row = rows.emplace_back();
+    row.reserve(here.ways.size());
     for (const Way& way : here.ways) {
-      auto [known, fresh] = numbers.try_emplace(way.reading, number(queue.size()));
-      if (fresh) {
+      if (place(way.reading) == kNone) {
         if (queue.size() >= kMaxStates) throw TooComplex{terminal};
-        queue.push_back(way.reading);
+        put(way.reading);
       }
-      row.emplace_back(way.set, known->second);
+      row.emplace_back(way.set, places_[way.reading].place);
     }
     Set before = LetterSets::kEmpty;
     for (const auto& way : row) {

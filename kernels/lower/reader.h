@@ -65,6 +65,11 @@ class Reader : public Promises {
   std::size_t most_, asked_ = 0;  // readings whose moves are known
   Lists readings_;
   std::vector<Moves> moves_;
+  struct Place {
+    Number read = 0, place = 0;  // the call of `read` that it counts for
+  };
+  std::vector<Place> places_;  // by reading
+  Number reads_ = 0;
 };
 
 }  // namespace slm::lower

@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <stdexcept>
-#include <unordered_map>
-#include <unordered_set>
+#include <utility>
 
 #include "lower/words.h"
 
@@ -236,7 +235,7 @@ void Rules::read_heads(const Variant& variant, const std::vector<std::uint32_t>&
                        std::vector<std::uint32_t>& heads) {
   constexpr std::size_t kFew = 16;
   heads.clear();
-  seen_.clear();
+  if (edges.size() > kFew) seen_.clear();  // takes as long as it was ever large
   seen_keys_.clear();
   for (std::uint32_t at : edges) {
     const Variant::Edge& edge = variant.edges[at];
@@ -281,7 +280,7 @@ bool Rules::merge_once() {
     shape[node] = shapes.make(op, values);
   }
   std::vector<std::uint32_t> kinds, stack;
-  std::vector<std::vector<std::uint32_t>> calls(order_.size());
+  Calls calls;
   for (std::uint32_t at = 0; at < order_.size(); ++at) {
     stack.assign(1, named_[order_[at]].body);
     kinds.push_back(shape[stack[0]]);
@@ -289,19 +288,20 @@ bool Rules::merge_once() {
       std::uint32_t node = stack.back();
       stack.pop_back();
       auto inner = expressions_.values(node);
-      if (expressions_.op(node) == Op::kCall) calls[at].push_back(numbers[inner[0]]);
+      if (expressions_.op(node) == Op::kCall) calls.add(numbers[inner[0]]);
       if (expressions_.op(node) == Op::kMany) stack.push_back(inner[0]);
       if (expressions_.has_parts(node)) stack.insert(stack.end(), inner.rbegin(), inner.rend());
     }
+    calls.end();
   }
   std::vector<std::uint32_t> block = refined(kinds, calls);
 
   std::vector<std::uint32_t> names(named_.size(), 0), kept;
-  std::unordered_map<std::uint32_t, std::uint32_t> first;
+  std::vector<std::uint32_t> first(order_.size(), kUnknown);  // by block
   for (std::uint32_t at = 0; at < order_.size(); ++at) {
-    auto [found, fresh] = first.emplace(block[at], order_[at]);
-    if (fresh) kept.push_back(order_[at]);
-    names[order_[at]] = found->second;
+    std::uint32_t& found = first[block[at]];
+    if (found == kUnknown) kept.push_back(found = order_[at]);
+    names[order_[at]] = found;
   }
   if (kept.size() == order_.size()) return false;
   bool shrunk = false;
@@ -318,29 +318,33 @@ std::uint32_t Rules::renamed(std::uint32_t node, const std::vector<std::uint32_t
                              std::vector<std::uint32_t>& known, bool& shrunk) {
   if (known[node] != UINT32_MAX) return known[node];
   Op op = expressions_.op(node);
-  auto inner = expressions_.values(node);
-  std::vector<std::uint32_t> values(inner.begin(), inner.end());
-  std::uint32_t made = node;
+  std::span<const std::uint32_t> inner = expressions_.values(node);  // stays where it is
+  if (op == Op::kTerminal) return known[node] = node;
   if (op == Op::kCall) {
-    values[0] = names[values[0]];
-    made = expressions_.make(op, values);
-  } else if (op == Op::kMany) {
-    values[0] = renamed(values[0], names, known, shrunk);
-    made = expressions_.make(op, values);
-  } else if (op == Op::kSeq) {
-    for (std::uint32_t& value : values) value = renamed(value, names, known, shrunk);
-    made = expressions_.make(op, values);
-  } else if (op == Op::kChoice) {
-    std::vector<std::uint32_t> distinct;
-    std::unordered_set<std::uint32_t> seen;
-    for (std::uint32_t value : values) {
-      value = renamed(value, names, known, shrunk);
-      if (seen.insert(value).second) distinct.push_back(value);
-    }
-    shrunk = shrunk || distinct.size() < values.size();
-    made = distinct.size() == 1 ? distinct[0] : expressions_.make(op, distinct);
+    std::uint32_t name[] = {names[inner[0]]};
+    return known[node] = expressions_.make(op, name);
   }
-  return known[node] = made;
+  std::size_t parts = op == Op::kMany ? 1 : inner.size(), begin = renamed_.size();
+  for (std::uint32_t value : inner.first(parts)) {
+    std::uint32_t part = renamed(value, names, known, shrunk);
+    renamed_.push_back(part);
+  }
+  if (op == Op::kChoice) {  // each part once
+    last_seen_.resize(expressions_.size(), 0);
+    ++choices_;
+    std::size_t end = begin;
+    for (std::size_t at = begin; at < renamed_.size(); ++at) {
+      std::uint32_t part = renamed_[at];
+      if (std::exchange(last_seen_[part], choices_) != choices_) renamed_[end++] = part;
+    }
+    shrunk = shrunk || end < renamed_.size();
+    renamed_.resize(end);
+  }
+  renamed_.insert(renamed_.end(), inner.begin() + static_cast<std::ptrdiff_t>(parts), inner.end());
+  std::span<const std::uint32_t> made = std::span(renamed_).subspan(begin);
+  known[node] = op == Op::kChoice && made.size() == 1 ? made[0] : expressions_.make(op, made);
+  renamed_.resize(begin);
+  return known[node];
 }
 
 std::vector<std::uint32_t> Rules::atoms() const {

@@ -99,6 +99,9 @@ class Rules {
   std::vector<std::vector<std::uint32_t>> targets_;
   std::vector<std::uint64_t> seen_keys_;
   std::unordered_set<std::uint64_t> seen_;
+  std::vector<std::uint32_t> renamed_;    // of `renamed`, as the next two
+  std::vector<std::uint32_t> last_seen_;  // by expression: the last choice that it was a part of
+  std::uint32_t choices_ = 0;
   std::uint32_t start_ = 0;  // a name, then a rule's number
 };
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 
 #include "lower/tables.h"
 
@@ -14,6 +15,7 @@ Symbols::Symbols(Words& in, Number tokens) : tokens_(tokens) {
       Row row;
       for (std::size_t size = in.count(); size > 0; --size) {
         row.symbols.push_back(in.index(symbols));
+        if (row.symbols.back() == end_) throw std::invalid_argument("the rules read the end");
       }
       row.same = number(rows.size());
       for (Number at = 0; at < rows.size(); ++at) {
@@ -26,33 +28,46 @@ Symbols::Symbols(Words& in, Number tokens) : tokens_(tokens) {
   find_follow();
 }
 
-/// Adds the tokens that a row of symbols can begin with; whether it can be empty.
-bool Symbols::first_of(std::span<const Symbol> row, Bits& found) const {
-  for (Symbol symbol : row) {
-    if (is_token(symbol)) {
-      found[symbol] = true;
-      return false;
-    }
-    const Bits& inner = first_bits_[rule(symbol)];
-    for (Token token = 0; token < tokens_; ++token) {
-      if (inner[token]) found[token] = true;
-    }
-    if (!nullable_[rule(symbol)]) return false;
-  }
-  return true;
-}
-
 namespace {
 
-Tokens list_of(const std::vector<bool>& bits) {
+void put(std::vector<std::uint64_t>& bits, Token token) {
+  bits[token / 64] |= std::uint64_t{1} << (token % 64);
+}
+
+/// Adds what `more` has; whether there was anything to add.
+bool put_all(std::vector<std::uint64_t>& bits, const std::vector<std::uint64_t>& more) {
+  std::uint64_t fresh = 0;
+  for (std::size_t at = 0; at < bits.size(); ++at) {
+    fresh |= more[at] & ~bits[at];
+    bits[at] |= more[at];
+  }
+  return fresh != 0;
+}
+
+Tokens list_of(const std::vector<std::uint64_t>& bits) {
   Tokens found;
-  for (Token token = 0; token < bits.size(); ++token) {
-    if (bits[token]) found.push_back(token);
+  for (std::size_t at = 0; at < bits.size(); ++at) {
+    for (std::uint64_t left = bits[at]; left != 0; left &= left - 1) {
+      found.push_back(number(64 * at) + static_cast<Token>(std::countr_zero(left)));
+    }
   }
   return found;
 }
 
 }  // namespace
+
+/// Adds the tokens that a row of symbols can begin with; whether it can be empty.
+bool Symbols::first_of(std::span<const Symbol> row, Bits& found) const {
+  for (Symbol symbol : row) {
+    if (is_token(symbol)) {
+      put(found, symbol);
+      return false;
+    }
+    put_all(found, first_bits_[rule(symbol)]);
+    if (!nullable_[rule(symbol)]) return false;
+  }
+  return true;
+}
 
 void Symbols::find_first() {
   nullable_.assign(rows_.size(), false);
@@ -67,16 +82,14 @@ void Symbols::find_first() {
       if (std::ranges::any_of(rows_[rule], empty)) changed = nullable_[rule] = true;
     }
   }
-  first_bits_.assign(rows_.size(), Bits(tokens_, false));
+  first_bits_.assign(rows_.size(), Bits((tokens_ + 63) / 64, 0));
+  Bits found;
   for (bool changed = true; changed;) {
     changed = false;
     for (Number rule = 0; rule < rows_.size(); ++rule) {
-      Bits found = first_bits_[rule];
+      found = first_bits_[rule];
       for (const Row& row : rows_[rule]) first_of(row.symbols, found);
-      if (found != first_bits_[rule]) {
-        first_bits_[rule] = std::move(found);
-        changed = true;
-      }
+      if (put_all(first_bits_[rule], found)) changed = true;
     }
   }
   for (const Bits& bits : first_bits_) first_.push_back(list_of(bits));
@@ -84,9 +97,9 @@ void Symbols::find_first() {
 
 void Symbols::find_follow() {
   std::size_t symbols = tokens_ + rows_.size();
-  std::vector<Bits> found(symbols, Bits(tokens_, false));
+  std::vector<Bits> found(symbols, Bits((tokens_ + 63) / 64, 0));
   std::vector<std::vector<Symbol>> passed_on(symbols);
-  found[tokens_ + start_][end_] = true;
+  put(found[tokens_ + start_], end_);
   for (Number rule = 0; rule < rows_.size(); ++rule) {
     for (const Row& row : rows_[rule]) {
       std::span<const Symbol> all(row.symbols);
@@ -108,16 +121,12 @@ void Symbols::find_follow() {
     Symbol upper = queue.back();
     queue.pop_back();
     for (Symbol symbol : passed_on[upper]) {
-      bool more = false;
-      for (Token token = 0; token < tokens_; ++token) {
-        if (found[upper][token] && !found[symbol][token]) found[symbol][token] = more = true;
-      }
-      if (more) queue.push_back(symbol);
+      if (put_all(found[symbol], found[upper])) queue.push_back(symbol);
     }
   }
   for (const Bits& bits : found) follow_.push_back(list_of(bits));
   Bits begins = first_bits_[start_];
-  if (nullable_[start_]) begins[end_] = true;
+  if (nullable_[start_]) put(begins, end_);
   begins_ = list_of(begins);
 }
 

@@ -173,7 +173,7 @@ void Places::find_alike() {
   numbers.insert(pair_of(start_, symbols_.start()), 0);
   Lists kinds_known, rests;
   std::vector<Number> kinds, kind;
-  std::vector<std::vector<Number>> calls;
+  Calls calls;
   // What the rest of a row meets from a place on: places of one rule often meet in the table.
   struct Rest {
     Number number, called, next;  // the rule called first and the rest behind it, or kNone
@@ -196,7 +196,6 @@ void Places::find_alike() {
   for (std::size_t next = 0; next < pairs.size(); ++next) {  // grows while it is walked
     auto [place, rule] = pairs[next];
     kind.assign(1, rule);
-    auto& inner = calls.emplace_back();
     const auto& rows = symbols_.rows(rule);
     for (Number which = 0; which < rows.size(); ++which) {
       Place at = place;
@@ -234,9 +233,10 @@ void Places::find_alike() {
       }
       kind.push_back(chains[rest].number);
       for (; rest != kNone; rest = chains[rest].next) {
-        if (chains[rest].called != kNone) inner.push_back(chains[rest].called);
+        if (chains[rest].called != kNone) calls.add(chains[rest].called);
       }
     }
+    calls.end();
     kinds.push_back(kinds_known.add(kind));
   }
   std::vector<Number> blocks = refined(kinds, calls);

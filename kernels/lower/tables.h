@@ -39,7 +39,7 @@ class Symbols {
   const Tokens& begins() const noexcept { return begins_; }
 
  private:
-  using Bits = std::vector<bool>;
+  using Bits = std::vector<std::uint64_t>;  // a bit for each token
   bool first_of(std::span<const Symbol> row, Bits& found) const;
   void find_first();
   void find_follow();

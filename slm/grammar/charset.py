@@ -39,23 +39,18 @@ class CharSet:
     @classmethod
     def from_ranges(cls, ranges: Iterable[tuple[int, int]]) -> CharSet:
         """The union of inclusive ranges in any order; surrogates are left out."""
-        split: list[tuple[int, int]] = []
-        first, last = SURROGATES
-        for low, high in ranges:
-            high = min(high, MAX_CODE_POINT)
-            if low < first:
-                split.append((low, min(high, first - 1)))
-            if high > last:
-                split.append((max(low, last + 1), high))
         merged: list[tuple[int, int]] = []
-        for low, high in sorted(split):
-            if low > high:
-                continue
-            if merged and low <= merged[-1][1] + 1:
-                merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
-            else:
-                merged.append((low, high))
-        return cls(tuple(merged))
+        start, end = 0, -1
+        for low, high in sorted(ranges):
+            if low > end + 1:
+                if start <= end:
+                    merged.append((start, end))
+                start, end = low, high
+            elif high > end:
+                end = high
+        if start <= end:
+            merged.append((start, end))
+        return cls(tuple(_real(merged)))
 
     def __contains__(self, char: str | int) -> bool:
         point = char if isinstance(char, int) else ord(char)
@@ -95,14 +90,20 @@ class CharSet:
 
     def __invert__(self) -> CharSet:
         gaps: list[tuple[int, int]] = []
+        first, last = SURROGATES
         start = 0
-        for low, high in self.ranges:
-            if start < low:
-                gaps.append((start, low - 1))
+        for low, high in (*self.ranges, (MAX_CODE_POINT + 1, MAX_CODE_POINT + 1)):
+            end = min(low - 1, MAX_CODE_POINT)  # beyond it are marks: see slm.grammar.memory
+            if end < first or start > last:
+                if start <= end:
+                    gaps.append((start, end))
+            else:  # the one gap with the surrogates
+                if start < first:
+                    gaps.append((start, first - 1))
+                if end > last:
+                    gaps.append((last + 1, end))
             start = high + 1
-        if start <= MAX_CODE_POINT:
-            gaps.append((start, MAX_CODE_POINT))
-        return CharSet.from_ranges(gaps)
+        return CharSet(tuple(gaps))
 
     def __sub__(self, other: CharSet) -> CharSet:
         return self & ~other
@@ -113,6 +114,22 @@ class CharSet:
             shown.append(_show(low) if low == high else f"{_show(low)}-{_show(high)}")
         more = "…" if len(self.ranges) > 8 else ""
         return f"CharSet([{''.join(shown)}{more}])"
+
+
+def _real(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ascending ranges without surrogates, and without what is no code point."""
+    first, last = SURROGATES
+    at = bisect_right(ranges, (last + 1, -1)) - 1  # the last range that begins before their end
+    if not (at >= 0 and ranges[at][1] >= first) and (not ranges or ranges[-1][1] <= MAX_CODE_POINT):
+        return ranges
+    found: list[tuple[int, int]] = []
+    for low, high in ranges:
+        high = min(high, MAX_CODE_POINT)
+        if low < first:
+            found.append((low, min(high, first - 1)))
+        if high > last:
+            found.append((max(low, last + 1), high))
+    return [(low, high) for low, high in found if low <= high]
 
 
 def _show(point: int) -> str:

@@ -1,7 +1,8 @@
 """Character classes as sets of code points: Python's, ECMA-262's, Unicode's general categories.
 
 Python's own engine is asked rather than copied: its tables are whatever Python this is, so a mask
-never disagrees with `re`. Every table is computed once, when first needed.
+never disagrees with `re`. Every table is computed once, when first needed. The large ones were
+found out when slm was built, and are used under the very Python that they were found out with.
 """
 
 from __future__ import annotations
@@ -16,6 +17,18 @@ import numpy as np
 
 from slm.grammar.charset import MAX_CODE_POINT, SURROGATES, CharSet
 
+try:
+    from slm import _native
+except ImportError:  # installed without a compiler
+    _native = None  # type: ignore[assignment]
+
+_PYTHON = " ".join(  # as in tools/characters.py
+    (
+        sys.implementation.name,
+        ".".join(map(str, sys.version_info[:3])),
+        unicodedata.unidata_version,
+    )
+)
 _FIRST, _LAST = SURROGATES
 NEWLINE = CharSet.of("\n")
 ECMA_LINE_ENDS = CharSet.of("\n\r\u2028\u2029")
@@ -46,13 +59,24 @@ def _every_character() -> str:
     return points.tobytes().decode("utf-32-le" if sys.byteorder == "little" else "utf-32-be")
 
 
+def _built_in(table: str) -> CharSet | None:
+    """A table that was made when slm was built; None: not with this Python."""
+    rows = None if _native is None else _native.characters(_PYTHON, table)
+    return None if rows is None else CharSet(tuple(rows))
+
+
 @cache
 def python_category(letter: str, ascii_only: bool) -> CharSet:
     r"""Python's ``\d``, ``\\s`` or ``\\w`` (capital letters: their complements)."""
     if letter.isupper():
         return ~python_category(letter.lower(), ascii_only)
+    known = None if ascii_only else _built_in(letter)
+    return _category_asked(letter, ascii_only) if known is None else known
+
+
+def _category_asked(letter: str, ascii_only: bool) -> CharSet:
     flags = re.ASCII if ascii_only else re.RegexFlag(0)
-    text = _every_character()
+    text = _every_character()[: 128 if ascii_only else None]
     # Rows of either kind by turns: two and a half times as fast as a search for one kind.
     inside, outside = (re.compile(rf"\{kind}*", flags).match for kind in (letter, letter.upper()))
     ranges: list[tuple[int, int]] = []
@@ -73,6 +97,13 @@ def _end(match: re.Match[str] | None) -> int:
 @cache
 def _cased() -> tuple[CharSet, str]:
     """Every character that ``re.IGNORECASE`` may take for another one, as a set and as a string."""
+    cased = _built_in("cased")
+    if cased is None:
+        cased = _cased_asked()
+    return cased, "".join(map(chr, cased))
+
+
+def _cased_asked() -> CharSet:
     found: set[int] = set()
     text = _every_character()
     for start in range(0, len(text), 256):
@@ -90,7 +121,7 @@ def _cased() -> tuple[CharSet, str]:
     for point in tuple(found):
         char = chr(point)
         found.update(map(ord, char.lower() + char.upper() + char.casefold() + char.title()))
-    return CharSet.from_ranges((p, p) for p in found), "".join(map(chr, sorted(found)))
+    return CharSet.from_ranges((p, p) for p in found)
 
 
 @lru_cache(maxsize=4096)

@@ -16,6 +16,7 @@ all of it. Two things need care, and both are exact.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import groupby
 from typing import TypeAlias
 
 from slm.errors import UnsupportedPattern
@@ -116,8 +117,13 @@ def variants(node: Node, refuse: Refuse) -> Variants:
             return {(0, 1): EPSILON, (0, 2): EPSILON}
         case Sequence(parts):
             whole: Variants = {(0, 0): EPSILON}
-            for part in parts:
-                whole = _then(whole, variants(part, refuse))
+            for plain, run in groupby(parts, _is_character):
+                if plain:  # words are long: all of it at once
+                    letters = (r.Chars(part.charset) for part in run if isinstance(part, Class))
+                    whole = _then(whole, {(0, 0): r.concat(*letters)})
+                    continue
+                for part in run:
+                    whole = _then(whole, variants(part, refuse))
             return whole
         case Branch(options):
             return _either(*(variants(option, refuse) for option in options))
@@ -129,6 +135,10 @@ def variants(node: Node, refuse: Refuse) -> Variants:
             raise refuse("a lookaround assertion", r"\(\?<?[=!]")
         case Again():
             raise refuse("a backreference inside a repetition or an alternative", _BACK)
+
+
+def _is_character(node: Node) -> bool:
+    return isinstance(node, Class) and bool(node.charset)
 
 
 def _captured(body: Node, rest: Node, refuse: Refuse) -> Regular:

@@ -245,6 +245,12 @@ class _Reader:
         """The set of one class; `items` are the members of ``[…]`` as `re` parsed them."""
         ascii_only = bool(flags & re.ASCII)
         negated = bool(items) and items[0][0] is _codes.NEGATE
+        if len(items) == 1 and not flags & re.IGNORECASE:  # what most classes are
+            op, value = items[0]
+            if op is _codes.LITERAL:
+                return CharSet.of(chr(value))
+            if op is _codes.CATEGORY:
+                return classes.python_category(_category(value), ascii_only)
         ranges: list[tuple[int, int]] = []
         written: list[str] = []
         for op, value in items[1:] if negated else items:
@@ -255,9 +261,7 @@ class _Reader:
                 ranges.append(value)
                 written.append(f"\\U{value[0]:08x}-\\U{value[1]:08x}")
             else:
-                letter = str(value).removeprefix("CATEGORY_")
-                short = letter.removeprefix("NOT_")[0].lower()
-                short = short.upper() if letter.startswith("NOT_") else short
+                short = _category(value)
                 ranges.extend(classes.python_category(short, ascii_only).ranges)
                 written.append(f"\\{short}")
         charset = CharSet.from_ranges(ranges)
@@ -272,6 +276,13 @@ class _Reader:
             at=pattern_place(self.text, self.place, offset or 0),
             hint="write the pattern without it",
         )
+
+
+def _category(code: Any) -> str:
+    r"""The letter of ``\d`` and its like, of a constant of `re`'s."""
+    name = str(code).removeprefix("CATEGORY_")
+    letter = name.removeprefix("NOT_")[0].lower()
+    return letter.upper() if name.startswith("NOT_") else letter
 
 
 def _as_assertion(code: Any, flags: re.RegexFlag) -> Node:

@@ -10,13 +10,13 @@ letters cover them all, and complements mean the same in both.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slm.grammar.charset import MAX_CODE_POINT, SURROGATES, CharSet
-from slm.grammar.ordered_dfa import partition
 from slm.grammar.pattern_tree import (
     Branch,
     Class,
@@ -80,32 +80,23 @@ class Alphabet:
     """
 
     def __init__(self, charsets: Iterable[CharSet]) -> None:
-        pieces = sorted(partition(set(charsets)), key=lambda piece: piece.ranges)
-        inside = CharSet.from_ranges(pair for piece in pieces for pair in piece.ranges)
-        self._firsts = [piece.ranges[0][0] for piece in pieces]  # ascending
-        self._outside = ~inside
-        if self._outside:
-            pieces.append(self._outside)
-        self._pieces = pieces
-        points = [n if n < SURROGATES[0] else n + 0x800 for n in range(len(pieces))]
+        # Every range of characters, ascending: low, high and the number of its letter.
+        self._owned, self._firsts, self._outside = _pieces(set(charsets))
+        self._count = len(self._firsts) + (self._outside is not None)
+        points = [n if n < SURROGATES[0] else n + 0x800 for n in range(self._count)]
         self._points, self._ends = points, [*points[:-1], MAX_CODE_POINT]  # of each letter
-        # Every range of characters, ascending, with the number of its letter.
-        owned = sorted(
-            (low, high, number) for number, piece in enumerate(pieces) for low, high in piece.ranges
-        )
-        self._owned = np.array(owned, np.int64).T
         self._to_letters: dict[CharSet, CharSet] = {}
         self._to_characters: dict[CharSet, CharSet] = {}
         self._members: dict[CharSet, int] = {}
         self._languages: dict[Regular, Regular] = {}
 
     def __len__(self) -> int:
-        return len(self._pieces)
+        return self._count
 
     @property
     def owned(self) -> NDArray[np.int32]:
         """Every range of characters, ascending: low, high and the number of its letter, flat."""
-        return np.ascontiguousarray(np.stack(self._owned, 1), np.int32).ravel()
+        return np.ascontiguousarray(self._owned.T, np.int32).ravel()
 
     def letters(self, charset: CharSet) -> CharSet:
         """The letters of a set of characters, which must be one of those it was made of."""
@@ -117,7 +108,7 @@ class Alphabet:
                 end = bisect_right(self._firsts, high, first)
                 if first < end:
                     inside.append((self._points[first], self._ends[end - 1]))
-            if self._outside and self._outside.ranges[0][0] in charset:
+            if self._outside is not None and self._outside in charset:
                 inside.append((self._points[-1], MAX_CODE_POINT))
             known = self._to_letters[charset] = CharSet.from_ranges(inside)
         return known
@@ -130,7 +121,7 @@ class Alphabet:
         return known
 
     def _characters(self, letters: CharSet) -> CharSet:
-        inside = np.zeros(len(self._pieces), bool)
+        inside = np.zeros(self._count, bool)
         for low, high in letters.ranges:
             inside[bisect_left(self._points, low) : bisect_right(self._points, high)] = True
         lows, highs, owners = self._owned
@@ -175,6 +166,41 @@ class Alphabet:
                 return Look(self.narrow_pattern(body), ahead, negative)
             case _:
                 return node
+
+
+def _pieces(charsets: Collection[CharSet]) -> tuple[NDArray[np.int64], list[int], int | None]:
+    """The sets of characters that no set tells apart; `partition` finds the same, set by set.
+
+    Returns:
+        All ranges of characters, ascending: lows, highs, and the number of each one's piece.
+        The first character of each piece, by which they are numbered.
+        The first character that is in no set; it and its like are the last piece.
+    """
+    first, last = SURROGATES
+    ends = chain.from_iterable(chain.from_iterable(each.ranges for each in charsets))
+    ranges = np.fromiter(ends, np.int64).reshape(-1, 2) + np.array((0, 1))
+    owners = np.repeat(np.arange(len(charsets)), [len(each.ranges) for each in charsets])
+    bounds = np.sort(np.append(ranges, (0, first, last + 1, MAX_CODE_POINT + 1)))
+    bounds = bounds[np.append(True, bounds[1:] != bounds[:-1])]  # `np.unique` loads `numpy.ma`
+    changes = np.zeros((len(charsets) + 1, len(bounds)), np.int8)  # one row more: never empty
+    changes[owners, np.searchsorted(bounds, ranges[:, 0])] = 1
+    changes[owners, np.searchsorted(bounds, ranges[:, 1])] = -1
+    real = bounds[:-1] != first  # no range is between the surrogates
+    inside = np.cumsum(changes, 1, dtype=np.int8)[:, :-1][:, real]
+    lows, highs = bounds[:-1][real], bounds[1:][real] - 1
+    members = np.ascontiguousarray(np.packbits(inside, 0).T)
+    kinds = members.view(f"S{members.shape[1]}").ravel().tolist()
+    numbers: dict[bytes, int] = {}
+    firsts: list[int] = []
+    outside: int | None = None
+    for kind, low in zip(kinds, lows.tolist(), strict=True):
+        if not kind:  # zeros at the end are no part of such a string
+            outside = low if outside is None else outside
+        elif kind not in numbers:
+            numbers[kind] = len(firsts)
+            firsts.append(low)
+    pieces = np.array([numbers.get(kind, len(firsts)) for kind in kinds], np.int64)
+    return np.array((lows, highs, pieces)), firsts, outside
 
 
 def _mapped(language: Regular, change: Callable[[CharSet], CharSet]) -> Regular:

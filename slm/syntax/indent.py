@@ -13,7 +13,7 @@ levels are open, and any parse that goes on can be written with columns that fit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,7 +172,7 @@ def _needed(symbols: Symbols) -> list[str]:
 
 
 def _balances(
-    symbols: Symbols, rules: Collection[str], change: dict[str, int]
+    symbols: Symbols, rules: Sequence[str], change: dict[str, int]
 ) -> list[tuple[str, int | None, int]]:
     """By rule: the sum of the changes in all that it derives, and the least sum of a beginning.
 
@@ -188,7 +188,8 @@ def _balances(
     }
     net: dict[str, int] = {}
     several: dict[str, None] = {}
-    open_rules = list(rules)  # with rows of which the sum is not known
+    # With rows of which the sum is not known; those that others are made of mostly stand behind.
+    open_rules = list(reversed(rules))
     changed = True
     while changed:
         changed = False

@@ -140,7 +140,7 @@ def compile_lark(
 def _compiled_text(
     text: str, path: str | None, semantics: str, options: dict[str, Any], key: Hashable | None
 ) -> CompiledLark:
-    if key is None:
+    if key is None or not store.is_used():
         return _built(text, path, semantics, options)
     name = store.key_of_text(key)
     kept = store.load(name)
@@ -186,6 +186,7 @@ def _compiled(
     if start not in {str(rule.origin.name) for rule in built.rules}:
         raise _no_start(start, (str(rule.origin.name) for rule in built.rules))
     check_callbacks(built, places, language)
+    keep = keep and store.is_used()
     name = store.key_of_object(built, start, language) if keep else ""
     kept = store.load(name) if keep else None
     if kept is None:

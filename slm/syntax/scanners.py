@@ -80,8 +80,9 @@ class Scanners:
         self._compiles = {
             name for name, written in self._written.items() if not _SHARED.search(written)
         }
-        self._renamed: dict[str, frozenset[str]] = {}
         self._strings = [each for each in terminals if isinstance(each.pattern, PatternStr)]
+        self._string_flags = {str(each.name): each.pattern.flags for each in self._strings}
+        self._renamed: dict[str, frozenset[str]] = {}
 
     def of(self, basic: Any) -> Scanner:
         """The scanner of a `lark.lexer.BasicLexer`.
@@ -92,21 +93,20 @@ class Scanners:
         names = [str(each.name) for each in basic.terminals]
         if basic._scanner is not None or basic.re is not re or not self._compiles.issuperset(names):
             return scanner_of(basic)
-        strings = [each for each in basic.terminals if isinstance(each.pattern, PatternStr)]
+        flags_of = self._string_flags
         renames: dict[str, tuple[str, ...]] = {}
         dropped: set[str] = set()
-        for each in basic.terminals:
-            if isinstance(each.pattern, PatternStr):
+        for name, each in zip(names, basic.terminals, strict=True):
+            if name in flags_of:
                 continue
-            matched = self._matched(each, basic.g_regex_flags)
-            mine = [string for string in strings if str(string.name) in matched] if matched else ()
+            matched = self._renamed.get(name)
+            if matched is None:
+                matched = self._renamed[name] = self._matched(each, basic.g_regex_flags)
+            mine = tuple(string for string in names if string in matched) if matched else ()
             if mine:
-                renames[str(each.name)] = tuple(str(string.name) for string in mine)
-                dropped.update(
-                    str(string.name)
-                    for string in mine
-                    if string.pattern.flags <= each.pattern.flags
-                )
+                renames[name] = mine
+                flags = each.pattern.flags
+                dropped.update(string for string in mine if flags_of[string] <= flags)
         return Scanner(
             tuple(name for name in names if name not in dropped),
             tuple(sorted(renames.items())),
@@ -115,18 +115,14 @@ class Scanners:
 
     def _matched(self, expression: Any, flags: int) -> frozenset[str]:
         """The strings, of the same priority, that a match of the expression can be all of."""
-        name = str(expression.name)
-        known = self._renamed.get(name)
-        if known is None:
-            match = re.compile(self._written[name], flags).match
-            known = self._renamed[name] = frozenset(
-                str(string.name)
-                for string in self._strings
-                if string.priority == expression.priority
-                and (found := match(string.pattern.value)) is not None
-                and found[0] == string.pattern.value
-            )
-        return known
+        match = re.compile(self._written[str(expression.name)], flags).match
+        return frozenset(
+            str(string.name)
+            for string in self._strings
+            if string.priority == expression.priority
+            and (found := match(string.pattern.value)) is not None
+            and found[0] == string.pattern.value
+        )
 
 
 def dynamic_scanner(ignored: tuple[str, ...]) -> Scanner:

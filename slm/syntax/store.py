@@ -86,6 +86,11 @@ def key_of_object(built: lark.Lark, start: str, semantics: str) -> str:
     return _name("object", repr(parts))
 
 
+def is_used() -> bool:
+    """Whether anything is kept; names need not be found out otherwise."""
+    return _folder() is not None
+
+
 def load(name: str) -> Kept | None:
     """What was saved under a name; None: nothing, or nothing that can be read."""
     folder = _folder()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lark.indenter import PythonIndenter
+from lark.indenter import Indenter, PythonIndenter
 
 from slm.errors import SlmError
 from slm.grammar import ir
@@ -24,6 +25,29 @@ from tests.paths import ROOT
 from tests.properties.test_lark_languages import random_grammar
 
 pytestmark = pytest.mark.skipif(not native_available(), reason="the native engine is not built")
+
+KEYWORD = 'start: "if" NAME start | A ";"\nNAME: /[a-z]+/\nA: /a(?!b)/\n%ignore / /'
+COMPETING = 'start: item+\nitem: A | B\nA: /a+/\nB: /ab?/\n%ignore " "'
+LINES = r"""
+start: (_NL | line)*
+line: W _NL | W _NL _INDENT line+ _DEDENT | LPAR RPAR _NL
+W: /[a-z]/
+LPAR: "("
+RPAR: ")"
+_NL: /(\n *)+/
+%declare _INDENT _DEDENT
+"""
+
+
+class Columns(Indenter):
+    """Of `LINES`."""
+
+    NL_type = "_NL"
+    INDENT_type = "_INDENT"
+    DEDENT_type = "_DEDENT"
+    OPEN_PAREN_types = ["LPAR"]  # noqa: RUF012
+    CLOSE_PAREN_types = ["RPAR"]  # noqa: RUF012
+    tab_len = 8
 
 
 def check_both(built: lark.Lark, monkeypatch: pytest.MonkeyPatch, start: str = "start") -> bool:
@@ -136,25 +160,8 @@ def test_malformed_rules_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_malformed_grammars_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same for the words of a whole grammar: a keyword, a lookahead, ignored text, a table."""
-    text = 'start: "if" NAME start | A ";"\nNAME: /[a-z]+/\nA: /a(?!b)/\n%ignore / /'
-    captured: list[np.ndarray] = []
     make = native_lowering._native.LarkLowering
-
-    class Spy:
-        def __init__(self) -> None:
-            self.made = make()
-
-        def __getattr__(self, name: str) -> object:
-            return getattr(self.made, name)
-
-        def run(self, words: np.ndarray, split: None) -> int:
-            captured.append(words)
-            return self.made.run(words, split)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(native_lowering._native, "LarkLowering", Spy)
-        compile_lark(lark.Lark(text, parser="lalr"))
-    (words,) = captured
+    (words,) = words_of(lark.Lark(KEYWORD, parser="lalr"), monkeypatch)
     for end in range(len(words)):
         with pytest.raises(ValueError, match="rules"):
             make().run(words[:end].copy(), None)
@@ -167,6 +174,57 @@ def test_malformed_grammars_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
         except ValueError:
             continue
     assert done > 10
+
+
+@pytest.mark.parametrize("name", ["keyword", "earley", "dynamic", "lines"])
+def test_words_of_the_cpp_tests(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words that the tests in C++ lower are these grammars': the same rules come of them.
+
+    The words themselves depend on the numbers that Lark gives its states, others in each process.
+    """
+    text, options = {
+        "keyword": (KEYWORD, {"parser": "lalr"}),
+        "earley": (COMPETING, {"parser": "earley", "lexer": "basic"}),
+        "dynamic": (COMPETING, {"parser": "earley"}),
+        "lines": (LINES, {"parser": "lalr", "postlex": Columns()}),
+    }[name]
+    (words,) = words_of(lark.Lark(text, **options), monkeypatch)
+    header = (ROOT / "kernels" / "tests" / "lower_words.h").read_text()
+    found = re.search(rf"k{name.capitalize()}\[\] = \{{([^}}]*)\}}", header)
+    assert found is not None
+    kept = np.array([int(word) for word in found[1].split(",")], np.int32)
+    assert len(kept) == len(words)
+    assert lowered(kept) == lowered(words)
+
+
+def lowered(words: np.ndarray) -> tuple[object, ...]:
+    """What C++ makes of words; line breaks are as in `LINES`, and as in the tests in C++."""
+    made = native_lowering._native.LarkLowering()
+    assert made.run(words, lambda _: [0, 1, 0, 1, 0, 0, 1]) == 0
+    rules = made.words(np.arange(len(made.atoms()) // 3, dtype=np.int32), 0)
+    return made.names(), made.atoms(), rules.tolist()
+
+
+def words_of(built: lark.Lark, monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """What C++ is given for a grammar."""
+    captured: list[np.ndarray] = []
+    make = native_lowering._native.LarkLowering
+
+    class Spy:
+        def __init__(self) -> None:
+            self.made = make()
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.made, name)
+
+        def run(self, words: np.ndarray, split: object) -> int:
+            captured.append(words)
+            return self.made.run(words, split)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(native_lowering._native, "LarkLowering", Spy)
+        compile_lark(built)
+    return captured
 
 
 def changes(words: np.ndarray, count: int) -> Iterator[np.ndarray]:

@@ -1,6 +1,7 @@
 #include "core/memory/indentation.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/marks.h"
 
@@ -196,13 +197,15 @@ const std::vector<bool>& IndentationRecogniser::lines_within(const ByteTrie& tri
   std::vector<bool>& within = found->second;
   if (!fresh) return within;
   within.resize(trie.nodes.size());
+  std::vector<std::uint8_t> has(within.size(), 0);   // the same, as bytes
   for (std::size_t at = within.size(); at-- > 0;) {  // children stand behind their parents
     const ByteTrie::Node& node = trie.nodes[at];
-    bool found_one = trie.bytes[at] == '\n' && node.first_child != node.last_child;
-    for (std::uint32_t child = node.first_child; child < node.last_child && !found_one; ++child) {
-      found_one = within[child];
-    }
-    within[at] = found_one;
+    if (node.first_child == node.last_child) continue;
+    const std::uint8_t* children = has.data() + node.first_child;
+    const std::size_t count = node.last_child - node.first_child;
+    if (trie.bytes[at] != '\n' && std::memchr(children, 1, count) == nullptr) continue;
+    has[at] = 1;
+    within[at] = true;
   }
   return within;
 }

@@ -8,6 +8,7 @@ import unicodedata
 
 import pytest
 
+from slm.grammar import classes
 from slm.grammar.charset import CharSet
 from slm.grammar.classes import python_category, unicode_property
 from slm.grammar.pattern import pattern_language
@@ -34,6 +35,24 @@ def test_categories_are_pythons(letter: str, ascii_only: bool) -> None:
     r"""``\d \s \w`` and their complements hold what `re` finds."""
     flags = re.ASCII if ascii_only else re.UNICODE
     assert python_category(letter, ascii_only) == found_by_re(rf"\{letter}", flags)
+
+
+def test_tables_that_were_built_are_those_of_this_python() -> None:
+    """What was found out when slm was built is what `re` and `str` say now."""
+    if classes._native is None:
+        pytest.skip("the native engine is not built")
+    for letter in "dsw":
+        assert classes._built_in(letter) == classes._category_asked(letter, ascii_only=False)
+    assert classes._built_in("cased") == classes._cased_asked()
+
+
+def test_another_python_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are not those of any other version, and nothing changes without them."""
+    before = python_category("w", False), classes._cased()
+    monkeypatch.setattr(classes, "_PYTHON", classes._PYTHON + "0")
+    assert classes._built_in("w") is None
+    assert classes.python_category.__wrapped__("w", False) == before[0]
+    assert classes._cased.__wrapped__() == before[1]
 
 
 CASED = [

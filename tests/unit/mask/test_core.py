@@ -71,6 +71,14 @@ def test_head_tests_pass(core: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_lower_tests_pass(core: Path) -> None:
+    """The own tests of what lowers Lark grammars pass: languages, grammars, damaged words."""
+    sources = [TESTS / "lower_tests.cc", *sorted((KERNELS / "lower").glob("*.cc"))]
+    program = program_of(core, "lower_tests", sources)
+    done = subprocess.run([str(program)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
 def test_kept_inputs_of_the_fuzzer_pass(core: Path) -> None:
     """What the fuzz targets found once holds, alone and from many threads at once."""
     targets = [path for path in sorted(TESTS.glob("fuzz_*.cc")) if path.name != "fuzz_main.cc"]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from slm.grammar.charset import MAX_CODE_POINT, CharSet
 from slm.grammar.derivative import Languages
+from slm.grammar.ordered_dfa import partition
 from slm.grammar.pattern import pattern_language
 from slm.syntax.alphabet import Alphabet, charsets_of
 
@@ -28,6 +29,18 @@ def test_sets_come_back(sets: list[CharSet]) -> None:
         assert alphabet.characters(~letters) == ~each
         both = alphabet.members(letters).bit_count() + alphabet.members(~letters).bit_count()
         assert both == len(alphabet)
+
+
+@given(st.lists(charsets, max_size=5))
+def test_letters_are_the_parts_that_sets_tell_apart(sets: list[CharSet]) -> None:
+    """They are those of the plain way, in the order of their first characters; the rest is last."""
+    alphabet = Alphabet(sets)
+    parts = sorted(partition(sets), key=lambda part: part.ranges)
+    rest = ~CharSet.from_ranges(pair for part in parts for pair in part.ranges)
+    expected = [*parts, *([rest] if rest else [])]
+    assert len(alphabet) == len(expected)
+    for number, part in enumerate(expected):
+        assert alphabet.characters(CharSet.from_ranges([(number, number)])) == part
 
 
 @given(st.text("abz0é", max_size=6))
