@@ -152,6 +152,17 @@ const NumberTokens& TokenTrie::numbers() const {
   return numbers_;
 }
 
+const ByteTrie& TokenTrie::with_comma() const {
+  std::call_once(commas_asked_, [&] {
+    std::vector<ByteTrie::Entry> entries;
+    for (TokenId id = 0; id < tokens_.size(); ++id) {
+      if (tokens_[id].find(',') != std::string::npos) entries.emplace_back(tokens_[id], id);
+    }
+    with_comma_ = ByteTrie::build(std::move(entries));
+  });
+  return with_comma_;
+}
+
 NumberTokens NumberTokens::find(const std::vector<std::string>& tokens) {
   auto of_number = [](char c) { return (c >= '0' && c <= '9') || c == '.'; };
   NumberTokens found;

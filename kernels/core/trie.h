@@ -83,14 +83,16 @@ class TokenTrie {
   std::size_t vocabulary() const noexcept { return tokens_.size(); }
   std::size_t words() const noexcept { return (tokens_.size() + 31) / 32; }  // of a mask
   std::size_t longest() const noexcept { return trie_.longest; }
-  /// Found when first asked for: few grammars do.
+  /// Both are found when first asked for: few grammars do.
   const NumberTokens& numbers() const;
+  const ByteTrie& with_comma() const;  // the tokens that hold one
 
  private:
   std::vector<std::string> tokens_;
   ByteTrie trie_;
-  mutable std::once_flag numbers_asked_;
+  mutable std::once_flag numbers_asked_, commas_asked_;
   mutable NumberTokens numbers_;
+  mutable ByteTrie with_comma_;
 };
 
 }  // namespace slm

@@ -162,6 +162,55 @@ def words() -> Vocabulary:
     return Vocabulary.from_bytes([*distinct, None], eos_ids=[len(distinct)])
 
 
+# Two readings of `{"a":[1,1`: one has ended, the other has no array whose items differ.
+LONG_OR_DISTINCT: Any = {
+    "anyOf": [
+        {
+            "type": "object",
+            "properties": {
+                "a": {"type": "array", "uniqueItems": True, "items": {"type": "integer"}}
+            },
+            "additionalProperties": False,
+        },
+        {
+            "type": "object",
+            "properties": {"a": {"type": "array", "minItems": 3, "items": {"enum": [1, 2]}}},
+            "additionalProperties": False,
+        },
+    ]
+}
+PAIR: Any = {"type": "array", "uniqueItems": True, "items": {"enum": ["a", "b", 1, 12]}}
+MEMBERS: Any = {
+    "type": "object",
+    "properties": {"a": PAIR, "b": {"type": "array", "uniqueItems": True, "items": PAIR}},
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.skipif("native" not in ENGINES, reason="the native engine is not built")
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        (LONG_OR_DISTINCT, '{"a":[1,1,2]}'),
+        (LONG_OR_DISTINCT, '{"a":[1,12,11]}'),
+        (LONG_OR_DISTINCT, '{"a":[1,2]}'),
+        (MEMBERS, '{"a":["a","b",1,12],"b":[["a",1],[1,"a"],[]]}'),
+        (MEMBERS, '{"b":[[12,1],["b"]]}'),
+    ],
+)
+def test_tokens_with_commas_and_readings_that_have_ended(schema: Any, text: str) -> None:
+    """Masks are those of the reference engine at each byte: outside, inside, and after an array."""
+    vocabulary = words()
+    grammar = compile_schema(schema, whitespace="compact").grammar
+    one, two = (compile_grammar(grammar, vocabulary, e).matcher() for e in ("native", "reference"))
+    for byte in text.encode():
+        assert np.array_equal(one.mask(), two.mask())
+        token = vocabulary.tokens.index(bytes([byte]))
+        one.accept(token)
+        two.accept(token)
+    assert np.array_equal(one.mask(), two.mask())
+
+
 @pytest.mark.skipif("native" not in ENGINES, reason="the native engine is not built")
 @pytest.mark.parametrize("schema", SCHEMAS, ids=str)
 @pytest.mark.parametrize("seed", range(2))

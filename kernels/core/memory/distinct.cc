@@ -1,10 +1,6 @@
 #include "core/memory/distinct.h"
 
 #include <algorithm>
-#include <cmath>
-#include <queue>
-#include <set>
-#include <unordered_set>
 
 namespace slm {
 namespace {
@@ -55,21 +51,31 @@ DistinctRecogniser::DistinctRecogniser(Program program,
   texts_.intern(empty);
   sizes_ = {0, 0};
   Threads none;
-  intern_state(kDead, none);
+  intern_state(kDead, readings_.intern({}), none);
   Threads todo{{rules_.start(), 0, 0}}, first;
   close(todo, first, kNoGoal);
   settle(first);
-  set_start(intern_state(plain_.start(), first));
+  set_start(intern_state(plain_.start(), readings_.intern(bases_of(first)), first));
 }
 
 // --- states --------------------------------------------------------------------------------------
 
-StateId DistinctRecogniser::intern_state(StateId plain, Threads& threads) {
+/// The states of the rules that some threads are in.
+std::vector<StateId> DistinctRecogniser::bases_of(const Threads& threads) {
+  std::vector<StateId> bases;
+  for (const Thread& thread : threads) bases.push_back(thread.base);
+  std::sort(bases.begin(), bases.end());
+  bases.erase(std::unique(bases.begin(), bases.end()), bases.end());
+  return bases;
+}
+
+StateId DistinctRecogniser::intern_state(StateId plain, std::uint32_t readings, Threads& threads) {
   std::sort(threads.begin(), threads.end());
   threads.erase(std::unique(threads.begin(), threads.end()), threads.end());
   bool ends = false;
   ByteSet first;
-  std::vector<std::uint32_t> key{0, threads.empty() ? kDead : plain};
+  if (threads.empty()) plain = kDead, readings = 0;
+  std::vector<std::uint32_t> key{0, plain, readings};
   for (const Thread& thread : threads) {
     ends = ends || (thread.stack == 0 && rules_.can_end(thread.base));
     first |= rules_.first_bytes(thread.base);
@@ -84,7 +90,7 @@ StateId DistinctRecogniser::intern_state(StateId plain, Threads& threads) {
 void DistinctRecogniser::threads_of(StateId state, Threads& threads) const {
   std::span<const std::uint32_t> words = states_.words(state);
   threads.clear();
-  for (std::size_t i = 2; i < words.size(); i += 3) {
+  for (std::size_t i = 3; i < words.size(); i += 3) {
     threads.push_back({words[i], words[i + 1], words[i + 2]});
   }
 }
@@ -95,7 +101,32 @@ StateId DistinctRecogniser::compute_step(StateId state, std::uint8_t byte) {
   StateId plain = plain_.step(plain_of(state), byte);
   for (const Thread& thread : from) read(thread, byte, after);
   settle(after);
-  return intern_state(plain, after);
+  return intern_state(plain, readings_after(readings_of(state), byte), after);
+}
+
+/// Where the rules with marks are after one more byte if nothing is remembered: where the threads
+/// would be if none had ended.
+std::uint32_t DistinctRecogniser::readings_after(std::uint32_t readings, std::uint8_t byte) {
+  if (readings == 0 || marks_[byte]) return 0;
+  const std::uint64_t key = (std::uint64_t{readings} << 8) | byte;
+  std::uint32_t known = readings_after_.find(key);
+  if (known == FlatMap::kAbsent) {
+    std::span<const std::uint32_t> words = readings_.words(readings);
+    std::vector<StateId> after = past_marks({words.begin(), words.end()}, byte);
+    std::sort(after.begin(), after.end());
+    after.erase(std::unique(after.begin(), after.end()), after.end());
+    known = after.size() > kMaxThreads ? 0 : readings_.intern(after);
+    readings_after_.insert(key, known);
+  }
+  return known;
+}
+
+/// Whether the rules without marks read the text in no way that has ended here, as an item came
+/// again. Too many readings are as good as one that has.
+bool DistinctRecogniser::lost_none(StateId state) const {
+  Threads threads;
+  threads_of(state, threads);
+  return std::ranges::equal(bases_of(threads), readings_.words(readings_of(state)));
 }
 
 /// Appends what a thread becomes by one more byte.
@@ -239,194 +270,6 @@ bool DistinctRecogniser::may_repeat(const Thread& thread, const Frame& frame,
   return false;
 }
 
-// --- whether anything new can come ---------------------------------------------------------------
-
-/// Whether the item at hand can still become a new one, in every array that it is in.
-///
-/// Later items can: the schema compiler has seen to it that there are enough values. So only the
-/// outermost array is asked whose item may yet repeat one, for a way to an end of that.
-bool DistinctRecogniser::viable(const Thread& thread) {
-  if (thread.stack == 0) return true;
-  std::vector<Frame> arrays = frames(thread.stack);
-  if (std::ranges::none_of(arrays, [](const Frame& frame) { return frame.seen != 0; })) return true;
-  if (makes_new(thread.base, thread.text)) return true;
-  const std::uint32_t words[] = {thread.base, thread.stack, thread.text};
-  enum Verdict : std::uint8_t { kUnasked, kNo, kYes };
-  std::uint32_t id = judged_.intern(words);
-  if (id >= verdicts_.size()) verdicts_.resize(id + 1, kUnasked);
-  if (verdicts_[id] != kUnasked) return verdicts_[id] == kYes;
-  bool found = true;
-  for (std::size_t level = 0; level < arrays.size(); ++level) {
-    // What is in an item of its own, as a member's value is, says nothing of the next one out
-    // there.
-    bool waits = arrays[level].start == kOutside && level + 1 < arrays.size();
-    if (arrays[level].seen == 0 || waits || !may_repeat(thread, arrays[level])) continue;
-    found = search(thread, level);  // or it cannot tell, and throws
-    break;
-  }
-  verdicts_[id] = found ? kYes : kNo;
-  return found;
-}
-
-/// Best-first, by the fewest bytes that the rules need, for an end of an item, or of the array,
-/// at a depth.
-bool DistinctRecogniser::search(const Thread& from, std::size_t level) {
-  struct Reached {
-    Thread thread;
-    Cost passed;
-  };
-  std::vector<Reached> reached{{from, 0}};
-  std::priority_queue<OpenPlace> open;
-  open.push({missing(from.base), 0, 0});
-  std::unordered_set<std::string> visited;
-  Threads todo, after;
-  while (!open.empty()) {
-    Reached now = reached[open.top().place];
-    open.pop();
-    if (!visited.insert(place_of(now.thread)).second) continue;
-    if (visited.size() > kMaxSearched) {
-      throw Undecided("whether an item of an array can still be a new one takes too long to tell");
-    }
-    ByteSet first = rules_.first_bytes(now.thread.base) & ~marks_;
-    for (std::size_t byte = 0; byte < 256; ++byte) {
-      if (!first[byte]) continue;
-      StateId base = rules_.step(now.thread.base, static_cast<std::uint8_t>(byte));
-      if (base == kDead) continue;
-      todo.assign(
-          {{base, now.thread.stack, append(now.thread.text, static_cast<std::uint8_t>(byte))}});
-      after.clear();
-      if (close(todo, after, level)) return true;
-      for (const Thread& thread : after) {
-        Cost passed = now.passed + 1, rest = missing(thread.base);
-        if (rest >= kInfiniteCost) continue;
-        open.push({passed + rest, passed, static_cast<std::uint32_t>(reached.size())});
-        reached.push_back({thread, passed});
-      }
-    }
-  }
-  return false;
-}
-
-/// Equal for threads with one future: how a value is spelled does not matter.
-std::string DistinctRecogniser::place_of(const Thread& thread) const {
-  std::string place = std::to_string(thread.base);
-  for (const Frame& frame : frames(thread.stack)) {
-    place += ' ' + std::to_string(frame.seen) + (frame.start == kOutside ? "-" : "+");
-  }
-  if (thread.text != 0) place += '\0' + read_prefix(text_of(thread.text, 0)).outline;
-  return place;
-}
-
-Cost DistinctRecogniser::missing(StateId base) {
-  if (base >= missing_.size()) missing_.resize(rules_.states(), 0);
-  if (missing_[base] == 0) missing_[base] = rules_.completion(base).bytes + 1;
-  return missing_[base];
-}
-
-/// Whether the item at hand, or the next one, has infinitely many ways to go on to values that all
-/// differ, if a short search from the state finds one. Then no set of values can be in the way.
-/// `beyond_number`: the state is in a number, and the loops of its digits do not count.
-bool DistinctRecogniser::is_rich(StateId base, bool beyond_number) {
-  constexpr std::size_t kFar = 200;
-  std::vector<std::uint8_t>& rich = rich_[beyond_number ? 1 : 0];
-  if (base >= rich.size()) rich.resize(rules_.states(), 0);
-  if (rich[base] != 0) return rich[base] == 2;
-  if (!beyond_number && is_rich_soon(base)) return true;
-  using Place = std::pair<StateId, bool>;  // and whether it is in that number
-  std::vector<Place> met{{base, beyond_number}};
-  std::set<Place> known{met[0]};
-  bool found = false;
-  for (std::size_t at = 0; at < met.size() && at < kFar && !found; ++at) {
-    auto [now, number] = met[at];
-    found = !number && has_endless_loop(now);
-    ByteSet first = rules_.first_bytes(now);
-    for (std::size_t byte = 0; byte < 256 && !found; ++byte) {
-      if (!first[byte] || byte == kEnd || byte == kLeave) continue;
-      StateId next = rules_.step(now, static_cast<std::uint8_t>(byte));
-      Place place{next, number && byte >= '0' && byte <= '9'};
-      if (next != kDead && known.insert(place).second) met.push_back(place);
-    }
-  }
-  if (base >= rich.size()) rich.resize(rules_.states(), 0);
-  rich[base] = found ? 2 : 1;
-  return found;
-}
-
-/// Whether there is one on the shortest way through the item at hand, past what a search all around
-/// would be lost in: the words of a long list, say. What is on the way there knows it from then on.
-bool DistinctRecogniser::is_rich_soon(StateId base) {
-  constexpr std::size_t kFar = 400;
-  std::vector<StateId> way;
-  bool found = false;
-  while (!found && way.size() < kFar) {
-    bool known = base < rich_[0].size() && rich_[0][base] == 2;
-    way.push_back(base);
-    found = known || has_endless_loop(base);
-    Completion next = rules_.completion(base);
-    if (next.bytes == 0 || next.bytes >= kInfiniteCost) break;
-    if (next.byte == kEnd || next.byte == kLeave) break;
-    base = rules_.step(base, next.byte);
-  }
-  if (!found) return false;
-  if (rich_[0].size() < rules_.states()) rich_[0].resize(rules_.states(), 0);
-  for (StateId passed : way) rich_[0][passed] = 2;
-  return true;
-}
-
-/// Whether the text ends in a number with a point that, after so many more digits, is hardly one
-/// double or another: not more of them than there are values. Then digits make no new value.
-bool DistinctRecogniser::is_tight(std::uint32_t text, std::size_t more) const {
-  std::size_t digits = 0;
-  bool point = false;
-  for (std::uint32_t at = text; at > 1; at = texts_.words(at)[0]) {
-    std::uint32_t byte = texts_.words(at)[1];
-    if (byte >= '0' && byte <= '9') {
-      ++digits;
-    } else if (byte == '.' && !point) {
-      point = true;
-    } else {
-      break;
-    }
-  }
-  if (digits == 0 || digits + more < NumberTokens::kLong || (!point && more == 0)) return false;
-  std::string number = read_prefix(text_of(text, 0)).number;  // none where that is a string
-  if (number.empty() || number.find_first_of("eE") != std::string::npos) return false;
-  if (number.find('.') == std::string::npos) number += '.';
-  double left = static_cast<double>(doubles_ahead(number));
-  return left < static_cast<double>(values_.size() + 3) * std::pow(10.0, static_cast<double>(more));
-}
-
-/// Whether the state is in a loop of characters that no other spelling makes up for: not of
-/// whitespace, nor of zeros. Long counters count as loops.
-bool DistinctRecogniser::has_endless_loop(StateId base) {
-  Telling telling = letters_that_tell(rules_.rounds(base, kAmple).chars);
-  if (telling.needed != kAmple) {
-    telling = letters_that_tell(rules_.rounds(base, kEndless).chars);
-  }
-  if (telling.needed == 0) return false;
-  for (std::uint32_t k = 0; k < telling.needed; ++k) {
-    base = rules_.step(base, telling.letter);
-    if (base == kDead) return false;
-  }
-  return true;
-}
-
-DistinctRecogniser::Telling DistinctRecogniser::letters_that_tell(const CharClass& chars) {
-  std::uint32_t count = 0;
-  std::uint8_t first = 0;
-  for (std::size_t byte = 0x21; byte < 0x7F; ++byte) {
-    auto letter = static_cast<std::uint8_t>(byte);
-    if (byte == '0' || !chars.has(letter)) continue;
-    if (count++ == 0) first = letter;
-  }
-  if (count < 2) return {};
-  return {count >= 64 ? kAmple : kEndless, first};
-}
-
-bool DistinctRecogniser::has_marks(StateId base) const {
-  return (rules_.first_bytes(base) & marks_).any();
-}
-
 // --- explanations --------------------------------------------------------------------------------
 
 std::vector<Expectation> DistinctRecogniser::expected(StateId state) {
@@ -449,10 +292,11 @@ bool DistinctRecogniser::forbids(StateId state, std::uint8_t byte) {
 
 std::size_t DistinctRecogniser::bytes() const {
   return rules_.bytes() + plain_.bytes() + plain_masks_.bytes() + states_.bytes() +
-         stacks_.bytes() + sets_.bytes() + texts_.bytes() + judged_.bytes() + walked_.bytes() +
-         value_bytes_ + values_.size() * (sizeof(JsonValue) + sizeof(Equal)) + known_.bytes() +
-         exit_bytes_ + sizes_.capacity() * 4 + missing_.capacity() * sizeof(Cost) +
-         stays_.size() * 64 + rich_[0].capacity() + rich_[1].capacity() + memo_bytes();
+         readings_.bytes() + readings_after_.bytes() + stacks_.bytes() + sets_.bytes() +
+         texts_.bytes() + judged_.bytes() + walked_.bytes() + value_bytes_ +
+         values_.size() * (sizeof(JsonValue) + sizeof(Equal)) + known_.bytes() + exit_bytes_ +
+         sizes_.capacity() * 4 + missing_.capacity() * sizeof(Cost) + stays_.size() * 64 +
+         rich_[0].capacity() + rich_[1].capacity() + endless_.capacity() + memo_bytes();
 }
 
 }  // namespace slm

@@ -4,7 +4,8 @@
 // state of the rules without marks, and *threads*: the ways in which the rules with marks read the
 // text, each with the values that were seen in every array it is in, and the text of the outermost
 // item so far. Where an item ends whose value has been seen, the thread does; a thread that could
-// only come to such an end has ended, too.
+// only come to such an end has ended, too. And *readings*: where the threads would be if none
+// had ended, which tells whether the rules without marks go on with more than the threads do.
 #pragma once
 
 #include <cstdint>
@@ -72,9 +73,13 @@ class DistinctRecogniser final : public Recogniser {
   };
 
   StateId compute_step(StateId state, std::uint8_t byte) override;
-  StateId intern_state(StateId plain, Threads& threads);
+  StateId intern_state(StateId plain, std::uint32_t readings, Threads& threads);
   StateId plain_of(StateId state) const { return states_.words(state)[1]; }
+  std::uint32_t readings_of(StateId state) const { return states_.words(state)[2]; }
+  std::uint32_t readings_after(std::uint32_t readings, std::uint8_t byte);
+  bool lost_none(StateId state) const;
   void threads_of(StateId state, Threads& threads) const;
+  static std::vector<StateId> bases_of(const Threads& threads);
 
   void read(const Thread& thread, std::uint8_t byte, Threads& to);
   bool close(Threads& todo, Threads& to, std::size_t goal);
@@ -99,8 +104,16 @@ class DistinctRecogniser final : public Recogniser {
   }
   bool is_rich(StateId base, bool beyond_number = false);
   bool is_rich_soon(StateId base);
+  bool knows_rich(StateId base) const noexcept {
+    return base < rich_[0].size() && rich_[0][base] == 2;
+  }
+  void know_rich(StateId base) {
+    if (base >= rich_[0].size()) rich_[0].resize(rules_.states(), 0);
+    rich_[0][base] = 2;
+  }
   bool is_tight(std::uint32_t text, std::size_t more = 0) const;
   bool has_endless_loop(StateId base);
+  bool find_endless_loop(StateId base);
   /// So many letters of a class make 2^24 values that differ, for whitespace and zeros may tell
   /// nothing; 0: no number of them does.
   struct Telling {
@@ -126,15 +139,16 @@ class DistinctRecogniser final : public Recogniser {
   struct Exit {
     std::uint32_t node;
     std::string path;
-    bool again;  // some token there matters even to an item that is new
   };
-  using Counted = std::vector<std::pair<StateId, std::uint32_t>>;  // and how many items have ended
-  bool ends_again(std::uint32_t node, Counted bases);
+  enum class Passed : std::uint8_t { kNothing, kEnd, kComma };  // an item's end, and a comma then
+  using Passages = std::vector<std::pair<StateId, Passed>>;
+  bool ends_again(const ByteTrie& trie, std::uint32_t node, Passages bases);
   bool is_new(const Thread& thread) const;
   bool goes_on(const Threads& threads, std::uint8_t byte);
-  const std::vector<Exit>& exits(StateId plain, const Threads& threads);
-  void take_out(std::uint32_t node, std::span<std::uint32_t> row) const;
-  void check_below(std::uint32_t node, const Threads& threads, std::span<std::uint32_t> row);
+  const std::vector<Exit>& exits(StateId plain, const Threads& threads, bool fresh, Mask row);
+  const ByteTrie& trie_for(bool fresh) const { return fresh ? trie_.with_comma() : trie_.trie(); }
+  void check_below(const ByteTrie& trie, std::uint32_t node, const Threads& threads,
+                   std::span<std::uint32_t> row);
   void check_numbers(const Threads& threads, std::span<std::uint32_t> row);
   void check_digits(std::uint32_t node, const Threads& threads, std::span<std::uint32_t> row);
 
@@ -143,7 +157,9 @@ class DistinctRecogniser final : public Recogniser {
   MaskMemo plain_masks_;
   ByteSet marks_;
 
-  SequencePool states_;               // may end, plain state, then the threads
+  SequencePool states_;               // may end, plain state, readings, then the threads
+  SequencePool readings_;             // states of the rules, whatever was seen
+  FlatMap readings_after_;            // by readings and byte
   SequencePool stacks_;               // (below, seen, start); 0: no array
   SequencePool sets_;                 // (set, value)
   SequencePool texts_;                // (text, byte)
@@ -156,13 +172,14 @@ class DistinctRecogniser final : public Recogniser {
   SequencePool judged_;                                     // threads
   std::vector<std::uint8_t> verdicts_;
   std::vector<std::uint8_t> rich_[2];  // by state of the rules: 0 unasked, 1 no, 2 yes
+  std::vector<std::uint8_t> endless_;  // the same
   std::unordered_map<StateId, Stay> stays_;
   std::vector<Cost> missing_;           // as `rich_`; 0: unasked
   static constexpr Cost kLetters = 12;  // two to so many values are made by so many letters
   std::vector<Cost> surely_;            // by state of the rules, and one; 0: unasked
   SequencePool enough_keys_;            // states of the rules
   std::vector<std::unique_ptr<Enough>> enough_;
-  SequencePool walked_;  // plain state, then (state of the rules, whether it matters what is seen)
+  SequencePool walked_;  // plain state, then (state of the rules, how far it matters what is seen)
   std::vector<std::vector<Exit>> exits_;
   std::size_t exit_bytes_ = 0;
 };

@@ -11,18 +11,35 @@ constexpr std::uint32_t kFewBytes = 4;  // fewer are not worth a question
 
 bool is_of_number(char c) noexcept { return (c >= '0' && c <= '9') || c == '.'; }
 
+/// Whether a mask has a token of a node or below.
+bool has_some(const ByteTrie& trie, std::uint32_t node, Mask row) {
+  const ByteTrie::Node& here = trie.nodes[node];
+  auto first = trie.tokens.begin() + here.first_token;
+  auto last = trie.tokens.begin() + here.subtree_last_token;
+  return std::any_of(first, last,
+                     [&](TokenId token) { return (row[token >> 5] >> (token & 31) & 1) != 0; });
+}
+
+void take_out(const ByteTrie& trie, std::uint32_t node, Mask row) {
+  const ByteTrie::Node& here = trie.nodes[node];
+  for (std::uint32_t t = here.first_token; t < here.subtree_last_token; ++t) {
+    clear_bit(row, trie.tokens[t]);
+  }
+}
+
 }  // namespace
 
 /// The rules' mask comes from their tables. What has to be taken out is looked for only where a
 /// token comes to a mark, or leaves what can be a new item whatever was seen. Where the items at
-/// hand are new already, only tokens that end more than one item can be among it.
+/// hand are new already, or nothing was seen, only what comes behind one more item matters; between
+/// two items stands a comma, and few tokens hold one.
 void DistinctRecogniser::make_mask(StateId state, std::span<std::uint32_t> row) {
   plain_masks_.fill(plain_of(state), row);
   Threads threads, after, todo;
   threads_of(state, threads);
-  bool fresh = std::ranges::all_of(threads, [&](const Thread& thread) { return is_new(thread); });
-  for (const Exit& exit : exits(plain_of(state), threads)) {
-    if (fresh && !exit.again) continue;
+  bool fresh = lost_none(state) &&
+               std::ranges::all_of(threads, [&](const Thread& thread) { return is_new(thread); });
+  for (const Exit& exit : exits(plain_of(state), threads, fresh, row)) {
     after.clear();
     for (const Thread& thread : threads) {
       Thread now = thread;
@@ -37,7 +54,7 @@ void DistinctRecogniser::make_mask(StateId state, std::span<std::uint32_t> row) 
       close(todo, after, kNoGoal);
     }
     settle(after);
-    check_below(exit.node, after, row);
+    check_below(trie_for(fresh), exit.node, after, row);
   }
   check_numbers(threads, row);
 }
@@ -76,7 +93,7 @@ void DistinctRecogniser::check_digits(std::uint32_t node, const Threads& threads
     for (const Thread& thread : threads) read(thread, trie.bytes[child], after);
     settle(after);
     if (after.empty()) {
-      take_out(child, row);
+      take_out(trie, child, row);
     } else {
       check_digits(child, after, row);
     }
@@ -91,31 +108,35 @@ bool DistinctRecogniser::is_new(const Thread& thread) const {
   });
 }
 
-/// Whether some token at a node or below ends more than one item from these states of the rules, or
-/// ends one and then comes to where it matters what was seen.
-bool DistinctRecogniser::ends_again(std::uint32_t node, Counted bases) {
+/// Whether some token at a node or below ends an item, begins another one behind a comma, and ends
+/// that too, or leaves it where it matters what was seen. From these states of the rules.
+bool DistinctRecogniser::ends_again(const ByteTrie& trie, std::uint32_t node, Passages bases) {
   for (std::size_t at = 0; at < bases.size(); ++at) {  // grows
-    auto [base, ends] = bases[at];
+    auto [base, passed] = bases[at];
     const ByteSet first = rules_.first_bytes(base);
     for (std::size_t mark = kBegin; mark <= kLeave; ++mark) {
       if (!first[mark]) continue;
       StateId next = rules_.step(base, static_cast<std::uint8_t>(mark));
-      std::uint32_t more = ends + (mark == kEnd ? 1 : 0);
-      if (more > 1) return true;
-      if (next != kDead) bases.emplace_back(next, more);
+      if (next == kDead) continue;
+      if (mark == kEnd && passed == Passed::kComma) return true;
+      bases.emplace_back(next, mark == kEnd ? Passed::kEnd : passed);
     }
-    if (ends > 0 && (first & ~marks_).any() && !is_rich(base)) return true;
+    if (passed == Passed::kComma && (first & ~marks_).any() && !is_rich(base)) return true;
   }
-  const ByteTrie& trie = trie_.trie();
   const ByteTrie::Node& here = trie.nodes[node];
   for (std::uint32_t child = here.first_child; child < here.last_child; ++child) {
-    if (marks_[trie.bytes[child]]) continue;
-    Counted after;
-    for (auto [base, ends] : bases) {
-      StateId next = rules_.step(base, trie.bytes[child]);
-      if (next != kDead) after.emplace_back(next, ends);
+    const std::uint8_t byte = trie.bytes[child];
+    if (marks_[byte]) continue;
+    Passages after;
+    for (auto [base, passed] : bases) {
+      StateId next = rules_.step(base, byte);
+      if (next == kDead) continue;
+      after.emplace_back(next, byte == ',' && passed == Passed::kEnd ? Passed::kComma : passed);
     }
-    if (!after.empty() && ends_again(child, std::move(after))) return true;
+    std::erase_if(after, [&](const auto& one) {  // it would take another comma
+      return one.second != Passed::kComma && !trie.below[child].starts.has(',');
+    });
+    if (!after.empty() && ends_again(trie, child, std::move(after))) return true;
   }
   return false;
 }
@@ -132,10 +153,9 @@ bool DistinctRecogniser::goes_on(const Threads& threads, std::uint8_t byte) {
 }
 
 /// Takes out the tokens of a node and below that have no thread; `threads`: those at the node.
-void DistinctRecogniser::check_below(std::uint32_t node, const Threads& threads,
-                                     std::span<std::uint32_t> row) {
-  if (threads.empty()) return take_out(node, row);
-  const ByteTrie& trie = trie_.trie();
+void DistinctRecogniser::check_below(const ByteTrie& trie, std::uint32_t node,
+                                     const Threads& threads, std::span<std::uint32_t> row) {
+  if (threads.empty()) return take_out(trie, node, row);
   const ByteTrie::Node& here = trie.nodes[node];
   Threads after;
   for (std::uint32_t child = here.first_child; child < here.last_child; ++child) {
@@ -146,15 +166,7 @@ void DistinctRecogniser::check_below(std::uint32_t node, const Threads& threads,
     settle(after);
     std::sort(after.begin(), after.end());
     after.erase(std::unique(after.begin(), after.end()), after.end());
-    check_below(child, after, row);
-  }
-}
-
-void DistinctRecogniser::take_out(std::uint32_t node, std::span<std::uint32_t> row) const {
-  const ByteTrie& trie = trie_.trie();
-  const ByteTrie::Node& here = trie.nodes[node];
-  for (std::uint32_t t = here.first_token; t < here.subtree_last_token; ++t) {
-    clear_bit(row, trie.tokens[t]);
+    check_below(trie, child, after, row);
   }
 }
 
@@ -187,17 +199,21 @@ const DistinctRecogniser::Stay& DistinctRecogniser::stay(StateId base) {
 }
 
 /// Remembered by the states of the rules alone: texts and values come and go, those stay few.
+/// `row`: the mask of the rules. Where the items at hand are fresh, no way has been lost, so that
+/// what it has is what the rules with marks allow.
 const std::vector<DistinctRecogniser::Exit>& DistinctRecogniser::exits(StateId plain,
-                                                                       const Threads& threads) {
+                                                                       const Threads& threads,
+                                                                       bool fresh, Mask row) {
+  constexpr std::uint32_t kUnseen = 0, kSeen = 1, kFresh = 2;
   std::vector<std::uint32_t> key{plain};
   for (const Thread& thread : threads) {
     bool seen = std::ranges::any_of(frames(thread.stack),
                                     [](const Frame& frame) { return frame.seen != 0; });
-    key.insert(key.end(), {thread.base, seen ? 1u : 0u});
+    key.insert(key.end(), {thread.base, fresh ? kFresh : seen ? kSeen : kUnseen});
   }
   std::uint32_t id = walked_.intern(key);
   if (id < exits_.size()) return exits_[id];
-  const ByteTrie& trie = trie_.trie();
+  const ByteTrie& trie = trie_for(fresh);
   std::vector<Exit> found;
   using Bases = std::vector<std::pair<StateId, bool>>;  // and whether it matters what they lead to
   struct Place : TriePlace {
@@ -206,21 +222,27 @@ const std::vector<DistinctRecogniser::Exit>& DistinctRecogniser::exits(StateId p
   };
   auto place_of = [&](StateId now, Bases bases) {
     Place place{{}, now, std::move(bases)};
-    if (place.bases.size() == 1) {
-      auto [base, seen] = place.bases[0];
+    for (std::size_t at = 0; at < place.bases.size(); ++at) {  // what each of them stays with
+      auto [base, seen] = place.bases[at];
       const Stay& known = stay(base);
-      if (known.rich || !seen) {
-        place.stays = known.chars;
-        place.most = known.most;
-      }
+      const CharClass chars = known.rich || !seen ? known.chars : CharClass{};
+      if (at == 0) place.stays = chars;
+      place.stays.intersect(chars);
+      place.most = std::min(place.most, known.most);
+      if (place.stays.size() == 0) break;
     }
     return place;
   };
   auto enter = [&](const Place& place, std::uint32_t node,
                    const std::string& path) -> std::optional<Place> {
     std::uint8_t byte = trie.bytes[node];
-    StateId now = plain_.step(place.plain, byte);
-    if (now == kDead) return std::nullopt;
+    StateId now = kDead;
+    if (fresh) {
+      if (!trie.below[node].starts.has(',') || !has_some(trie, node, row)) return std::nullopt;
+    } else {
+      now = plain_.step(place.plain, byte);
+      if (now == kDead) return std::nullopt;
+    }
     Bases after;
     bool exit = false;
     for (auto [base, seen] : place.bases) {
@@ -231,17 +253,13 @@ const std::vector<DistinctRecogniser::Exit>& DistinctRecogniser::exits(StateId p
     }
     exit = exit || after.empty();  // the rules go on as if an item that was seen had ended
     if (!exit) return place_of(now, std::move(after));
-    bool again = after.empty();
-    Counted bases;
-    for (auto [base, seen] : after) {
-      again = again || (seen && !is_rich(base) && !has_marks(base));
-      bases.emplace_back(base, 0);
-    }
-    found.push_back({node, path, again || ends_again(node, std::move(bases))});
+    Passages bases;
+    for (auto [base, seen] : after) bases.emplace_back(base, Passed::kNothing);
+    if (!fresh || ends_again(trie, node, std::move(bases))) found.push_back({node, path});
     return std::nullopt;
   };
   Bases first;
-  for (std::size_t i = 1; i < key.size(); i += 2) first.emplace_back(key[i], key[i + 1] != 0);
+  for (std::size_t i = 1; i < key.size(); i += 2) first.emplace_back(key[i], key[i + 1] == kSeen);
   walk_paths(trie, marks_, place_of(plain, std::move(first)), enter);
   exit_bytes_ += found.size() * sizeof(Exit);
   exits_.push_back(std::move(found));
