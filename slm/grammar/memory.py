@@ -22,8 +22,8 @@ class DistinctItems:
     marks say where the array and its items begin and end. Arrays nest. Two items are equal if they
     are as JSON values, as the specification says or as a parser with doubles reads them.
 
-    The names of an object's members may be such items, too, each with its colon; what is between
-    END and the next ITEM does not matter.
+    The names of an object's members may be such items, too, each with its colon. Between END and
+    the next ITEM stands a comma, outside of any string; what else is there does not matter.
     """
 
     name: ClassVar[str] = "distinct"
