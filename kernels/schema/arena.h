@@ -23,9 +23,10 @@ class Arena {
  public:
   Arena() = default;
   ~Arena() {
+    if (blocks_.empty()) return;
     if (passing_) {
-      spare() = std::move(blocks_.front());
-    } else if (!blocks_.empty() && !first_is_large_) {
+      PassingBlocks::give(std::move(blocks_.front()));
+    } else if (!first_is_large_) {
       FirstBlocks::give(std::move(blocks_.front()));
     }
   }
@@ -81,16 +82,11 @@ class Arena {
  private:
   using Block = std::unique_ptr<std::byte[]>;
   struct Passing {};
-  static constexpr std::size_t kSpare = 1u << 16, kFirst = 1u << 13;
+  static constexpr std::size_t kPassing = 1u << 16, kFirst = 1u << 13;
+  using PassingBlocks = Spares<kPassing, 1>;
   using FirstBlocks = Spares<kFirst>;
-  explicit Arena(Passing) : size_(kSpare), passing_(true) {
-    Block& kept = spare();
-    if (!kept) kept = std::make_unique_for_overwrite<std::byte[]>(kSpare);
-    blocks_.push_back(std::move(kept));
-  }
-  static Block& spare() {
-    static thread_local Block block;
-    return block;
+  explicit Arena(Passing) : size_(kPassing), passing_(true) {
+    blocks_.push_back(PassingBlocks::take());
   }
 
   void* take(std::size_t size, std::size_t alignment) {
@@ -98,7 +94,7 @@ class Arena {
     if (start + size > size_) {
       std::size_t want = std::max(next_, size);
       bool first = blocks_.empty();
-      first_is_large_ = first && want > kFirst;
+      if (first) first_is_large_ = want > kFirst;  // such a one is not kept
       blocks_.push_back(first && want == kFirst
                             ? FirstBlocks::take()
                             : std::make_unique_for_overwrite<std::byte[]>(want));
