@@ -59,6 +59,7 @@ class SchemaProgram:
         assert_formats: bool,
         content: int = 0,
         frames: bool = False,
+        plain: bool = True,
     ) -> _Program | str: ...
     @property
     def draft(self) -> str: ...

@@ -100,6 +100,7 @@ class Copier {
 
   void dict(PyObject* object, int depth, Value& made) {
     made.kind = Kind::kObject;
+    made.number = ++objects_;
     auto members = arena_.room<schema::Member>(static_cast<std::size_t>(PyDict_Size(object)));
     Py_ssize_t position = 0;
     PyObject *name = nullptr, *value = nullptr;
@@ -126,6 +127,7 @@ class Copier {
 
   schema::Arena& arena_;
   std::unordered_map<PyObject*, Value*> shared_;
+  std::uint32_t objects_ = 0;
 };
 
 nb::object text_of(std::string_view text) {
@@ -197,8 +199,9 @@ nb::object compile_schema(nb::handle type, nb::handle value, nb::handle answer,
   nb::inst_mark_ready(made);
   try {
     program.schema.root = Copier(program.schema.arena).copy(value.ptr(), 0);
-    schema::Options options{std::nullopt, chosen.compact, chosen.assert_formats,
-                            static_cast<schema::Content>(chosen.content), chosen.frames};
+    schema::Options options{std::nullopt,          chosen.compact,
+                            chosen.assert_formats, static_cast<schema::Content>(chosen.content),
+                            chosen.frames,         chosen.plain};
     if (chosen.draft) options.draft = static_cast<schema::Draft>(*chosen.draft);
     PythonOracle oracle(answer);
     schema::Compiled compiled = schema::compile(*program.schema.root, options, oracle);
@@ -218,12 +221,12 @@ void bind_schema(nb::module_& m) {
       .def_static(
           "compile",
           [](nb::type_object type, nb::handle schema, nb::handle answer, std::optional<int> draft,
-             bool compact, bool assert_formats, int content, bool frames) {
+             bool compact, bool assert_formats, int content, bool frames, bool plain) {
             return compile_schema(type, schema, answer,
-                                  {draft, compact, assert_formats, content, frames});
+                                  {draft, compact, assert_formats, content, frames, plain});
           },
           "type"_a, "schema"_a, "answer"_a, "draft"_a.none(), "compact"_a, "assert_formats"_a,
-          "content"_a = 0, "frames"_a = false)
+          "content"_a = 0, "frames"_a = false, "plain"_a = true)
       .def_prop_ro("draft", [](const SchemaProgram& program) { return program.draft; })
       .def_prop_ro("remembers", [](const SchemaProgram& program) { return program.remembers; })
       .def("words",

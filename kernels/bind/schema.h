@@ -28,7 +28,7 @@ struct SchemaOptions {
   std::optional<int> draft;
   bool compact = false, assert_formats = true;
   int content = 0;
-  bool frames = false;
+  bool frames = false, plain = true;
 };
 
 /// A new program of this type, a subclass of `SchemaProgram` or it; or a string, why Python has to

@@ -13,21 +13,22 @@ using Count = std::int64_t;
 
 }  // namespace
 
+Lowering::Pointer Lowering::repeated(Pointer item, Count first, Count low,
+                                     std::optional<Count> high) {
+  Pointer following = build.seq({structural(","), item});
+  Count least = std::max<Count>(0, low - first);
+  std::optional<Count> most;
+  if (high) most = *high - first;
+  if (first) return build.many(following, least, most);
+  if (most) --*most;
+  return build.seq({item, build.many(following, std::max<Count>(0, least - 1), most)});
+}
+
 Lowering::Pointer Items::run(Count start) {
   Count first = std::max(start, size());
   Pointer tail = to.build.empty;
   if (!high || *high > first) {
-    Pointer value = this->value(rest);
-    Pointer following = to.build.seq({comma(), value});
-    Count least = std::max<Count>(0, low - first);
-    std::optional<Count> most;
-    if (high) most = *high - first;
-    if (first) {
-      tail = to.build.many(following, least, most);
-    } else {
-      if (most) --*most;
-      tail = to.build.seq({value, to.build.many(following, std::max<Count>(0, least - 1), most)});
-    }
+    tail = to.repeated(this->value(rest), first, low, high);
   }
   for (Count index = size() - 1; index >= start; --index) {
     Pointer value = at(index);

@@ -19,7 +19,8 @@ std::optional<Compiled> compile(const Value& schema, const Options& options, Ora
   }
   if (way.frames) reader.merge_alike();
   Normaliser of(arena, goals, pool, reader, options.assert_formats, way);
-  Lowering lowering(of, options.compact);
+  // With frames schemas that say the same are one, which only goals tell.
+  Lowering lowering(of, options.compact, options.plain && !way.frames);
   Rule start = lowering.lower(reader.start());
   if (way.frames && pool.leaned) throw Deferred("what a format leaves out is excluded");
   if (!way.cautious && pool.leaned && of.concluded) return std::nullopt;

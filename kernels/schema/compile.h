@@ -19,7 +19,9 @@ struct Options {
   bool compact = false;
   bool assert_formats = true;
   Content content = Content::kByDraft;
-  bool frames = false;  // at once what is else a second try where a schema is refused: for tests
+  // For tests:
+  bool frames = false;  // at once what is else a second try where a schema is refused
+  bool plain = true;    // whether what needs no algebra is lowered as it stands
 };
 
 struct Compiled {

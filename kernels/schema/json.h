@@ -40,7 +40,8 @@ struct Value {
 
   Kind kind = Kind::kNull;
   bool truth = false;
-  bool shared = false;  // an array or object that stands in several places
+  bool shared = false;       // an array or object that stands in several places
+  std::uint32_t number = 0;  // of an object, from 1 in its document; 0: the compiler made it
   std::int64_t integer = 0;
   double real = 0;
   std::string_view text;  // of a string, or the digits of an integer beyond 64 bits

@@ -66,7 +66,7 @@ constexpr std::string_view kNames[] = {"",
                                        "contentSchema",
                                        "contentMediaType",
                                        "contentEncoding"};
-static_assert(std::size(kNames) == static_cast<std::size_t>(Keyword::kContentEncoding) + 1);
+static_assert(std::size(kNames) == kKeywords);
 
 constexpr std::size_t kSlots = 256;
 constexpr std::size_t slot_of(std::string_view name) {

@@ -1,6 +1,7 @@
 // The keywords of JSON Schema, numbered: what kind of value each takes. Mirrors keywords.py.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -70,6 +71,8 @@ enum class Keyword : std::uint8_t {
   kContentMediaType,
   kContentEncoding,
 };
+
+constexpr std::size_t kKeywords = static_cast<std::size_t>(Keyword::kContentEncoding) + 1;
 
 using KeywordSet = std::uint64_t;
 constexpr KeywordSet bit(Keyword keyword) {

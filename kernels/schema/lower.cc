@@ -39,35 +39,41 @@ Rule Lowering::fresh_rule() {
   return static_cast<Rule>(bodies_.size() - 1);
 }
 
-Rule Lowering::lower(Goal start) {
-  start = of.unaliased(start);
-  const Kinds* kinds = of.kinds(start);
-  Rule first = fresh_rule();
-  calls_.resize(of.goals.size() + 16, nullptr);
-  if (kinds->is_container()) calls_[start] = build.call(first);
-  todo_.push_back({kinds, first});
+Rule Lowering::lower(const Target& start) {
+  Pointer whole = value(start);
+  Rule first = whole->index;
+  if (whole->kind != Expression::Kind::kCall) define(first = fresh_rule(), whole);
   while (!todo_.empty()) {
     Pending item = todo_.back();
     todo_.pop_back();
-    define(item.rule, body(*item.kinds));
+    define(item.rule, item.kinds == nullptr ? plain_body(item.at) : body(*item.kinds));
   }
   return first;
 }
 
-Lowering::Pointer Lowering::value(Goal goal) {
+Lowering::Pointer Lowering::value(Target at) {
+  Pointer found = plain(at);
+  return found != nullptr ? found : value(of.reader.goal(at), at.raw);
+}
+
+Lowering::Pointer Lowering::value(Goal goal, const Value* not_plain) {
   goal = of.unaliased(goal);
   if (goal < calls_.size() && calls_[goal] != nullptr) return calls_[goal];
-  const Kinds* kinds = of.kinds(goal);
-  Pointer found;
-  if (kinds->is_container()) {
-    Rule rule = fresh_rule();
-    found = build.call(rule);
-    todo_.push_back({kinds, rule});
-  } else {
-    found = scalars(*kinds);
+  Pointer found = nullptr;
+  if (const SchemaNode* node = of.only_schema(goal); node != nullptr && node->raw != not_plain) {
+    Target at{node->raw, node->pointer, node->resource};
+    found = plain(at);
   }
+  if (found == nullptr) found = value(*of.kinds(goal));
   if (goal >= calls_.size()) calls_.resize(of.goals.size() + 16, nullptr);
   return calls_[goal] = found;
+}
+
+Lowering::Pointer Lowering::value(const Kinds& kinds) {
+  if (!kinds.is_container()) return scalars(kinds);
+  Rule rule = fresh_rule();
+  todo_.push_back({&kinds, rule});
+  return build.call(rule);
 }
 
 Lowering::Pointer Lowering::add_rule(Pointer body) {

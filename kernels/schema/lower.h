@@ -11,6 +11,8 @@
 namespace slm::schema {
 
 using Rule = std::uint32_t;
+struct Members;
+struct Said;
 
 /// What the rules tell a memory of items that differ; see slm/grammar/memory.py.
 enum class Mark : char { kBegin = 0x1C, kItem = 0x1D, kEnd = 0x1E, kLeave = 0x1F };
@@ -23,24 +25,30 @@ class Lowering {
  public:
   using Pointer = Expressions::Pointer;
 
-  Lowering(Normaliser& of, bool compact)
+  /// `plain`: whether what needs no algebra is lowered as it stands, see plain.cc.
+  Lowering(Normaliser& of, bool compact, bool plain)
       : of(of),
         build(of.arena),
         regulars(of.arena),
         compact_(compact),
         integer_point_(of.reader.draft() != Draft::k4),
+        plain_(plain),
         bodies_(of.arena),
         order_(of.arena),
         calls_(of.arena),
+        plain_values_(of.arena),
+        name_marks_(of.arena),
         todo_(of.arena),
         keys_(of.arena),
         made_(of.arena),
         terminals_(of.arena) {}
 
-  /// Make the rules of the goal and of all it needs; its rule.
-  Rule lower(Goal start);
+  /// Make the rules of the schema and of all it needs; its rule.
+  Rule lower(const Target& start);
   /// What a value under the goal looks like: terminals in place, or a call to its rule.
-  Pointer value(Goal goal);
+  Pointer value(Goal goal) { return value(goal, nullptr); }
+  /// The same of a schema.
+  Pointer value(Target at);
   /// A helper rule of a container.
   Pointer add_rule(Pointer body);
 
@@ -55,6 +63,9 @@ class Lowering {
   /// `low` to `high` of the texts, none twice, as one terminal.
   Pointer list(const std::vector<std::string>& texts, std::int64_t low, std::int64_t high);
   Pointer structural(std::string_view text);
+  /// Items until there are `low` to `high`, where `first` were before them.
+  Pointer repeated(Pointer item, std::int64_t first, std::int64_t low,
+                   std::optional<std::int64_t> high);
   Pointer key(Name name);
   /// The names of a region, spelled in any way, but for some; with the colon.
   Pointer free_key(std::optional<Part> region, Span<Name> names);
@@ -71,10 +82,13 @@ class Lowering {
 
  private:
   struct Pending {
-    const Kinds* kinds;
+    const Kinds* kinds;  // null: the schema is plain
     Rule rule;
+    Target at{};
   };
 
+  Pointer value(Goal goal, const Value* not_plain);
+  Pointer value(const Kinds& kinds);
   Pointer body(const Kinds& kinds);
   Pointer scalars(const Kinds& kinds);
   Pointer strings(Span<const StringShape*> shapes);
@@ -82,7 +96,15 @@ class Lowering {
   Pointer arrays(const ArrayShape& shape);    // arrays.cc
   Pointer objects(const ObjectShape& shape);  // objects.cc
   Pointer one_object(const ObjectShape& shape);
+  Pointer object_of(Members&& members, Pointer empty);
   Pointer free_members(const ObjectShape& shape, std::vector<Name> names, Span<NameRule> only);
+
+  // plain.cc
+  Pointer plain(Target& at);
+  Pointer plain(const Target& at, const Said& said);
+  Pointer plain_body(const Target& at);
+  Pointer plain_object(const Target& at, const Said& said);
+  Pointer plain_array(const Target& at, const Said& said);
 
   Pointer add_terminal(Regular language);
   Regular spelled_char();
@@ -101,10 +123,12 @@ class Lowering {
     return made_[number];
   }
 
-  bool compact_, integer_point_;
+  bool compact_, integer_point_, plain_;
   Growing<Pointer> bodies_;  // by rule
   Growing<Rule> order_;
-  Growing<Pointer> calls_;  // by goal
+  Growing<Pointer> calls_;            // by goal
+  Growing<Pointer> plain_values_;     // by number of the object
+  Growing<std::uint8_t> name_marks_;  // by name; all zero but while an object's names are read
   Growing<Pending> todo_;
   Interner keys_;
   Growing<Pointer> made_;

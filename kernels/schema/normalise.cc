@@ -174,11 +174,9 @@ bool Normaliser::is_void(Goal goal, int depth) {
 
 Goal Normaliser::unaliased(Goal goal) {
   for (int turn = 0; turn < kMaxAliases; ++turn) {
-    std::span<const std::int32_t> literals = goals.literals(goal);
-    if (literals.size() != 1 || literals[0] <= kFalseId) return goal;
-    const SchemaNode& node = reader.node(literals[0]);
-    if (node.keywords != bit(Keyword::kRef)) return goal;
-    goal = reader.resolve(node);
+    const SchemaNode* node = only_schema(goal);
+    if (node == nullptr || node->keywords != bit(Keyword::kRef)) return goal;
+    goal = reader.resolve(*node);
   }
   return goal;
 }

@@ -44,6 +44,14 @@ class Normaliser {
   const Kinds* kinds(Goal goal);
   /// The goal that a schema of nothing but a reference stands for, so that it is shared.
   Goal unaliased(Goal goal);
+  /// The schema that a goal consists of; null where it is none, or more, or one that must fail.
+  const SchemaNode* only_schema(Goal goal) const {
+    std::span<const std::int32_t> literals = goals.literals(goal);
+    return literals.size() == 1 && literals[0] > kFalseId ? &reader.node(literals[0]) : nullptr;
+  }
+  /// What the schema's own keywords admit: of a schema that neither has arrays and objects nor
+  /// applies others, all there is.
+  const Kinds* own_kinds(const SchemaNode& node) { return positive(node); }
   /// Whether provably no value reaches the goal; false may also mean that it was not found out.
   bool is_void(Goal goal, int depth = 4);
   /// The goal that fails another, of one schema at most.

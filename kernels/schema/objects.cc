@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "schema/frames.h"
+#include "schema/members.h"
 #include "schema/names.h"
 #include "schema/witnesses.h"
 
@@ -14,25 +15,19 @@ constexpr std::int64_t kFewMembers = 8;
 using Pointer = Expressions::Pointer;
 using Count = std::int64_t;
 
-struct OneMember {
-  Pointer expression;  // name, colon, value
-  bool required;
-};
-
 /// Members one after the other, as rules over (next declared member, members so far).
 class Chain {
  public:
-  Chain(Lowering& to, std::vector<OneMember> members, Pointer free, Pointer must,
-        Witnesses* witnesses, Pointer comma, Count low, std::optional<Count> high)
+  Chain(Lowering& to, Members&& members, Pointer comma)
       : to_(to),
-        members_(std::move(members)),
-        free_(free),
-        must_(must),
-        witnesses_(witnesses),
+        members_(std::move(members.declared)),
+        free_(members.free),
+        must_(members.must),
+        witnesses_(members.witnesses),
         comma_(comma),
-        low_(low),
-        high_(high) {
-    auto is_required = [](const OneMember& member) { return member.required; };
+        low_(members.low),
+        high_(members.high) {
+    auto is_required = [](const DeclaredMember& member) { return member.required; };
     Count required = std::ranges::count_if(members_, is_required);
     if (low_ <= required + (witnesses_ != nullptr)) low_ = 0;
     if (high_ && free_ == nullptr && *high_ >= size()) high_ = std::nullopt;
@@ -108,14 +103,14 @@ class Chain {
       std::vector<Pointer> parts;
       parts.reserve(static_cast<std::size_t>(size() - at) + 1);
       for (Count next = at; next < size(); ++next) {
-        const OneMember& member = members_[static_cast<std::size_t>(next)];
+        const DeclaredMember& member = members_[static_cast<std::size_t>(next)];
         Pointer with_comma = build.seq({comma_, member.expression});
         parts.push_back(member.required ? with_comma : build.optional(with_comma));
       }
       parts.push_back(others(count));
       return build.seq(parts);
     }
-    const OneMember& member = members_[static_cast<std::size_t>(at)];
+    const DeclaredMember& member = members_[static_cast<std::size_t>(at)];
     std::vector<Pointer> options;
     options.reserve(2);
     if (!high_ || count < *high_) {
@@ -162,7 +157,7 @@ class Chain {
   }
 
   Lowering& to_;
-  std::vector<OneMember> members_;
+  std::vector<DeclaredMember> members_;
   Pointer free_, must_;
   Witnesses* witnesses_;
   Pointer comma_;
@@ -201,8 +196,8 @@ Lowering::Pointer Lowering::one_object(const ObjectShape& shape) {
   }
   std::vector<Name> required(shape.required.begin(), shape.required.end());
   std::ranges::sort(required);
-  std::vector<OneMember> members;
-  members.reserve(names.size());
+  Members members{.low = low, .high = high};
+  members.declared.reserve(names.size());
   for (std::size_t at = 0; at < names.size(); ++at) {
     Name name = names[at];
     Goal goal = kTrue;
@@ -218,26 +213,31 @@ Lowering::Pointer Lowering::one_object(const ObjectShape& shape) {
     }
     Pointer value = this->value(goal);
     if (Expressions::is_never(value) && is_required) return build.never;
-    members.push_back({build.seq({key(name), value}), is_required});
+    members.declared.push_back({build.seq({key(name), value}), is_required});
   }
-  Pointer free = free_members(shape, names, {});
-  Pointer must = nullptr;
-  Pointer comma = structural(",");
+  members.free = free_members(shape, names, {});
   std::optional<Witnesses> witnesses;
   if (!shape.some.empty()) {
-    if (free == nullptr) return build.never;
+    if (members.free == nullptr) return build.never;
+    Pointer comma = structural(",");
     auto some = [&](Span<NameRule> rules) { return free_members(shape, names, rules); };
     if (shape.some.size() == 1 && shape.some[0].goal == kTrue && !high && low <= 1) {
-      must = some(shape.some);
-      if (must == nullptr) return build.never;
+      members.must = some(shape.some);
+      if (members.must == nullptr) return build.never;
     } else {
-      witnesses.emplace(*this, shape.some, some, comma, high);
+      members.witnesses = &witnesses.emplace(*this, shape.some, some, comma, high);
     }
   }
-  if (members.empty() && free == nullptr) return empty;
-  if (low > required_count + 1 && free != nullptr) throw Deferred("minProperties of free names");
-  Witnesses* needed = witnesses ? &*witnesses : nullptr;
-  Pointer inner = Chain(*this, std::move(members), free, must, needed, comma, low, high).start();
+  if (low > required_count + 1 && members.free != nullptr) {
+    throw Deferred("minProperties of free names");
+  }
+  return object_of(std::move(members), empty);
+}
+
+Lowering::Pointer Lowering::object_of(Members&& members, Pointer empty) {
+  Pointer comma = structural(",");
+  if (members.declared.empty() && members.free == nullptr) return empty;
+  Pointer inner = Chain(*this, std::move(members), comma).start();
   if (Expressions::is_never(inner)) return empty;
   Pointer full = build.seq({structural("{"), inner, structural("}")});
   return Expressions::is_never(empty) ? full : build.alternatives({empty, full});

@@ -80,7 +80,18 @@ std::string_view Reader::draft_name() const {
 }
 
 const Pointer* Reader::join(const Pointer* parent, std::string_view token) {
-  return arena_.make<Pointer>(parent, token, parent->length + 1 + escaped_length(token));
+  auto size = static_cast<std::uint32_t>(token.size());
+  return arena_.make<Pointer>(parent, token, parent->bytes + 1 + size);
+}
+
+/// In characters, escaped: no more than twice its bytes, so mostly they need no count.
+bool Reader::is_too_long(const Pointer* pointer) {
+  if (pointer->bytes <= kMaxPointer / 2) return false;
+  std::uint32_t size = 0;
+  for (; pointer->parent != nullptr; pointer = pointer->parent) {
+    size += 1 + escaped_length(pointer->token);
+  }
+  return size > kMaxPointer;
 }
 
 const Pointer* Reader::join(const Pointer* parent, std::size_t index) {
@@ -152,7 +163,7 @@ Goal Reader::goal(const Value* raw, const Pointer* pointer, Resource* outer) {
     auto first = firsts_.find(said);
     if (first != firsts_.end()) return goal_of_place_[place] = first->second;
   }
-  if (pointer->length > kMaxPointer) throw Deferred("a pointer is too long");
+  if (is_too_long(pointer)) throw Deferred("a pointer is too long");
   Resource* inner = outer;
   if (raw != outer->root) {
     if (const Value* id = own_id(*raw)) inner = resource(uri_of(*id, outer->uri), raw, pointer);
@@ -172,6 +183,17 @@ Goal Reader::goal(const Value* raw, const Pointer* pointer, Resource* outer) {
   nodes_.push_back(arena_.make<SchemaNode>(number, raw, pointer, inner, keywords));
   if (alike_) firsts_.emplace(said, goals_.of(number));
   return goal_of_place_[place] = goals_.of(number);
+}
+
+std::optional<KeywordSet> Reader::said(const Target& at, KeywordSet keywords) const {
+  constexpr KeywordSet kContent = set_of(Keyword::kContentMediaType, Keyword::kContentEncoding);
+  constexpr KeywordSet kIds = set_of(Keyword::kId, Keyword::kOldId);
+  if (at.resource != &root_ || (keywords & kContent) || is_too_long(at.pointer))
+    return std::nullopt;
+  if ((keywords & kIds) && at.raw != root_.root) return std::nullopt;
+  if (!check_keywords(*at.raw, draft_, guessed_)) return std::nullopt;
+  keywords &= known_ & ~kIds;
+  return ref_overrides() && (keywords & bit(Keyword::kRef)) ? bit(Keyword::kRef) : keywords;
 }
 
 // --- identifiers and references
@@ -228,15 +250,14 @@ Resource* Reader::resource(const std::string& uri, const Value* raw, const Point
 }
 
 Goal Reader::resolve(const SchemaNode& node) {
-  Target found = target(node, find(*node.raw, Keyword::kRef)->text);
+  Target found = target(node.resource, find(*node.raw, Keyword::kRef)->text);
   if (!found.raw->is(Kind::kObject) && !found.raw->is(Kind::kBool)) {
     throw Unresolvable("a reference to what is no schema");
   }
   return goal(found.raw, found.pointer, found.resource);
 }
 
-Target Reader::target(const SchemaNode& node, std::string_view reference) {
-  Resource* resource = node.resource;
+Target Reader::target(Resource* resource, std::string_view reference) {
   std::string fragment;
   bool plain = reference.starts_with('#');
   for (char each : reference.substr(plain)) {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -18,7 +19,7 @@ namespace slm::schema {
 struct Pointer {
   const Pointer* parent = nullptr;
   std::string_view token;
-  std::uint32_t length = 0;  // in characters, escaped
+  std::uint32_t bytes = 0;  // as it is written, but for escapes
 };
 
 /// A schema with a URI of its own; references inside it are relative to it.
@@ -59,7 +60,8 @@ class Reader {
 
   Draft draft() const { return draft_; }
   std::string_view draft_name() const;
-  Goal start() { return goal(root_.root, root_.pointer, &root_); }
+  /// Where all starts.
+  Target start() { return {root_.root, root_.pointer, &root_}; }
   const SchemaNode& node(std::int32_t literal) const {
     return *nodes_[static_cast<std::size_t>(std::abs(literal)) - 2];
   }
@@ -72,6 +74,23 @@ class Reader {
   Goal derive(const Value* raw, const SchemaNode& node, Keyword keyword, std::string_view name);
   /// The goal that `$ref` points to.
   Goal resolve(const SchemaNode& node);
+  /// The goal of a schema.
+  Goal goal(const Target& at) { return goal(at.raw, at.pointer, at.resource); }
+
+  // Without goals: for schemas that are read as they stand, see plain.cc.
+  /// What a schema says, alone and in this draft, if it says it in the right way and neither is a
+  /// resource of its own nor in another one; nothing where that is not sure.
+  std::optional<KeywordSet> said(const Target& at, KeywordSet keywords) const;
+  /// What a reference in a schema points to.
+  Target follow(const Target& at, std::string_view reference) {
+    return target(at.resource, reference);
+  }
+  Target below(const Target& at, Keyword keyword, const Value* raw) {
+    return {raw, join(at.pointer, name_of(keyword)), at.resource};
+  }
+  Target below(const Target& at, std::string_view name, const Value* raw) {
+    return {raw, join(at.pointer, name), at.resource};
+  }
 
   /// The order in which a goal's schemas are met: by pointer, then by number.
   bool before(std::int32_t left, std::int32_t right) const;
@@ -80,6 +99,7 @@ class Reader {
   Goal goal(const Value* raw, const Pointer* pointer, Resource* resource);
   const Pointer* join(const Pointer* parent, std::string_view token);
   const Pointer* join(const Pointer* parent, std::size_t index);
+  static bool is_too_long(const Pointer* pointer);
   std::string written(const Pointer* pointer) const;
 
   bool ref_overrides() const { return draft_ <= Draft::k7 && !guessed_; }
@@ -87,7 +107,7 @@ class Reader {
   std::string uri_of(const Value& id, const std::string& base);
   void check_dialect(const Value& resource) const;
   Resource* resource(const std::string& uri, const Value* raw, const Pointer* pointer);
-  Target target(const SchemaNode& node, std::string_view reference);
+  Target target(Resource* resource, std::string_view reference);
   Target walk(Resource* resource, std::string_view fragment);
   void index(Resource* start);
   std::vector<std::string> ask(std::string_view kind, std::string_view base, std::string_view text);

@@ -97,6 +97,7 @@ class Writer {
   const Value* object_of(const std::vector<schema::Member>& members) {
     Value made;
     made.kind = Kind::kObject;
+    made.number = ++objects_;
     made.members = arena_.keep(members);
     return arena_.make<Value>(made);
   }
@@ -235,6 +236,7 @@ class Writer {
 
   Arena& arena_;
   std::mt19937 random_;
+  std::uint32_t objects_ = 0;
 };
 
 std::vector<std::string> tokens() {
