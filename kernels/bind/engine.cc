@@ -70,7 +70,7 @@ std::shared_ptr<EngineSource> make_schema_engine(const SchemaProgram& schema,
   constexpr std::size_t kLong = 16384;  // words; less takes no longer than to let go of the GIL
   std::optional<nb::gil_scoped_release> release;
   if (schema.words->size() > kLong) release.emplace();
-  Program program(schema.words, schema.known);
+  Program program(schema.words, schema.known, schema.whole);
   return std::make_shared<EngineSource>(std::move(program), std::move(vocabulary), std::move(ends),
                                         memory);
 }

@@ -41,10 +41,9 @@ class Copier {
     if (object == Py_None) return arena_.make<Value>();
     if (PyLong_CheckExact(object)) return integer(object);
     if (!PyFloat_CheckExact(object)) throw Deferred("a value that is not JSON");
-    Value made;
-    made.kind = Kind::kFloat;
-    made.real = PyFloat_AsDouble(object);
-    return arena_.make<Value>(made);
+    Value* made = value(Kind::kFloat);
+    made->real = PyFloat_AsDouble(object);
+    return made;
   }
 
  private:
@@ -60,19 +59,26 @@ class Copier {
     return arena_.keep(std::string_view(data, static_cast<std::size_t>(size)));
   }
 
+  Value* value(Kind kind) {
+    Value* made = arena_.make<Value>();
+    made->kind = kind;
+    return made;
+  }
+
   const Value* scalar(Kind kind, std::string_view text) {
-    Value made;
-    made.kind = kind;
-    made.text = text;
-    return arena_.make<Value>(made);
+    Value* made = value(kind);
+    made->text = text;
+    return made;
   }
 
   const Value* integer(PyObject* object) {
     int overflow = 0;
-    Value made;
-    made.kind = Kind::kInt;
-    made.integer = PyLong_AsLongLongAndOverflow(object, &overflow);
-    if (overflow == 0) return arena_.make<Value>(made);
+    std::int64_t integer = PyLong_AsLongLongAndOverflow(object, &overflow);
+    if (overflow == 0) {
+      Value* made = value(Kind::kInt);
+      made->integer = integer;
+      return made;
+    }
     nb::object written = nb::steal(PyObject_Str(object));
     if (!written.is_valid()) {
       PyErr_Clear();
@@ -209,6 +215,7 @@ nb::object compile_schema(nb::handle type, nb::handle value, nb::handle answer,
     program.known = std::make_shared<const KnownLanguages>(std::move(compiled.known));
     program.draft = std::move(compiled.draft);
     program.remembers = compiled.remembers;
+    program.whole = compiled.whole;
     return made;
   } catch (const Deferred& why) {
     return nb::str(why.what());

@@ -19,6 +19,7 @@ struct SchemaProgram {
   schema::Document schema;
   std::shared_ptr<const std::vector<std::int32_t>> words;
   std::shared_ptr<const KnownLanguages> known;  // what the words refer to
+  bool whole = false;                           // see core/program.h
   std::string draft;
   bool remembers = false;  // items that differ: see slm/grammar/memory.py
 };

@@ -1,6 +1,7 @@
 #include "core/grammar.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/error.h"
 
@@ -21,7 +22,7 @@ GrammarTables::GrammarTables(Program program, TerminalTables& shared)
   silent_.reserve(kFew);
   regular_.assign(program_.nodes(), kUnmade);
   rule_of_.assign(program_.rules(), kNever);
-  find_ends();
+  if (!program_.is_whole()) find_ends();
   if (!productive(program_.body(program_.start()))) {
     throw NoText("the grammar matches no text at all");
   }
@@ -46,6 +47,44 @@ void GrammarTables::find_ends() {
   for (std::size_t node = 0; node < found_.size(); ++node) {
     found_[node] = (written[node] ? kWritten : 0) | (empty[node] ? kEmpty : 0);
   }
+}
+
+namespace {
+
+/// Whether an expression may be empty, told by what it begins with; nothing where that takes more
+/// than some steps, as where it comes back to itself. Terminals have no empty text.
+std::optional<bool> may_be_empty(const Program& program, std::uint32_t node, int& steps) {
+  if (--steps < 0) return std::nullopt;
+  Program::Words children = program.children(node);
+  switch (program.op(node)) {
+    case Op::kCall:
+      return may_be_empty(program, program.body(children[0]), steps);
+    case Op::kSeq:
+    case Op::kChoice: {
+      bool enough = program.op(node) == Op::kChoice;  // for one that is empty, or not
+      for (std::uint32_t child : children) {
+        std::optional<bool> empty = may_be_empty(program, child, steps);
+        if (!empty || *empty == enough) return empty;
+      }
+      return !enough;
+    }
+    case Op::kMany:
+      if (program.low(node) == 0) return true;
+      return may_be_empty(program, children[0], steps);
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+bool GrammarTables::nullable(std::uint32_t node) {
+  if (found_.empty()) {
+    int steps = 64;
+    if (std::optional<bool> empty = may_be_empty(program_, node, steps)) return *empty;
+    find_ends();
+  }
+  return (found_[node] & kEmpty) != 0;
 }
 
 // --- terminals -----------------------------------------------------------------------------------

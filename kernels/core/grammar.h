@@ -96,8 +96,10 @@ class GrammarTables {
   static constexpr NodeId kUnmade = 0xFFFFFFFFu;
 
   void find_ends();
-  bool productive(std::uint32_t node) const { return (found_[node] & kWritten) != 0; }
-  bool nullable(std::uint32_t node) const { return (found_[node] & kEmpty) != 0; }
+  bool productive(std::uint32_t node) const {
+    return program_.is_whole() || (found_[node] & kWritten) != 0;
+  }
+  bool nullable(std::uint32_t node);
   std::vector<bool> terminals_with_text();
   NodeId make_regular(std::uint32_t node);
   NodeId known(const KnownLanguage& language);
@@ -125,7 +127,7 @@ class GrammarTables {
   std::vector<RuleId> rule_of_;      // by rule of the program
   std::vector<NodeId> regular_;      // by node of the program
   std::vector<NodeId> sets_;         // by set of the program
-  std::vector<std::uint8_t> found_;  // the same: kWritten, kEmpty
+  std::vector<std::uint8_t> found_;  // the same: kWritten, kEmpty; empty until they are needed
 };
 
 }  // namespace slm

@@ -35,6 +35,7 @@ class Program::Reader {
     return static_cast<std::size_t>(value);
   }
   bool done() const noexcept { return at_ == words_.size(); }
+  void skip(std::size_t words) noexcept { at_ += words; }
 
  private:
   [[noreturn]] static void fail_at_end() {
@@ -117,6 +118,32 @@ void Program::read_node(Reader& in) {
   node_at_.push_back(at);
 }
 
+/// Where nodes begin that are known to be right; otherwise they are read one by one.
+void Program::read_nodes(Reader& in, std::size_t count) {
+  node_at_.reserve(node_at_.size() + count);
+  if (!is_whole_) {
+    for (; count > 0; --count) read_node(in);
+    return;
+  }
+  // How many words a node has; 0: a list of nodes or code points is all that it is.
+  constexpr std::uint8_t kAsRead = 0xFF;
+  static constexpr std::uint8_t kSizes[] = {
+      2, 0, 0, 0,       4, 0, 2, kAsRead,  // kChars to kDfa
+      2, 2, 0, 0,       4,                 // kTerminal to kMany
+      0, 6, 2, kAsRead, 2,                 // kSpelled to kKnown
+  };
+  for (; count > 0; --count) {
+    std::uint32_t at = in.at();
+    std::uint32_t size = kSizes[words_[at]];
+    if (size == kAsRead) {
+      read_node(in);
+      continue;
+    }
+    node_at_.push_back(at);
+    in.skip(size != 0 ? size : 2 + words_[at + 1]);
+  }
+}
+
 namespace {
 
 std::span<const std::uint32_t> unsigned_words(const std::vector<std::int32_t>& words) {
@@ -129,12 +156,12 @@ Program::Program(std::span<const std::int32_t> words)
     : Program(std::make_shared<const std::vector<std::int32_t>>(words.begin(), words.end())) {}
 
 Program::Program(std::shared_ptr<const std::vector<std::int32_t>> words,
-                 std::shared_ptr<const KnownLanguages> known)
-    : Program(words, unsigned_words(*words), std::move(known)) {}
+                 std::shared_ptr<const KnownLanguages> known, bool whole)
+    : Program(words, unsigned_words(*words), std::move(known), whole) {}
 
 Program::Program(std::shared_ptr<const void> owner, std::span<const std::uint32_t> words,
-                 std::shared_ptr<const KnownLanguages> known)
-    : owner_(std::move(owner)), known_(std::move(known)), words_(words) {
+                 std::shared_ptr<const KnownLanguages> known, bool whole)
+    : owner_(std::move(owner)), known_(std::move(known)), words_(words), is_whole_(whole) {
   Reader in(words_);
   std::size_t sets = in.count();
   set_at_.reserve(sets);
@@ -146,7 +173,7 @@ Program::Program(std::shared_ptr<const void> owner, std::span<const std::uint32_
   // Regular nodes first, then the terminals that name them, then expressions.
   std::size_t regular = in.count();
   node_at_.reserve(2 * regular);
-  for (std::size_t left = regular; left > 0; --left) read_node(in);
+  read_nodes(in, regular);
   std::size_t terminals = in.count();
   terminals_.reserve(terminals);
   for (std::size_t left = terminals; left > 0; --left) {
@@ -156,8 +183,7 @@ Program::Program(std::shared_ptr<const void> owner, std::span<const std::uint32_
   }
   first_expression_ = static_cast<std::uint32_t>(node_at_.size());
   std::size_t expressions = in.count();
-  node_at_.reserve(regular + expressions);
-  for (std::size_t left = expressions; left > 0; --left) read_node(in);
+  read_nodes(in, expressions);
   bodies_at_ = in.at();
   in.indices(rules_, node_at_.size());
   in.index(rules_);

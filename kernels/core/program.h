@@ -41,9 +41,11 @@ class Program {
 
   /// Throws std::invalid_argument on anything malformed. Cost: one pass over the words.
   explicit Program(std::span<const std::int32_t> words);
-  /// Shares the words, and does not copy them. `known`: the languages that they refer to.
+  /// Shares the words, and does not copy them. `known`: the languages that they refer to. `whole`:
+  /// who made them knows that they are right, and that each terminal has a text and each expression
+  /// can be written; neither is looked at again then.
   explicit Program(std::shared_ptr<const std::vector<std::int32_t>> words,
-                   std::shared_ptr<const KnownLanguages> known = nullptr);
+                   std::shared_ptr<const KnownLanguages> known = nullptr, bool whole = false);
 
   std::size_t sets() const noexcept { return set_at_.size(); }
   std::size_t nodes() const noexcept { return node_at_.size(); }
@@ -105,6 +107,9 @@ class Program {
   std::uint32_t body(std::uint32_t rule) const noexcept { return words_[bodies_at_ + rule]; }
   std::uint32_t start() const noexcept { return words_[bodies_at_ + rules_]; }
 
+  /// Whether it is known that every expression can be written.
+  bool is_whole() const noexcept { return is_whole_; }
+
   /// Whether any language is an explicit automaton: those are never equal to another grammar's.
   bool has_automata() const noexcept { return has_automata_; }
 
@@ -123,8 +128,9 @@ class Program {
   class Reader;
 
   explicit Program(std::shared_ptr<const void> owner, std::span<const std::uint32_t> words,
-                   std::shared_ptr<const KnownLanguages> known);
+                   std::shared_ptr<const KnownLanguages> known, bool whole);
   void read_node(Reader& in);
+  void read_nodes(Reader& in, std::size_t count);
   Words list(std::uint32_t at, std::uint32_t width) const noexcept {
     return {words_.data() + at + 1, std::size_t{words_[at]} * width};
   }
@@ -141,7 +147,7 @@ class Program {
   std::vector<std::uint32_t> set_at_, node_at_;  // where each begins
   std::vector<Terminal> terminals_;
   std::uint32_t bodies_at_ = 0, rules_ = 0, memory_at_ = 0, first_expression_ = 0;
-  bool has_automata_ = false;
+  bool has_automata_ = false, is_whole_ = false;
 };
 
 }  // namespace slm

@@ -31,6 +31,11 @@ struct NumberShape {
   Span<Decimal> excluded;  // sorted by `before`, distinct
 
   bool admits(const Decimal& value) const;
+  /// Whether there is nothing to say of it but whether it is an integer.
+  bool is_unbounded() const {
+    return !low && !high && !finite && multiples.empty() && non_multiples.empty() &&
+           values.empty() && excluded.empty();
+  }
 };
 
 struct StringShape {

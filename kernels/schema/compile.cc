@@ -29,7 +29,7 @@ std::optional<Compiled> compile(const Value& schema, const Options& options, Ora
     throw Deferred("long labels of host names beside items that differ");  // see short_labels.py
   }
   return Compiled{lowering.words(start), lowering.regulars.known(),
-                  std::string(reader.draft_name()), lowering.remembers};
+                  std::string(reader.draft_name()), lowering.remembers, lowering.is_whole()};
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ struct Compiled {
   KnownLanguages known;             // those that the words refer to
   std::string draft;                // the one the schema was read as
   bool remembers;                   // whether items have to differ
+  bool whole;                       // whether every expression can be written
 };
 
 /// The program of a schema, with the same terminals and rules as slm/schema/compile.py makes, by

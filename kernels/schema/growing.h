@@ -27,6 +27,8 @@ class Growing {
   bool empty() const noexcept { return size_ == 0; }
   T& operator[](std::size_t at) noexcept { return data_[at]; }
   const T& operator[](std::size_t at) const noexcept { return data_[at]; }
+  T* begin() noexcept { return data_; }
+  T* end() noexcept { return data_ + size_; }
   const T* begin() const noexcept { return data_; }
   const T* end() const noexcept { return data_ + size_; }
   T& back() noexcept { return data_[size_ - 1]; }
@@ -45,6 +47,12 @@ class Growing {
   }
   void append(std::initializer_list<T> values) {
     append(std::span<const T>(values.begin(), values.size()));
+  }
+  /// So many more values, to be filled in right after.
+  T* extend(std::size_t count) {
+    if (size_ + count > capacity_) reserve(size_ + count);
+    size_ += count;
+    return data_ + size_ - count;
   }
   void shrink(std::size_t size) noexcept { size_ = size; }
   void resize(std::size_t size, const T& value) {

@@ -126,12 +126,21 @@ bool is_names(const Value& value) {
 }
 
 bool is_type_name(const Value& value) {
-  if (!value.is(Kind::kString)) return false;
-  for (std::string_view name :
-       {"null", "boolean", "integer", "number", "string", "array", "object"}) {
-    if (value.text == name) return true;
+  if (!value.is(Kind::kString) || value.text.empty()) return false;
+  switch (value.text[0]) {  // told by the first letter, but for n
+    case 'a':
+      return value.text == "array";
+    case 'b':
+      return value.text == "boolean";
+    case 'i':
+      return value.text == "integer";
+    case 'n':
+      return value.text == "number" || value.text == "null";
+    case 'o':
+      return value.text == "object";
+    default:
+      return value.text == "string";
   }
-  return false;
 }
 
 bool is_type(const Value& value) {

@@ -97,25 +97,34 @@ Lowering::Pointer Lowering::scalars(const Kinds& kinds) {
   if (!kinds.strings.empty()) options[count++] = strings(kinds.strings);
   if (!kinds.numbers.empty()) options[count++] = numbers(kinds.numbers);
   if (kinds.booleans) {
-    std::string key = "B";
-    add(key, kinds.booleans);
-    options[count++] = terminal(key, [&] {
+    options[count++] = once(booleans_[static_cast<std::size_t>(kinds.booleans)], [&] {
       const Standards& of_json = standards();
       bool no = kinds.booleans & 1, yes = kinds.booleans & 2;
-      return add_terminal(regulars.refer(no && yes ? of_json.boolean
-                                         : no      ? of_json.no
-                                                   : of_json.yes));
+      return regulars.refer(no && yes ? of_json.boolean : no ? of_json.no : of_json.yes);
     });
   }
   if (kinds.null) {
-    options[count++] =
-        terminal("0", [&] { return add_terminal(regulars.refer(standards().null)); });
+    options[count++] = once(null_, [&] { return regulars.refer(standards().null); });
   }
   return build.alternatives(std::span<const Pointer>(options.data(), count));
 }
 
+Lowering::Pointer Lowering::any_string() {
+  return once(any_string_,
+              [&] { return regulars.refer(of.pool.constant("any string")->language); });
+}
+
 Lowering::Pointer Lowering::numbers(Span<const NumberShape*> shapes) {
-  std::string key = "#";
+  auto make = [&]() -> Pointer {
+    Answer answer = of.pool.numbers(shapes, integer_point_);
+    return answer->words.front() == 0 ? build.never : add_terminal(regulars.splice(answer));
+  };
+  if (shapes.size() == 1 && shapes[0]->is_unbounded()) {
+    const std::optional<bool>& integer = shapes[0]->integer;
+    Pointer& known = any_number_[integer ? 1 + *integer : 0];
+    return known != nullptr ? known : known = make();
+  }
+  std::string& key = start_key('#');
   for (const NumberShape* shape : shapes) {
     add(key, shape->integer ? 1 + *shape->integer : 0);
     add(key, shape->low, shape->low_open);
@@ -126,19 +135,12 @@ Lowering::Pointer Lowering::numbers(Span<const NumberShape*> shapes) {
     add(key, shape->values);
     add(key, shape->excluded);
   }
-  return terminal(key, [&]() -> Pointer {
-    Answer answer = of.pool.numbers(shapes, integer_point_);
-    return answer->words.front() == 0 ? build.never : add_terminal(regulars.splice(answer));
-  });
+  return terminal(key, make);
 }
 
 Lowering::Pointer Lowering::strings(Span<const StringShape*> shapes) {
-  if (shapes[0] == &kAnyString) {
-    return terminal("S", [&] {
-      return add_terminal(regulars.refer(of.pool.constant("any string")->language));
-    });
-  }
-  std::string key = "T";
+  if (shapes[0] == &kAnyString) return any_string();
+  std::string& key = start_key('T');
   for (const StringShape* shape : shapes) {
     add(key, shape->low);
     add(key, shape->high.value_or(-1));
@@ -161,15 +163,13 @@ Lowering::Pointer Lowering::strings(Span<const StringShape*> shapes) {
       for (const StringShape* shape : alive) {
         names.insert(names.end(), shape->values.begin(), shape->values.end());
       }
-      std::string text;
+      texts.reserve(names.size());
       std::vector<bool> seen;
       for (Name name : names) {
         if (name >= seen.size()) seen.resize(2 * name + 16);
         if (seen[name]) continue;
         seen[name] = true;
-        text.clear();
-        write_json(text, of.pool.text(name));
-        texts.push_back(regulars.literal(text));
+        texts.push_back(regulars.quoted(of.pool.text(name)));
       }
       return add_terminal(regulars.any_of(texts));
     }
@@ -213,14 +213,15 @@ Regular Lowering::colon() {
 }
 
 Lowering::Pointer Lowering::mark(Mark mark) {
-  std::string key = "M";
-  key.push_back(static_cast<char>(mark));
-  return terminal(key, [&] { return add_terminal(regulars.literal(key.substr(1))); });
+  char text = static_cast<char>(mark);
+  std::string& key = start_key('M');
+  key.push_back(text);
+  return terminal(key, [&] { return add_terminal(regulars.literal({&text, 1})); });
 }
 
 Lowering::Pointer Lowering::list(const std::vector<std::string>& texts, std::int64_t low,
                                  std::int64_t high) {
-  std::string key = "L";
+  std::string& key = start_key('L');
   add(key, low);
   add(key, high);
   for (const std::string& text : texts) key += text + ",";
@@ -231,39 +232,37 @@ Lowering::Pointer Lowering::list(const std::vector<std::string>& texts, std::int
 }
 
 Lowering::Pointer Lowering::structural(std::string_view text) {
-  std::string key = "P";
-  key += text;
-  return terminal(key, [&] {
-    bool bare = compact_;
-    return add_terminal(bare ? regulars.literal(text) : regulars.refer(standards().sign(text)));
+  std::size_t sign = Standards::number_of(text);
+  return once(signs_[sign], [&] {
+    return compact_ ? regulars.literal(text) : regulars.refer(standards().signs[sign]);
   });
 }
 
 Lowering::Pointer Lowering::key(Name name) {
-  std::string key = "K";
-  add(key, name);
-  return terminal(key, [&] {
-    std::string text;
-    write_json(text, of.pool.text(name));
-    if (compact_) {
-      text.push_back(':');
-      return add_terminal(regulars.literal(text));
-    }
-    Regular parts[] = {regulars.literal(text), colon()};
-    return add_terminal(regulars.concat(parts));
+  if (name >= keys_of_names_.size()) keys_of_names_.resize(2 * name + 16, nullptr);
+  return once(keys_of_names_[name], [&] {
+    std::string_view text = of.pool.text(name);
+    if (compact_) return regulars.quoted(text, ":");
+    Regular parts[] = {regulars.quoted(text), colon()};
+    return regulars.concat(parts);
   });
 }
 
 Lowering::Pointer Lowering::free_key(std::optional<Part> region, Span<Name> names) {
-  std::vector<Name> sorted(names.begin(), names.end());
-  std::ranges::sort(sorted);
-  std::string key = "F";
+  std::string& key = start_key('F');
   add(key, region ? of.pool.representative(*region) + 1 : 0u);
-  for (Name name : sorted) add(key, name);
+  if (std::ranges::is_sorted(names)) {
+    key.append(reinterpret_cast<const char*>(names.data()), names.size_bytes());
+  } else {
+    std::vector<Name> sorted(names.begin(), names.end());
+    std::ranges::sort(sorted);
+    for (Name name : sorted) add(key, name);
+  }
   return terminal(key, [&] {
     Regular inner = spelled_anything();
     if (!names.empty()) {
       std::vector<Regular> spelled;
+      spelled.reserve(names.size());
       for (Name name : names) spelled.push_back(regulars.spelled(of.pool.text(name)));
       inner = regulars.both(inner, regulars.complement(regulars.any_of(spelled)));
     }

@@ -1,12 +1,14 @@
 // From goals to grammar rules and terminals. Mirrors lower.py and layout.py, without the names.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
 #include "schema/expressions.h"
 #include "schema/normalise.h"
 #include "schema/regulars.h"
+#include "schema/standards.h"
 
 namespace slm::schema {
 
@@ -41,6 +43,7 @@ class Lowering {
         todo_(of.arena),
         keys_(of.arena),
         made_(of.arena),
+        keys_of_names_(of.arena),
         terminals_(of.arena) {}
 
   /// Make the rules of the schema and of all it needs; its rule.
@@ -71,9 +74,11 @@ class Lowering {
   Pointer free_key(std::optional<Part> region, Span<Name> names);
 
   /// The whole program, in the words of core/program.h.
-  std::vector<std::int32_t> words(Rule start) const;
+  std::vector<std::int32_t> words(Rule start);
   /// Whether the rule derives some text.
-  bool is_satisfiable(Rule start) const;
+  bool is_satisfiable(Rule start);
+  /// Whether every expression is sure to; after the two above.
+  bool is_whole() const { return is_whole_; }
 
   Normaliser& of;
   Expressions build;
@@ -92,6 +97,7 @@ class Lowering {
   Pointer body(const Kinds& kinds);
   Pointer scalars(const Kinds& kinds);
   Pointer strings(Span<const StringShape*> shapes);
+  Pointer any_string();
   Pointer numbers(Span<const NumberShape*> shapes);
   Pointer arrays(const ArrayShape& shape);    // arrays.cc
   Pointer objects(const ObjectShape& shape);  // objects.cc
@@ -111,7 +117,18 @@ class Lowering {
   Regular spelled_anything();
   Regular colon();
 
-  /// The terminal of a key, if it was made before; else null, and the next one made is it.
+  /// A terminal that is made when it is first needed.
+  template <class Make>
+  Pointer once(Pointer& known, Make make) {
+    if (known == nullptr) known = add_terminal(make());
+    return known;
+  }
+  /// A key to write on; the last one is gone then.
+  std::string& start_key(char kind) {
+    key_.assign(1, kind);
+    return key_;
+  }
+  /// The same by a key, which `make` may write over.
   template <class Make>
   Pointer terminal(std::string_view key, Make make) {
     std::size_t before = keys_.size();
@@ -124,6 +141,7 @@ class Lowering {
   }
 
   bool compact_, integer_point_, plain_;
+  bool all_productive_ = false, is_whole_ = false;
   Growing<Pointer> bodies_;  // by rule
   Growing<Rule> order_;
   Growing<Pointer> calls_;            // by goal
@@ -131,7 +149,13 @@ class Lowering {
   Growing<std::uint8_t> name_marks_;  // by name; all zero but while an object's names are read
   Growing<Pending> todo_;
   Interner keys_;
-  Growing<Pointer> made_;
+  std::string key_;
+  Growing<Pointer> made_;           // by number of the key
+  Growing<Pointer> keys_of_names_;  // by name
+  std::array<Pointer, Standards::kSigns> signs_{};
+  std::array<Pointer, 4> booleans_{};  // false, true or both
+  std::array<Pointer, 3> any_number_{};
+  Pointer null_ = nullptr, any_string_ = nullptr;
   Growing<Regular> terminals_;
   std::optional<Regular> spelled_char_, spelled_anything_, colon_;
 };

@@ -26,7 +26,9 @@ class Chain {
         witnesses_(members.witnesses),
         comma_(comma),
         low_(members.low),
-        high_(members.high) {
+        high_(members.high),
+        made_(to.of.arena),
+        shared_(to.of.arena) {
     auto is_required = [](const DeclaredMember& member) { return member.required; };
     Count required = std::ranges::count_if(members_, is_required);
     if (low_ <= required + (witnesses_ != nullptr)) low_ = 0;
@@ -41,8 +43,8 @@ class Chain {
     if (size() > kFewMembers && plain) return after_comma();
     if (cap_ > 1 && size() * cap_ > kMaxCountRules) throw Refused("too many rules that count");
     width_ = static_cast<std::size_t>(std::min(cap_, size())) + 1;
-    made_.assign((members_.size() + 1) * width_, nullptr);
-    shared_ = made_;
+    made_.resize((members_.size() + 1) * width_, nullptr);
+    shared_.resize(made_.size(), nullptr);
     Count last = size();
     if (cap_ == 1 && !high_) {  // after the first required member there is only one way on
       Count first = 0;
@@ -76,12 +78,12 @@ class Chain {
       if (members_[at - 1].required) {
         std::size_t end = at--;
         while (at > 0 && members_[at - 1].required) --at;
-        std::vector<Pointer> parts{members_[at].expression};
+        parts_.assign(1, members_[at].expression);
         for (std::size_t k = at + 1; k < end; ++k) {
-          parts.insert(parts.end(), {comma_, members_[k].expression});
+          parts_.insert(parts_.end(), {comma_, members_[k].expression});
         }
-        parts.push_back(rest);
-        body = build.seq(parts);
+        parts_.push_back(rest);
+        body = build.seq(parts_);
         must_follow = true;
       } else {
         --at;
@@ -100,29 +102,24 @@ class Chain {
     if (flat && count == 0) return build.never;  // a required member came before
     bool free_count = count >= std::max<Count>(1, low_) && !high_;
     if (flat || (free_count && size() - at <= 4)) {
-      std::vector<Pointer> parts;
-      parts.reserve(static_cast<std::size_t>(size() - at) + 1);
+      parts_.clear();
       for (Count next = at; next < size(); ++next) {
         const DeclaredMember& member = members_[static_cast<std::size_t>(next)];
         Pointer with_comma = build.seq({comma_, member.expression});
-        parts.push_back(member.required ? with_comma : build.optional(with_comma));
+        parts_.push_back(member.required ? with_comma : build.optional(with_comma));
       }
-      parts.push_back(others(count));
-      return build.seq(parts);
+      parts_.push_back(others(count));
+      return build.seq(parts_);
     }
     const DeclaredMember& member = members_[static_cast<std::size_t>(at)];
-    std::vector<Pointer> options;
-    options.reserve(2);
+    Pointer with = build.never, without = build.never;
     if (!high_ || count < *high_) {
       Pointer step = count ? build.seq({comma_, member.expression}) : member.expression;
       Pointer rest = shared(at + 1, std::min(count + 1, cap_));
-      if (!Expressions::is_never(rest)) options.push_back(build.seq({step, rest}));
+      if (!Expressions::is_never(rest)) with = build.seq({step, rest});
     }
-    if (!member.required) {
-      Pointer rest = shared(at + 1, count);
-      if (!Expressions::is_never(rest)) options.push_back(rest);
-    }
-    return build.alternatives(options);
+    if (!member.required) without = shared(at + 1, count);
+    return build.alternatives({with, without});
   }
 
   /// The tail itself where it is short, else a call to a rule of it.
@@ -165,7 +162,8 @@ class Chain {
   std::optional<Count> high_;
   Count cap_;
   std::size_t width_ = 0;
-  std::vector<Pointer> made_, shared_;
+  Growing<Pointer> made_, shared_;
+  std::vector<Pointer> parts_;  // of the sequence at hand
 };
 
 }  // namespace

@@ -132,6 +132,7 @@ Lowering::Pointer Lowering::plain(const Target& at, const Said& said) {
     todo_.push_back({nullptr, rule, at});
     return build.call(rule);
   }
+  if (said.keywords == bit(Keyword::kType) && type->text == "string") return any_string();
   if (!is_plain_scalar(said)) return nullptr;
   constexpr std::int32_t kNoNumber = 0;
   return scalars(*of.own_kinds({kNoNumber, at.raw, at.pointer, at.resource, said.keywords}));

@@ -16,7 +16,7 @@ constexpr int kMaxDepth = 400;
 constexpr std::int64_t kMaxCount = 0x7FFFFFFE;
 constexpr std::uint32_t kUnmade = 0xFFFFFFFF;
 
-/// Numbers terminals in the order of their first use, then writes expressions, children first.
+/// Writes expressions, children first, and numbers terminals in the order of their first use.
 class Writer {
  public:
   Writer(Arena& arena, std::size_t terminals, std::size_t rules, std::uint32_t regular_count)
@@ -24,49 +24,50 @@ class Writer {
         terminal_numbers(arena),
         rule_numbers(arena),
         words(arena),
-        next_node_(regular_count),
-        children_(arena) {
+        next_node_(regular_count) {
     terminal_numbers.resize(terminals, kUnmade);
     rule_numbers.resize(rules, kUnmade);
   }
 
-  void find_terminals(const Expression& node, int depth = 0) {
-    if (depth > kMaxDepth) throw Deferred("an expression is nested too deep");
-    if (node.kind == Kind::kTerminal) {
-      if (terminal_numbers[node.index] == kUnmade) {
-        terminal_numbers[node.index] = static_cast<std::uint32_t>(terminals.size());
-        terminals.push_back(node.index);
-      }
-      return;
-    }
-    for (const Expression* part : node.parts) find_terminals(*part, depth + 1);
-  }
-
   /// Its words, behind those that are there; its number.
-  std::int32_t write(const Expression& node) {
+  std::int32_t write(const Expression& node, int depth = 0) {
     if (node.number != kUnmade) return static_cast<std::int32_t>(node.number);
-    std::size_t start = children_.size();
-    for (const Expression* part : node.parts) children_.push_back(write(*part));
+    if (depth > kMaxDepth) throw Deferred("an expression is nested too deep");
+    for (const Expression* part : node.parts) {
+      if (part->number == kUnmade) write(*part, depth + 1);
+    }
+    auto number_of = [](const Expression* part) { return static_cast<std::int32_t>(part->number); };
     switch (node.kind) {
-      case Kind::kTerminal:
-        words.append({op(Op::kTerminal), static_cast<std::int32_t>(terminal_numbers[node.index])});
+      case Kind::kTerminal: {
+        std::int32_t* out = words.extend(2);
+        out[0] = op(Op::kTerminal);
+        out[1] = terminal(node.index);
         break;
-      case Kind::kCall:
-        words.append({op(Op::kCall), static_cast<std::int32_t>(rule_numbers[node.index])});
+      }
+      case Kind::kCall: {
+        std::int32_t* out = words.extend(2);
+        out[0] = op(Op::kCall);
+        out[1] = static_cast<std::int32_t>(rule_numbers[node.index]);
         break;
+      }
       case Kind::kMany: {
         if (node.low > kMaxCount) throw Deferred("a count is too large");
         bool bounded = node.high && *node.high <= kMaxCount;
-        std::int32_t high = bounded ? static_cast<std::int32_t>(*node.high) : -1;
-        words.append({op(Op::kMany), children_.back(), static_cast<std::int32_t>(node.low), high});
+        std::int32_t* out = words.extend(4);
+        out[0] = op(Op::kMany);
+        out[1] = number_of(node.parts[0]);
+        out[2] = static_cast<std::int32_t>(node.low);
+        out[3] = bounded ? static_cast<std::int32_t>(*node.high) : -1;
         break;
       }
-      default:
-        words.append({op(node.kind == Kind::kSeq ? Op::kSeq : Op::kChoice),
-                      static_cast<std::int32_t>(node.parts.size())});
-        words.append({children_.begin() + start, children_.end()});
+      default: {
+        has_never = has_never || Expressions::is_never(&node);
+        std::int32_t* out = words.extend(2 + node.parts.size());
+        *out++ = op(node.kind == Kind::kSeq ? Op::kSeq : Op::kChoice);
+        *out++ = static_cast<std::int32_t>(node.parts.size());
+        for (const Expression* part : node.parts) *out++ = number_of(part);
+      }
     }
-    children_.shrink(start);
     ++count;
     return static_cast<std::int32_t>(node.number = next_node_++);
   }
@@ -75,10 +76,19 @@ class Writer {
   Growing<std::uint32_t> terminal_numbers, rule_numbers;
   Growing<std::int32_t> words;
   std::int32_t count = 0;
+  bool has_never = false;  // what cannot be written
 
  private:
+  std::int32_t terminal(std::uint32_t index) {
+    std::uint32_t& number = terminal_numbers[index];
+    if (number == kUnmade) {
+      number = static_cast<std::uint32_t>(terminals.size());
+      terminals.push_back(index);
+    }
+    return static_cast<std::int32_t>(number);
+  }
+
   std::uint32_t next_node_;
-  Growing<std::int32_t> children_;
 };
 
 constexpr std::int32_t kDistinctItems = 2;  // slm/grammar/memory.py
@@ -88,7 +98,7 @@ void find_calls(const Expression& node, std::vector<Rule>& calls) {
   for (const Expression* part : node.parts) find_calls(*part, calls);
 }
 
-bool derives(const Expression& node, const std::vector<bool>& productive) {
+bool derives(const Expression& node, const Growing<bool>& productive) {
   switch (node.kind) {
     case Kind::kTerminal:
       return true;  // the empty ones were left out when they were made
@@ -112,14 +122,14 @@ bool derives(const Expression& node, const std::vector<bool>& productive) {
 
 }  // namespace
 
-std::vector<std::int32_t> Lowering::words(Rule start) const {
+std::vector<std::int32_t> Lowering::words(Rule start) {
   Writer writer(of.arena, terminals_.size(), bodies_.size(), regulars.count());
-  for (Rule rule : order_) writer.find_terminals(*bodies_[rule]);
   for (std::size_t at = 0; at < order_.size(); ++at) {
     writer.rule_numbers[order_[at]] = static_cast<std::uint32_t>(at);
   }
   Growing<std::int32_t> roots(of.arena);
   for (Rule rule : order_) roots.push_back(writer.write(*bodies_[rule]));
+  is_whole_ = all_productive_ && !writer.has_never;
   constexpr std::size_t kCounts = 6, kMemory = 2;
   std::vector<std::int32_t> flat;  // the program's, so no larger than it has to be
   flat.reserve(regulars.sets().size() + regulars.nodes().size() + 2 * writer.terminals.size() +
@@ -147,19 +157,24 @@ std::vector<std::int32_t> Lowering::words(Rule start) const {
 
 /// Rules mostly come before those that they call, so a pass from the last to the first tells nearly
 /// all. What is left after a few passes is taken from a list, by its callers.
-bool Lowering::is_satisfiable(Rule start) const {
+bool Lowering::is_satisfiable(Rule start) {
   constexpr int kPasses = 4;
-  std::vector<bool> productive(bodies_.size());
+  Growing<bool> productive(of.arena);
+  productive.resize(bodies_.size(), false);
   bool changed = true;
+  std::size_t missing = order_.size();
   for (int pass = 0; changed && pass < kPasses; ++pass) {
     changed = false;
     for (std::size_t at = order_.size(); at-- > 0;) {
       Rule rule = order_[at];
       if (productive[rule] || !derives(*bodies_[rule], productive)) continue;
       productive[rule] = changed = true;
+      --missing;
     }
-    if (productive[start]) return true;
+    if (missing == 0) break;
   }
+  all_productive_ = missing == 0;
+  if (productive[start]) return true;
   if (!changed) return false;
   std::vector<std::vector<Rule>> users(bodies_.size());
   std::vector<Rule> calls;
@@ -169,7 +184,7 @@ bool Lowering::is_satisfiable(Rule start) const {
     for (Rule called : calls) users[called].push_back(rule);
   }
   std::vector<Rule> todo(order_.begin(), order_.end());
-  std::fill(productive.begin(), productive.end(), false);
+  std::ranges::fill(productive, false);
   while (!todo.empty() && !productive[start]) {
     Rule rule = todo.back();
     todo.pop_back();

@@ -1,5 +1,8 @@
 #include "schema/regulars.h"
 
+#include <algorithm>
+#include <string>
+
 #include "schema/json.h"
 
 namespace slm::schema {
@@ -28,21 +31,45 @@ Regular Regulars::chars(Ranges ranges) {
 
 Regular Regulars::literal(std::string_view text) { return points(Op::kLiteral, text); }
 
+Regular Regulars::quoted(std::string_view text, std::string_view suffix) {
+  auto plain = [](unsigned char each) {
+    return each >= 0x20 && each < 0x80 && each != '"' && each != '\\';
+  };
+  if (std::ranges::all_of(text, plain)) {  // ASCII, and nothing to escape
+    std::size_t size = text.size() + 2 + suffix.size();
+    std::int32_t* out = nodes_.extend(2 + size);
+    *out++ = op(Op::kLiteral);
+    *out++ = static_cast<std::int32_t>(size);
+    *out++ = '"';
+    out = std::ranges::copy(text, out).out;
+    *out++ = '"';
+    std::ranges::copy(suffix, out);
+    return count_++;
+  }
+  std::string written;
+  write_json(written, text);
+  written += suffix;
+  return literal(written);
+}
+
 Regular Regulars::spelled(std::string_view text) { return points(Op::kSpelled, text); }
 
 Regular Regulars::points(Op kind, std::string_view text) {
-  nodes_.push_back(op(kind));
-  std::size_t size = nodes_.size();
-  nodes_.push_back(0);
-  each_point(text,
-             [&](std::uint32_t point) { nodes_.push_back(static_cast<std::int32_t>(point)); });
-  nodes_[size] = static_cast<std::int32_t>(nodes_.size() - size - 1);
+  std::size_t start = nodes_.size();
+  std::int32_t* out = nodes_.extend(2 + text.size());  // no more code points than bytes
+  std::int32_t* end = out + 2;
+  each_point(text, [&](std::uint32_t point) { *end++ = static_cast<std::int32_t>(point); });
+  out[0] = op(kind);
+  out[1] = static_cast<std::int32_t>(end - out - 2);
+  nodes_.shrink(start + static_cast<std::size_t>(end - out));
   return count_++;
 }
 
 Regular Regulars::list(std::int32_t kind, std::span<const Regular> parts) {
-  nodes_.append({kind, static_cast<std::int32_t>(parts.size())});
-  for (Regular part : parts) nodes_.push_back(static_cast<std::int32_t>(part));
+  std::int32_t* out = nodes_.extend(2 + parts.size());
+  *out++ = kind;
+  *out++ = static_cast<std::int32_t>(parts.size());
+  for (Regular part : parts) *out++ = static_cast<std::int32_t>(part);
   return count_++;
 }
 

@@ -30,6 +30,8 @@ class Regulars {
   using Ranges = std::span<const std::int32_t>;  // low, high, low, high …
   Regular chars(Ranges ranges);
   Regular literal(std::string_view text);
+  /// A text as JSON writes it, with what is behind it.
+  Regular quoted(std::string_view text, std::string_view suffix = {});
   Regular concat(std::span<const Regular> parts);
   Regular any_of(std::span<const Regular> options);
   Regular repeat(Regular body, std::int32_t low, std::int32_t high);  // -1: no bound

@@ -60,32 +60,28 @@ Standards::Kept::Kept(std::vector<std::int32_t> words)
     : words_(std::move(words)), language_(words_) {}
 
 Standards::Standards()
-    : open_object(spaced("{", false, false, true)),
-      close_object(spaced("}", true, false, false)),
-      empty_object(spaced("{}", false, true, false)),
-      open_array(spaced("[", false, false, true)),
-      close_array(spaced("]", true, false, false)),
-      empty_array(spaced("[]", false, true, false)),
-      comma(spaced(",", true, false, true)),
+    : signs{Kept(spaced("{", false, false, true)),  Kept(spaced("}", true, false, false)),
+            Kept(spaced("{}", false, true, false)), Kept(spaced("[", false, false, true)),
+            Kept(spaced("]", true, false, false)),  Kept(spaced("[]", false, true, false)),
+            Kept(spaced(",", true, false, true))},
       colon(spaced(":", true, false, true)),
       null(word("null")),
       yes(word("true")),
       no(word("false")),
       boolean(no_or_yes()) {}
 
-const KnownLanguage& Standards::sign(std::string_view text) const {
-  bool empty = text.size() > 1;
-  switch (text[0]) {
+std::size_t Standards::number_of(std::string_view sign) {
+  switch (sign[0]) {
     case '{':
-      return empty ? empty_object : open_object;
+      return sign.size() > 1 ? 2 : 0;
     case '}':
-      return close_object;
+      return 1;
     case '[':
-      return empty ? empty_array : open_array;
+      return sign.size() > 1 ? 5 : 3;
     case ']':
-      return close_array;
+      return 4;
     default:
-      return comma;
+      return 6;
   }
 }
 
