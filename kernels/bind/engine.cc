@@ -69,9 +69,8 @@ std::shared_ptr<EngineSource> make_schema_engine(const SchemaProgram& schema,
                                                  std::vector<TokenId> ends, std::size_t memory) {
   constexpr std::size_t kLong = 16384;  // words; less takes no longer than to let go of the GIL
   std::optional<nb::gil_scoped_release> release;
-  if (schema.words->size() > kLong) release.emplace();
-  Program program(schema.words, schema.known, schema.whole);
-  return std::make_shared<EngineSource>(std::move(program), std::move(vocabulary), std::move(ends),
+  if (schema.made->compiled.words.size() > kLong) release.emplace();
+  return std::make_shared<EngineSource>(schema.program(), std::move(vocabulary), std::move(ends),
                                         memory);
 }
 

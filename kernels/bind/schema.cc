@@ -33,7 +33,7 @@ class Copier {
 
   const Value* copy(PyObject* object, int depth) {
     if (depth > kMaxDepth) throw Deferred("the schema is nested too deep");
-    if (PyUnicode_CheckExact(object)) return scalar(Kind::kString, text(object));
+    if (PyUnicode_CheckExact(object)) return arena_.make<Value>(Value::of_text(text(object)));
     if (PyDict_CheckExact(object)) return container(object, depth, &Copier::dict);
     if (PyList_CheckExact(object)) return container(object, depth, &Copier::list);
     if (object == Py_True) return &schema_true;
@@ -41,9 +41,7 @@ class Copier {
     if (object == Py_None) return arena_.make<Value>();
     if (PyLong_CheckExact(object)) return integer(object);
     if (!PyFloat_CheckExact(object)) throw Deferred("a value that is not JSON");
-    Value* made = value(Kind::kFloat);
-    made->real = PyFloat_AsDouble(object);
-    return made;
+    return arena_.make<Value>(Value::of_real(PyFloat_AsDouble(object)));
   }
 
  private:
@@ -59,32 +57,16 @@ class Copier {
     return arena_.keep(std::string_view(data, static_cast<std::size_t>(size)));
   }
 
-  Value* value(Kind kind) {
-    Value* made = arena_.make<Value>();
-    made->kind = kind;
-    return made;
-  }
-
-  const Value* scalar(Kind kind, std::string_view text) {
-    Value* made = value(kind);
-    made->text = text;
-    return made;
-  }
-
   const Value* integer(PyObject* object) {
     int overflow = 0;
     std::int64_t integer = PyLong_AsLongLongAndOverflow(object, &overflow);
-    if (overflow == 0) {
-      Value* made = value(Kind::kInt);
-      made->integer = integer;
-      return made;
-    }
+    if (overflow == 0) return arena_.make<Value>(Value::of_integer(integer));
     nb::object written = nb::steal(PyObject_Str(object));
     if (!written.is_valid()) {
       PyErr_Clear();
       throw Deferred("an integer with too many digits");
     }
-    return scalar(Kind::kBigInt, text(written.ptr()));
+    return arena_.make<Value>(Value::of_text(text(written.ptr()), Kind::kBigInt));
   }
 
   /// A container that only its parent refers to cannot stand in two places: it is not looked up.
@@ -105,8 +87,7 @@ class Copier {
   }
 
   void dict(PyObject* object, int depth, Value& made) {
-    made.kind = Kind::kObject;
-    made.number = ++objects_;
+    std::uint32_t number = ++objects_;
     auto members = arena_.room<schema::Member>(static_cast<std::size_t>(PyDict_Size(object)));
     Py_ssize_t position = 0;
     PyObject *name = nullptr, *value = nullptr;
@@ -115,21 +96,20 @@ class Copier {
       std::string_view copied = text(name);
       members[at] = {copied, schema::keyword_of(copied), copy(value, depth + 1)};
     }
-    made.members = members;
+    made = Value::of_members(members, number);
   }
 
   void list(PyObject* object, int depth, Value& made) {
-    made.kind = Kind::kArray;
     auto size = static_cast<std::size_t>(PyList_Size(object));
     auto items = arena_.room<const Value*>(size);
     for (std::size_t at = 0; at < size; ++at) {
       items[at] = copy(PyList_GetItem(object, static_cast<Py_ssize_t>(at)), depth + 1);
     }
-    made.items = items;
+    made = Value::of_items(items);
   }
 
-  static inline const Value schema_true{.kind = Kind::kBool, .truth = true};
-  static inline const Value schema_false{.kind = Kind::kBool};
+  static inline const Value schema_true = Value::of_truth(true);
+  static inline const Value schema_false = Value::of_truth(false);
 
   schema::Arena& arena_;
   std::unordered_map<PyObject*, Value*> shared_;
@@ -151,11 +131,11 @@ nb::object rebuilt(const Value& value, std::unordered_map<const Value*, nb::obje
     case Kind::kInt:
       return nb::int_(value.integer);
     case Kind::kBigInt:
-      return nb::steal(PyLong_FromString(std::string(value.text).c_str(), nullptr, 10));
+      return nb::steal(PyLong_FromString(std::string(value.text()).c_str(), nullptr, 10));
     case Kind::kFloat:
       return nb::float_(value.real);
     case Kind::kString:
-      return text_of(value.text);
+      return text_of(value.text());
     default:
       break;
   }
@@ -165,11 +145,11 @@ nb::object rebuilt(const Value& value, std::unordered_map<const Value*, nb::obje
   nb::object made;
   if (value.is(Kind::kArray)) {
     nb::list items;
-    for (const Value* item : value.items) items.append(rebuilt(*item, shared));
+    for (const Value* item : value.items()) items.append(rebuilt(*item, shared));
     made = items;
   } else {
     nb::dict members;
-    for (const schema::Member& member : value.members) {
+    for (const schema::Member& member : value.members()) {
       members[text_of(member.name)] = rebuilt(*member.value, shared);
     }
     made = members;
@@ -200,22 +180,19 @@ nb::object compile_schema(nb::handle type, nb::handle value, nb::handle answer,
   if (wanted_engine() == WantedEngine::kReference) {
     return nb::str("the native engine is not wanted");
   }
-  nb::object made = nb::inst_alloc(type);
-  SchemaProgram& program = *new (nb::inst_ptr<void>(made)) SchemaProgram();
-  nb::inst_mark_ready(made);
   try {
-    program.schema.root = Copier(program.schema.arena).copy(value.ptr(), 0);
+    auto kept = std::make_shared<SchemaProgram::Made>();
+    schema::Document& document = kept->document;
+    document.root = Copier(document.arena).copy(value.ptr(), 0);
     schema::Options options{std::nullopt,          chosen.compact,
                             chosen.assert_formats, static_cast<schema::Content>(chosen.content),
                             chosen.frames,         chosen.plain};
     if (chosen.draft) options.draft = static_cast<schema::Draft>(*chosen.draft);
     PythonOracle oracle(answer);
-    schema::Compiled compiled = schema::compile(*program.schema.root, options, oracle);
-    program.words = std::make_shared<const std::vector<std::int32_t>>(std::move(compiled.words));
-    program.known = std::make_shared<const KnownLanguages>(std::move(compiled.known));
-    program.draft = std::move(compiled.draft);
-    program.remembers = compiled.remembers;
-    program.whole = compiled.whole;
+    kept->compiled = schema::compile(*document.root, options, oracle, document.arena);
+    nb::object made = nb::inst_alloc(type);
+    new (nb::inst_ptr<void>(made)) SchemaProgram{std::move(kept)};
+    nb::inst_mark_ready(made);
     return made;
   } catch (const Deferred& why) {
     return nb::str(why.what());
@@ -234,15 +211,15 @@ void bind_schema(nb::module_& m) {
           },
           "type"_a, "schema"_a, "answer"_a, "draft"_a.none(), "compact"_a, "assert_formats"_a,
           "content"_a = 0, "frames"_a = false, "plain"_a = true)
-      .def_prop_ro("draft", [](const SchemaProgram& program) { return program.draft; })
-      .def_prop_ro("remembers", [](const SchemaProgram& program) { return program.remembers; })
+      .def_prop_ro("draft",
+                   [](const SchemaProgram& program) { return program.made->compiled.draft; })
+      .def_prop_ro("remembers",
+                   [](const SchemaProgram& program) { return program.made->compiled.remembers; })
       .def("words",
-           [](const SchemaProgram& program) {
-             return schema::written_out(Program(program.words, program.known));
-           })
+           [](const SchemaProgram& program) { return schema::written_out(program.program()); })
       .def("schema", [](const SchemaProgram& program) {
         std::unordered_map<const Value*, nb::object> shared;
-        return rebuilt(*program.schema.root, shared);
+        return rebuilt(*program.made->document.root, shared);
       });
 }
 

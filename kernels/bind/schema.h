@@ -9,19 +9,24 @@
 #include <string>
 #include <vector>
 
-#include "core/known_language.h"
+#include "core/program.h"
+#include "schema/compile.h"
 #include "schema/json.h"
 
 namespace slm {
 
 /// A schema that was compiled: the program, and a copy of the schema that nobody can change.
 struct SchemaProgram {
-  schema::Document schema;
-  std::shared_ptr<const std::vector<std::int32_t>> words;
-  std::shared_ptr<const KnownLanguages> known;  // what the words refer to
-  bool whole = false;                           // see core/program.h
-  std::string draft;
-  bool remembers = false;  // items that differ: see slm/grammar/memory.py
+  struct Made {
+    schema::Document document;  // the program's words are in its memory, too
+    schema::Compiled compiled;
+  };
+  std::shared_ptr<const Made> made;
+
+  Program program() const {
+    const schema::Compiled& of = made->compiled;
+    return {made, of.words, std::shared_ptr<const KnownLanguages>(made, &of.known), of.whole};
+  }
 };
 
 /// What is asked of the compiler; see `schema::Options`.

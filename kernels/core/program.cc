@@ -144,24 +144,15 @@ void Program::read_nodes(Reader& in, std::size_t count) {
   }
 }
 
-namespace {
-
-std::span<const std::uint32_t> unsigned_words(const std::vector<std::int32_t>& words) {
-  return {reinterpret_cast<const std::uint32_t*>(words.data()), words.size()};
-}
-
-}  // namespace
-
 Program::Program(std::span<const std::int32_t> words)
     : Program(std::make_shared<const std::vector<std::int32_t>>(words.begin(), words.end())) {}
 
-Program::Program(std::shared_ptr<const std::vector<std::int32_t>> words,
+Program::Program(std::shared_ptr<const void> owner, std::span<const std::int32_t> words,
                  std::shared_ptr<const KnownLanguages> known, bool whole)
-    : Program(words, unsigned_words(*words), std::move(known), whole) {}
-
-Program::Program(std::shared_ptr<const void> owner, std::span<const std::uint32_t> words,
-                 std::shared_ptr<const KnownLanguages> known, bool whole)
-    : owner_(std::move(owner)), known_(std::move(known)), words_(words), is_whole_(whole) {
+    : owner_(std::move(owner)),
+      known_(std::move(known)),
+      words_(reinterpret_cast<const std::uint32_t*>(words.data()), words.size()),
+      is_whole_(whole) {
   Reader in(words_);
   std::size_t sets = in.count();
   set_at_.reserve(sets);

@@ -41,11 +41,11 @@ class Program {
 
   /// Throws std::invalid_argument on anything malformed. Cost: one pass over the words.
   explicit Program(std::span<const std::int32_t> words);
-  /// Shares the words, and does not copy them. `known`: the languages that they refer to. `whole`:
-  /// who made them knows that they are right, and that each terminal has a text and each expression
-  /// can be written; neither is looked at again then.
-  explicit Program(std::shared_ptr<const std::vector<std::int32_t>> words,
-                   std::shared_ptr<const KnownLanguages> known = nullptr, bool whole = false);
+  /// Does not copy the words, which live as long as their owner. `known`: the languages that they
+  /// refer to. `whole`: who made them knows that they are right, and that each terminal has a text
+  /// and each expression can be written; neither is looked at again then.
+  Program(std::shared_ptr<const void> owner, std::span<const std::int32_t> words,
+          std::shared_ptr<const KnownLanguages> known, bool whole = false);
 
   std::size_t sets() const noexcept { return set_at_.size(); }
   std::size_t nodes() const noexcept { return node_at_.size(); }
@@ -127,8 +127,9 @@ class Program {
  private:
   class Reader;
 
-  explicit Program(std::shared_ptr<const void> owner, std::span<const std::uint32_t> words,
-                   std::shared_ptr<const KnownLanguages> known, bool whole);
+  explicit Program(std::shared_ptr<const std::vector<std::int32_t>> words,
+                   std::shared_ptr<const KnownLanguages> known = nullptr)
+      : Program(words, *words, std::move(known)) {}
   void read_node(Reader& in);
   void read_nodes(Reader& in, std::size_t count);
   Words list(std::uint32_t at, std::uint32_t width) const noexcept {

@@ -52,15 +52,15 @@ std::vector<std::uint64_t> Alike::content(const Value& value, Role role) {
       break;
     case Kind::kBigInt:
     case Kind::kString:
-      words.push_back(names_.intern(value.text, true));
+      words.push_back(names_.intern(value.text(), true));
       break;
     case Kind::kArray:
-      for (const Value* item : value.items) {
+      for (const Value* item : value.items()) {
         words.push_back(number(*item, role == Role::kSome ? Role::kSchema : Role::kPlain));
       }
       break;
     case Kind::kObject:
-      for (const Member& member : value.members) {
+      for (const Member& member : value.members()) {
         Role inner = Role::kPlain;
         if (role == Role::kNamed) inner = Role::kSchema;
         if (role == Role::kSchema) {

@@ -35,11 +35,11 @@ std::vector<Goal> Normaliser::implications(const SchemaNode& node) {
   for (Keyword keyword :
        {Keyword::kDependentRequired, Keyword::kDependentSchemas, Keyword::kDependencies}) {
     if (!has(node, keyword)) continue;
-    for (const Member& member : find(*node.raw, keyword)->members) {
+    for (const Member& member : find(*node.raw, keyword)->members()) {
       const Value* needs = member.value;
       bool list = needs->is(Kind::kArray);
-      if (needs->is_true() || (list && needs->items.empty())) continue;
-      if (needs->is(Kind::kObject) && needs->members.empty()) continue;
+      if (needs->is_true() || (list && needs->items().empty())) continue;
+      if (needs->is(Kind::kObject) && needs->members().empty()) continue;
       const Value* then = list ? object({{Keyword::kRequired, needs}}) : needs;
       auto named = [&](const Value* value) {
         Member one{member.name, member.keyword, value};

@@ -8,7 +8,7 @@ namespace {
 
 /// In one way; nothing where a more cautious one is needed.
 std::optional<Compiled> compile(const Value& schema, const Options& options, Oracle& oracle,
-                                Way way) {
+                                Arena& memory, Way way) {
   Arena arena = Arena::passing();
   Goals goals(arena);
   Languages pool(arena, oracle);
@@ -28,22 +28,23 @@ std::optional<Compiled> compile(const Value& schema, const Options& options, Ora
   if (lowering.remembers && lowering.regulars.has_labels()) {
     throw Deferred("long labels of host names beside items that differ");  // see short_labels.py
   }
-  return Compiled{lowering.words(start), lowering.regulars.known(),
-                  std::string(reader.draft_name()), lowering.remembers, lowering.is_whole()};
+  std::span<const std::int32_t> words = lowering.words(start, memory);
+  return Compiled{words, lowering.regulars.take_known(), std::string(reader.draft_name()),
+                  lowering.remembers, lowering.is_whole()};
 }
 
 }  // namespace
 
-Compiled compile(const Value& schema, const Options& options, Oracle& oracle) {
+Compiled compile(const Value& schema, const Options& options, Oracle& oracle, Arena& memory) {
   if (!schema.is(Value::Kind::kObject) && !schema.is(Value::Kind::kBool)) {
     throw Deferred("not a schema");
   }
-  if (options.frames) return *compile(schema, options, oracle, {.frames = true});
+  if (options.frames) return *compile(schema, options, oracle, memory, {.frames = true});
   try {
-    if (auto made = compile(schema, options, oracle, {})) return std::move(*made);
-    return *compile(schema, options, oracle, {.cautious = true});
+    if (auto made = compile(schema, options, oracle, memory, {})) return std::move(*made);
+    return *compile(schema, options, oracle, memory, {.cautious = true});
   } catch (const Refused&) {
-    return *compile(schema, options, oracle, {.frames = true});
+    return *compile(schema, options, oracle, memory, {.frames = true});
   }
 }
 

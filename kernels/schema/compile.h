@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
-#include <vector>
 
 #include "schema/json.h"
 #include "schema/oracle.h"
@@ -25,19 +25,20 @@ struct Options {
 };
 
 struct Compiled {
-  std::vector<std::int32_t> words;  // of core/program.h
-  KnownLanguages known;             // those that the words refer to
-  std::string draft;                // the one the schema was read as
-  bool remembers;                   // whether items have to differ
-  bool whole;                       // whether every expression can be written
+  std::span<const std::int32_t> words;  // of core/program.h
+  KnownLanguages known;                 // those that the words refer to
+  std::string draft;                    // the one the schema was read as
+  bool remembers;                       // whether items have to differ
+  bool whole;                           // whether every expression can be written
 };
 
 /// The program of a schema, with the same terminals and rules as slm/schema/compile.py makes, by
 /// number.
 ///
+/// `memory` is where the words are kept.
 /// Throws Deferred on everything that is invalid, unsupported, unsatisfiable or unknown here.
 /// Cost: linear in the part of the schema that is reached, times the alternatives it multiplies
 ///   out to; questions to the oracle are asked once in the life of the process, if memory lasts.
-Compiled compile(const Value& schema, const Options& options, Oracle& oracle);
+Compiled compile(const Value& schema, const Options& options, Oracle& oracle, Arena& memory);
 
 }  // namespace slm::schema

@@ -9,7 +9,7 @@ using Kind = Value::Kind;
 
 Span<const Value*> Normaliser::constants(const SchemaNode& node, Keyword keyword) {
   const Value* value = find(*node.raw, keyword);
-  return keyword == Keyword::kEnum ? value->items : arena.keep(Span<const Value*>(&value, 1));
+  return keyword == Keyword::kEnum ? value->items() : arena.keep(Span<const Value*>(&value, 1));
 }
 
 const Kinds* Normaliser::finite_kinds(const SchemaNode& node, Keyword keyword,
@@ -28,7 +28,7 @@ const Kinds* Normaliser::finite_kinds(const SchemaNode& node, Keyword keyword,
         flat.booleans |= value->truth ? 2 : 1;
         break;
       case Kind::kString: {
-        Name name = pool.name(value->text);
+        Name name = pool.name(value->text());
         if (name >= seen.size()) seen.resize(2 * name + 16);
         if (!seen[name]) strings.push_back(name);
         seen[name] = true;
@@ -64,7 +64,7 @@ Goal Normaliser::constant_goal(const SchemaNode& node, Keyword keyword, const Va
   };
   if (value.is(Kind::kArray)) {
     bool tuples = reader.draft() == Draft::k2020;
-    auto size = static_cast<std::int64_t>(value.items.size());
+    auto size = static_cast<std::int64_t>(value.items().size());
     const Value *type = string("array"), *count = integer(size);
     if (size == 0) {
       const Value* empty = object(
@@ -72,7 +72,7 @@ Goal Normaliser::constant_goal(const SchemaNode& node, Keyword keyword, const Va
       return reader.derive(empty, node, keyword);
     }
     std::vector<const Value*> items;
-    for (const Value* item : value.items) items.push_back(exactly(item));
+    for (const Value* item : value.items()) items.push_back(exactly(item));
     const Value* made =
         object({{Keyword::kType, type},
                 {Keyword::kMinItems, count},
@@ -82,7 +82,7 @@ Goal Normaliser::constant_goal(const SchemaNode& node, Keyword keyword, const Va
   }
   std::vector<Member> members;
   std::vector<const Value*> names;
-  for (const Member& member : value.members) {
+  for (const Member& member : value.members()) {
     members.push_back({member.name, member.keyword, exactly(member.value)});
     names.push_back(string(member.name));
   }

@@ -120,7 +120,7 @@ std::string repr(double value) {
 
 Decimal exact(const Value& number) {
   if (number.is(Value::Kind::kFloat)) return from_double(number.real);
-  if (number.is(Value::Kind::kBigInt)) return from_text(number.text);
+  if (number.is(Value::Kind::kBigInt)) return from_text(number.text());
   bool negative = number.integer < 0;
   std::uint64_t digits = static_cast<std::uint64_t>(number.integer);
   return normalised(negative ? 0 - digits : digits, 0, negative);

@@ -3,14 +3,14 @@
 namespace slm::schema {
 
 const Value* find(const Value& object, Keyword keyword) {
-  for (const Member& member : object.members) {
+  for (const Member& member : object.members()) {
     if (member.keyword == keyword) return member.value;
   }
   return nullptr;
 }
 
 const Value* find(const Value& object, std::string_view name) {
-  for (const Member& member : object.members) {
+  for (const Member& member : object.members()) {
     if (member.name == name) return member.value;
   }
   return nullptr;

@@ -42,17 +42,62 @@ struct Value {
   bool truth = false;
   bool shared = false;       // an array or object that stands in several places
   std::uint32_t number = 0;  // of an object, from 1 in its document; 0: the compiler made it
-  std::int64_t integer = 0;
-  double real = 0;
-  std::string_view text;  // of a string, or the digits of an integer beyond 64 bits
-  std::span<const Value* const> items;
-  std::span<const Member> members;  // in order; names are distinct
+  union {
+    std::int64_t integer = 0;  // of kInt
+    double real;               // of kFloat
+  };
+
+  /// Of a string, or the digits of an integer beyond 64 bits.
+  std::string_view text() const {
+    if (kind != Kind::kString && kind != Kind::kBigInt) return {};
+    return {static_cast<const char*>(data_), size_};
+  }
+  /// Of an array.
+  std::span<const Value* const> items() const {
+    if (kind != Kind::kArray) return {};
+    return {static_cast<const Value* const*>(data_), size_};
+  }
+  /// Of an object, in order; names are distinct.
+  inline std::span<const Member> members() const;
+
+  /// What it holds, which has to stay where it is.
+  static Value of_text(std::string_view text, Kind kind = Kind::kString) {
+    return {kind, text.data(), text.size()};
+  }
+  static Value of_items(std::span<const Value* const> items) {
+    return {Kind::kArray, items.data(), items.size()};
+  }
+  static inline Value of_members(std::span<const Member> members, std::uint32_t number = 0);
+  static Value of_integer(std::int64_t integer) {
+    Value made(Kind::kInt);
+    made.integer = integer;
+    return made;
+  }
+  static Value of_real(double real) {
+    Value made(Kind::kFloat);
+    made.real = real;
+    return made;
+  }
+  static constexpr Value of_truth(bool truth) {
+    Value made(Kind::kBool);
+    made.truth = truth;
+    return made;
+  }
 
   bool is(Kind wanted) const { return kind == wanted; }
   bool is_true() const { return kind == Kind::kBool && truth; }
   bool is_number() const {
     return kind == Kind::kInt || kind == Kind::kBigInt || kind == Kind::kFloat;
   }
+
+  constexpr Value() = default;  // null
+
+ private:
+  explicit constexpr Value(Kind kind) : kind(kind) {}
+  Value(Kind kind, const void* data, std::size_t size) : kind(kind), data_(data), size_(size) {}
+
+  const void* data_ = nullptr;  // what `kind` says: characters, values or members
+  std::size_t size_ = 0;
 };
 
 struct Member {
@@ -60,6 +105,17 @@ struct Member {
   Keyword keyword;  // what the name means if the object is a schema
   const Value* value;
 };
+
+inline std::span<const Member> Value::members() const {
+  if (kind != Kind::kObject) return {};
+  return {static_cast<const Member*>(data_), size_};
+}
+
+inline Value Value::of_members(std::span<const Member> members, std::uint32_t number) {
+  Value made(Kind::kObject, members.data(), members.size());
+  made.number = number;
+  return made;
+}
 
 /// A schema and the memory it lives in.
 struct Document {

@@ -100,62 +100,62 @@ bool is_finite(const Value& value) {
     const Value* part = todo.back();
     todo.pop_back();
     if (part->is(Kind::kFloat) && !std::isfinite(part->real)) return false;
-    todo.insert(todo.end(), part->items.begin(), part->items.end());
-    for (const Member& member : part->members) todo.push_back(member.value);
+    todo.insert(todo.end(), part->items().begin(), part->items().end());
+    for (const Member& member : part->members()) todo.push_back(member.value);
   }
   return true;
 }
 
 bool is_positive(const Value& value) {
   if (value.is(Kind::kFloat)) return value.real > 0;
-  return value.is(Kind::kInt) ? value.integer > 0 : !value.text.starts_with('-');
+  return value.is(Kind::kInt) ? value.integer > 0 : !value.text().starts_with('-');
 }
 
 bool is_count(const Value& value) {
   if (!is_finite_number(value)) return false;
   if (value.is(Kind::kFloat)) return value.real >= 0 && value.real == std::floor(value.real);
-  return value.is(Kind::kInt) ? value.integer >= 0 : !value.text.starts_with('-');
+  return value.is(Kind::kInt) ? value.integer >= 0 : !value.text().starts_with('-');
 }
 
 bool is_names(const Value& value) {
   if (!value.is(Kind::kArray)) return false;
-  for (const Value* item : value.items) {
+  for (const Value* item : value.items()) {
     if (!item->is(Kind::kString)) return false;
   }
   return true;
 }
 
 bool is_type_name(const Value& value) {
-  if (!value.is(Kind::kString) || value.text.empty()) return false;
-  switch (value.text[0]) {  // told by the first letter, but for n
+  if (!value.is(Kind::kString) || value.text().empty()) return false;
+  switch (value.text()[0]) {  // told by the first letter, but for n
     case 'a':
-      return value.text == "array";
+      return value.text() == "array";
     case 'b':
-      return value.text == "boolean";
+      return value.text() == "boolean";
     case 'i':
-      return value.text == "integer";
+      return value.text() == "integer";
     case 'n':
-      return value.text == "number" || value.text == "null";
+      return value.text() == "number" || value.text() == "null";
     case 'o':
-      return value.text == "object";
+      return value.text() == "object";
     default:
-      return value.text == "string";
+      return value.text() == "string";
   }
 }
 
 bool is_type(const Value& value) {
   if (!value.is(Kind::kArray)) return is_type_name(value);
-  for (const Value* item : value.items) {
+  for (const Value* item : value.items()) {
     if (!is_type_name(*item)) return false;
   }
-  return !value.items.empty();
+  return !value.items().empty();
 }
 
 bool is_schema(const Value& value) { return value.is(Kind::kObject) || value.is(Kind::kBool); }
 
 bool are_schemas(const Value& value) {
   if (!value.is(Kind::kArray)) return false;
-  for (const Value* item : value.items) {
+  for (const Value* item : value.items()) {
     if (!is_schema(*item)) return false;
   }
   return true;
@@ -164,7 +164,7 @@ bool are_schemas(const Value& value) {
 template <class Check>
 bool is_map(const Value& value, Check check) {
   if (!value.is(Kind::kObject)) return false;
-  for (const Member& member : value.members) {
+  for (const Member& member : value.members()) {
     if (!check(*member.value)) return false;
   }
   return true;
@@ -218,7 +218,7 @@ bool is_right(Keyword keyword, const Value& value) {
     case Keyword::kAllOf:
     case Keyword::kAnyOf:
     case Keyword::kOneOf:
-      return are_schemas(value) && !value.items.empty();
+      return are_schemas(value) && !value.items().empty();
     case Keyword::kProperties:
     case Keyword::kPatternProperties:
     case Keyword::kDependentSchemas:
@@ -272,7 +272,7 @@ KeywordSet known_keywords(Draft draft) noexcept {
 
 bool check_keywords(const Value& schema, Draft draft, bool guessed) {
   KeywordSet known = known_keywords(draft);
-  for (const auto& [name, keyword, value] : schema.members) {
+  for (const auto& [name, keyword, value] : schema.members()) {
     if (keyword == Keyword::kNone || is_right(keyword, *value)) continue;
     if (!(known & bit(keyword))) continue;
     bool exclusive = keyword == Keyword::kExclusiveMinimum || keyword == Keyword::kExclusiveMaximum;
@@ -286,16 +286,16 @@ bool check_keywords(const Value& schema, Draft draft, bool guessed) {
 
 std::vector<Inside> subschemas(const Value& schema) {
   std::vector<Inside> found;
-  for (const auto& [keyword_name, keyword, value] : schema.members) {
+  for (const auto& [keyword_name, keyword, value] : schema.members()) {
     KeywordSet one = bit(keyword);
     if ((one & kSomeInside) && value->is(Kind::kArray)) {
-      for (std::size_t at = 0; at < value->items.size(); ++at) {
-        found.push_back({keyword, false, true, {}, at, value->items[at]});
+      for (std::size_t at = 0; at < value->items().size(); ++at) {
+        found.push_back({keyword, false, true, {}, at, value->items()[at]});
       }
     } else if (one & kOneInside) {
       found.push_back({keyword, false, false, {}, 0, value});
     } else if ((one & kNamedInside) && value->is(Kind::kObject)) {
-      for (const Member& member : value->members) {
+      for (const Member& member : value->members()) {
         found.push_back({keyword, true, false, member.name, 0, member.value});
       }
     }

@@ -74,7 +74,7 @@ class Lowering {
   Pointer free_key(std::optional<Part> region, Span<Name> names);
 
   /// The whole program, in the words of core/program.h.
-  std::vector<std::int32_t> words(Rule start);
+  std::span<const std::int32_t> words(Rule start, Arena& memory);
   /// Whether the rule derives some text.
   bool is_satisfiable(Rule start);
   /// Whether every expression is sure to; after the two above.

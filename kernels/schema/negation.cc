@@ -56,7 +56,7 @@ const Kinds* Normaliser::not_finite(const SchemaNode& node) {
     for (const Value* value : values) {
       if (value->is(Kind::kNull)) made.null = false;
       if (value->is(Kind::kBool)) made.booleans &= value->truth ? 1 : 2;
-      if (value->is(Kind::kString)) strings.push_back(pool.name(value->text));
+      if (value->is(Kind::kString)) strings.push_back(pool.name(value->text()));
       if (value->is_number()) numbers.push_back(exact(*value));
     }
     if (!numbers.empty()) {
@@ -154,12 +154,12 @@ const Kinds* Normaliser::not_object(const SchemaNode& node) {
     return arena.keep(Span<NamedGoal>(&one, 1));
   };
   if (has(node, Keyword::kRequired)) {
-    for (const Value* item : find(*node.raw, Keyword::kRequired)->items) {
-      add({.members = member(pool.name(item->text), kFalse)});
+    for (const Value* item : find(*node.raw, Keyword::kRequired)->items()) {
+      add({.members = member(pool.name(item->text()), kFalse)});
     }
   }
   if (has(node, Keyword::kProperties)) {
-    for (const Member& each : find(*node.raw, Keyword::kProperties)->members) {
+    for (const Member& each : find(*node.raw, Keyword::kProperties)->members()) {
       Goal goal = reader.child(node, Keyword::kProperties, each);
       if (goal == kTrue) continue;
       Name name = pool.name(each.name);

@@ -29,13 +29,6 @@ constexpr KeywordSet kApplicators = set_of(
     Keyword::kAllOf, Keyword::kAnyOf, Keyword::kOneOf, Keyword::kNot, Keyword::kIf, Keyword::kRef,
     Keyword::kDependentRequired, Keyword::kDependentSchemas, Keyword::kDependencies);
 
-Value truth(bool value) {
-  Value made;
-  made.kind = Value::Kind::kBool;
-  made.truth = value;
-  return made;
-}
-
 /// Marks a schema as being worked out for as long as it lives.
 struct Opened {
   Opened(std::vector<std::int32_t>& open, std::int32_t literal) : open(open) {
@@ -47,7 +40,7 @@ struct Opened {
 
 }  // namespace
 
-const Value kTrueValue = truth(true), kFalseValue = truth(false);
+const Value kTrueValue = Value::of_truth(true), kFalseValue = Value::of_truth(false);
 
 const Kinds* Normaliser::kinds(Goal goal) {
   if (goal < goals_.size() && goals_[goal] != nullptr) return goals_[goal];
@@ -246,31 +239,19 @@ const Value* Normaliser::object(std::initializer_list<Field> fields) {
 }
 
 const Value* Normaliser::object(Span<Member> members) {
-  Value made;
-  made.kind = Value::Kind::kObject;
-  made.members = members;
-  return arena.make<Value>(made);
+  return arena.make<Value>(Value::of_members(members));
 }
 
 const Value* Normaliser::array(Span<const Value*> items) {
-  Value made;
-  made.kind = Value::Kind::kArray;
-  made.items = items;
-  return arena.make<Value>(made);
+  return arena.make<Value>(Value::of_items(items));
 }
 
 const Value* Normaliser::string(std::string_view text) {
-  Value made;
-  made.kind = Value::Kind::kString;
-  made.text = text;
-  return arena.make<Value>(made);
+  return arena.make<Value>(Value::of_text(text));
 }
 
 const Value* Normaliser::integer(std::int64_t value) {
-  Value made;
-  made.kind = Value::Kind::kInt;
-  made.integer = value;
-  return arena.make<Value>(made);
+  return arena.make<Value>(Value::of_integer(value));
 }
 
 }  // namespace slm::schema

@@ -124,7 +124,7 @@ class Normaliser {
   const Value* integer(std::int64_t value);
 
   std::size_t size_of(const SchemaNode& node, Keyword keyword) const {
-    return find(*node.raw, keyword)->items.size();
+    return find(*node.raw, keyword)->items().size();
   }
 
   bool assert_formats_;

@@ -15,7 +15,7 @@ namespace slm::schema {
 /// What an object says as a schema, by keyword.
 struct Said {
   explicit Said(const Value& raw) {
-    for (const Member& member : raw.members) {
+    for (const Member& member : raw.members()) {
       keywords |= bit(member.keyword);
       values[static_cast<std::size_t>(member.keyword)] = member.value;
     }
@@ -57,7 +57,7 @@ bool is_scalar(const Value* value) { return !value->is(Kind::kObject) && !value-
 bool is_plain_scalar(const Said& said) {
   if (!said.has_only(kScalarKeywords)) return false;
   if (const Value* listed = said[Keyword::kEnum]) {
-    if (!std::ranges::all_of(listed->items, is_scalar)) return false;
+    if (!std::ranges::all_of(listed->items(), is_scalar)) return false;
   } else if (const Value* constant = said[Keyword::kConst]) {
     if (!is_scalar(constant)) return false;
   } else if (!said.has(Keyword::kType)) {
@@ -65,8 +65,8 @@ bool is_plain_scalar(const Said& said) {
   }
   const Value* type = said[Keyword::kType];
   if (type == nullptr) return true;
-  if (type->is(Kind::kString)) return !is_container(type->text);
-  return std::ranges::none_of(type->items, [](auto* name) { return is_container(name->text); });
+  if (type->is(Kind::kString)) return !is_container(type->text());
+  return std::ranges::none_of(type->items(), [](auto* name) { return is_container(name->text()); });
 }
 
 bool is_plain_count(const Value* count) {
@@ -87,13 +87,13 @@ bool is_plain_object(const Said& said) {
   if (!said.has_only(kObjectKeywords)) return false;
   const Value *declared = said[Keyword::kProperties], *required = said[Keyword::kRequired];
   if (declared != nullptr) {
-    for (const Member& member : declared->members) {
+    for (const Member& member : declared->members()) {
       if (is_false(member.value)) return false;
     }
   }
   if (required == nullptr || !is_false(said[Keyword::kAdditionalProperties])) return true;
-  return std::ranges::all_of(required->items, [&](const Value* name) {
-    return declared != nullptr && find(*declared, name->text) != nullptr;
+  return std::ranges::all_of(required->items(), [&](const Value* name) {
+    return declared != nullptr && find(*declared, name->text()) != nullptr;
   });
 }
 
@@ -104,7 +104,7 @@ bool is_plain_object(const Said& said) {
 Lowering::Pointer Lowering::plain(Target& at) {
   for (int turn = 0; plain_ && turn < kMaxAliases; ++turn) {
     const Value& raw = *at.raw;
-    if (raw.number == 0 || raw.members.empty()) return nullptr;
+    if (raw.number == 0 || raw.members().empty()) return nullptr;
     if (raw.number < plain_values_.size() && plain_values_[raw.number] != nullptr) {
       return plain_values_[raw.number];
     }
@@ -113,7 +113,7 @@ Lowering::Pointer Lowering::plain(Target& at) {
     if (!keywords) return nullptr;
     said.keywords = *keywords;
     if (said.keywords == bit(Keyword::kRef)) {
-      at = of.reader.follow(at, said[Keyword::kRef]->text);
+      at = of.reader.follow(at, said[Keyword::kRef]->text());
       continue;
     }
     Pointer found = plain(at, said);
@@ -126,13 +126,13 @@ Lowering::Pointer Lowering::plain(Target& at) {
 
 Lowering::Pointer Lowering::plain(const Target& at, const Said& said) {
   const Value* type = said[Keyword::kType];
-  if (type != nullptr && type->is(Kind::kString) && is_container(type->text)) {
-    if (!(type->text == "object" ? is_plain_object(said) : is_plain_array(said))) return nullptr;
+  if (type != nullptr && type->is(Kind::kString) && is_container(type->text())) {
+    if (!(type->text() == "object" ? is_plain_object(said) : is_plain_array(said))) return nullptr;
     Rule rule = fresh_rule();
     todo_.push_back({nullptr, rule, at});
     return build.call(rule);
   }
-  if (said.keywords == bit(Keyword::kType) && type->text == "string") return any_string();
+  if (said.keywords == bit(Keyword::kType) && type->text() == "string") return any_string();
   if (!is_plain_scalar(said)) return nullptr;
   constexpr std::int32_t kNoNumber = 0;
   return scalars(*of.own_kinds({kNoNumber, at.raw, at.pointer, at.resource, said.keywords}));
@@ -140,7 +140,7 @@ Lowering::Pointer Lowering::plain(const Target& at, const Said& said) {
 
 Lowering::Pointer Lowering::plain_body(const Target& at) {
   Said said(*at.raw);
-  return said[Keyword::kType]->text == "object" ? plain_object(at, said) : plain_array(at, said);
+  return said[Keyword::kType]->text() == "object" ? plain_object(at, said) : plain_array(at, said);
 }
 
 Lowering::Pointer Lowering::plain_array(const Target& at, const Said& said) {
@@ -160,9 +160,9 @@ Lowering::Pointer Lowering::plain_array(const Target& at, const Said& said) {
 
 Lowering::Pointer Lowering::plain_object(const Target& at, const Said& said) {
   Span<Member> declared;
-  if (const Value* properties = said[Keyword::kProperties]) declared = properties->members;
+  if (const Value* properties = said[Keyword::kProperties]) declared = properties->members();
   Span<const Value*> required;
-  if (const Value* needed = said[Keyword::kRequired]) required = needed->items;
+  if (const Value* needed = said[Keyword::kRequired]) required = needed->items();
   enum Mark : std::uint8_t { kDeclared = 1, kRequired = 2 };
 
   // All names: the declared ones, then those that are only required.
@@ -175,7 +175,7 @@ Lowering::Pointer Lowering::plain_object(const Target& at, const Said& said) {
     name_marks_[name] |= mark;
   };
   for (const Member& member : declared) add(member.name, kDeclared);
-  for (const Value* name : required) add(name->text, kRequired);
+  for (const Value* name : required) add(name->text(), kRequired);
   Members members;
   members.declared.reserve(names.size());
   for (Name name : names) {

@@ -122,7 +122,7 @@ bool derives(const Expression& node, const Growing<bool>& productive) {
 
 }  // namespace
 
-std::vector<std::int32_t> Lowering::words(Rule start) {
+std::span<const std::int32_t> Lowering::words(Rule start, Arena& memory) {
   Writer writer(of.arena, terminals_.size(), bodies_.size(), regulars.count());
   for (std::size_t at = 0; at < order_.size(); ++at) {
     writer.rule_numbers[order_[at]] = static_cast<std::uint32_t>(at);
@@ -131,28 +131,33 @@ std::vector<std::int32_t> Lowering::words(Rule start) {
   for (Rule rule : order_) roots.push_back(writer.write(*bodies_[rule]));
   is_whole_ = all_productive_ && !writer.has_never;
   constexpr std::size_t kCounts = 6, kMemory = 2;
-  std::vector<std::int32_t> flat;  // the program's, so no larger than it has to be
-  flat.reserve(regulars.sets().size() + regulars.nodes().size() + 2 * writer.terminals.size() +
-               writer.words.size() + roots.size() + kCounts + (remembers ? kMemory : 0));
-  auto add = [&](const Growing<std::int32_t>& some) {
-    flat.insert(flat.end(), some.begin(), some.end());
-  };
-  flat.push_back(static_cast<std::int32_t>(regulars.set_count()));
+  std::size_t size = kCounts + regulars.sets().size() + regulars.nodes().size() +
+                     2 * writer.terminals.size() + writer.words.size() + roots.size() +
+                     (remembers ? kMemory : 0);
+  std::int32_t* const flat = memory.raw<std::int32_t>(size);
+  std::int32_t* out = flat;
+  auto add_one = [&](std::size_t word) { *out++ = static_cast<std::int32_t>(word); };
+  auto add = [&](const Growing<std::int32_t>& some) { out = std::ranges::copy(some, out).out; };
+  add_one(regulars.set_count());
   add(regulars.sets());
-  flat.push_back(static_cast<std::int32_t>(order_.size()));
-  flat.push_back(static_cast<std::int32_t>(regulars.count()));
+  add_one(order_.size());
+  add_one(regulars.count());
   add(regulars.nodes());
-  flat.push_back(static_cast<std::int32_t>(writer.terminals.size()));
+  add_one(writer.terminals.size());
   for (std::uint32_t terminal : writer.terminals) {
-    constexpr std::int32_t kHasText = 2;  // void ones were left out when they were made
-    flat.insert(flat.end(), {static_cast<std::int32_t>(terminals_[terminal]), kHasText});
+    constexpr std::size_t kHasText = 2;  // void ones were left out when they were made
+    add_one(terminals_[terminal]);
+    add_one(kHasText);
   }
-  flat.push_back(writer.count);
+  *out++ = writer.count;
   add(writer.words);
   add(roots);
-  flat.push_back(static_cast<std::int32_t>(writer.rule_numbers[start]));
-  if (remembers) flat.insert(flat.end(), {kDistinctItems, 0});
-  return flat;
+  add_one(writer.rule_numbers[start]);
+  if (remembers) {
+    *out++ = kDistinctItems;
+    add_one(0);
+  }
+  return {flat, size};
 }
 
 /// Rules mostly come before those that they call, so a pass from the last to the first tells nearly

@@ -65,7 +65,7 @@ Reader::Reader(Arena& arena, Goals& goals, Languages& pool, Oracle& oracle, cons
     draft_ = Draft::k2020;
   } else {
     if (!declared->is(Kind::kString)) throw Deferred("$schema is no string");
-    draft_ = dialect(declared->text);
+    draft_ = dialect(declared->text());
   }
   known_ = known_keywords(draft_);
   if (guessed_) known_ |= bit(Keyword::kAdditionalItems);
@@ -131,7 +131,7 @@ Goal Reader::child(const SchemaNode& node, Keyword keyword) {
 }
 
 Goal Reader::child(const SchemaNode& node, Keyword keyword, std::size_t at) {
-  const Value* raw = find(*node.raw, keyword)->items[at];
+  const Value* raw = find(*node.raw, keyword)->items()[at];
   return goal(raw, join(join(node.pointer, name_of(keyword)), at), node.resource);
 }
 
@@ -152,7 +152,7 @@ Goal Reader::derive(const Value* raw, const SchemaNode& node, Keyword keyword,
 Goal Reader::goal(const Value* raw, const Pointer* pointer, Resource* outer) {
   if (raw->is(Kind::kBool)) return raw->truth ? kTrue : kFalse;
   if (!raw->is(Kind::kObject)) throw Deferred("not a schema");
-  if (raw->members.empty()) return kTrue;
+  if (raw->members().empty()) return kTrue;
   const void* const key[] = {raw, outer};
   std::uint32_t place = places_.intern_words(std::span<const void* const>(key));
   if (place < goal_of_place_.size()) return goal_of_place_[place];
@@ -170,7 +170,7 @@ Goal Reader::goal(const Value* raw, const Pointer* pointer, Resource* outer) {
   }
   if (!check_keywords(*raw, draft_, guessed_)) throw Deferred("a keyword has a wrong value");
   KeywordSet keywords = 0;
-  for (const Member& member : raw->members) keywords |= bit(member.keyword);
+  for (const Member& member : raw->members()) keywords |= bit(member.keyword);
   constexpr KeywordSet kContent = set_of(Keyword::kContentMediaType, Keyword::kContentEncoding);
   bool content = content_ && (keywords & kContent);
   keywords &= known_;
@@ -201,7 +201,7 @@ std::optional<KeywordSet> Reader::said(const Target& at, KeywordSet keywords) co
 
 const Value* Reader::own_id(const Value& raw) const {
   const Value* id = find(raw, draft_ == Draft::k4 ? Keyword::kOldId : Keyword::kId);
-  if (id == nullptr || !id->is(Kind::kString) || id->text.starts_with('#')) return nullptr;
+  if (id == nullptr || !id->is(Kind::kString) || id->text().starts_with('#')) return nullptr;
   if (ref_overrides() && find(raw, Keyword::kRef) != nullptr) return nullptr;
   return id;
 }
@@ -225,18 +225,18 @@ std::vector<std::string> Reader::ask(std::string_view kind, std::string_view bas
 }
 
 std::string Reader::uri_of(const Value& id, const std::string& base) {
-  std::string_view uri = id.text;
+  std::string_view uri = id.text();
   if (base.empty() && is_plain_uri(uri)) return std::string(uri);
   if (uri.ends_with('#')) uri.remove_suffix(1);
   if (is_absolute_uri(uri)) return std::string(uri);
-  return ask("join", base, id.text)[0];
+  return ask("join", base, id.text())[0];
 }
 
 /// A resource inside the schema may be written in another draft, which Python reads.
 void Reader::check_dialect(const Value& resource) const {
   const Value* declared = find(resource, Keyword::kSchema);
   if (guessed_ || declared == nullptr || !declared->is(Kind::kString)) return;
-  if (dialect(declared->text) != draft_) throw Deferred("a resource of another draft");
+  if (dialect(declared->text()) != draft_) throw Deferred("a resource of another draft");
 }
 
 Resource* Reader::resource(const std::string& uri, const Value* raw, const Pointer* pointer) {
@@ -250,7 +250,7 @@ Resource* Reader::resource(const std::string& uri, const Value* raw, const Point
 }
 
 Goal Reader::resolve(const SchemaNode& node) {
-  Target found = target(node.resource, find(*node.raw, Keyword::kRef)->text);
+  Target found = target(node.resource, find(*node.raw, Keyword::kRef)->text());
   if (!found.raw->is(Kind::kObject) && !found.raw->is(Kind::kBool)) {
     throw Unresolvable("a reference to what is no schema");
   }
@@ -301,12 +301,12 @@ Target Reader::walk(Resource* resource, std::string_view fragment) {
     }
     const Value* next = nullptr;
     if (at.raw->is(Kind::kObject)) {
-      if (at.raw->members.size() <= 16) {
+      if (at.raw->members().size() <= 16) {
         next = find(*at.raw, std::string_view(token));
       } else {
         auto& names = by_name_[at.raw];
         if (names.empty()) {
-          for (const Member& member : at.raw->members) names.emplace(member.name, member.value);
+          for (const Member& member : at.raw->members()) names.emplace(member.name, member.value);
         }
         auto found = names.find(token);
         next = found == names.end() ? nullptr : found->second;
@@ -318,7 +318,7 @@ Target Reader::walk(Resource* resource, std::string_view fragment) {
         if (each < '0' || each > '9') throw Unresolvable("a reference to nothing");
         index = index * 10 + static_cast<std::size_t>(each - '0');
       }
-      if (index < at.raw->items.size()) next = at.raw->items[index];
+      if (index < at.raw->items().size()) next = at.raw->items()[index];
     } else if (at.raw->is(Kind::kArray) && token.size() >= 10) {
       throw Deferred("an index that may be a number");
     }
@@ -363,13 +363,13 @@ void Reader::index(Resource* start) {
     }
     auto name = [&](const Value* value, std::size_t skip) {
       if (value == nullptr || !value->is(Kind::kString)) return;
-      at.resource->anchors.try_emplace(std::string(value->text.substr(skip)), at);
+      at.resource->anchors.try_emplace(std::string(value->text().substr(skip)), at);
     };
     name(find(*raw, Keyword::kAnchor), 0);
     name(find(*raw, Keyword::kDynamicAnchor), 0);
     const Value* own = find(*raw, draft_ == Draft::k4 ? Keyword::kOldId : Keyword::kId);
     bool old = draft_ <= Draft::k7 && own != nullptr && own->is(Kind::kString);
-    if (old && own->text.starts_with('#')) name(own, 1);
+    if (old && own->text().starts_with('#')) name(own, 1);
     for (const Inside& inside : subschemas(*raw)) {
       const Pointer* below = join(pointer, name_of(inside.keyword));
       if (inside.indexed) below = join(below, inside.index);

@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/program.h"
@@ -52,6 +53,7 @@ class Regulars {
 
   /// Those that are referred to by name.
   const KnownLanguages& known() const { return known_; }
+  KnownLanguages take_known() { return std::move(known_); }
   /// Whether a language has labels of host names in it that are as long as their encoding may be.
   bool has_labels() const { return has_labels_; }
 

@@ -32,13 +32,13 @@ const Kinds* kind_of_type(std::string_view name, Arena& arena) {
 const Kinds* Normaliser::type_kinds(const SchemaNode& node) {
   if (!has(node, Keyword::kType)) return &kEverything;
   const Value& type = *find(*node.raw, Keyword::kType);
-  if (type.is(Kind::kString)) return kind_of_type(type.text, arena);
-  auto is_number = [](const Value* name) { return name->text == "number"; };
-  bool all_numbers = std::ranges::any_of(type.items, is_number);
+  if (type.is(Kind::kString)) return kind_of_type(type.text(), arena);
+  auto is_number = [](const Value* name) { return name->text() == "number"; };
+  bool all_numbers = std::ranges::any_of(type.items(), is_number);
   const Kinds* found = &kNoValue;
-  for (const Value* name : type.items) {
-    if (name->text == "integer" && all_numbers) continue;
-    found = algebra.join(found, kind_of_type(name->text, arena));
+  for (const Value* name : type.items()) {
+    if (name->text() == "integer" && all_numbers) continue;
+    found = algebra.join(found, kind_of_type(name->text(), arena));
   }
   return found;
 }
@@ -84,11 +84,11 @@ std::int64_t Normaliser::count(const SchemaNode& node, Keyword keyword) const {
 const StringShape* Normaliser::string_shape(const SchemaNode& node, bool wide) {
   std::vector<Part> parts;
   if (has(node, Keyword::kPattern)) {
-    Part part = pool.pattern(find(*node.raw, Keyword::kPattern)->text);
+    Part part = pool.pattern(find(*node.raw, Keyword::kPattern)->text());
     if (!pool.is_anything(part)) parts.push_back(part);  // `.*` says nothing
   }
   if (has(node, Keyword::kFormat) && assert_formats_) {
-    std::string_view name = find(*node.raw, Keyword::kFormat)->text;
+    std::string_view name = find(*node.raw, Keyword::kFormat)->text();
     if (auto part = pool.format(name, reader.draft_name(), wide)) parts.push_back(*part);
   }
   StringShape made;
@@ -143,7 +143,7 @@ const ObjectShape* Normaliser::object_shape(const SchemaNode& node) {
   ObjectShape made;
   std::vector<NamedGoal> members;
   if (has(node, Keyword::kProperties)) {
-    Span<Member> declared = find(*node.raw, Keyword::kProperties)->members;
+    Span<Member> declared = find(*node.raw, Keyword::kProperties)->members();
     members.reserve(declared.size());
     for (const Member& member : declared) {
       Name name = pool.name(member.name);
@@ -154,10 +154,10 @@ const ObjectShape* Normaliser::object_shape(const SchemaNode& node) {
   std::vector<Name> required;
   if (has(node, Keyword::kRequired)) {
     std::vector<bool> seen;
-    Span<const Value*> items = find(*node.raw, Keyword::kRequired)->items;
+    Span<const Value*> items = find(*node.raw, Keyword::kRequired)->items();
     required.reserve(items.size());
     for (const Value* item : items) {
-      Name name = pool.name(item->text);
+      Name name = pool.name(item->text());
       if (name >= seen.size()) seen.resize(2 * name + 16);
       if (!seen[name]) required.push_back(name);
       seen[name] = true;
@@ -167,7 +167,7 @@ const ObjectShape* Normaliser::object_shape(const SchemaNode& node) {
   std::vector<NameRule> rules;
   std::vector<Part> patterns;
   if (has(node, Keyword::kPatternProperties)) {
-    for (const Member& member : find(*node.raw, Keyword::kPatternProperties)->members) {
+    for (const Member& member : find(*node.raw, Keyword::kPatternProperties)->members()) {
       Part language = pool.pattern(member.name);
       patterns.push_back(language);
       Goal goal = reader.child(node, Keyword::kPatternProperties, member);

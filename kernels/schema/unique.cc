@@ -21,7 +21,7 @@ constexpr Count kMaxPlaces = 64;
 constexpr int kMaxDepth = 16;
 
 bool same(const Value* one, const Value* two) {
-  return one->kind == two->kind && one->truth == two->truth && one->text == two->text;
+  return one->kind == two->kind && one->truth == two->truth && one->text() == two->text();
 }
 
 Count size_of(const Values& values) { return static_cast<Count>(values.size()); }
@@ -41,10 +41,10 @@ class Finite {
     if (depth > kMaxDepth) throw Deferred("values in values");
     const Kinds& kinds = *of_.kinds(goal);
     Values found;
-    if (kinds.null) found.push_back(value({.kind = Value::Kind::kNull}));
+    if (kinds.null) found.push_back(value(Value()));
     for (bool truth : {false, true}) {
       if (!(kinds.booleans >> truth & 1)) continue;
-      found.push_back(value({.kind = Value::Kind::kBool, .truth = truth}));
+      found.push_back(value(Value::of_truth(truth)));
     }
     for (const NumberShape* shape : kinds.numbers) {
       if (endless(*shape)) return std::nullopt;
@@ -52,7 +52,7 @@ class Finite {
     for (const StringShape* shape : kinds.strings) {
       if (!shape->finite) return std::nullopt;
       for (Name name : shape->values) {
-        add(found, value({.kind = Value::Kind::kString, .text = of_.pool.text(name)}));
+        add(found, value(Value::of_text(of_.pool.text(name))));
       }
       if (size_of(found) > kMaxValues) return std::nullopt;
     }
@@ -173,7 +173,7 @@ std::string written(const Value& value) {
   if (value.is(Value::Kind::kNull)) return "null";
   if (value.is(Value::Kind::kBool)) return value.truth ? "true" : "false";
   std::string text;
-  write_json(text, value.text);
+  write_json(text, value.text());
   return text;
 }
 

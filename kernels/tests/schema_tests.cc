@@ -64,28 +64,14 @@ class Writer {
   }
 
   const Value* text(std::string_view text) {
-    Value made;
-    made.kind = Kind::kString;
-    made.text = arena_.keep(text);
-    return arena_.make<Value>(made);
+    return arena_.make<Value>(Value::of_text(arena_.keep(text)));
   }
   const Value* integer(std::int64_t number) {
-    Value made;
-    made.kind = Kind::kInt;
-    made.integer = number;
-    return arena_.make<Value>(made);
+    return arena_.make<Value>(Value::of_integer(number));
   }
-  const Value* truth(bool holds) {
-    Value made;
-    made.kind = Kind::kBool;
-    made.truth = holds;
-    return arena_.make<Value>(made);
-  }
+  const Value* truth(bool holds) { return arena_.make<Value>(Value::of_truth(holds)); }
   const Value* array(const std::vector<const Value*>& items) {
-    Value made;
-    made.kind = Kind::kArray;
-    made.items = arena_.keep(items);
-    return arena_.make<Value>(made);
+    return arena_.make<Value>(Value::of_items(arena_.keep(items)));
   }
   void add(std::vector<schema::Member>& members, std::string_view name, const Value* value) {
     for (const schema::Member& member : members) {
@@ -95,11 +81,7 @@ class Writer {
     members.push_back({kept, schema::keyword_of(kept), value});
   }
   const Value* object_of(const std::vector<schema::Member>& members) {
-    Value made;
-    made.kind = Kind::kObject;
-    made.number = ++objects_;
-    made.members = arena_.keep(members);
-    return arena_.make<Value>(made);
+    return arena_.make<Value>(Value::of_members(arena_.keep(members), ++objects_));
   }
   const Value* object(const std::vector<Named>& named) {
     std::vector<schema::Member> members;
@@ -111,16 +93,12 @@ class Writer {
   const Value* number() {
     switch (below(5)) {
       case 0: {
-        Value made;
-        made.kind = Kind::kFloat;
-        made.real = static_cast<double>(below(2000)) / 8 - 100;
-        return arena_.make<Value>(made);
+        double real = static_cast<double>(below(2000)) / 8 - 100;
+        return arena_.make<Value>(Value::of_real(real));
       }
       case 1: {
-        Value made;
-        made.kind = Kind::kBigInt;
-        made.text = "123456789012345678901234567890";
-        return arena_.make<Value>(made);
+        std::string_view digits = "123456789012345678901234567890";
+        return arena_.make<Value>(Value::of_text(digits, Kind::kBigInt));
       }
       default:
         return integer(static_cast<std::int64_t>(below(24)) - 4);
@@ -250,18 +228,19 @@ std::vector<std::string> tokens() {
 }
 
 /// A hash of the program, and of the masks on a walk; 0: deferred, 1: nothing matches.
-std::uint64_t look_at(const Value& value, unsigned seed,
+std::uint64_t look_at(const Value& value, Arena& memory, unsigned seed,
                       const std::shared_ptr<VocabularyTables>& tables) {
   try {
     Silence silence;
     schema::Options options{std::nullopt, seed % 2 == 0, seed % 3 == 0};
     options.frames = seed % 4 == 1;  // what is excluded is walked, whether it needs it or not
-    schema::Compiled compiled = schema::compile(value, options, silence);
+    schema::Compiled compiled = schema::compile(value, options, silence, memory);
     std::uint64_t hash = 2;
     for (std::int32_t word : compiled.words) hash = mix(hash, static_cast<std::uint32_t>(word));
     auto end = static_cast<TokenId>(tables->trie.vocabulary() - 1);
-    Program program(std::make_shared<const std::vector<std::int32_t>>(std::move(compiled.words)),
-                    std::make_shared<const KnownLanguages>(std::move(compiled.known)));
+    auto known = std::make_shared<const KnownLanguages>(std::move(compiled.known));
+    auto nobody = std::shared_ptr<const void>();  // `memory` outlives all
+    Program program(nobody, compiled.words, std::move(known), compiled.whole);
     Session session(
         std::make_shared<Engine>(std::move(program), tables, std::vector<TokenId>{end}));
     std::mt19937 random(seed);
@@ -292,7 +271,7 @@ void test_random_schemas() {
   int compiled = 0;
   for (unsigned seed = 0; seed < 3000; ++seed) {
     Arena arena;
-    if (look_at(*Writer(arena, seed).document(), seed, tables) > 1) ++compiled;
+    if (look_at(*Writer(arena, seed).document(), arena, seed, tables) > 1) ++compiled;
   }
   std::printf("%d of 3000 schemas were compiled\n", compiled);
   CHECK(compiled > 150);
@@ -303,7 +282,7 @@ void test_deep_schemas() {
   auto tables = std::make_shared<VocabularyTables>(tokens());
   for (int depth : {10, 100, 900}) {
     Arena arena;
-    look_at(*Writer(arena, 0).nested(depth), 1, tables);
+    look_at(*Writer(arena, 0).nested(depth), arena, 1, tables);
   }
 }
 
@@ -313,7 +292,7 @@ void test_threads_compile_alike() {
   auto tables = std::make_shared<VocabularyTables>(tokens());
   for (unsigned seed = 0; seed < 200; ++seed) {
     Arena arena;
-    expected.push_back(look_at(*Writer(arena, seed).document(), seed, tables));
+    expected.push_back(look_at(*Writer(arena, seed).document(), arena, seed, tables));
   }
   auto shared = std::make_shared<VocabularyTables>(tokens());
   std::atomic<int> wrong{0};
@@ -323,7 +302,8 @@ void test_threads_compile_alike() {
       for (unsigned i = 0; i < 200; ++i) {
         unsigned seed = (i + t * 3) % 200;
         Arena arena;
-        if (look_at(*Writer(arena, seed).document(), seed, shared) != expected[seed]) ++wrong;
+        if (look_at(*Writer(arena, seed).document(), arena, seed, shared) != expected[seed])
+          ++wrong;
       }
     });
   }
