@@ -83,6 +83,7 @@ Lowering::Pointer Lowering::add_rule(Pointer body) {
 }
 
 Lowering::Pointer Lowering::body(const Kinds& kinds) {
+  if (plain_ && &kinds == &kEverything) return anything();
   std::vector<Pointer> options;
   options.reserve(1 + kinds.arrays.size() + kinds.objects.size());
   options.push_back(scalars(kinds));

@@ -109,6 +109,7 @@ class Lowering {
   Pointer plain(Target& at);
   Pointer plain(const Target& at, const Said& said);
   Pointer plain_body(const Target& at);
+  Pointer anything();
   Pointer plain_object(const Target& at, const Said& said);
   Pointer plain_array(const Target& at, const Said& said);
 

@@ -140,4 +140,7 @@ class Normaliser {
 
 extern const Value kTrueValue, kFalseValue;
 
+/// All values of a type, which is one of the seven.
+const Kinds* kinds_of_type(std::string_view name);
+
 }  // namespace slm::schema

@@ -132,10 +132,21 @@ Lowering::Pointer Lowering::plain(const Target& at, const Said& said) {
     todo_.push_back({nullptr, rule, at});
     return build.call(rule);
   }
-  if (said.keywords == bit(Keyword::kType) && type->text() == "string") return any_string();
+  if (said.keywords == bit(Keyword::kType) && type->is(Kind::kString)) {
+    return scalars(*kinds_of_type(type->text()));
+  }
   if (!is_plain_scalar(said)) return nullptr;
   constexpr std::int32_t kNoNumber = 0;
   return scalars(*of.own_kinds({kNoNumber, at.raw, at.pointer, at.resource, said.keywords}));
+}
+
+/// Any value, as the body of a rule.
+Lowering::Pointer Lowering::anything() {
+  const Value nothing = Value::of_members({});
+  const Target nowhere{&nothing, nullptr, nullptr};
+  const Said said(nothing);
+  Pointer scalar = scalars(kEverything), array = plain_array(nowhere, said);
+  return build.alternatives({scalar, array, plain_object(nowhere, said)});
 }
 
 Lowering::Pointer Lowering::plain_body(const Target& at) {

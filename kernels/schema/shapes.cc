@@ -15,30 +15,37 @@ const Kinds kNullKind{.null = true};
 const Kinds kBooleanKind{.booleans = 3};
 const Kinds kIntegerKind{.numbers = kIntegers};
 
-const Kinds* kind_of_type(std::string_view name, Arena& arena) {
-  if (name == "null") return &kNullKind;
-  if (name == "boolean") return &kBooleanKind;
-  if (name == "integer") return &kIntegerKind;
-  Kinds made;
-  if (name == "number") made.numbers = kEverything.numbers;
-  if (name == "string") made.strings = kEverything.strings;
-  if (name == "array") made.arrays = kEverything.arrays;
-  if (name == "object") made.objects = kEverything.objects;
-  return arena.make<Kinds>(made);
-}
-
 }  // namespace
+
+const Kinds* kinds_of_type(std::string_view name) {
+  static const Kinds number{.numbers = kEverything.numbers}, string{.strings = kEverything.strings};
+  static const Kinds array{.arrays = kEverything.arrays}, object{.objects = kEverything.objects};
+  switch (name[0]) {  // told by the first letter, but for n
+    case 'n':
+      return name == "null" ? &kNullKind : &number;
+    case 'b':
+      return &kBooleanKind;
+    case 'i':
+      return &kIntegerKind;
+    case 's':
+      return &string;
+    case 'a':
+      return &array;
+    default:
+      return &object;
+  }
+}
 
 const Kinds* Normaliser::type_kinds(const SchemaNode& node) {
   if (!has(node, Keyword::kType)) return &kEverything;
   const Value& type = *find(*node.raw, Keyword::kType);
-  if (type.is(Kind::kString)) return kind_of_type(type.text(), arena);
+  if (type.is(Kind::kString)) return kinds_of_type(type.text());
   auto is_number = [](const Value* name) { return name->text() == "number"; };
   bool all_numbers = std::ranges::any_of(type.items(), is_number);
   const Kinds* found = &kNoValue;
   for (const Value* name : type.items()) {
     if (name->text() == "integer" && all_numbers) continue;
-    found = algebra.join(found, kind_of_type(name->text(), arena));
+    found = algebra.join(found, kinds_of_type(name->text()));
   }
   return found;
 }

@@ -68,12 +68,14 @@ def compile_program(
     content: str | None = None,
     *,
     frames: bool = False,
+    plain: bool = True,
     of: type[Kind] = Base,  # type: ignore[assignment]
 ) -> Kind | str:
     """The program of a schema, of the type `of`, or why C++ leaves it to Python.
 
     `frames`: at once in the way that is otherwise only taken where alternatives would become too
-    many, see `frames.py`; for tests.
+    many, see `frames.py`. `plain`: whether what needs no algebra is lowered without it. Both
+    are for tests.
 
     Cost: some ten microseconds for a schema of ordinary size.
     """
@@ -84,7 +86,7 @@ def compile_program(
     if draft is not None and draft not in _DRAFTS:
         return "an unknown draft"
     number = None if draft is None else _DRAFTS[draft]
-    options = whitespace == "compact", formats == "assert", _CONTENT[content], frames
+    options = whitespace == "compact", formats == "assert", _CONTENT[content], frames, plain
     return _native.SchemaProgram.compile(of, schema, answer, number, *options)
 
 
