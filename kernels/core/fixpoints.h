@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/program.h"
@@ -149,6 +150,31 @@ bool in_passes(const Program& program, Leaf has_text, std::vector<std::uint8_t>&
     visit(begin, last);
   }
   return !open || !changed;
+}
+
+/// Whether an expression may be empty, told by what it begins with; nothing where that takes more
+/// than some steps, as where it comes back to itself. Terminals have no empty text.
+inline std::optional<bool> may_be_empty(const Program& program, std::uint32_t node, int& steps) {
+  if (--steps < 0) return std::nullopt;
+  Program::Words children = program.children(node);
+  switch (program.op(node)) {
+    case Program::Op::kCall:
+      return may_be_empty(program, program.body(children[0]), steps);
+    case Program::Op::kSeq:
+    case Program::Op::kChoice: {
+      bool enough = program.op(node) == Program::Op::kChoice;  // for one that is empty, or not
+      for (std::uint32_t child : children) {
+        std::optional<bool> empty = may_be_empty(program, child, steps);
+        if (!empty || *empty == enough) return empty;
+      }
+      return !enough;
+    }
+    case Program::Op::kMany:
+      if (program.low(node) == 0) return true;
+      return may_be_empty(program, children[0], steps);
+    default:
+      return false;
+  }
 }
 
 }  // namespace slm

@@ -1,7 +1,6 @@
 #include "core/grammar.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "core/error.h"
 
@@ -48,35 +47,6 @@ void GrammarTables::find_ends() {
     found_[node] = (written[node] ? kWritten : 0) | (empty[node] ? kEmpty : 0);
   }
 }
-
-namespace {
-
-/// Whether an expression may be empty, told by what it begins with; nothing where that takes more
-/// than some steps, as where it comes back to itself. Terminals have no empty text.
-std::optional<bool> may_be_empty(const Program& program, std::uint32_t node, int& steps) {
-  if (--steps < 0) return std::nullopt;
-  Program::Words children = program.children(node);
-  switch (program.op(node)) {
-    case Op::kCall:
-      return may_be_empty(program, program.body(children[0]), steps);
-    case Op::kSeq:
-    case Op::kChoice: {
-      bool enough = program.op(node) == Op::kChoice;  // for one that is empty, or not
-      for (std::uint32_t child : children) {
-        std::optional<bool> empty = may_be_empty(program, child, steps);
-        if (!empty || *empty == enough) return empty;
-      }
-      return !enough;
-    }
-    case Op::kMany:
-      if (program.low(node) == 0) return true;
-      return may_be_empty(program, children[0], steps);
-    default:
-      return false;
-  }
-}
-
-}  // namespace
 
 bool GrammarTables::nullable(std::uint32_t node) {
   if (found_.empty()) {
