@@ -23,6 +23,7 @@
 #include "core/hash.h"
 #include "core/items.h"
 #include "core/lexer.h"
+#include "core/line_breaks.h"
 #include "core/predictions.h"
 #include "core/recogniser.h"
 #include "core/regex.h"
@@ -77,11 +78,11 @@ class EarleyRecogniser final : public Recogniser, private RowView {
     StateId state;
   };
   /// Where a walk comes to a line break that a token goes on behind, and one of `marks` may follow.
-  /// `within`: the nodes with such a line break at or below them.
   ///
-  /// Cost: O(nodes visited); none that is not in `within`.
+  /// Cost: a walk by shape to the line breaks, and the ways to those that are found; or, where no
+  /// shapes are used, O(nodes visited), none without a line break at or below it.
   void lines(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
-             const std::vector<bool>& within, const ByteSet& marks, std::vector<Line>& found);
+             const LineBreaks& breaks, const ByteSet& marks, std::vector<Line>& found);
 
   /// For tests, which have few tokens: so many are worth a table by shape, and below a node a walk
   /// of its own.
@@ -136,8 +137,27 @@ class EarleyRecogniser final : public Recogniser, private RowView {
                   Take take);
   bool walk_from(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                  std::vector<TokenId>& tokens);
+  template <class Within, class Tell>
+  void lines_within(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
+                    const ByteSet& marks, Within within, Tell tell);
   bool walk_by_shapes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, StateId state,
                       std::vector<TokenId>& tokens);
+  /// Of a walk by shape: what to read from a configuration below a place.
+  struct Job {
+    ShapeWalks::PlaceId place;
+    Config config;
+    std::uint32_t part;  // of the row's items: those with this origin, by number; or:
+    static constexpr std::uint32_t kAll = ~std::uint32_t{0};
+    static constexpr std::uint32_t kTerminal = kAll - 1;  // all, and one terminal is being read
+    bool operator==(const Job&) const = default;
+  };
+  void add_job(const Job& job) {
+    if (jobs_known_.insert(job)) jobs_.push_back(job);
+  }
+  bool cut_by_origins(const Job& job);
+  bool cut_by_terminals(const Job& job);
+  bool walk_plainly(const Job& job, std::size_t steps, std::vector<TokenId>& tokens);
+  void take_table(const Job& job, std::uint32_t table, std::vector<TokenId>& tokens);
   ShapeWalks::Table make_walk(const ShapeWalks::From& from);
   ShapeWalks::Table read_walk(const ShapeWalks::From& from);
   void configs_of(StateId state, std::vector<Config>& configs) const;
@@ -232,14 +252,10 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   };
   std::vector<WalkFrame> frames_;
   std::vector<Config> walked_;
+  std::vector<TokenId> marked_;
   std::vector<Ended> ended_;
-  struct Job {
-    ShapeWalks::PlaceId place;
-    Config config;
-    bool alone;  // what is read is one terminal
-    bool operator==(const Job&) const = default;
-  };
   std::vector<Job> jobs_;
+  RoundSet<Job> jobs_known_;
   std::vector<std::pair<RowId, AcceptId>> together_;
   std::vector<Item> todo_;
   ItemSet seen_;

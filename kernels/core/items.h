@@ -3,11 +3,9 @@
 
 #include <compare>
 #include <cstdint>
-#include <utility>
-#include <vector>
 
 #include "core/grammar.h"
-#include "core/hash.h"
+#include "core/round_set.h"
 
 namespace slm {
 
@@ -37,42 +35,6 @@ struct ItemSteps {
   }
 };
 
-/// A set of items that is emptied in O(1).
-class ItemSet {
- public:
-  void clear() noexcept { ++round_, size_ = 0; }
-  bool insert(const Item& item) {
-    if (2 * (size_ + 1) > slots_.size()) grow();
-    std::size_t mask = slots_.size() - 1;
-    std::uint64_t words = (std::uint64_t{item.position} << 32) | item.count;
-    for (std::size_t at = mix(words, item.origin) & mask;; at = (at + 1) & mask) {
-      if (slots_[at].round != round_) {
-        slots_[at] = {item, round_};
-        ++size_;
-        return true;
-      }
-      if (slots_[at].item == item) return false;
-    }
-  }
-  std::size_t size() const noexcept { return size_; }
-
- private:
-  struct Slot {
-    Item item{};
-    std::uint64_t round = 0;
-  };
-  void grow() {
-    std::vector<Slot> old = std::move(slots_);
-    slots_.assign(old.empty() ? 16 : old.size() * 2, Slot{});
-    std::uint64_t round = round_++;
-    size_ = 0;
-    for (const Slot& slot : old) {
-      if (slot.round == round) insert(slot.item);
-    }
-  }
-  std::vector<Slot> slots_;
-  std::uint64_t round_ = 1;
-  std::size_t size_ = 0;
-};
+using ItemSet = RoundSet<Item>;
 
 }  // namespace slm

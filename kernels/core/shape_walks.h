@@ -71,6 +71,11 @@ class ShapeWalks {
 
   /// The number of a table, and whether nobody has asked for it before.
   std::pair<std::uint32_t, bool> find(const From& from);
+  /// Where it begins.
+  From from(std::uint32_t number) const noexcept {
+    const std::span<const std::uint32_t> key = keys_.words(number);
+    return {key[0], key[1], key[2], key[3]};
+  }
   const Table& table(std::uint32_t number) const noexcept { return tables_[number]; }
   void put(std::uint32_t number, Table table);
 

@@ -38,11 +38,18 @@ void canonical(std::vector<Item>& items, std::vector<std::uint32_t>& origins) {
   }
 }
 
-ShapeId Shapes::intern(std::span<const Item> items, bool accepting) {
-  key_.assign({accepting ? 1u : 0u});
+/// Puts items down as words, in key_.
+void Shapes::spell(std::span<const Item> items, bool accepting) {
+  key_.clear();
+  key_.reserve(1 + 3 * items.size());
+  key_.push_back(accepting ? 1 : 0);
   for (const Item& item : items) {
     key_.insert(key_.end(), {item.position, item.count, item.origin});
   }
+}
+
+ShapeId Shapes::intern(std::span<const Item> items, bool accepting) {
+  spell(items, accepting);
   ShapeId id = keys_.intern(key_);
   if (id < shapes_.size()) return id;
   Shape shape;
@@ -75,6 +82,23 @@ ShapeId Shapes::intern(std::span<const Item> items, bool accepting) {
   bytes_ += (shape.terminals.size() + shape.rules.size()) * sizeof(Shape::Wait) + sizeof(Shape);
   shapes_.push_back(std::move(shape));
   return id;
+}
+
+std::span<const ShapeId> Shapes::parts(ShapeId shape) {
+  if (shapes_[shape].parts.empty()) {
+    std::vector<ShapeId> made;
+    for (std::uint32_t origin = 0; origin < shapes_[shape].origins; ++origin) {
+      std::vector<Item> items;
+      const std::span<const std::uint32_t> words = keys_.words(shape);
+      for (std::size_t k = 1; k < words.size(); k += 3) {
+        if (words[k + 2] == origin) items.push_back({words[k], words[k + 1], 0});
+      }
+      made.push_back(intern(items, false));
+    }
+    bytes_ += made.size() * sizeof(ShapeId);
+    shapes_[shape].parts = std::move(made);
+  }
+  return shapes_[shape].parts;
 }
 
 bool Shapes::met(ShapeId shape, AcceptId set) {
@@ -162,6 +186,8 @@ OutcomeId Shapes::close(ShapeId shape) {
   std::ranges::sort(made.ended);
   made.ended.erase(std::unique(made.ended.begin(), made.ended.end()), made.ended.end());
   canonical(made.items, made.from);
+  spell(made.items, made.accepting);
+  made.added = added_.intern(key_);
   bytes_ += sizeof(Outcome) + made.items.size() * sizeof(Item) + made.from.size() * 4 +
             made.ended.size() * sizeof(Outcome::Ended);
   outcomes_.push_back(std::move(made));
@@ -170,7 +196,8 @@ OutcomeId Shapes::close(ShapeId shape) {
 
 std::span<const std::uint32_t> Shapes::join(std::span<const OutcomeId> outcomes,
                                             std::span<const std::uint32_t> ranks) {
-  key_.assign(outcomes.begin(), outcomes.end());
+  key_.clear();
+  for (OutcomeId id : outcomes) key_.push_back(outcomes_[id].added);
   key_.insert(key_.end(), ranks.begin(), ranks.end());
   std::uint32_t number = joins_.intern(key_);
   if (number == joined_of_.size()) {

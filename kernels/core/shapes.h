@@ -25,10 +25,10 @@
 
 namespace slm {
 
+inline constexpr std::size_t kMaxRowItems = 200'000;  // more readings than that are too complex
+
 using ShapeId = std::uint32_t;
 using OutcomeId = std::uint32_t;
-
-inline constexpr std::size_t kMaxRowItems = 200'000;  // more readings than that are too complex
 
 /// Invariant: the items of a shape are sorted by position and count, and their origins numbered in
 /// the order in which they come up. Equal sets of items have equal shapes.
@@ -39,12 +39,13 @@ struct Shape {
     Item after;
     auto operator<=>(const Wait&) const = default;
   };
-  std::vector<Wait> terminals;     // sorted by symbol; of items that began in earlier rows
-  std::vector<Wait> rules;         // the same
-  Predictions::SetId predicted{};  // what begins in the row
-  LexId lexer = 0;                 // reads the terminals waited for
-  std::uint32_t origins = 0;       // so many rows they began in
-  bool accepting = false;          // the text may end here
+  std::vector<Wait> terminals;         // sorted by symbol; of items that began in earlier rows
+  std::vector<Wait> rules;             // the same
+  Predictions::SetId predicted{};      // what begins in the row
+  LexId lexer = 0;                     // reads the terminals waited for
+  std::uint32_t origins = 0;           // so many rows they began in
+  bool accepting = false;              // the text may end here
+  std::vector<std::uint32_t> parts{};  // shapes: see Shapes::parts
 
   /// The waits for one symbol.
   static std::span<const Wait> waiting(const std::vector<Wait>& waits, std::uint32_t symbol);
@@ -55,6 +56,7 @@ struct Shape {
 struct Outcome {
   std::vector<Item> items;          // those with a symbol after them; origins: places in `from`
   std::vector<std::uint32_t> from;  // 0: the row itself; k + 1: its origin k
+  std::uint32_t added = 0;          // the same for equal items, whatever they come from
   struct Ended {
     RuleId rule;
     std::uint32_t origin;  // of the row's, by number
@@ -82,6 +84,12 @@ class Shapes {
   /// The shape of such items, which have to be as the invariant says.
   ShapeId intern(std::span<const Item> items, bool accepting);
 
+  /// By origin, the shape of the items that began there: which have one origin then.
+  ///
+  /// Which items began together differs from text to text, while those that did are a stretch of
+  /// few rules: so parts are far fewer than shapes.
+  std::span<const ShapeId> parts(ShapeId shape);
+
   /// What becomes of a row when these terminals end, and when the rule does.
   ///
   /// Cost: the closure of the items, the first time; then a look-up.
@@ -103,11 +111,12 @@ class Shapes {
   std::size_t size() const noexcept { return shapes_.size(); }
   std::size_t bytes() const noexcept {
     return bytes_ + keys_.bytes() + met_.bytes() + after_terminals_.bytes() + after_rule_.bytes() +
-           joins_.bytes() + joined_.bytes() + joined_of_.capacity() * 4;
+           added_.bytes() + joins_.bytes() + joined_.bytes() + joined_of_.capacity() * 4;
   }
 
  private:
   OutcomeId close(ShapeId shape);
+  void spell(std::span<const Item> items, bool accepting);
   void wait_for_rule(ShapeId shape, RuleId rule);
 
   GrammarTables& grammar_;
@@ -117,7 +126,8 @@ class Shapes {
   std::vector<Shape> shapes_;
   std::vector<Outcome> outcomes_;
   FlatMap met_, after_terminals_, after_rule_;  // by shape, and terminals ended or rule
-  SequencePool joins_;                          // outcomes, then ranks
+  SequencePool added_;                          // outcomes' items, and whether it accepts
+  SequencePool joins_;                          // what outcomes add, then ranks
   SequencePool joined_;                         // what they make
   std::vector<std::uint32_t> joined_of_;        // by number in joins_: a number in joined_
   std::size_t bytes_ = 0;

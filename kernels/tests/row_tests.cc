@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "core/earley.h"
 #include "core/engine.h"
+#include "core/memory/indentation.h"
+#include "core/memory/memory.h"
 #include "tests/check.h"
 #include "tests/fuzz_input.h"
 #include "tests/programs.h"
@@ -92,6 +95,56 @@ void test_shapes_change_nothing() {
   CHECK(states > 800);
 }
 
+/// The same beside columns: what walks find behind the line breaks within tokens.
+void test_shapes_change_no_lines() {
+  std::mt19937 random(11);
+  int masks = 0;
+  for (int round = 0; round < 900; ++round) {
+    std::vector<std::uint8_t> bytes(600);
+    for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random());
+    fuzz::Source source(bytes);
+    const fuzz::Input input = fuzz::read_memory_input(source);
+    const Program program(input.words);
+    constexpr auto kIndentation = static_cast<std::uint32_t>(MemoryKind::kIndentation);
+    if (program.memory().empty() || program.memory()[0] != kIndentation) continue;
+    std::vector<std::string> tokens = input.tokens.bytes;
+    for (const char* more : {"\n ", "\n  a", ":\n\t", "a\n", "\n\n  ", "b\na", ":\n  a\nb"}) {
+      tokens.emplace_back(more);
+    }
+    VocabularyTables vocabulary(tokens);
+    const ByteTrie& trie = vocabulary.trie.trie();
+    auto made = [&](bool by_shapes) {
+      auto rules = std::make_unique<EarleyRecogniser>(Program(input.words), vocabulary.terminals());
+      by_shapes ? rules->share_walks_from(1) : rules->make_rows_by_items();
+      return IndentationRecogniser(std::move(rules));
+    };
+    try {
+      IndentationRecogniser fast = made(true), slow = made(false);
+      for (int text = 0; text < 4; ++text) {
+        StateId one = fast.start(), other = slow.start();
+        for (int length = 0; length < 10; ++length, ++masks) {
+          std::vector<TokenId> live, found, plain;
+          slow.walk_by_steps(trie, trie.nodes[0].first_child, trie.nodes[0].last_child, other,
+                             live);
+          for (auto [of, state, into] : {std::tuple{&fast, one, &found}, {&slow, other, &plain}}) {
+            of->walk(trie, trie.nodes[0].first_child, trie.nodes[0].last_child, state, *into);
+          }
+          CHECK(sorted(found) == sorted(live));
+          CHECK(sorted(plain) == sorted(live));
+          if (live.empty()) break;
+          for (char c : vocabulary.trie.bytes_of(live[random() % live.size()])) {
+            one = fast.step(one, static_cast<std::uint8_t>(c));
+            other = slow.step(other, static_cast<std::uint8_t>(c));
+          }
+        }
+      }
+    } catch (const NoText&) {
+    } catch (const TooComplex&) {
+    }
+  }
+  CHECK(masks > 3000);
+}
+
 /// The trie of what is below some nodes has every rest of a token that goes through one of them,
 /// once for each, and its invariants.
 void test_what_is_below_nodes() {
@@ -159,6 +212,7 @@ void test_what_is_below_nodes() {
 int main() {
   test_what_is_below_nodes();
   test_shapes_change_nothing();
+  test_shapes_change_no_lines();
   if (failures > 0) std::fprintf(stderr, "%d checks failed\n", failures);
   return failures == 0 ? 0 : 1;
 }

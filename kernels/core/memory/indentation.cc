@@ -1,7 +1,6 @@
 #include "core/memory/indentation.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/marks.h"
 
@@ -18,6 +17,7 @@ IndentationRecogniser::IndentationRecogniser(std::unique_ptr<EarleyRecogniser> r
       tab_(rules_->program().memory()[2]),
       goes_on_(rules_->program().memory()[3] != 0) {
   for (std::size_t byte = kFirstMark; byte < 256; ++byte) marks_.set(byte);
+  for (std::uint8_t mark : {kIndent, kDedent, kStay}) answers_.set(mark);
   rules_->never_walk(marks_);
   const Program& program = rules_->program();
   for (const Program::Terminal& terminal : program.terminals()) {
@@ -191,23 +191,10 @@ StateId IndentationRecogniser::state_of(const Part& part) {
   return part.node == kNothing ? part.state : at(rules_->state_of(part), part.memory);
 }
 
-/// The nodes of a trie at or below which a line ends and a token goes on.
-const std::vector<bool>& IndentationRecogniser::lines_within(const ByteTrie& trie) {
-  auto [found, fresh] = lines_within_.try_emplace(&trie);
-  std::vector<bool>& within = found->second;
-  if (!fresh) return within;
-  within.resize(trie.nodes.size());
-  std::vector<std::uint8_t> has(within.size(), 0);   // the same, as bytes
-  for (std::size_t at = within.size(); at-- > 0;) {  // children stand behind their parents
-    const ByteTrie::Node& node = trie.nodes[at];
-    if (node.first_child == node.last_child) continue;
-    const std::uint8_t* children = has.data() + node.first_child;
-    const std::size_t count = node.last_child - node.first_child;
-    if (trie.bytes[at] != '\n' && std::memchr(children, 1, count) == nullptr) continue;
-    has[at] = 1;
-    within[at] = true;
-  }
-  return within;
+const LineBreaks& IndentationRecogniser::breaks_of(const ByteTrie& trie) {
+  auto [found, fresh] = breaks_.try_emplace(&trie);
+  if (fresh) found->second = LineBreaks::find(trie, answers_);
+  return found->second;
 }
 
 /// Only a line break is followed by marks that the text can go on behind. So a thread that reads no
@@ -239,7 +226,7 @@ void IndentationRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std:
     if (frame.thread.column == kNone) {
       rules_->walk(trie, frame.first, frame.last, rules, tokens);
       lines.clear();
-      rules_->lines(trie, frame.first, frame.last, rules, lines_within(trie), marks_, lines);
+      rules_->lines(trie, frame.first, frame.last, rules, breaks_of(trie), answers_, lines);
       for (auto [at, after] : lines) go_on(trie.nodes[at], {after, frame.thread.levels});
       continue;
     }

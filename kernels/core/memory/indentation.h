@@ -81,7 +81,7 @@ class IndentationRecogniser final : public Recogniser {
   /// Whether blanks can end, and text follow them, in `rules` or later.
   bool leaves_blanks(StateId rules);
   StackId deeper(StackId levels, std::uint32_t column);
-  const std::vector<bool>& lines_within(const ByteTrie& trie);
+  const LineBreaks& breaks_of(const ByteTrie& trie);
   bool advance(Thread& thread, std::uint8_t byte);
   void threads_of(StateId state, std::vector<Thread>& threads) const;
   Completion way_of(const Thread& thread);
@@ -92,7 +92,8 @@ class IndentationRecogniser final : public Recogniser {
   std::uint32_t tab_;
   bool goes_on_;  // what blanks can be, another thread reads, too
   ByteSet marks_;
-  std::unordered_map<const ByteTrie*, std::vector<bool>> lines_within_;
+  ByteSet answers_;  // those that follow a line break
+  std::unordered_map<const ByteTrie*, LineBreaks> breaks_;
   std::vector<bool> mark_terminals_;  // by number
   std::vector<Level> levels_;
   FlatMap level_numbers_;

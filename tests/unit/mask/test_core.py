@@ -57,7 +57,8 @@ def test_core_tests_pass(core: Path, name: str) -> None:
 
 def test_row_tests_pass(core: Path) -> None:
     """Rows and walks by shape say what the same says item by item and byte by byte."""
-    sources = [TESTS / f"{name}.cc" for name in ("row_tests", "fuzz_input", "fuzz_text")]
+    names = ("row_tests", "fuzz_input", "fuzz_masks", "fuzz_memory", "fuzz_oracle", "fuzz_text")
+    sources = [TESTS / f"{name}.cc" for name in names]
     program = program_of(core, "row_tests", sources)
     done = subprocess.run([str(program)], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
