@@ -99,6 +99,7 @@ class GrammarTables {
   bool productive(std::uint32_t node) const { return (found_[node] & kWritten) != 0; }
   bool nullable(std::uint32_t node) const { return (found_[node] & kEmpty) != 0; }
   std::vector<bool> terminals_with_text();
+  bool is_word_list(std::uint32_t node) const;
   NodeId make_regular(std::uint32_t node);
   NodeId known(const KnownLanguage& language);
   NodeId anything();
