@@ -48,7 +48,7 @@ class RegexPool {
   static constexpr std::size_t kMaxNodes = 8'000'000;
   // A level takes up to half a kilobyte of stack, and threads with 512 KB of it are common.
   static constexpr int kMaxDepth = 1'000;
-  static constexpr std::size_t kMaxSearched = 1'000'000;
+  static constexpr std::size_t kMaxSearched = 90'000;  // a second's work
 
   RegexPool();
 
