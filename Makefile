@@ -92,7 +92,7 @@ sanitize: $(VENV)/.slm-tools
 	  cmake --build $$folder -- --quiet; \
 	  export UBSAN_OPTIONS=halt_on_error=1; \
 	  echo "$$kinds:"; \
-	  for name in core label session store cost row schema lower softmax head; do $$folder/$${name}_tests; done; \
+	  for name in core label word session store cost row schema lower softmax head; do $$folder/$${name}_tests; done; \
 	  $$folder/replay_tests kernels/tests/corpus 2> $$folder/replay.log \
 	    || { tail -n 100 $$folder/replay.log; exit 1; }; \
 	done

@@ -43,23 +43,37 @@ Cost ByteCosts::symbol_cost(const Position& position) const {
 void ByteCosts::measure_rules() {
   std::size_t count = grammar_.positions();
   ends_.assign(count, kInfiniteCost);
-  std::vector<std::vector<PositionId>> silent_before(count), symbol_before(count);
-  std::vector<std::vector<PositionId>> callers(grammar_.rules());
+  // The positions before each, as chains: one list for all of them is one allocation.
+  struct Before {
+    PositionId position;
+    std::uint32_t next;
+  };
+  std::vector<Before> before{{0, 0}};
+  before.reserve(2 * count + 1);
+  std::vector<std::uint32_t> silent_before(count), symbol_before(count);
+  std::vector<std::uint32_t> callers(grammar_.rules());
+  auto add = [&](std::uint32_t& chain, PositionId position) {
+    before.push_back({position, chain});
+    chain = static_cast<std::uint32_t>(before.size() - 1);
+  };
   std::vector<RuleId> begins(count, static_cast<RuleId>(grammar_.rules()));
   using Entry = std::pair<Cost, PositionId>;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> open;
+  auto push = [&](Cost cost, PositionId position) {
+    if (cost < ends_[position]) open.push({cost, position});
+  };
   for (PositionId p = 0; p < count; ++p) {
     const Position& position = grammar_.position(p);
     for (std::uint32_t e = position.silent; e != 0; e = grammar_.silent(e).next) {
-      silent_before[grammar_.silent(e).to].push_back(p);
+      add(silent_before[grammar_.silent(e).to], p);
     }
     if (position.symbol_kind != Position::Symbol::kNone && position.target != p) {
-      symbol_before[position.target].push_back(p);
+      add(symbol_before[position.target], p);
     }
-    if (position.symbol_kind == Position::Symbol::kRule) callers[position.symbol].push_back(p);
-    if (position.final && (!position.counted || position.low == 0)) open.push({0, p});
+    if (position.symbol_kind == Position::Symbol::kRule) add(callers[position.symbol], p);
+    if (position.final && (!position.counted || position.low == 0)) push(0, p);
     if (position.counted && position.symbol_kind == Position::Symbol::kTerminal) {
-      open.push({times(static_cast<Cost>(position.low), terminals_[position.symbol]), p});
+      push(times(static_cast<Cost>(position.low), terminals_[position.symbol]), p);
     }
   }
   for (RuleId rule = 0; rule < grammar_.rules(); ++rule) begins[grammar_.rule(rule).first] = rule;
@@ -67,21 +81,24 @@ void ByteCosts::measure_rules() {
     const Position& position = grammar_.position(p);
     if (position.symbol_kind == Position::Symbol::kNone) return;
     Cost symbol = symbol_cost(position);
-    Cost cost = position.counted ? times(static_cast<Cost>(position.low), symbol)
-                                 : add_costs(symbol, ends_[position.target]);
-    if (cost < kInfiniteCost) open.push({cost, p});
+    push(position.counted ? times(static_cast<Cost>(position.low), symbol)
+                          : add_costs(symbol, ends_[position.target]),
+         p);
   };
-  std::vector<bool> settled(count, false);
   while (!open.empty()) {
     auto [cost, p] = open.top();
     open.pop();
-    if (settled[p] || cost >= kInfiniteCost) continue;
-    settled[p] = true;
+    if (cost >= ends_[p]) continue;
     ends_[p] = cost;
-    for (PositionId earlier : silent_before[p]) open.push({cost, earlier});
-    for (PositionId earlier : symbol_before[p]) try_symbol(earlier);
-    if (begins[p] < grammar_.rules()) {
-      for (PositionId caller : callers[begins[p]]) try_symbol(caller);
+    for (std::uint32_t at = silent_before[p]; at != 0; at = before[at].next) {
+      push(cost, before[at].position);
+    }
+    for (std::uint32_t at = symbol_before[p]; at != 0; at = before[at].next) {
+      try_symbol(before[at].position);
+    }
+    if (begins[p] == grammar_.rules()) continue;
+    for (std::uint32_t at = callers[begins[p]]; at != 0; at = before[at].next) {
+      try_symbol(before[at].position);
     }
   }
 }

@@ -135,6 +135,8 @@ NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
       return derive_echo(node, byte);
     case Kind::kFirst:
       return first_of(step(node.a, byte));
+    case Kind::kWords:
+      return words_of(word_lists_.after(range_of(node), byte));
   }
   return kNothing;
 }
@@ -202,6 +204,12 @@ bool RegexPool::keep_alike(NodeId id, std::uint8_t byte, ByteSet& same, int& lef
         }
         if (letters[byte]) letters.reset().set(byte).flip();  // each leaves another label
         same &= ~letters;
+        return true;
+      }
+      case Kind::kWords: {
+        ByteSet first = word_lists_.first_bytes(range_of(node));
+        if (first[byte]) first.reset().set(byte).flip();  // each leaves other words
+        same &= ~first;
         return true;
       }
       case Kind::kEcho:

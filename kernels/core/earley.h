@@ -55,6 +55,8 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   /// none of them; none where that is not seen at once.
   CharClass inside(StateId state, std::uint32_t length);
   Completion completion(StateId state) override;
+  /// Whether the grammar has been measured for that, which is as much work as there are rules.
+  bool is_measured() const noexcept { return byte_costs_ != nullptr; }
   bool has_longest() const override;
   std::optional<Cost> tokens_to_end(StateId state, TokenPhases& phases, Cost limit,
                                     bool widened) override;

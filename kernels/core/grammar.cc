@@ -181,7 +181,7 @@ NodeId GrammarTables::regular(std::uint32_t node) {
     std::uint32_t at = todo.back();
     std::size_t before = todo.size();
     Op op = program_.op(at);
-    bool points = op == Op::kLiteral || op == Op::kSpelled;
+    bool points = op == Op::kLiteral || op == Op::kSpelled || is_word_list(at);
     if (regular_[at] == kUnmade && op != Op::kChars && !points) {
       for (std::uint32_t child : program_.children(at)) {
         bool text = op == Op::kConcat && program_.op(child) == Op::kLiteral;
@@ -194,6 +194,15 @@ NodeId GrammarTables::regular(std::uint32_t node) {
     if (regular_[at] == kUnmade) regular_[at] = make_regular(at);
   }
   return regular_[node];
+}
+
+/// Whether a node is a union of many texts.
+bool GrammarTables::is_word_list(std::uint32_t node) const {
+  if (program_.op(node) != Op::kUnion) return false;
+  Program::Words children = program_.children(node);
+  return children.size() >= RegexPool::kManyWords &&
+         std::ranges::all_of(
+             children, [&](std::uint32_t child) { return program_.op(child) == Op::kLiteral; });
 }
 
 /// All texts; what is not UTF-8 is in no language.
@@ -262,6 +271,11 @@ NodeId GrammarTables::make_regular(std::uint32_t node) {
       return tail;
     }
     case Op::kUnion:
+      if (is_word_list(node)) {
+        std::vector<Program::Words> words;
+        for (std::uint32_t child : children) words.push_back(program_.children(child));
+        return pool.words(words);
+      }
       made();
       return pool.alternate(std::move(parts));
     case Op::kRepeat:

@@ -101,6 +101,7 @@ class GrammarTables {
   }
   bool nullable(std::uint32_t node);
   std::vector<bool> terminals_with_text();
+  bool is_word_list(std::uint32_t node) const;
   NodeId make_regular(std::uint32_t node);
   NodeId known(const KnownLanguage& language);
   NodeId anything();

@@ -24,6 +24,7 @@
 #include "core/hash.h"
 #include "core/keyed_hash.h"
 #include "core/labels.h"
+#include "core/word_lists.h"
 
 namespace slm {
 
@@ -47,13 +48,16 @@ class RegexPool {
   static constexpr std::size_t kMaxNodes = 8'000'000;
   // A level takes up to half a kilobyte of stack, and threads with 512 KB of it are common.
   static constexpr int kMaxDepth = 1'000;
-  static constexpr std::size_t kMaxSearched = 1'000'000;
+  static constexpr std::size_t kMaxSearched = 90'000;  // a second's work
 
   RegexPool();
 
   NodeId chars(const Ranges& code_points);
   /// The text of these code points, then `tail`.
   NodeId literal(std::span<const std::uint32_t> code_points, NodeId tail = kEpsilon);
+  /// Any of these texts. A node for all, and not one for each character, from `kManyWords` on.
+  NodeId words(std::span<const std::span<const std::uint32_t>> texts);
+  static constexpr std::size_t kManyWords = 64;
   NodeId concat(NodeId first, NodeId second);
   NodeId concat(std::span<const NodeId> parts);
   NodeId alternate(std::vector<NodeId> options);
@@ -253,7 +257,8 @@ class RegexPool {
     kMultiple,
     kLabel,
     kEcho,
-    kFirst
+    kFirst,
+    kWords
   };
   struct Node {
     Kind kind;
@@ -268,7 +273,8 @@ class RegexPool {
     std::uint32_t b;  // rest: bytes to come; concat: tail; dfa: state; one character: kEpsilon
     std::int32_t low, high;   // multiple: `a` is its modulus, (low, b) the rest, `high` the digits;
                               // label: `a` is its alphabet, (b, low, high) a LabelPlace;
-                              // echo: (a) word, (b) what was read of it, (low) piece
+                              // echo: (a) word, (b) what was read of it, (low) piece;
+                              // words: (a, b, low, high) a WordRange
     std::uint32_t steps = 0;  // the place in steps_ of its latest derivative, plus one, or kHasRow
   };
   static constexpr std::uint8_t kNoByte = 0xFF;
@@ -406,6 +412,11 @@ class RegexPool {
   const Least& nearest_end(const Node& automaton_state);
   NodeId multiple_after(std::uint32_t modulus, std::uint64_t rest, std::int32_t most);
   std::uint64_t rest_of(const Node& node) const noexcept;
+  NodeId words_of(const WordRange& range);
+  static WordRange range_of(const Node& words) noexcept;
+  Least least_of_words(const Node& words) const;
+  bool words_leave(const Node& words, const CharClass& chars) const;
+  void add_words(const WordRange& range, KeyedHash& hash) const;
   static Least nearest_multiple(std::uint64_t modulus, std::uint64_t rest,
                                 std::int32_t most) noexcept;
   Least nearest_multiple(const Node& node) const noexcept;
@@ -425,6 +436,7 @@ class RegexPool {
   std::vector<Automaton> dfas_;
   std::vector<std::uint64_t> moduli_;
   std::vector<LabelAlphabet> alphabets_of_labels_;
+  WordLists word_lists_;
   std::vector<Piece> pieces_;
   std::vector<Read> read_{{0, 0, 0}};        // 0: nothing
   FlatMap read_of_;                          // by what is before, and the byte

@@ -21,6 +21,7 @@ bool RegexPool::is_finite(NodeId id) {
     case Kind::kEpsilon:
     case Kind::kChars:
     case Kind::kRest:
+    case Kind::kWords:
       holds = true;
       break;
     case Kind::kConcat: {  // a loop: a literal is as many parts as characters

@@ -89,6 +89,10 @@ const CharClass& RegexPool::alphabet(NodeId id) {
       chars = all_characters();
       chars.take_out(~first_bytes(id));
       break;
+    case Kind::kWords:
+      chars = all_characters();
+      chars.take_out(~word_lists_.bytes(range_of(node)));
+      break;
     case Kind::kConcat: {  // a loop: a literal is as many parts as characters
       NodeId at = id;
       for (; nodes_[at].kind == Kind::kConcat; at = nodes_[at].b) {
@@ -222,6 +226,8 @@ bool RegexPool::leaves(NodeId id, const CharClass& chars) {
     }
     case Kind::kEcho:
       return echo_leaves(node, chars);
+    case Kind::kWords:
+      return words_leave(node, chars);
     case Kind::kFirst:
       return leave(node.a);
     default:

@@ -26,6 +26,7 @@ std::optional<Hash128> RegexPool::name(NodeId node, const Hash128& key) {
       case Kind::kMultiple:
       case Kind::kLabel:
       case Kind::kEcho:
+      case Kind::kWords:
         break;
       case Kind::kConcat:
         visit(at.a);
@@ -69,8 +70,12 @@ std::optional<Hash128> RegexPool::name(NodeId node, const Hash128& key) {
       if (unordered) std::sort(parts.begin(), parts.end());
       KeyedHash hash(key);
       hash.add(static_cast<std::uint64_t>(at.kind) | std::uint64_t{parts.size()} << 8);
-      hash.add(std::uint64_t{static_cast<std::uint32_t>(at.low)} << 32 |
-               static_cast<std::uint32_t>(at.high));
+      if (at.kind == Kind::kWords) {
+        add_words(range_of(at), hash);
+      } else {
+        hash.add(std::uint64_t{static_cast<std::uint32_t>(at.low)} << 32 |
+                 static_cast<std::uint32_t>(at.high));
+      }
       for (const Hash128& part : parts) hash.add(part);
       if (at.kind == Kind::kChars || at.kind == Kind::kRest) {
         hash.add(std::uint64_t{at.b});
@@ -82,6 +87,20 @@ std::optional<Hash128> RegexPool::name(NodeId node, const Hash128& key) {
     names_.push_back(name);
   }
   return names_[names_of_.find(node)];
+}
+
+/// What is left of each, by eight bytes; a length first tells where one ends.
+void RegexPool::add_words(const WordRange& range, KeyedHash& hash) const {
+  hash.add(std::uint64_t{range.size()});
+  for (std::uint32_t word = range.low; word < range.high; ++word) {
+    std::string_view left = word_lists_.rest(range, word);
+    hash.add(std::uint64_t{left.size()});
+    for (; !left.empty(); left.remove_prefix(std::min<std::size_t>(8, left.size()))) {
+      std::uint64_t bytes = 0;
+      for (char byte : left.substr(0, 8)) bytes = bytes << 8 | static_cast<std::uint8_t>(byte);
+      hash.add(bytes);
+    }
+  }
 }
 
 }  // namespace slm

@@ -93,6 +93,9 @@ ByteSet RegexPool::first_bytes(NodeId id) {
       bytes = first_bytes(node.a);
       if (nodes_[node.a].nullable) bytes |= first_bytes(behind_word(node));
       break;
+    case Kind::kWords:
+      bytes = word_lists_.first_bytes(range_of(node));
+      break;
   }
   know_first(id, bytes);
   return bytes;
@@ -138,6 +141,10 @@ Cost RegexPool::most_to_end(NodeId id) {
     case Kind::kRepeat: {
       Cost rounds = static_cast<Cost>(std::max(node.low - 1, 0));
       return add_costs(most_to_end(node.a), times(rounds, least(node.a).length));
+    }
+    case Kind::kWords: {
+      const WordRange range = range_of(node);
+      return word_lists_.rest(range, word_lists_.longest(range)).size();
     }
     default:
       return kInfiniteCost;
@@ -338,6 +345,9 @@ bool RegexPool::is_prefix_code(NodeId id) {
     case Kind::kRepeat:
       holds = node.low == node.high && is_prefix_code(node.a);
       break;
+    case Kind::kWords:
+      holds = word_lists_.is_prefix_code(range_of(node));
+      break;
     case Kind::kUnion: {
       holds = true;
       ByteSet taken;
@@ -368,9 +378,9 @@ bool RegexPool::opens_wide(NodeId node) {
 
 std::size_t RegexPool::bytes() const noexcept {
   return nodes_.size() * sizeof(Node) + slots_.bytes() + lists_.bytes() + sets_.bytes() +
-         steps_.size() * sizeof(Step) + rows_.size() * 1024 + first_.size() * sizeof(ByteSet) +
-         first_of_.size() * 4 + alive_.size() + names_of_.bytes() +
-         names_.size() * sizeof(std::optional<Hash128>);
+         word_lists_.memory() + steps_.size() * sizeof(Step) + rows_.size() * 1024 +
+         first_.size() * sizeof(ByteSet) + first_of_.size() * 4 + alive_.size() +
+         names_of_.bytes() + names_.size() * sizeof(std::optional<Hash128>);
 }
 
 }  // namespace slm

@@ -113,6 +113,9 @@ RegexPool::Least RegexPool::least_more(NodeId id) {
     case Kind::kFirst:
       best = least_more(node.a);
       break;
+    case Kind::kWords:
+      best = least_of_words(node);
+      break;
   }
   least_.emplace(id, best);
   return best;
@@ -265,6 +268,9 @@ ByteSet RegexPool::last_bytes(NodeId id) {
       break;
     case Kind::kLabel:
       bytes = last_bytes(chars(alphabets_of_labels_[node.a].set()));
+      break;
+    case Kind::kWords:
+      bytes = word_lists_.last_bytes(range_of(node));
       break;
     case Kind::kComplement:
     case Kind::kDfa:

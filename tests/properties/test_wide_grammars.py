@@ -113,6 +113,36 @@ def test_a_budget_that_is_enough_is_kept_beside_many_words() -> None:
 
 
 @given(
+    names=st.lists(
+        st.lists(st.sampled_from(PARTS), max_size=5).map("".join),
+        min_size=64,
+        max_size=90,
+        unique=True,
+    ),
+    shape=st.sampled_from(["alone", "ended", "beside", "excluded", "again"]),
+    random=st.randoms(use_true_random=False),
+)
+def test_a_long_list_of_words_is_the_union_of_them(
+    names: list[str], shape: str, random: Random
+) -> None:
+    """One terminal for all; before something, beside other texts, taken out of them, in a loop."""
+    words = regular.union(*(regular.literal(name) for name in names))
+    letters = regular.repeat(regular.Chars(CharSet.of("ab_é漢")), 0, None)
+    language = {
+        "alone": regular.concat(regular.literal("0"), words),
+        "ended": regular.concat(words, random.choice(ENDS[1:3])),
+        "beside": regular.concat(regular.union(words, letters), regular.literal("!")),
+        "excluded": regular.concat(
+            regular.intersection(letters, regular.complement(words)), regular.literal("!")
+        ),
+        "again": regular.repeat(regular.concat(words, regular.literal(",")), 1, 3),
+    }[shape]
+    terminal = Terminal("LIST", language)
+    rules = [Rule("start", Seq((terminal, optional(Terminal("END", regular.literal("!"))))))]
+    assert same_masks(Grammar(tuple(rules), "start"), random, steps=8)
+
+
+@given(
     names=st.lists(NAMES, min_size=12, max_size=45, unique=True),
     ends=st.lists(st.sampled_from(ENDS), min_size=45, max_size=45),
     random=st.randoms(use_true_random=False),

@@ -103,6 +103,7 @@ class DistinctRecogniser final : public Recogniser {
     return is_rich(base) && (!is_tight(text) || is_rich(base, true));
   }
   bool is_rich(StateId base, bool beyond_number = false);
+  bool is_rich_ahead(StateId base);
   bool is_rich_soon(StateId base);
   bool knows_rich(StateId base) const noexcept {
     return base < rich_[0].size() && rich_[0][base] == 2;

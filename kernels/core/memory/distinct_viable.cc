@@ -94,18 +94,24 @@ Cost DistinctRecogniser::missing(StateId base) {
 /// Whether the item at hand, or the next one, has infinitely many ways to go on to values that all
 /// differ, if a short search from the state finds one. Then no set of values can be in the way.
 /// `beyond_number`: the state is in a number, and the loops of its digits do not count.
+///
+/// Some way through the item leads to one, as a rule. The shortest does more often, but all of the
+/// grammar has to be measured for it: the first time only if a search all around finds nothing.
 bool DistinctRecogniser::is_rich(StateId base, bool beyond_number) {
   constexpr std::size_t kFar = 200;
   std::vector<std::uint8_t>& rich = rich_[beyond_number ? 1 : 0];
   if (base >= rich.size()) rich.resize(rules_.states(), 0);
   if (rich[base] != 0) return rich[base] == 2;
-  if (!beyond_number && is_rich_soon(base)) return true;
+  const bool measured = rules_.is_measured();
+  if (!beyond_number && is_rich_ahead(base)) return true;
+  if (measured && !beyond_number && is_rich_soon(base)) return true;
   using Place = std::pair<StateId, bool>;  // and whether it is in that number
   std::vector<Place> met{{base, beyond_number}};
   std::vector<std::size_t> from{0};  // by place: the one before it
   std::set<Place> known{met[0]};
   bool found = false;
-  for (std::size_t at = 0; at < met.size() && at < kFar && !found; ++at) {
+  std::size_t at = 0;
+  for (; at < met.size() && at < kFar && !found; ++at) {
     auto [now, number] = met[at];
     found = !number && (knows_rich(now) || has_endless_loop(now));
     // What leads to a loop has it as well.
@@ -123,9 +129,35 @@ bool DistinctRecogniser::is_rich(StateId base, bool beyond_number) {
       from.push_back(at);
     }
   }
+  bool all = found || at == met.size();
+  if (!all && !measured && !beyond_number) found = is_rich_soon(base);
   if (base >= rich.size()) rich.resize(rules_.states(), 0);
   rich[base] = found ? 2 : 1;
   return found;
+}
+
+/// Whether there is one on a way through the item at hand that is as good as any: by the first byte
+/// that leads to where it has not been. Quotes are among the first, so words end where they can.
+bool DistinctRecogniser::is_rich_ahead(StateId base) {
+  constexpr std::size_t kFar = 200;
+  std::vector<StateId> way;
+  while (way.size() < kFar) {
+    way.push_back(base);
+    if (knows_rich(base) || has_endless_loop(base)) {
+      for (StateId passed : way) know_rich(passed);
+      return true;
+    }
+    const ByteSet first = rules_.first_bytes(base);
+    StateId next = kDead;
+    for (std::size_t byte = 0x21; byte < 0x7F && next == kDead; ++byte) {
+      if (!first[byte]) continue;
+      next = rules_.step(base, static_cast<std::uint8_t>(byte));
+      if (std::ranges::find(way, next) != way.end()) next = kDead;
+    }
+    if (next == kDead) return false;
+    base = next;
+  }
+  return false;
 }
 
 /// Whether there is one on the shortest way through the item at hand, past what a search all around

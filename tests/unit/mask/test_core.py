@@ -47,7 +47,7 @@ def program_of(core: Path, name: str, sources: list[Path]) -> Path:
     return core / name
 
 
-@pytest.mark.parametrize("name", ["core", "label", "session", "store", "cost"])
+@pytest.mark.parametrize("name", ["core", "label", "word", "session", "store", "cost"])
 def test_core_tests_pass(core: Path, name: str) -> None:
     """The engine's own tests, which need no Python, pass."""
     program = program_of(core, f"{name}_tests", [TESTS / f"{name}_tests.cc"])
