@@ -152,7 +152,7 @@ OutcomeId Shapes::on_rule(ShapeId shape, RuleId rule) {
 /// the row itself. As `EarleyRecogniser::make_row`, which says more.
 OutcomeId Shapes::close(ShapeId shape) {
   Outcome made;
-  std::vector<RuleId> complete;  // that began in the row itself
+  complete_.clear();
   seen_.clear();
   while (!todo_.empty()) {
     Item item = todo_.back();
@@ -178,8 +178,7 @@ OutcomeId Shapes::close(ShapeId shape) {
       made.accepting = true;
     } else if (item.origin > 0) {
       made.ended.push_back({rule, item.origin - 1});
-    } else if (std::ranges::find(complete, rule) == complete.end()) {
-      complete.push_back(rule);
+    } else if (complete_.insert(rule)) {
       wait_for_rule(shape, rule);
     }
   }

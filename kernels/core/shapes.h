@@ -22,6 +22,7 @@
 #include "core/items.h"
 #include "core/lexer.h"
 #include "core/predictions.h"
+#include "core/round_set.h"
 
 namespace slm {
 
@@ -134,6 +135,7 @@ class Shapes {
   // Scratch space.
   std::vector<Item> todo_;
   ItemSet seen_;
+  RoundSet<RuleId> complete_;  // rules that began in the row that is closed
   std::vector<std::uint32_t> key_;
 };
 
