@@ -3,11 +3,8 @@
 
 #include <nanobind/nanobind.h>
 
-#include <cstdint>
 #include <memory>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "core/program.h"
 #include "schema/compile.h"

@@ -10,6 +10,7 @@ namespace {
 using Op = Program::Op;
 
 constexpr std::uint32_t kNever = 0xFFFFFFFFu;
+constexpr int kFewSteps = 64;     // to tell whether an expression may be empty
 constexpr std::size_t kFew = 24;  // rules and positions that nearly every text meets
 
 }  // namespace
@@ -50,7 +51,7 @@ void GrammarTables::find_ends() {
 
 bool GrammarTables::nullable(std::uint32_t node) {
   if (found_.empty()) {
-    int steps = 64;
+    int steps = kFewSteps;
     if (std::optional<bool> empty = may_be_empty(program_, node, steps)) return *empty;
     find_ends();
   }

@@ -1,5 +1,6 @@
 #include "core/program.h"
 
+#include <iterator>
 #include <stdexcept>
 
 #include "core/marks.h"
@@ -132,6 +133,7 @@ void Program::read_nodes(Reader& in, std::size_t count) {
       2, 2, 0, 0,       4,                 // kTerminal to kMany
       0, 6, 2, kAsRead, 2,                 // kSpelled to kKnown
   };
+  static_assert(std::size(kSizes) == static_cast<std::size_t>(Op::kKnown) + 1);
   for (; count > 0; --count) {
     std::uint32_t at = in.at();
     std::uint32_t size = kSizes[words_[at]];

@@ -3,37 +3,17 @@
 
 #include "core/marks.h"
 #include "core/regex.h"
+#include "core/utf8.h"
 
 namespace slm {
 namespace {
 
 constexpr std::uint32_t kFew = 8;  // words that are left are written out, as they are elsewhere
 
-void append_utf8(std::string& text, std::uint32_t point) {
-  auto put = [&](std::uint32_t byte) { text.push_back(static_cast<char>(byte)); };
-  if (point < 0x80) {
-    put(point);
-  } else if (point < 0x800) {
-    put(0xC0 | point >> 6), put(0x80 | (point & 0x3F));
-  } else if (point < 0x10000) {
-    put(0xE0 | point >> 12), put(0x80 | (point >> 6 & 0x3F)), put(0x80 | (point & 0x3F));
-  } else {
-    put(0xF0 | point >> 18), put(0x80 | (point >> 12 & 0x3F));
-    put(0x80 | (point >> 6 & 0x3F)), put(0x80 | (point & 0x3F));
-  }
-}
-
 /// The code points of a text that begins and ends between characters.
 std::vector<std::uint32_t> points_of(std::string_view text) {
   std::vector<std::uint32_t> points;
-  for (char character : text) {
-    const auto byte = static_cast<std::uint8_t>(character);
-    if ((byte & 0xC0) == 0x80) {
-      points.back() = points.back() << 6 | (byte & 0x3Fu);
-    } else {
-      points.push_back(byte < 0x80 ? byte : byte & (byte < 0xE0 ? 0x1Fu : byte < 0xF0 ? 0xFu : 7u));
-    }
-  }
+  each_point(text, [&](std::uint32_t point) { points.push_back(point); });
   return points;
 }
 

@@ -16,6 +16,9 @@ using Part = std::uint32_t;  // a regular language of decoded strings; see langu
 constexpr Goal kTrue = 0, kFalse = 1;
 constexpr std::int32_t kFalseId = 1;
 
+/// As often as anything is repeated that has an upper bound; more is none.
+inline constexpr std::int64_t kMaxCount = 0x7FFFFFFE;
+
 template <class T>
 using Span = std::span<const T>;
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/utf8.h"
 #include "schema/arena.h"
 #include "schema/keywords.h"
 
@@ -133,20 +134,5 @@ void write_json(std::string& out, std::string_view text);
 
 /// The number of code points. The text is valid UTF-8, as all text here is.
 std::size_t length(std::string_view text);
-
-/// Calls `visit(point)` for each code point.
-template <class Visit>
-void each_point(std::string_view text, Visit visit) {
-  for (std::size_t at = 0; at < text.size();) {
-    unsigned char first = static_cast<unsigned char>(text[at]);
-    std::size_t more = first < 0x80 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
-    std::uint32_t point = more == 0 ? first : first & (0x3Fu >> more);
-    for (std::size_t i = 1; i <= more; ++i) {
-      point = point << 6 | (static_cast<unsigned char>(text[at + i]) & 0x3Fu);
-    }
-    visit(point);
-    at += more + 1;
-  }
-}
 
 }  // namespace slm::schema

@@ -10,7 +10,6 @@
 namespace slm::schema {
 namespace {
 
-constexpr std::int64_t kMaxCount = 0x7FFFFFFE;
 /// The format that slm/schema/formats.py has more of where nothing else is asked (`beyond`).
 constexpr std::string_view kBeyond = "[\"format\",\"idn-hostname\"]";
 /// Formats of which it knows texts that it can tell nothing about.

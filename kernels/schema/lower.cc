@@ -8,8 +8,6 @@
 namespace slm::schema {
 namespace {
 
-constexpr std::int64_t kMaxCount = 0x7FFFFFFE;
-
 template <class T>
 void add(std::string& key, T value) {
   key.append(reinterpret_cast<const char*>(&value), sizeof value);

@@ -8,7 +8,6 @@ namespace {
 constexpr std::size_t kMaxAlternatives = 400;
 constexpr std::size_t kMaxSteps = 150'000;
 constexpr std::size_t kMaxDepth = 60;  // Python's bound is higher; up to here its stack suffices
-constexpr int kMaxAliases = 150;
 
 constexpr KeywordSet kUnsupported =
     set_of(Keyword::kPythonConstraint, Keyword::kUnevaluatedProperties, Keyword::kUnevaluatedItems,

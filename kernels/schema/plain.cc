@@ -37,8 +37,6 @@ namespace {
 using Kind = Value::Kind;
 using Count = std::int64_t;
 
-constexpr int kMaxAliases = 150;
-constexpr Count kMaxCount = 0x7FFFFFFE;
 constexpr KeywordSet kScalarKeywords =
     set_of(Keyword::kType, Keyword::kEnum, Keyword::kConst, Keyword::kMultipleOf, Keyword::kMinimum,
            Keyword::kMaximum, Keyword::kExclusiveMinimum, Keyword::kExclusiveMaximum,

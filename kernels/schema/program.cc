@@ -13,7 +13,6 @@ using Op = Program::Op;
 constexpr std::int32_t op(Op kind) { return static_cast<std::int32_t>(kind); }
 
 constexpr int kMaxDepth = 400;
-constexpr std::int64_t kMaxCount = 0x7FFFFFFE;
 constexpr std::uint32_t kUnmade = 0xFFFFFFFF;
 
 /// Writes expressions, children first, and numbers terminals in the order of their first use.

@@ -45,6 +45,9 @@ struct SchemaNode {
   KeywordSet keywords;  // that it has, its draft knows and no $ref hides
 };
 
+/// References to references that are followed without asking what else a value is under.
+inline constexpr int kMaxAliases = 150;
+
 /// Numbers the schemas of one compilation as they are reached.
 ///
 /// Invariant: numbers are given in the same order as in Python, which the order of goals rests on.

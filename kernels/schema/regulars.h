@@ -51,8 +51,7 @@ class Regulars {
   /// A plain one that stays as long as the process; it need not be owned.
   Regular refer(const KnownLanguage& language) { return refer({Owner(), &language}); }
 
-  /// Those that are referred to by name.
-  const KnownLanguages& known() const { return known_; }
+  /// Those that are referred to by name, for whom takes the words.
   KnownLanguages take_known() { return std::move(known_); }
   /// Whether a language has labels of host names in it that are as long as their encoding may be.
   bool has_labels() const { return has_labels_; }

@@ -219,6 +219,7 @@ std::string show(const Program& program, std::uint32_t index, int depth) {
 
 }  // namespace
 
+/// Not the core's own, which is judged by this.
 void append(std::string& text, std::uint32_t c) {
   auto put = [&](std::uint32_t byte) { text += static_cast<char>(byte); };
   if (c < 0x80) {

@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <map>
 
+#include "core/utf8.h"
+
 namespace slm {
 namespace {
 
@@ -77,20 +79,6 @@ std::string outline_of(const std::string& number) {
   std::uint64_t doubles = doubles_ahead(number);
   if (doubles > 1) return doubles > 2 ? number : number.substr(0, number.find_last_not_of('0') + 1);
   return "=" + std::to_string(std::bit_cast<std::uint64_t>(as_double(number)));
-}
-
-void append_utf8(std::string& text, std::uint32_t point) {
-  auto add = [&](std::uint32_t byte) { text.push_back(static_cast<char>(byte)); };
-  if (point < 0x80) {
-    add(point);
-  } else if (point < 0x800) {
-    add(0xC0 | point >> 6), add(0x80 | (point & 63));
-  } else if (point < 0x10000) {
-    add(0xE0 | point >> 12), add(0x80 | (point >> 6 & 63)), add(0x80 | (point & 63));
-  } else {
-    add(0xF0 | point >> 18), add(0x80 | (point >> 12 & 63));
-    add(0x80 | (point >> 6 & 63)), add(0x80 | (point & 63));
-  }
 }
 
 std::uint32_t hex4(std::string_view digits) {
