@@ -169,6 +169,7 @@ PyObject* new_matcher(PyObject* held, PyObject* const* arguments, Py_ssize_t cou
       session = nb::borrow(arguments[1]);
     } else {
       nb::object engine = attribute(compiled.ptr(), names().native);
+      if (!engine.is_valid()) throw nb::type_error("not a compiled grammar");
       session = nb::cast(Session(nb::cast<std::shared_ptr<EngineSource>>(engine)));
     }
     nb::tuple kept = nb::steal<nb::tuple>(

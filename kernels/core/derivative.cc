@@ -64,6 +64,9 @@ NodeId RegexPool::derive_chars(std::uint32_t set, std::uint8_t byte) {
 /// The byte may begin any part up to the first that cannot be empty. From the last of them back to
 /// the whole, so that a long row of optional parts needs no deep stack.
 NodeId RegexPool::derive_concat(NodeId id, std::uint8_t byte) {
+  if (const Node node = nodes_[id]; !nodes_[node.a].nullable) {
+    return concat(step(node.a, byte), node.b);
+  }
   std::vector<NodeId> suffixes;
   NodeId result = kNothing;
   for (NodeId at = id;; at = nodes_[at].b) {

@@ -243,7 +243,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
     AcceptId set;
     auto operator<=>(const Ended&) const = default;
   };
-  std::vector<std::uint32_t> words_, key_;
+  std::vector<std::uint32_t> words_, key_, origins_;
   std::vector<Config> from_, next_, narrow_, walk_from_;
   std::vector<Part> parts_;
   struct WalkFrame {
@@ -259,7 +259,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   std::vector<Job> jobs_;
   RoundSet<Job> jobs_known_;
   std::vector<std::pair<RowId, AcceptId>> together_;
-  std::vector<Item> todo_;
+  std::vector<Item> todo_, kernel_;
   ItemSet seen_;
   struct Brought {  // by the row whose making is this round
     std::uint64_t round = 0;

@@ -83,8 +83,8 @@ bool EarleyRecogniser::waits_include(RowId more, RowId less, RuleId rule) {
 /// A rule that is empty here completes in the row it started in; instead of iterating, an item
 /// that waits for a nullable rule also moves past it at once (Aycock and Horspool).
 RowId EarleyRecogniser::make_row() {
-  std::vector<Item>& todo = todo_;
-  std::vector<Item> kernel;
+  std::vector<Item>&todo = todo_, &kernel = kernel_;
+  kernel.clear();
   bool accepting = false;
   std::vector<std::pair<RowId, RuleId>> ended;
   seen_.clear();
@@ -124,10 +124,9 @@ RowId EarleyRecogniser::make_row() {
 }
 
 RowId EarleyRecogniser::intern_row(std::vector<Item>& items, bool accepting) {
-  std::vector<std::uint32_t> origins;
-  canonical(items, origins);
+  canonical(items, origins_);
   key_.assign({shapes_.intern(items, accepting)});
-  key_.insert(key_.end(), origins.begin(), origins.end());
+  key_.insert(key_.end(), origins_.begin(), origins_.end());
   return rows_.intern(key_);
 }
 

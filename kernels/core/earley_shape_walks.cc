@@ -241,8 +241,7 @@ bool EarleyRecogniser::walk_plainly(const Job& job, std::size_t steps,
   const ByteTrie& trie = walks_.trie(job.place);
   walked_.assign({job.config});
   steps_left_ = steps;
-  const std::span<const std::uint32_t> shared = walks_.nodes(job.place);
-  for (std::uint32_t node : std::vector<std::uint32_t>(shared.begin(), shared.end())) {
+  for (std::uint32_t node : walks_.nodes(job.place)) {  // a walk from nodes makes no places
     const ByteTrie::Node& root = trie.nodes[node];
     if (walk_from(trie, root.first_child, root.last_child, tokens)) continue;
     tokens.resize(before);

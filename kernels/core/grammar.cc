@@ -177,6 +177,7 @@ NodeId GrammarTables::language_locked(TerminalId terminal) {
 
 /// The expression of a regular node; its parts first, from a list, however deep they are nested.
 NodeId GrammarTables::regular(std::uint32_t node) {
+  if (regular_[node] != kUnmade) return regular_[node];
   std::vector<std::uint32_t> todo{node};
   while (!todo.empty()) {
     std::uint32_t at = todo.back();

@@ -130,14 +130,14 @@ LexId Lexer::compute_step(LexId state, std::uint8_t byte) {
 
 LexId Lexer::compute_going_on(LexId state) {
   std::lock_guard lock(shared_.mutex);
-  std::span<const std::uint32_t> shared = pairs_.words(state);
-  std::vector<std::uint32_t> from(shared.begin(), shared.end()), kept;
-  for (std::size_t i = 0; i < from.size(); i += 2) {
-    if (is_stretch(from[i]) || is_fixed(from[i + 1]) || regexes_.can_continue(from[i + 1])) {
-      kept.insert(kept.end(), {from[i], from[i + 1]});
+  const std::span<const std::uint32_t> pairs = pairs_.words(state);
+  to_.clear();
+  for (std::size_t i = 0; i < pairs.size(); i += 2) {
+    if (is_stretch(pairs[i]) || is_fixed(pairs[i + 1]) || regexes_.can_continue(pairs[i + 1])) {
+      to_.insert(to_.end(), {pairs[i], pairs[i + 1]});
     }
   }
-  LexId going_on = kept.size() == from.size() ? state : intern(kept);
+  const LexId going_on = to_.size() == pairs.size() ? state : intern(to_);
   states_[state].going_on = going_on;
   return going_on;
 }

@@ -201,6 +201,7 @@ void MaskMemo::add_terminal(const Part& part, Remembered& made) {
     }
     const std::vector<TokenId>& crossed = crossing(each->remainders, part.after);
     if (crossed.size() > words_ / 4) own_base(made);
+    if (!made.own) made.with.reserve(made.with.size() + each->left.size() + crossed.size());
     for (auto [token, rounds] : each->left) {
       if (fits(rounds)) add(token, made);
     }

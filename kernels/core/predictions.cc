@@ -19,6 +19,8 @@ Predictions::Opening Predictions::opening(RuleId rule) {
     positions_.reserve(kFew);
     rules_.reserve(kFew);
     opened_.reserve(kFew);
+    todo_.reserve(kFew);
+    met_.reserve(kFew);
   }
   Opening made;
   made.begin = static_cast<std::uint32_t>(waits_.size());
@@ -66,9 +68,8 @@ Predictions::SetId Predictions::predict(std::span<const RuleId> called) {
   SetId id = called_.intern(called);
   if (id < sets_.size()) return id;
   ++round_;
-  std::vector<RuleId> todo, met;
-  todo.reserve(called.size() + kFew);
-  met.reserve(kFew);
+  std::vector<RuleId>&todo = todo_, &met = met_;
+  met.clear();
   todo.assign(called.begin(), called.end());
   std::size_t waits = 0;
   while (!todo.empty()) {

@@ -121,6 +121,7 @@ class Predictions {
   std::size_t indexed_ = 0;
   std::vector<std::uint32_t> visited_;  // by rule: the last round that met it
   std::vector<std::uint32_t> passed_;   // by position: the rule whose opening met it last, plus one
+  std::vector<RuleId> todo_, met_;      // scratch of predict
   std::vector<PositionId> positions_;   // scratch of opening
   std::vector<Awaited> rules_;          // the same
   std::uint32_t round_ = 0;

@@ -245,6 +245,11 @@ void RegexPool::merge_repeats(std::vector<NodeId>& options) {
 }
 
 NodeId RegexPool::alternate(std::vector<NodeId> options) {
+  std::erase(options, kNothing);
+  if (options.empty()) return kNothing;
+  if (std::ranges::all_of(options, [&](NodeId option) { return option == options[0]; })) {
+    return options[0];
+  }
   auto head_of = [&](NodeId n) { return nodes_[n].kind == Kind::kConcat ? nodes_[n].a : n; };
   auto tail_of = [&](NodeId n) { return nodes_[n].kind == Kind::kConcat ? nodes_[n].b : kEpsilon; };
   std::vector<NodeId> heads;  // what all options begin with
