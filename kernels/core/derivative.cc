@@ -86,6 +86,16 @@ NodeId RegexPool::derive_concat(NodeId id, std::uint8_t byte) {
   return result;
 }
 
+/// An automaton's state moves along the edges that the byte may begin.
+NodeId RegexPool::derive_state(const Node& automaton_state, std::uint8_t byte) {
+  std::vector<NodeId> options;
+  for (auto [set, target] : state_of(automaton_state).edges) {
+    const NodeId left = step(set, byte);
+    if (left != kNothing) options.push_back(concat(left, dfa_state(automaton_state.a, target)));
+  }
+  return alternate(std::move(options));
+}
+
 NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
   const Node node = nodes_[id];  // a copy: making nodes moves the table
   switch (node.kind) {
@@ -126,7 +136,7 @@ NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
     case Kind::kComplement:
       return complement(step(node.a, byte));
     case Kind::kDfa:
-      return step(dfa_expansion(node), byte);
+      return derive_state(node, byte);
     case Kind::kMultiple:
       return derive_multiple(node, byte);
     case Kind::kLabel:
@@ -187,8 +197,10 @@ bool RegexPool::keep_alike(NodeId id, std::uint8_t byte, ByteSet& same, int& lef
         id = node.a;
         break;
       case Kind::kDfa:
-        id = dfa_expansion(node);
-        break;
+        for (const auto& edge : state_of(node).edges) {
+          if (!keep_alike(edge.first, byte, same, left)) return false;
+        }
+        return true;
       case Kind::kMultiple: {
         ByteSet digits;
         for (std::size_t digit = '0'; digit <= '9'; ++digit) digits.set(digit);

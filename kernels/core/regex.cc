@@ -356,7 +356,11 @@ std::uint32_t RegexPool::new_dfa(std::uint32_t states) {
 }
 
 NodeId RegexPool::dfa_state(std::uint32_t dfa, std::uint32_t state) {
-  return make(Kind::kDfa, dfas_[dfa].states[state].accepting, true, dfa, state);
+  const DfaState& found = dfas_[dfa].states[state];
+  if (found.accepting && found.edges.size() == 1 && found.edges[0].second == state) {
+    return repeat(found.edges[0].first, 0, kNoBound);
+  }
+  return make(Kind::kDfa, found.accepting, true, dfa, state);
 }
 
 void RegexPool::set_dfa_state(std::uint32_t dfa, std::uint32_t state, bool accepting,
@@ -364,12 +368,6 @@ void RegexPool::set_dfa_state(std::uint32_t dfa, std::uint32_t state, bool accep
   DfaState& made = dfas_[dfa].states[state];
   made.accepting = accepting;
   made.edges.assign(edges.begin(), edges.end());
-  dfas_[dfa].measured = false;
-  nodes_[dfa_state(dfa, state)].nullable = accepting;  // made before, maybe, but not yet used
-  std::vector<NodeId> options;
-  if (accepting) options.push_back(kEpsilon);
-  for (auto [set, target] : edges) options.push_back(concat(set, dfa_state(dfa, target)));
-  dfas_[dfa].states[state].expansion = alternate(std::move(options));
 }
 
 }  // namespace slm
