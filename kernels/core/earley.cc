@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/earley_steps.h"
 #include "core/spares.h"
 
 namespace slm {
@@ -53,7 +54,7 @@ StateId EarleyRecogniser::compute_step(StateId state, std::uint8_t byte) {
   configs_of(state, from_);
   next_.clear();
   bool complete = false;
-  step_configs(from_, byte, next_, complete);
+  step_configs(from_, byte, next_, complete, all_matters);
   return intern_state(complete, next_);
 }
 

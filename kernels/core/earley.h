@@ -129,11 +129,13 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   RowId advance_all(std::span<const std::pair<RowId, AcceptId>> ended);
   std::pair<RuleId, RowId> skip(RuleId rule, RowId origin);
   RowId advance_one(RowId row, AcceptId set);
+  template <class Settled>
   void step_configs(std::span<const Config> from, std::uint8_t byte, std::vector<Config>& to,
-                    bool& complete);
-  template <class Advance>
+                    bool& complete, Settled enough);
+  static constexpr auto all_matters = [] { return false; };
+  template <class Settled, class Advance>
   void step_readings(std::span<const Config> from, std::uint8_t byte, std::vector<Config>& to,
-                     Advance advance);
+                     Settled enough, Advance advance);
   template <class Step, class Take>
   bool walk_nodes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, Step step,
                   Take take);

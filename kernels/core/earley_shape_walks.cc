@@ -143,13 +143,14 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
   std::vector<Leaving> leaving;
   std::vector<ShapeWalks::Exit> here;  // what ended beyond at the last node
   std::vector<std::pair<std::uint32_t, std::uint32_t>> runs;
-  auto step = [&](std::uint32_t at, std::span<const Config> configs, std::vector<Config>& to) {
+  auto step = [&](std::uint32_t at, std::span<const Config> configs, std::vector<Config>& to,
+                  auto enough) {
     if (!usable) return false;
     const std::size_t below = trie.nodes[at].subtree_last_token - trie.nodes[at].last_token;
     const std::size_t before = to.size();
     bool complete = false;
     here.clear();
-    step_readings(configs, trie.bytes[at], to, [&](ObligationId obligation) {
+    step_readings(configs, trie.bytes[at], to, enough, [&](ObligationId obligation) {
       const bool own = std::ranges::all_of(
           together_, [&](const auto& one) { return one.first == local.unknown; });
       if (own && below > many_tokens_) {  // a walk that other shapes may share
@@ -278,7 +279,7 @@ void EarleyRecogniser::take_table(const Job& job, std::uint32_t table,
 /// False, and nothing is done, where that is not worth while or there are too many ways.
 bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                                       StateId state, std::vector<TokenId>& tokens) {
-  constexpr std::size_t kManyJobs = 1024;
+  constexpr std::size_t kManyJobs = 1024, kManyTokens = 1024, kFewBytes = 4;
   const ByteTrie::Node& root = trie.nodes[0];
   bool whole = first == root.first_child && last == root.last_child && first < last;
   if (!whole || trie.tokens.size() < few_tokens_ || rows_by_items_) return false;
@@ -306,7 +307,9 @@ bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first,
                                         job.config.lexer, job.config.obligation});
     // A table takes longer than a walk: what is short is walked when it is met for the first time,
     // but for parts, which do come again.
-    if (fresh && !part && walk_plainly(job, short_steps_, tokens)) continue;
+    const bool long_walk = walks_.tokens(job.place) >= kManyTokens &&
+                           lexer_.first_bytes(job.config.lexer).count() > kFewBytes;
+    if (fresh && !part && !long_walk && walk_plainly(job, short_steps_, tokens)) continue;
     if (cut_by_terminals(job)) continue;
     if (!walks_.table(number).made) walks_.put(number, make_walk(walks_.from(number)));
     if (walks_.table(number).usable) {
