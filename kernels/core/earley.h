@@ -158,6 +158,11 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   void add_job(const Job& job) {
     if (jobs_known_.insert(job)) jobs_.push_back(job);
   }
+  bool has_parts(RowId row) const noexcept {
+    const std::uint32_t origins = shape_of(row).origins;
+    return origins > 1 && origins <= Composer::kManyOrigins;
+  }
+  void add_jobs(ShapeWalks::PlaceId place, RowId row, ObligationId obligation);
   bool cut_by_origins(const Job& job);
   bool cut_by_terminals(const Job& job);
   bool walk_plainly(const Job& job, std::size_t steps, std::vector<TokenId>& tokens);
@@ -183,6 +188,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
 
   ShapeId shape_number(RowId row) const noexcept { return rows_.words(row)[0]; }
   const Shape& shape_of(RowId row) const noexcept { return shapes_[shape_number(row)]; }
+  LexId lexer_of(RowId row) { return shapes_.lexer(shape_number(row)); }
   /// Calls `tell` with the items of a row that wait for a terminal, moved past it.
   template <class Tell>
   void each_terminal(RowId row, TerminalId terminal, Tell tell) const {

@@ -54,9 +54,8 @@ void EarleyRecogniser::step_configs(std::span<const Config> from, std::uint8_t b
                                     std::vector<Config>& to, bool& complete, Settled enough) {
   step_readings(from, byte, to, enough, [&](ObligationId obligation) {
     RowId row = advance(together_);
-    const Shape& shape = shape_of(row);
-    complete = complete || shape.accepting;
-    if (shape.lexer != 0) to.push_back({row, shape.lexer, obligation});
+    complete = complete || shape_of(row).accepting;
+    if (const LexId lexer = lexer_of(row); lexer != 0) to.push_back({row, lexer, obligation});
   });
 }
 

@@ -63,25 +63,28 @@ ShapeId Shapes::intern(std::span<const Item> items, bool accepting) {
   }
   std::sort(shape.terminals.begin(), shape.terminals.end());
   std::sort(shape.rules.begin(), shape.rules.end());
-  std::vector<std::uint32_t> symbols;
-  auto symbols_of = [&](const std::vector<Shape::Wait>& waits) {
-    symbols.clear();
-    for (const Shape::Wait& wait : waits) {
-      if (symbols.empty() || symbols.back() != wait.symbol) symbols.push_back(wait.symbol);
-    }
-  };
-  symbols_of(shape.rules);
-  shape.predicted = predictions_.predict(symbols);
-  symbols_of(shape.terminals);
-  std::size_t own = symbols.size();
-  predictions_.terminals(shape.predicted, symbols);
-  std::inplace_merge(symbols.begin(), symbols.begin() + static_cast<std::ptrdiff_t>(own),
-                     symbols.end());
-  symbols.erase(std::unique(symbols.begin(), symbols.end()), symbols.end());
-  shape.lexer = lexer_.start(symbols);
+  key_.clear();
+  for (const Shape::Wait& wait : shape.rules) {
+    if (key_.empty() || key_.back() != wait.symbol) key_.push_back(wait.symbol);
+  }
+  shape.predicted = predictions_.predict(key_);
   bytes_ += (shape.terminals.size() + shape.rules.size()) * sizeof(Shape::Wait) + sizeof(Shape);
   shapes_.push_back(std::move(shape));
   return id;
+}
+
+LexId Shapes::lexer(ShapeId id) {
+  Shape& shape = shapes_[id];
+  if (shape.lexer != kUnknown) return shape.lexer;
+  key_.clear();
+  for (const Shape::Wait& wait : shape.terminals) {
+    if (key_.empty() || key_.back() != wait.symbol) key_.push_back(wait.symbol);
+  }
+  const std::ptrdiff_t own = static_cast<std::ptrdiff_t>(key_.size());
+  predictions_.terminals(shape.predicted, key_);
+  std::inplace_merge(key_.begin(), key_.begin() + own, key_.end());
+  key_.erase(std::unique(key_.begin(), key_.end()), key_.end());
+  return shape.lexer = lexer_.start(key_);
 }
 
 std::span<const ShapeId> Shapes::parts(ShapeId shape) {
