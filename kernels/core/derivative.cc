@@ -53,12 +53,7 @@ NodeId RegexPool::derive_chars(std::uint32_t set, std::uint8_t byte) {
   }
   // Overlong spellings are not UTF-8, so a code point counts only under its own length.
   std::uint32_t last = base + (1u << (6 * to_come)) - 1;
-  Ranges values;
-  for (auto [from, to] : ranges_of(set)) {
-    std::uint32_t low = std::max({from, base, shortest}), high = std::min({to, last, longest});
-    if (low <= high) values.emplace_back(low - base, high - base);
-  }
-  return rest(to_come, values);
+  return rest(to_come, slice(set, std::max(base, shortest), std::min(last, longest), base));
 }
 
 /// The byte may begin any part up to the first that cannot be empty. From the last of them back to
@@ -110,7 +105,7 @@ NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
       if (node.b == 1) return contains(node.a, value) ? kEpsilon : kNothing;
       std::uint32_t width = 6 * (node.b - 1);
       std::uint32_t base = value << width;
-      return rest(node.b - 1, slice(ranges_of(node.a), base, base + (1u << width) - 1));
+      return rest(node.b - 1, slice(node.a, base, base + (1u << width) - 1, base));
     }
     case Kind::kConcat:
       return derive_concat(id, byte);

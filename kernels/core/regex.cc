@@ -122,17 +122,7 @@ Ranges RegexPool::ranges_of(std::uint32_t set) const {
   return ranges;
 }
 
-Ranges RegexPool::slice(const Ranges& ranges, std::uint32_t low, std::uint32_t high) {
-  Ranges found;
-  for (auto [first, last] : ranges) {
-    std::uint32_t from = std::max(first, low), to = std::min(last, high);
-    if (from <= to) found.emplace_back(from - low, to - low);
-  }
-  return found;
-}
-
-bool RegexPool::contains(std::uint32_t set, std::uint32_t value) const {
-  std::span<const std::uint32_t> flat = sets_.words(set);
+std::size_t RegexPool::range_at(std::span<const std::uint32_t> flat, std::uint32_t value) {
   std::size_t low = 0, high = flat.size() / 2;
   while (low < high) {
     std::size_t middle = (low + high) / 2;
@@ -142,7 +132,23 @@ bool RegexPool::contains(std::uint32_t set, std::uint32_t value) const {
       high = middle;
     }
   }
-  return low < flat.size() / 2 && flat[2 * low] <= value;
+  return 2 * low;
+}
+
+bool RegexPool::contains(std::uint32_t set, std::uint32_t value) const {
+  std::span<const std::uint32_t> flat = sets_.words(set);
+  const std::size_t at = range_at(flat, value);
+  return at < flat.size() && flat[at] <= value;
+}
+
+Ranges RegexPool::slice(std::uint32_t set, std::uint32_t low, std::uint32_t high,
+                        std::uint32_t down) const {
+  std::span<const std::uint32_t> flat = sets_.words(set);
+  Ranges found;
+  for (std::size_t at = range_at(flat, low); at < flat.size() && flat[at] <= high; at += 2) {
+    found.emplace_back(std::max(flat[at], low) - down, std::min(flat[at + 1], high) - down);
+  }
+  return found;
 }
 
 NodeId RegexPool::chars(const Ranges& code_points) {

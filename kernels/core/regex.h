@@ -382,8 +382,10 @@ class RegexPool {
   std::uint32_t intern_ranges(const Ranges& ranges);
   Ranges ranges_of(std::uint32_t set) const;
   bool contains(std::uint32_t set, std::uint32_t value) const;
-  /// The part of `ranges` inside [low, high], moved down by `low`.
-  static Ranges slice(const Ranges& ranges, std::uint32_t low, std::uint32_t high);
+  /// Where the first range stands, in a set's words, that does not end before a value.
+  static std::size_t range_at(std::span<const std::uint32_t> flat, std::uint32_t value);
+  /// The part of a set inside [low, high], moved down. Cost: linear in what is found.
+  Ranges slice(std::uint32_t set, std::uint32_t low, std::uint32_t high, std::uint32_t down) const;
   NodeId count_rounds(NodeId rounds, NodeId texts);
   bool count_rounds_among(std::vector<NodeId>& parts);
   void absorb_rounds(std::vector<NodeId>& options);
