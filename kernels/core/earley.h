@@ -158,9 +158,10 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   void add_job(const Job& job) {
     if (jobs_known_.insert(job)) jobs_.push_back(job);
   }
+  static constexpr std::uint32_t kMostParts = 256;
   bool has_parts(RowId row) const noexcept {
     const std::uint32_t origins = shape_of(row).origins;
-    return origins > 1 && origins <= Composer::kManyOrigins;
+    return origins > 1 && origins <= kMostParts;
   }
   void add_jobs(ShapeWalks::PlaceId place, RowId row, ObligationId obligation);
   bool cut_by_origins(const Job& job);

@@ -89,15 +89,13 @@ LexId Shapes::lexer(ShapeId id) {
 
 std::span<const ShapeId> Shapes::parts(ShapeId shape) {
   if (shapes_[shape].parts.empty()) {
-    std::vector<ShapeId> made;
-    for (std::uint32_t origin = 0; origin < shapes_[shape].origins; ++origin) {
-      std::vector<Item> items;
-      const std::span<const std::uint32_t> words = keys_.words(shape);
-      for (std::size_t k = 1; k < words.size(); k += 3) {
-        if (words[k + 2] == origin) items.push_back({words[k], words[k + 1], 0});
-      }
-      made.push_back(intern(items, false));
+    std::vector<std::vector<Item>> items(shapes_[shape].origins);
+    const std::span<const std::uint32_t> words = keys_.words(shape);
+    for (std::size_t k = 1; k < words.size(); k += 3) {
+      items[words[k + 2]].push_back({words[k], words[k + 1], 0});
     }
+    std::vector<ShapeId> made;
+    for (const std::vector<Item>& part : items) made.push_back(intern(part, false));
     bytes_ += made.size() * sizeof(ShapeId);
     shapes_[shape].parts = std::move(made);
   }
