@@ -53,12 +53,7 @@ NodeId RegexPool::derive_chars(std::uint32_t set, std::uint8_t byte) {
   }
   // Overlong spellings are not UTF-8, so a code point counts only under its own length.
   std::uint32_t last = base + (1u << (6 * to_come)) - 1;
-  Ranges values;
-  for (auto [from, to] : ranges_of(set)) {
-    std::uint32_t low = std::max({from, base, shortest}), high = std::min({to, last, longest});
-    if (low <= high) values.emplace_back(low - base, high - base);
-  }
-  return rest(to_come, values);
+  return rest(to_come, slice(set, std::max(base, shortest), std::min(last, longest), base));
 }
 
 /// The byte may begin any part up to the first that cannot be empty. From the last of them back to
@@ -89,6 +84,16 @@ NodeId RegexPool::derive_concat(NodeId id, std::uint8_t byte) {
   return result;
 }
 
+/// An automaton's state moves along the edges that the byte may begin.
+NodeId RegexPool::derive_state(const Node& automaton_state, std::uint8_t byte) {
+  std::vector<NodeId> options;
+  for (auto [set, target] : state_of(automaton_state).edges) {
+    const NodeId left = step(set, byte);
+    if (left != kNothing) options.push_back(concat(left, dfa_state(automaton_state.a, target)));
+  }
+  return alternate(std::move(options));
+}
+
 NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
   const Node node = nodes_[id];  // a copy: making nodes moves the table
   switch (node.kind) {
@@ -103,7 +108,7 @@ NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
       if (node.b == 1) return contains(node.a, value) ? kEpsilon : kNothing;
       std::uint32_t width = 6 * (node.b - 1);
       std::uint32_t base = value << width;
-      return rest(node.b - 1, slice(ranges_of(node.a), base, base + (1u << width) - 1));
+      return rest(node.b - 1, slice(node.a, base, base + (1u << width) - 1, base));
     }
     case Kind::kConcat:
       return derive_concat(id, byte);
@@ -129,7 +134,7 @@ NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
     case Kind::kComplement:
       return complement(step(node.a, byte));
     case Kind::kDfa:
-      return step(dfa_expansion(node), byte);
+      return derive_state(node, byte);
     case Kind::kMultiple:
       return derive_multiple(node, byte);
     case Kind::kLabel:
@@ -190,8 +195,10 @@ bool RegexPool::keep_alike(NodeId id, std::uint8_t byte, ByteSet& same, int& lef
         id = node.a;
         break;
       case Kind::kDfa:
-        id = dfa_expansion(node);
-        break;
+        for (const auto& edge : state_of(node).edges) {
+          if (!keep_alike(edge.first, byte, same, left)) return false;
+        }
+        return true;
       case Kind::kMultiple: {
         ByteSet digits;
         for (std::size_t digit = '0'; digit <= '9'; ++digit) digits.set(digit);

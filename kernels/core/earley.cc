@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/earley_steps.h"
 #include "core/spares.h"
 
 namespace slm {
@@ -28,9 +29,8 @@ EarleyRecogniser::EarleyRecogniser(Program program, std::shared_ptr<TerminalTabl
   todo_.push_back({grammar_.rule(grammar_.start()).first, 0, 0});
   RowId first = make_row();
   std::vector<Config> configs;
-  const Shape& shape = shape_of(first);
-  if (shape.lexer != 0) configs.push_back({first, shape.lexer, 0});
-  set_start(intern_state(shape.accepting, configs));
+  if (const LexId lexer = lexer_of(first); lexer != 0) configs.push_back({first, lexer, 0});
+  set_start(intern_state(shape_of(first).accepting, configs));
 }
 
 StateId EarleyRecogniser::intern_state(bool complete, std::vector<Config>& configs) {
@@ -53,7 +53,7 @@ StateId EarleyRecogniser::compute_step(StateId state, std::uint8_t byte) {
   configs_of(state, from_);
   next_.clear();
   bool complete = false;
-  step_configs(from_, byte, next_, complete);
+  step_configs(from_, byte, next_, complete, all_matters);
   return intern_state(complete, next_);
 }
 
@@ -68,11 +68,10 @@ void EarleyRecogniser::configs_of(StateId state, std::vector<Config>& configs) c
 void EarleyRecogniser::add_part(RowId row, const LexerParts::One& part) {
   RowId after = advance_one(row, lexer_.accept_only(part.terminal));
   next_.clear();
-  const Shape& shape = shape_of(after);
-  if (shape.lexer != 0) next_.push_back({after, shape.lexer, 0});
+  if (const LexId lexer = lexer_of(after); lexer != 0) next_.push_back({after, lexer, 0});
   parts_.push_back({.node = part.node,
                     .wider = part.wider,
-                    .after = intern_state(shape.accepting, next_),
+                    .after = intern_state(shape_of(after).accepting, next_),
                     .row = row,
                     .terminal = part.terminal});
 }

@@ -129,11 +129,13 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   RowId advance_all(std::span<const std::pair<RowId, AcceptId>> ended);
   std::pair<RuleId, RowId> skip(RuleId rule, RowId origin);
   RowId advance_one(RowId row, AcceptId set);
+  template <class Settled>
   void step_configs(std::span<const Config> from, std::uint8_t byte, std::vector<Config>& to,
-                    bool& complete);
-  template <class Advance>
+                    bool& complete, Settled enough);
+  static constexpr auto all_matters = [] { return false; };
+  template <class Settled, class Advance>
   void step_readings(std::span<const Config> from, std::uint8_t byte, std::vector<Config>& to,
-                     Advance advance);
+                     Settled enough, Advance advance);
   template <class Step, class Take>
   bool walk_nodes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last, Step step,
                   Take take);
@@ -156,6 +158,12 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   void add_job(const Job& job) {
     if (jobs_known_.insert(job)) jobs_.push_back(job);
   }
+  static constexpr std::uint32_t kMostParts = 256;
+  bool has_parts(RowId row) const noexcept {
+    const std::uint32_t origins = shape_of(row).origins;
+    return origins > 1 && origins <= kMostParts;
+  }
+  void add_jobs(ShapeWalks::PlaceId place, RowId row, ObligationId obligation);
   bool cut_by_origins(const Job& job);
   bool cut_by_terminals(const Job& job);
   bool walk_plainly(const Job& job, std::size_t steps, std::vector<TokenId>& tokens);
@@ -181,6 +189,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
 
   ShapeId shape_number(RowId row) const noexcept { return rows_.words(row)[0]; }
   const Shape& shape_of(RowId row) const noexcept { return shapes_[shape_number(row)]; }
+  LexId lexer_of(RowId row) { return shapes_.lexer(shape_number(row)); }
   /// Calls `tell` with the items of a row that wait for a terminal, moved past it.
   template <class Tell>
   void each_terminal(RowId row, TerminalId terminal, Tell tell) const {

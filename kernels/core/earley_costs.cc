@@ -98,7 +98,7 @@ Recogniser::Rounds EarleyRecogniser::rounds(StateId state, std::uint32_t longest
     LexId lexer = 0;
     if (through) {
       row = advance_one(in.row, lexer_.accept_only(terminal));
-      lexer = shape_of(row).lexer;
+      lexer = lexer_of(row);
     } else {
       lexer = lexer_.state_of({terminal, rest});
     }

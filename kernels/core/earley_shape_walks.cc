@@ -143,13 +143,14 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
   std::vector<Leaving> leaving;
   std::vector<ShapeWalks::Exit> here;  // what ended beyond at the last node
   std::vector<std::pair<std::uint32_t, std::uint32_t>> runs;
-  auto step = [&](std::uint32_t at, std::span<const Config> configs, std::vector<Config>& to) {
+  auto step = [&](std::uint32_t at, std::span<const Config> configs, std::vector<Config>& to,
+                  auto enough) {
     if (!usable) return false;
     const std::size_t below = trie.nodes[at].subtree_last_token - trie.nodes[at].last_token;
     const std::size_t before = to.size();
     bool complete = false;
     here.clear();
-    step_readings(configs, trie.bytes[at], to, [&](ObligationId obligation) {
+    step_readings(configs, trie.bytes[at], to, enough, [&](ObligationId obligation) {
       const bool own = std::ranges::all_of(
           together_, [&](const auto& one) { return one.first == local.unknown; });
       if (own && below > many_tokens_) {  // a walk that other shapes may share
@@ -159,9 +160,10 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
       const After& next = advance_locally();
       for (auto [rule, origin] : next.ended) here.push_back({rule, origin, obligation, 0});
       if (next.row == kNoRow) return;
-      const Shape& shape = shapes_[local.shape(next.row)];
-      complete = complete || shape.accepting;
-      if (shape.lexer != 0) to.push_back({next.row, shape.lexer, obligation});
+      const ShapeId shape = local.shape(next.row);
+      complete = complete || shapes_[shape].accepting;
+      const LexId lexer = shapes_.lexer(shape);
+      if (lexer != 0) to.push_back({next.row, lexer, obligation});
     });
     return complete || to.size() > before || !here.empty();
   };
@@ -203,18 +205,32 @@ ShapeWalks::Table EarleyRecogniser::make_walk(const ShapeWalks::From& from) {
 bool EarleyRecogniser::cut_by_origins(const Job& job) {
   const auto [row, lexer, obligation] = job.config;
   const ShapeId shape = shape_number(row);
-  const std::uint32_t parts = shapes_[shape].origins;
-  if (job.part != Job::kAll || parts <= 1 || parts > Composer::kManyOrigins) return false;
-  const bool all = lexer == shapes_[shape].lexer;
-  if (!all && lexer != lexer_parts(shapes_[shape].lexer).narrow) return false;
-  for (std::uint32_t part = 0; part < parts; ++part) {
-    const LexId whole = shapes_[shapes_.parts(shape)[part]].lexer;
+  if (job.part != Job::kAll || !has_parts(row)) return false;
+  const bool all = lexer == shapes_.lexer(shape);
+  if (!all && lexer != lexer_parts(shapes_.lexer(shape)).narrow) return false;
+  for (std::uint32_t part = 0; part < shapes_[shape].origins; ++part) {
+    const LexId whole = shapes_.lexer(shapes_.parts(shape)[part]);
     const LexId its = all || whole == 0 ? whole : lexer_parts(whole).narrow;
     if (its == 0) continue;
     const ShapeWalks::PlaceId place = walks_.gathered(job.place, its, lexer_.first_bytes(its));
     if (place != ShapeWalks::kNowhere) add_job({place, {row, its, obligation}, part});
   }
   return true;
+}
+
+/// Adds all that is to be read from a row on below a place: at once by its parts, if it has some.
+void EarleyRecogniser::add_jobs(ShapeWalks::PlaceId place, RowId row, ObligationId obligation) {
+  const ShapeId shape = shape_number(row);
+  auto add = [&](ShapeId from, std::uint32_t part) {
+    const LexId lexer = shapes_.lexer(from);
+    if (lexer == 0) return;
+    const ShapeWalks::PlaceId its = walks_.gathered(place, lexer, lexer_.first_bytes(lexer));
+    if (its != ShapeWalks::kNowhere) add_job({its, {row, lexer, obligation}, part});
+  };
+  if (!has_parts(row)) return add(shape, Job::kAll);
+  for (std::uint32_t part = 0; part < shapes_[shape].origins; ++part) {
+    add(shapes_.parts(shape)[part], part);
+  }
 }
 
 /// Then, where many tokens are below, what takes long to read: terminals by themselves, whose
@@ -267,17 +283,14 @@ void EarleyRecogniser::take_table(const Job& job, std::uint32_t table,
     };
     const RowId after = exit.origin == ShapeWalks::kSelf ? advance_one(row, exit.ended)
                                                          : after_complete(exit.ended, origin());
-    const LexId next = shape_of(after).lexer;
-    if (next == 0) continue;
-    const ShapeWalks::PlaceId place = walks_.gathered(exit.place, next, lexer_.first_bytes(next));
-    if (place != ShapeWalks::kNowhere) add_job({place, {after, next, exit.obligation}, Job::kAll});
+    add_jobs(exit.place, after, exit.obligation);
   }
 }
 
 /// False, and nothing is done, where that is not worth while or there are too many ways.
 bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                                       StateId state, std::vector<TokenId>& tokens) {
-  constexpr std::size_t kManyJobs = 1024;
+  constexpr std::size_t kManyJobs = 1024, kManyTokens = 1024, kFewBytes = 4;
   const ByteTrie::Node& root = trie.nodes[0];
   bool whole = first == root.first_child && last == root.last_child && first < last;
   if (!whole || trie.tokens.size() < few_tokens_ || rows_by_items_) return false;
@@ -305,7 +318,9 @@ bool EarleyRecogniser::walk_by_shapes(const ByteTrie& trie, std::uint32_t first,
                                         job.config.lexer, job.config.obligation});
     // A table takes longer than a walk: what is short is walked when it is met for the first time,
     // but for parts, which do come again.
-    if (fresh && !part && walk_plainly(job, short_steps_, tokens)) continue;
+    const bool long_walk = walks_.tokens(job.place) >= kManyTokens &&
+                           lexer_.first_bytes(job.config.lexer).count() > kFewBytes;
+    if (fresh && !part && !long_walk && walk_plainly(job, short_steps_, tokens)) continue;
     if (cut_by_terminals(job)) continue;
     if (!walks_.table(number).made) walks_.put(number, make_walk(walks_.from(number)));
     if (walks_.table(number).usable) {

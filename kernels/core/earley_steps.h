@@ -9,11 +9,13 @@
 namespace slm {
 
 /// What is read after one more byte: what goes on is appended to `to`; `advance` is told what ends,
-/// as (row, terminals) pairs in together_ with the obligation that they leave.
-template <class Advance>
+/// as (row, terminals) pairs in together_ with the obligation that they leave. It is told nothing
+/// if what goes on is `enough`.
+template <class Settled, class Advance>
 void EarleyRecogniser::step_readings(std::span<const Config> from, std::uint8_t byte,
-                                     std::vector<Config>& to, Advance advance) {
+                                     std::vector<Config>& to, Settled enough, Advance advance) {
   ended_.clear();
+  const std::size_t before = to.size();
   for (const Config& config : from) {
     LexId lexer = lexer_.step(config.lexer, byte);
     if (lexer == 0) continue;
@@ -34,7 +36,7 @@ void EarleyRecogniser::step_readings(std::span<const Config> from, std::uint8_t 
       }
     }
   }
-  if (ended_.empty()) return;
+  if (ended_.empty() || (to.size() > before && enough())) return;
   if (ended_.size() > 1) std::sort(ended_.begin(), ended_.end());
   for (std::size_t i = 0; i < ended_.size();) {
     together_.clear();
@@ -46,12 +48,24 @@ void EarleyRecogniser::step_readings(std::span<const Config> from, std::uint8_t 
   }
 }
 
+/// The configurations after one more byte, appended to `to`; `complete` when the text may end.
+template <class Settled>
+void EarleyRecogniser::step_configs(std::span<const Config> from, std::uint8_t byte,
+                                    std::vector<Config>& to, bool& complete, Settled enough) {
+  step_readings(from, byte, to, enough, [&](ObligationId obligation) {
+    RowId row = advance(together_);
+    complete = complete || shape_of(row).accepting;
+    if (const LexId lexer = lexer_of(row); lexer != 0) to.push_back({row, lexer, obligation});
+  });
+}
+
 /// Walks the nodes [first, last) and what is below from the configurations in walked_, which are
-/// there again at the end. `step(at, from, to)` appends what is behind a node and says whether
-/// anything is; `take(at, from, to, all)`: so much of the trie's list of tokens lives, with `all`
-/// that below the node; it says whether what is below is not to be visited. What lies wholly in a
-/// loop of a terminal is taken without a visit. False when that takes more than steps_left_ steps:
-/// then it has stopped.
+/// there again at the end. `step(at, from, to, enough)` appends what is behind a node and says
+/// whether anything is; once something is, it may ask `enough()` whether more makes no difference
+/// to a walk that stops below what it takes. `take(at, from, to, all)`: so much of the trie's list
+/// of tokens lives, with `all` that below the node; it says whether what is below is not to be
+/// visited. What lies wholly in a loop of a terminal is taken without a visit. False when that
+/// takes more than steps_left_ steps: then it has stopped.
 template <class Step, class Take>
 bool EarleyRecogniser::walk_nodes(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                                   Step step, Take take) {
@@ -101,21 +115,22 @@ bool EarleyRecogniser::walk_nodes(const ByteTrie& trie, std::uint32_t first, std
     walked_.resize(frame.end);
     std::uint32_t begin = frame.end;
     walk_from_.assign(walked_.begin() + frame.begin, walked_.begin() + frame.end);
-    if (!step(at, walk_from_, walked_)) continue;
+    const ByteTrie::Node& node = trie.nodes[at];
+    const bool leaf = node.first_child == node.last_child;
+    auto in_loop = [&] {
+      return std::any_of(walked_.begin() + begin, walked_.end(), [&](const Config& config) {
+        const CharClass& loop = lexer_.loop_characters(config.lexer);
+        return config.obligation == 0 && !loop.empty() && trie.consists_of(at, loop);
+      });
+    };
+    if (!step(at, walk_from_, walked_, [&] { return leaf || in_loop(); })) continue;
     if (walked_.size() - begin > 1) {
       std::sort(walked_.begin() + begin, walked_.end());
       walked_.erase(std::unique(walked_.begin() + begin, walked_.end()), walked_.end());
     }
-    const ByteTrie::Node& node = trie.nodes[at];
-    bool all = false;
-    if (node.first_child != node.last_child) {
-      for (std::size_t i = begin; i < walked_.size() && !all; ++i) {
-        const CharClass& loop = lexer_.loop_characters(walked_[i].lexer);
-        all = walked_[i].obligation == 0 && !loop.empty() && trie.consists_of(at, loop);
-      }
-    }
+    bool all = !leaf && in_loop();
     all = take(at, node.first_token, all ? node.subtree_last_token : node.last_token, all);
-    if (!all && node.first_child != node.last_child && walked_.size() > begin) {
+    if (!all && !leaf && walked_.size() > begin) {
       open(node.first_child, node.last_child, begin);
     }
   }

@@ -6,17 +6,6 @@
 
 namespace slm {
 
-/// The configurations after one more byte, appended to `to`; `complete` when the text may end.
-void EarleyRecogniser::step_configs(std::span<const Config> from, std::uint8_t byte,
-                                    std::vector<Config>& to, bool& complete) {
-  step_readings(from, byte, to, [&](ObligationId obligation) {
-    RowId row = advance(together_);
-    const Shape& shape = shape_of(row);
-    complete = complete || shape.accepting;
-    if (shape.lexer != 0) to.push_back({row, shape.lexer, obligation});
-  });
-}
-
 /// As `walk_by_steps`, but without making states: configurations are kept on a stack.
 void EarleyRecogniser::walk(const ByteTrie& trie, std::uint32_t first, std::uint32_t last,
                             StateId state, std::vector<TokenId>& tokens) {
@@ -31,10 +20,10 @@ bool EarleyRecogniser::walk_from(const ByteTrie& trie, std::uint32_t first, std:
                                  std::vector<TokenId>& tokens) {
   return walk_nodes(
       trie, first, last,
-      [&](std::uint32_t at, std::span<const Config> from, std::vector<Config>& to) {
+      [&](std::uint32_t at, std::span<const Config> from, std::vector<Config>& to, auto enough) {
         const std::size_t before = to.size();
         bool complete = false;
-        step_configs(from, trie.bytes[at], to, complete);
+        step_configs(from, trie.bytes[at], to, complete, enough);
         return complete || to.size() > before;
       },
       [&](std::uint32_t, std::uint32_t from, std::uint32_t to, bool all) {
@@ -51,11 +40,11 @@ void EarleyRecogniser::lines_within(const ByteTrie& trie, std::uint32_t first, s
   steps_left_ = kAnySteps;
   walk_nodes(
       trie, first, last,
-      [&](std::uint32_t at, std::span<const Config> from, std::vector<Config>& to) {
+      [&](std::uint32_t at, std::span<const Config> from, std::vector<Config>& to, auto) {
         if (!within(at)) return false;
         const std::size_t before = to.size();
         bool complete = false;
-        step_configs(from, trie.bytes[at], to, complete);
+        step_configs(from, trie.bytes[at], to, complete, all_matters);
         auto marked = [&](const Config& config) {
           return (lexer_.first_bytes(config.lexer) & marks).any();
         };

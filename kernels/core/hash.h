@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,8 +26,7 @@ inline std::uint64_t mix(std::uint64_t seed, std::uint64_t value) noexcept {
 class SequencePool {
  public:
   std::uint32_t intern(std::span<const std::uint32_t> words) {
-    std::uint64_t hash = words.size();
-    for (std::uint32_t word : words) hash = mix(hash, word);
+    const std::uint64_t hash = hash_of(words);
     const Slot* known = slots_.find(hash, [&](const Slot& slot) {
       return slot.hash == hash && std::ranges::equal(this->words(slot.next - 1), words);
     });
@@ -56,6 +56,18 @@ class SequencePool {
     bool is_free() const noexcept { return next == 0; }
     std::uint64_t place() const noexcept { return hash; }
   };
+
+  /// Two words at once, with one multiplication, and mixed well at the end: keys are long.
+  static std::uint64_t hash_of(std::span<const std::uint32_t> words) noexcept {
+    std::uint64_t hash = words.size();
+    auto add = [&](std::uint64_t word) {
+      hash = (std::rotl(hash, 29) ^ word) * 0x9e3779b97f4a7c15ull;
+    };
+    std::size_t i = 0;
+    for (; i + 1 < words.size(); i += 2) add((std::uint64_t{words[i + 1]} << 32) | words[i]);
+    if (i < words.size()) add(words[i]);
+    return mix(hash, hash >> 32);
+  }
 
   PagedArray<std::uint32_t> store_;
   PagedArray<std::size_t> ends_;

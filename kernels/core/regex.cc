@@ -122,17 +122,7 @@ Ranges RegexPool::ranges_of(std::uint32_t set) const {
   return ranges;
 }
 
-Ranges RegexPool::slice(const Ranges& ranges, std::uint32_t low, std::uint32_t high) {
-  Ranges found;
-  for (auto [first, last] : ranges) {
-    std::uint32_t from = std::max(first, low), to = std::min(last, high);
-    if (from <= to) found.emplace_back(from - low, to - low);
-  }
-  return found;
-}
-
-bool RegexPool::contains(std::uint32_t set, std::uint32_t value) const {
-  std::span<const std::uint32_t> flat = sets_.words(set);
+std::size_t RegexPool::range_at(std::span<const std::uint32_t> flat, std::uint32_t value) {
   std::size_t low = 0, high = flat.size() / 2;
   while (low < high) {
     std::size_t middle = (low + high) / 2;
@@ -142,7 +132,23 @@ bool RegexPool::contains(std::uint32_t set, std::uint32_t value) const {
       high = middle;
     }
   }
-  return low < flat.size() / 2 && flat[2 * low] <= value;
+  return 2 * low;
+}
+
+bool RegexPool::contains(std::uint32_t set, std::uint32_t value) const {
+  std::span<const std::uint32_t> flat = sets_.words(set);
+  const std::size_t at = range_at(flat, value);
+  return at < flat.size() && flat[at] <= value;
+}
+
+Ranges RegexPool::slice(std::uint32_t set, std::uint32_t low, std::uint32_t high,
+                        std::uint32_t down) const {
+  std::span<const std::uint32_t> flat = sets_.words(set);
+  Ranges found;
+  for (std::size_t at = range_at(flat, low); at < flat.size() && flat[at] <= high; at += 2) {
+    found.emplace_back(std::max(flat[at], low) - down, std::min(flat[at + 1], high) - down);
+  }
+  return found;
 }
 
 NodeId RegexPool::chars(const Ranges& code_points) {
@@ -361,7 +367,11 @@ std::uint32_t RegexPool::new_dfa(std::uint32_t states) {
 }
 
 NodeId RegexPool::dfa_state(std::uint32_t dfa, std::uint32_t state) {
-  return make(Kind::kDfa, dfas_[dfa].states[state].accepting, true, dfa, state);
+  const DfaState& found = dfas_[dfa].states[state];
+  if (found.accepting && found.edges.size() == 1 && found.edges[0].second == state) {
+    return repeat(found.edges[0].first, 0, kNoBound);
+  }
+  return make(Kind::kDfa, found.accepting, true, dfa, state);
 }
 
 void RegexPool::set_dfa_state(std::uint32_t dfa, std::uint32_t state, bool accepting,
@@ -369,12 +379,6 @@ void RegexPool::set_dfa_state(std::uint32_t dfa, std::uint32_t state, bool accep
   DfaState& made = dfas_[dfa].states[state];
   made.accepting = accepting;
   made.edges.assign(edges.begin(), edges.end());
-  dfas_[dfa].measured = false;
-  nodes_[dfa_state(dfa, state)].nullable = accepting;  // made before, maybe, but not yet used
-  std::vector<NodeId> options;
-  if (accepting) options.push_back(kEpsilon);
-  for (auto [set, target] : edges) options.push_back(concat(set, dfa_state(dfa, target)));
-  dfas_[dfa].states[state].expansion = alternate(std::move(options));
 }
 
 }  // namespace slm

@@ -65,8 +65,9 @@ class RegexPool {
   NodeId intersect(std::vector<NodeId> parts);
   NodeId complement(NodeId body);
 
-  /// An explicit automaton over code points. Call `new_dfa`, then `set_dfa_state` for each state;
-  /// `dfa_state` names a state, whether it is already set or not.
+  /// An explicit automaton over code points. Call `new_dfa`, then `set_dfa_state` for each state,
+  /// then `dfa_state`. A state that only repeats characters is that repetition, which automata
+  /// share.
   std::uint32_t new_dfa(std::uint32_t states);
   NodeId dfa_state(std::uint32_t dfa, std::uint32_t state);
   void set_dfa_state(std::uint32_t dfa, std::uint32_t state, bool accepting,
@@ -321,14 +322,15 @@ class RegexPool {
     first_of_[node] = static_cast<std::uint32_t>(first_.size());
   }
   struct DfaState {
-    NodeId expansion = kNothing;  // the state written out as a union of (set, next state)
     bool accepting = false;
     std::vector<std::pair<NodeId, std::uint32_t>> edges;
-    Least nearest;  // of a shortest way to an accepting state: characters, and the first byte
+    Least nearest;       // of a shortest way to an accepting state: characters, and the first byte
+    CharClass living{};  // characters that lead to no state without an end, however many come
   };
   struct Automaton {
     std::vector<DfaState> states;
     bool measured = false;
+    bool lives_known = false;  // `living` of all states
   };
 
   /// What comes behind a word: a part, the word, or all the rest, up to its first end.
@@ -380,8 +382,10 @@ class RegexPool {
   std::uint32_t intern_ranges(const Ranges& ranges);
   Ranges ranges_of(std::uint32_t set) const;
   bool contains(std::uint32_t set, std::uint32_t value) const;
-  /// The part of `ranges` inside [low, high], moved down by `low`.
-  static Ranges slice(const Ranges& ranges, std::uint32_t low, std::uint32_t high);
+  /// Where the first range stands, in a set's words, that does not end before a value.
+  static std::size_t range_at(std::span<const std::uint32_t> flat, std::uint32_t value);
+  /// The part of a set inside [low, high], moved down. Cost: linear in what is found.
+  Ranges slice(std::uint32_t set, std::uint32_t low, std::uint32_t high, std::uint32_t down) const;
   NodeId count_rounds(NodeId rounds, NodeId texts);
   bool count_rounds_among(std::vector<NodeId>& parts);
   void absorb_rounds(std::vector<NodeId>& options);
@@ -400,6 +404,8 @@ class RegexPool {
   CharClass shrinking(NodeId node);
   CharClass living_intersection(NodeId node, std::int32_t length);
   CharClass living_beside_exclusions(std::span<const NodeId> parts);
+  CharClass looping(const Node& automaton_state);
+  void find_living(const Node& automaton_state);
   const CharClass& alphabet(NodeId node);
   bool repeats(NodeId node);
   NodeId clamp_intersection(NodeId node, std::int32_t length);
@@ -408,7 +414,8 @@ class RegexPool {
   NodeId without_bounds(NodeId node);
   bool wider_bounds(NodeId wide, NodeId narrow) const;
   void merge_repeats(std::vector<NodeId>& options);
-  NodeId dfa_expansion(const Node& node) const { return dfas_[node.a].states[node.b].expansion; }
+  const DfaState& state_of(const Node& node) const { return dfas_[node.a].states[node.b]; }
+  NodeId derive_state(const Node& automaton_state, std::uint8_t byte);
   const Least& nearest_end(const Node& automaton_state);
   NodeId multiple_after(std::uint32_t modulus, std::uint64_t rest, std::int32_t most);
   std::uint64_t rest_of(const Node& node) const noexcept;

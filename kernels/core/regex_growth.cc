@@ -2,6 +2,7 @@
 //
 // Where that is so, all tokens made of them are allowed, and a walk need not look at them.
 #include <algorithm>
+#include <functional>
 
 #include "core/regex.h"
 
@@ -38,9 +39,70 @@ CharClass RegexPool::growing(NodeId id) {
     }
     case Kind::kComplement:
       return shrinking(node.a);
+    case Kind::kDfa:
+      return looping(node);
     default:
       return {};
   }
+}
+
+/// Characters that lead from a state of an automaton back to it.
+CharClass RegexPool::looping(const Node& automaton_state) {
+  CharClass chars;
+  for (auto [set, target] : state_of(automaton_state).edges) {
+    if (target == automaton_state.b) chars.unite(single_characters(set));
+  }
+  return chars;
+}
+
+/// For all states of an automaton at once: of the classes with which some state loops, the widest
+/// one that leads, from here on, only to states that have an end and go on with all of it. A name
+/// that is no keyword is a state for each beginning of one, and letters lead from each to another.
+///
+/// Cost: for each class, linear in the edges for states with few of them.
+void RegexPool::find_living(const Node& automaton_state) {
+  constexpr std::size_t kMostClasses = 4;
+  nearest_end(automaton_state);
+  std::vector<DfaState>& states = dfas_[automaton_state.a].states;
+  std::vector<std::vector<CharClass>> on_edges(states.size());
+  std::vector<std::vector<std::uint32_t>> before(states.size());
+  std::vector<CharClass> classes;
+  for (std::uint32_t at = 0; at < states.size(); ++at) {
+    CharClass loop;
+    states[at].living = {};
+    for (auto [set, target] : states[at].edges) {
+      on_edges[at].push_back(single_characters(set));
+      before[target].push_back(at);
+      if (target == at) loop.unite(on_edges[at].back());
+    }
+    if (!loop.empty() && std::ranges::find(classes, loop) == classes.end()) classes.push_back(loop);
+  }
+  std::ranges::stable_sort(classes, std::greater{}, &CharClass::size);
+  if (classes.size() > kMostClasses) classes.resize(kMostClasses);
+  std::vector<bool> lives(states.size());
+  std::vector<std::uint32_t> todo;
+  for (const CharClass& chars : classes) {
+    for (std::uint32_t at = 0; at < states.size(); ++at) {
+      lives[at] = states[at].nearest.length != kInfiniteCost;
+      todo.push_back(at);
+    }
+    while (!todo.empty()) {
+      const std::uint32_t at = todo.back();
+      todo.pop_back();
+      if (!lives[at]) continue;
+      CharClass kept;
+      for (std::size_t e = 0; e < on_edges[at].size(); ++e) {
+        if (lives[states[at].edges[e].second]) kept.unite(on_edges[at][e]);
+      }
+      if (kept.covers(chars)) continue;
+      lives[at] = false;
+      todo.insert(todo.end(), before[at].begin(), before[at].end());
+    }
+    for (std::uint32_t at = 0; at < states.size(); ++at) {
+      if (lives[at] && states[at].living.empty()) states[at].living = chars;
+    }
+  }
+  dfas_[automaton_state.a].lives_known = true;
 }
 
 /// Characters c with c⁻¹L ⊆ L: what could not come before one of them cannot come after it.
@@ -254,6 +316,9 @@ CharClass RegexPool::living(NodeId id, std::int32_t length) {
       return single_characters(node.a);
     case Kind::kIntersection:
       return living_intersection(id, length);
+    case Kind::kDfa:
+      if (!dfas_[node.a].lives_known) find_living(node);
+      return state_of(node).living;
     case Kind::kEcho:  // whatever the word is, the rest has texts
       return living(node.a == kEpsilon ? behind_word(node) : node.a, length);
     case Kind::kFirst: {  // what no text of the body ends with completes none

@@ -79,7 +79,7 @@ ByteSet RegexPool::first_bytes(NodeId id) {
       bytes.set();
       break;
     case Kind::kDfa:
-      bytes = first_bytes(dfa_expansion(node));
+      for (const auto& edge : state_of(node).edges) bytes |= first_bytes(edge.first);
       break;
     case Kind::kMultiple:
       for (std::uint8_t digit = '0'; digit <= '9'; ++digit) {
@@ -285,7 +285,8 @@ CharClass RegexPool::single_characters(NodeId body) {
     }
     // A lead byte counts when all its characters are there; no character is a surrogate.
     auto holds = [&](std::uint32_t from, std::uint32_t to) {
-      return std::ranges::any_of(ranges, [&](auto r) { return r.first <= from && to <= r.second; });
+      auto at = std::ranges::lower_bound(ranges, from, {}, &Ranges::value_type::second);
+      return at != ranges.end() && at->first <= from && to <= at->second;
     };
     for (std::uint32_t lead = 0xC2; lead <= 0xF4; ++lead) {
       std::uint32_t from, to;

@@ -63,38 +63,39 @@ ShapeId Shapes::intern(std::span<const Item> items, bool accepting) {
   }
   std::sort(shape.terminals.begin(), shape.terminals.end());
   std::sort(shape.rules.begin(), shape.rules.end());
-  std::vector<std::uint32_t> symbols;
-  auto symbols_of = [&](const std::vector<Shape::Wait>& waits) {
-    symbols.clear();
-    for (const Shape::Wait& wait : waits) {
-      if (symbols.empty() || symbols.back() != wait.symbol) symbols.push_back(wait.symbol);
-    }
-  };
-  symbols_of(shape.rules);
-  shape.predicted = predictions_.predict(symbols);
-  symbols_of(shape.terminals);
-  std::size_t own = symbols.size();
-  predictions_.terminals(shape.predicted, symbols);
-  std::inplace_merge(symbols.begin(), symbols.begin() + static_cast<std::ptrdiff_t>(own),
-                     symbols.end());
-  symbols.erase(std::unique(symbols.begin(), symbols.end()), symbols.end());
-  shape.lexer = lexer_.start(symbols);
+  key_.clear();
+  for (const Shape::Wait& wait : shape.rules) {
+    if (key_.empty() || key_.back() != wait.symbol) key_.push_back(wait.symbol);
+  }
+  shape.predicted = predictions_.predict(key_);
   bytes_ += (shape.terminals.size() + shape.rules.size()) * sizeof(Shape::Wait) + sizeof(Shape);
   shapes_.push_back(std::move(shape));
   return id;
 }
 
+LexId Shapes::lexer(ShapeId id) {
+  Shape& shape = shapes_[id];
+  if (shape.lexer != kUnknown) return shape.lexer;
+  key_.clear();
+  for (const Shape::Wait& wait : shape.terminals) {
+    if (key_.empty() || key_.back() != wait.symbol) key_.push_back(wait.symbol);
+  }
+  const std::ptrdiff_t own = static_cast<std::ptrdiff_t>(key_.size());
+  predictions_.terminals(shape.predicted, key_);
+  std::inplace_merge(key_.begin(), key_.begin() + own, key_.end());
+  key_.erase(std::unique(key_.begin(), key_.end()), key_.end());
+  return shape.lexer = lexer_.start(key_);
+}
+
 std::span<const ShapeId> Shapes::parts(ShapeId shape) {
   if (shapes_[shape].parts.empty()) {
-    std::vector<ShapeId> made;
-    for (std::uint32_t origin = 0; origin < shapes_[shape].origins; ++origin) {
-      std::vector<Item> items;
-      const std::span<const std::uint32_t> words = keys_.words(shape);
-      for (std::size_t k = 1; k < words.size(); k += 3) {
-        if (words[k + 2] == origin) items.push_back({words[k], words[k + 1], 0});
-      }
-      made.push_back(intern(items, false));
+    std::vector<std::vector<Item>> items(shapes_[shape].origins);
+    const std::span<const std::uint32_t> words = keys_.words(shape);
+    for (std::size_t k = 1; k < words.size(); k += 3) {
+      items[words[k + 2]].push_back({words[k], words[k + 1], 0});
     }
+    std::vector<ShapeId> made;
+    for (const std::vector<Item>& part : items) made.push_back(intern(part, false));
     bytes_ += made.size() * sizeof(ShapeId);
     shapes_[shape].parts = std::move(made);
   }

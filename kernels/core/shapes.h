@@ -43,9 +43,9 @@ struct Shape {
   std::vector<Wait> terminals;         // sorted by symbol; of items that began in earlier rows
   std::vector<Wait> rules;             // the same
   Predictions::SetId predicted{};      // what begins in the row
-  LexId lexer = 0;                     // reads the terminals waited for
   std::uint32_t origins = 0;           // so many rows they began in
   bool accepting = false;              // the text may end here
+  LexId lexer = kUnknown;              // see Shapes::lexer
   std::vector<std::uint32_t> parts{};  // shapes: see Shapes::parts
 
   /// The waits for one symbol.
@@ -84,6 +84,10 @@ class Shapes {
 
   /// The shape of such items, which have to be as the invariant says.
   ShapeId intern(std::span<const Item> items, bool accepting);
+
+  /// The lexer state that reads the terminals waited for. Made when first asked for: most rows are
+  /// walked from by their parts only.
+  LexId lexer(ShapeId shape);
 
   /// By origin, the shape of the items that began there: which have one origin then.
   ///

@@ -207,8 +207,12 @@ bool TerminalTables::walk(Tokens which, std::uint32_t first, std::uint32_t last,
     bool leaf = here.first_child == here.last_child;
     bool all = !leaf && walked_[state].loops && trie.consists_of(at, walked_[state].loop);
     std::uint32_t to = all ? here.subtree_last_token : here.last_token;
-    for (std::uint32_t t = here.first_token; t < to; ++t) {
-      if (is_for(which, trie.tokens[t])) inside.push_back(trie.tokens[t]);
+    if (which == Tokens::kAll) {
+      inside.insert(inside.end(), trie.tokens.begin() + here.first_token, trie.tokens.begin() + to);
+    } else {
+      for (std::uint32_t t = here.first_token; t < to; ++t) {
+        if (is_for(which, trie.tokens[t])) inside.push_back(trie.tokens[t]);
+      }
     }
     if (all || leaf || depth == deepest) continue;
     if (walked_[state].nullable) ends.push_back(depth);

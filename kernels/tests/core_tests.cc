@@ -164,6 +164,52 @@ void test_what_can_grow_stays_alive() {
   CHECK(!living(closed, 'a'));
 }
 
+/// Letters that lead from each beginning of a word to others are living in all of these states; a
+/// state that only repeats a class is a repetition, and so the same one in all automata.
+void test_letters_live_in_an_automaton_of_words() {
+  RegexPool pool;
+  const NodeId letters = pool.chars({{'a', 'z'}}), digits = pool.chars({{'0', '9'}});
+  const NodeId but_f = pool.chars({{'a', 'e'}, {'g', 'z'}}), f = pool.chars({{'f', 'f'}});
+  const NodeId but_i = pool.chars({{'a', 'h'}, {'j', 'z'}}), i = pool.chars({{'i', 'i'}});
+  auto words = [&](NodeId behind) {  // names that are not `if`, and a digit by itself
+    const std::uint32_t dfa = pool.new_dfa(5);
+    using Edges = std::vector<std::pair<NodeId, std::uint32_t>>;
+    pool.set_dfa_state(dfa, 0, false, Edges{{but_i, 3}, {i, 1}, {digits, 4}});
+    pool.set_dfa_state(dfa, 1, true, Edges{{but_f, 3}, {f, 2}});
+    pool.set_dfa_state(dfa, 2, false, Edges{{letters, 3}});
+    pool.set_dfa_state(dfa, 3, true, Edges{{letters, 3}});
+    pool.set_dfa_state(dfa, 4, true, Edges{{behind, 4}, {letters, 2}});
+    return pool.dfa_state(dfa, 0);
+  };
+  auto after = [&](NodeId node, const std::string& text) {
+    for (char c : text) node = pool.step(node, static_cast<std::uint8_t>(c));
+    return node;
+  };
+  const NodeId node = words(pool.chars({{'.', '.'}}));
+  CHECK(pool.living(node, 16).has('z'));
+  CHECK(!pool.living(node, 16).has('0'));  // nothing follows it but letters and points
+  CHECK(pool.living(after(node, "i"), 16).has('f'));
+  CHECK(pool.living(after(node, "if"), 16).has('f'));
+  CHECK(!pool.nullable(after(node, "if")));
+  CHECK(pool.living(after(node, "0"), 16).has('a'));
+  CHECK(after(node, "ab") == after(words(letters), "ifx"));
+  CHECK(after(node, "ab") == pool.repeat(letters, 0, kNoBound));
+}
+
+/// A class does not live where it leads to a state without an end.
+void test_letters_do_not_live_where_they_lead_to_no_end() {
+  RegexPool pool;
+  const NodeId a = pool.chars({{'a', 'a'}}), b = pool.chars({{'b', 'b'}});
+  const std::uint32_t dfa = pool.new_dfa(3);
+  using Edges = std::vector<std::pair<NodeId, std::uint32_t>>;
+  pool.set_dfa_state(dfa, 0, true, Edges{{a, 0}, {b, 1}});
+  pool.set_dfa_state(dfa, 1, true, Edges{{a, 2}});
+  pool.set_dfa_state(dfa, 2, false, Edges{{a, 2}});
+  CHECK(pool.living(pool.dfa_state(dfa, 0), 16).has('a'));
+  CHECK(!pool.living(pool.dfa_state(dfa, 0), 16).has('b'));
+  CHECK(pool.living(pool.dfa_state(dfa, 1), 16).empty());
+}
+
 /// What is said to need another character is matched by no text without one; and it is said of
 /// strings with their quote, also beside exclusions and with blanks behind them.
 void test_what_leaves_a_class_is_seen_by_its_form() {
@@ -398,6 +444,8 @@ int main() {
   test_counters_do_not_copy();
   test_what_is_struck_is_seen_by_its_form();
   test_what_can_grow_stays_alive();
+  test_letters_live_in_an_automaton_of_words();
+  test_letters_do_not_live_where_they_lead_to_no_end();
   test_what_leaves_a_class_is_seen_by_its_form();
   test_numbers_are_found_in_tokens();
   test_what_is_alike_leaves_the_same();
