@@ -38,6 +38,15 @@ CharClass RegexPool::growing(NodeId id) {
     }
     case Kind::kComplement:
       return shrinking(node.a);
+    case Kind::kDfa: {  // what leads back to the state
+      CharClass chars;
+      for (NodeId edge : options(dfa_expansion(node))) {
+        if (nodes_[edge].kind == Kind::kConcat && nodes_[edge].b == id) {
+          chars.unite(single_characters(nodes_[edge].a));
+        }
+      }
+      return chars;
+    }
     default:
       return {};
   }
