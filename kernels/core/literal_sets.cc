@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <utility>
 
 #include "core/marks.h"
 
@@ -17,6 +18,7 @@ std::size_t utf8_size(std::uint32_t point) {
 }
 
 void append_utf8(std::string& text, std::uint32_t point) {
+  if (point < 0x80) return text.push_back(static_cast<char>(point));
   constexpr std::array<std::uint32_t, 5> kLead{0, 0, 0xC0, 0xE0, 0xF0};
   if (is_mark_point(point)) {
     text.push_back(static_cast<char>(mark_byte(point)));
@@ -61,6 +63,9 @@ class Head {
     return true;
   }
 
+  /// The characters of a literal that was begun, all that are left at once.
+  Program::Words take_literal() noexcept { return std::exchange(literal_, {}); }
+
   /// What is left behind the characters that were asked for: a literal, then nodes from the last.
   Program::Words literal() const noexcept { return literal_; }
   const std::vector<std::uint32_t>& nodes() const noexcept { return todo_; }
@@ -85,6 +90,11 @@ const std::string& LiteralSets::head(TerminalId terminal) {
     std::string& text = heads_[terminal];
     for (std::uint32_t point; text.size() < kLongestHead && in.next(point);) {
       append_utf8(text, point);
+      const Program::Words literal = in.take_literal();
+      text.reserve(text.size() + std::min(literal.size(), kLongestHead));
+      for (std::size_t i = 0; i < literal.size() && text.size() < kLongestHead; ++i) {
+        append_utf8(text, literal[i]);
+      }
     }
     knows_head_[terminal] = true;
   }

@@ -1,21 +1,50 @@
 #include "core/word_lists.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace slm {
 namespace {
 
+constexpr std::string_view kEscapes = "0123456789abcdefABCDEFu/\\";  // bytes of escapes
+
+void add_escapes(ByteSet& bytes) noexcept {
+  for (char byte : kEscapes) bytes.set(static_cast<std::uint8_t>(byte));
+}
+
 bool continues(char byte) noexcept { return (static_cast<std::uint8_t>(byte) & 0xC0) == 0x80; }
+
+/// By the eight bytes after what all begin with, and by the rest only where those are equal.
+void sort_words(std::vector<std::string_view>& words) {
+  std::size_t common = words.empty() ? 0 : words[0].size();
+  for (std::string_view word : words) {
+    auto differ = std::mismatch(word.begin(), word.end(), words[0].begin(),
+                                words[0].begin() + static_cast<std::ptrdiff_t>(common));
+    common = static_cast<std::size_t>(differ.first - word.begin());
+  }
+  std::vector<std::pair<std::uint64_t, std::string_view>> keyed;
+  keyed.reserve(words.size());
+  for (std::string_view word : words) {
+    std::uint64_t key = 0;
+    for (std::size_t i = common; i < common + 8; ++i) {
+      key = key << 8 | (i < word.size() ? static_cast<std::uint8_t>(word[i]) : 0u);
+    }
+    keyed.emplace_back(key, word);
+  }
+  std::sort(keyed.begin(), keyed.end());
+  for (std::size_t i = 0; i < words.size(); ++i) words[i] = keyed[i].second;
+}
 
 }  // namespace
 
-WordRange WordLists::add(std::vector<std::string> words) {
-  std::sort(words.begin(), words.end());  // by bytes, as `char_traits` has it
+WordRange WordLists::add(std::vector<std::string_view> words, bool spelled) {
+  sort_words(words);
   words.erase(std::unique(words.begin(), words.end()), words.end());
   List list;
+  list.spelled = spelled;
   list.starts.reserve(words.size() + 1);
   list.starts.push_back(0);
-  for (const std::string& word : words) {
+  for (std::string_view word : words) {
     list.text += word;
     list.starts.push_back(static_cast<std::uint32_t>(list.text.size()));
   }
@@ -73,6 +102,7 @@ ByteSet WordLists::first_bytes(const WordRange& range) const noexcept {
     found.set(byte);
     at = after(range, byte).high;
   }
+  if (found.any() && is_spelled(range) && between_characters(range)) found.set('\\');
   return found;
 }
 
@@ -81,6 +111,7 @@ ByteSet WordLists::bytes(const WordRange& range) const noexcept {
   for (std::uint32_t at = range.low; at < range.high; ++at) {
     for (char byte : rest(range, at)) found.set(static_cast<std::uint8_t>(byte));
   }
+  if (is_spelled(range)) add_escapes(found);
   return found;
 }
 
@@ -90,6 +121,7 @@ ByteSet WordLists::last_bytes(const WordRange& range) const noexcept {
     const std::string_view left = rest(range, at);
     if (!left.empty()) found.set(static_cast<std::uint8_t>(left.back()));
   }
+  if (is_spelled(range)) add_escapes(found);
   return found;
 }
 
