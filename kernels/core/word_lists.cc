@@ -1,7 +1,8 @@
 #include "core/word_lists.h"
 
 #include <algorithm>
-#include <utility>
+
+#include "core/byte_order.h"
 
 namespace slm {
 namespace {
@@ -14,31 +15,10 @@ void add_escapes(ByteSet& bytes) noexcept {
 
 bool continues(char byte) noexcept { return (static_cast<std::uint8_t>(byte) & 0xC0) == 0x80; }
 
-/// By the eight bytes after what all begin with, and by the rest only where those are equal.
-void sort_words(std::vector<std::string_view>& words) {
-  std::size_t common = words.empty() ? 0 : words[0].size();
-  for (std::string_view word : words) {
-    auto differ = std::mismatch(word.begin(), word.end(), words[0].begin(),
-                                words[0].begin() + static_cast<std::ptrdiff_t>(common));
-    common = static_cast<std::size_t>(differ.first - word.begin());
-  }
-  std::vector<std::pair<std::uint64_t, std::string_view>> keyed;
-  keyed.reserve(words.size());
-  for (std::string_view word : words) {
-    std::uint64_t key = 0;
-    for (std::size_t i = common; i < common + 8; ++i) {
-      key = key << 8 | (i < word.size() ? static_cast<std::uint8_t>(word[i]) : 0u);
-    }
-    keyed.emplace_back(key, word);
-  }
-  std::sort(keyed.begin(), keyed.end());
-  for (std::size_t i = 0; i < words.size(); ++i) words[i] = keyed[i].second;
-}
-
 }  // namespace
 
 WordRange WordLists::add(std::vector<std::string_view> words, bool spelled) {
-  sort_words(words);
+  sort_by_bytes(words, [](std::string_view word) { return word; });
   words.erase(std::unique(words.begin(), words.end()), words.end());
   List list;
   list.spelled = spelled;
