@@ -54,49 +54,6 @@ struct FreeMemory {
   void operator()(void* memory) const noexcept { std::free(memory); }
 };
 
-/// Memory of zero bytes. What is large comes from the system, a page when it is first touched:
-/// `calloc` may give what was freed before, and writes over all of it at once.
-class Zeros {
- public:
-  Zeros() = default;
-  explicit Zeros(std::size_t bytes) : bytes_(bytes) {
-#ifdef __linux__
-    if (bytes >= kLarge) {
-      constexpr int kFresh = MAP_PRIVATE | MAP_ANONYMOUS;
-      void* fresh = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, kFresh, -1, 0);
-      at_ = fresh == MAP_FAILED ? nullptr : fresh;
-    } else
-#endif
-    {
-      at_ = std::calloc(bytes, 1);
-    }
-    if (at_ == nullptr) throw std::bad_alloc();
-    wish_large_pages(at_, bytes);
-  }
-  Zeros(Zeros&& other) noexcept
-      : at_(std::exchange(other.at_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
-  Zeros& operator=(Zeros&& other) noexcept {
-    std::swap(at_, other.at_);
-    std::swap(bytes_, other.bytes_);
-    return *this;
-  }
-  ~Zeros() {
-#ifdef __linux__
-    if (bytes_ >= kLarge) {
-      (void)::munmap(at_, bytes_);
-      return;
-    }
-#endif
-    std::free(at_);
-  }
-  void* at() const noexcept { return at_; }
-
- private:
-  static constexpr std::size_t kLarge = std::size_t{1} << 18;
-  void* at_ = nullptr;
-  std::size_t bytes_ = 0;
-};
-
 /// Open addressing, linear probing, at most half full. A slot of zero bytes is free;
 /// `slot.place()` is the hash it was inserted by.
 ///
@@ -134,19 +91,17 @@ class SlotTable {
  private:
   static constexpr std::size_t kFirst = 16, kMoved = 8, kSmall = 8192;
   struct Slots {
-    Zeros memory;
-    Slot* at = nullptr;
+    std::unique_ptr<Slot[], FreeMemory> at;
     std::size_t size = 0;  // a power of two
     Slots() = default;
     explicit Slots(std::size_t count)
-        : memory(count * sizeof(Slot)), at(static_cast<Slot*>(memory.at())), size(count) {}
-    Slots(Slots&& other) noexcept
-        : memory(std::move(other.memory)),
-          at(std::exchange(other.at, nullptr)),
-          size(std::exchange(other.size, 0)) {}
+        : at(static_cast<Slot*>(std::calloc(count, sizeof(Slot)))), size(count) {
+      if (!at) throw std::bad_alloc();
+      wish_large_pages(at.get(), count * sizeof(Slot));
+    }
+    Slots(Slots&& other) noexcept : at(std::move(other.at)), size(std::exchange(other.size, 0)) {}
     Slots& operator=(Slots&& other) noexcept {
-      memory = std::move(other.memory);
-      at = std::exchange(other.at, nullptr);
+      at = std::move(other.at);
       size = std::exchange(other.size, 0);
       return *this;
     }
