@@ -144,7 +144,9 @@ NodeId RegexPool::derive(NodeId id, std::uint8_t byte) {
     case Kind::kFirst:
       return first_of(step(node.a, byte));
     case Kind::kWords:
-      return words_of(word_lists_.after(range_of(node), byte));
+      return byte == '\\' && word_lists_.is_spelled(range_of(node))
+                 ? words_behind_escape(range_of(node))
+                 : words_of(word_lists_.after(range_of(node), byte));
   }
   return kNothing;
 }

@@ -98,6 +98,9 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   /// From now on all rows are made item by item: what tests compare the other way with.
   void make_rows_by_items() noexcept { rows_by_items_ = true; }
 
+  /// The same of rules that begin in as much of a row as waits for them.
+  void begin_in_whole_rows() noexcept { whole_rows_ = true; }
+
  private:
   struct Interned;
   struct Local;
@@ -184,6 +187,8 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   const LexerParts& lexer_parts(LexId lexer);
   void add_part(RowId row, const LexerParts::One& part);
   void complete(RuleId rule, RowId origin, std::vector<Item>& todo);
+  RowId begun(RowId row, RuleId rule);
+  void begin(std::vector<Item>& items, std::size_t from, RowId row);
   bool waits_include(RowId more, RowId less, RuleId rule);
   std::pair<RuleId, RowId> topmost(RuleId rule, RowId origin);
 
@@ -221,7 +226,7 @@ class EarleyRecogniser final : public Recogniser, private RowView {
   Lexer lexer_;
   Predictions predictions_;
   Shapes shapes_;
-  bool rows_by_items_ = false;
+  bool rows_by_items_ = false, whole_rows_ = false;
   static constexpr std::size_t kAnySteps = ~std::size_t{0};
   std::size_t few_tokens_ = 64, many_tokens_ = 256, short_steps_ = 128;
   std::size_t walk_bytes_ = std::size_t{48} << 20;

@@ -58,7 +58,35 @@ void EarleyRecogniser::complete(RuleId rule, RowId origin, std::vector<Item>& to
   }
   auto tell = [&](const Item& item) { todo.push_back(item); };
   if (!there) each_rule_before(row, top, tell);
+  const std::size_t before = todo.size();
   each_rule_here(row, top, tell);
+  begin(todo, before, row);
+}
+
+/// What a rule that begins in `row` has as its origin: as much of the row as waits for it, where
+/// many readings are open.
+///
+/// When the rule ends it goes on with what waits for it, and with nothing else that is in the row.
+/// Where a word may begin at every place of a text (`(T{8,20}){3}`, T nearly anything), an item for
+/// each place would be in each row, and rows would never come again. But what waits is the same at
+/// most places, so that their items are one.
+RowId EarleyRecogniser::begun(RowId row, RuleId rule) {
+  const ShapeId shape = shape_number(row);
+  if (shapes_[shape].origins <= Composer::kManyOrigins || whole_rows_) return row;
+  const Shapes::Waiting& waiting = shapes_.waiting_for(shape, rule);
+  if (waiting.shape == shape) return row;
+  words_.assign({waiting.shape});
+  for (std::uint32_t origin : waiting.origins) words_.push_back(rows_.words(row)[origin + 1]);
+  return rows_.intern(words_);
+}
+
+/// The same for items, from a place on.
+void EarleyRecogniser::begin(std::vector<Item>& items, std::size_t from, RowId row) {
+  for (std::size_t i = from; i < items.size(); ++i) {
+    if (items[i].origin == row) {
+      items[i].origin = begun(row, grammar_.position(items[i].position).rule);
+    }
+  }
 }
 
 /// Whether all that waits for the rule in the row `less`, and began before it, does so in `more`.
@@ -199,9 +227,11 @@ RowId EarleyRecogniser::advance_all(std::span<const std::pair<RowId, AcceptId>> 
   if (few && composer_.compose(rows)) return rows_.intern(composer_.made);
   todo_.clear();
   for (auto [row, set] : ended) {
+    const std::size_t before = todo_.size();
     for (TerminalId terminal : lexer_.terminals_of(set)) {
       each_terminal(row, terminal, [&](const Item& after) { todo_.push_back(after); });
     }
+    begin(todo_, before, row);
   }
   return make_row();
 }

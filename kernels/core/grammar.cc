@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/json_spellings.h"
 
 namespace slm {
 namespace {
@@ -198,13 +199,14 @@ NodeId GrammarTables::regular(std::uint32_t node) {
   return regular_[node];
 }
 
-/// Whether a node is a union of many texts.
+/// Whether a node is a union of many texts, or of all spellings of many.
 bool GrammarTables::is_word_list(std::uint32_t node) const {
   if (program_.op(node) != Op::kUnion) return false;
   Program::Words children = program_.children(node);
-  return children.size() >= RegexPool::kManyWords &&
-         std::ranges::all_of(
-             children, [&](std::uint32_t child) { return program_.op(child) == Op::kLiteral; });
+  const Op op = children.empty() ? Op::kUnion : program_.op(children[0]);
+  return children.size() >= RegexPool::kManyWords && (op == Op::kLiteral || op == Op::kSpelled) &&
+         std::ranges::all_of(children,
+                             [&](std::uint32_t child) { return program_.op(child) == op; });
 }
 
 /// All texts; what is not UTF-8 is in no language.
@@ -262,7 +264,7 @@ NodeId GrammarTables::make_regular(std::uint32_t node) {
     case Op::kLiteral:
       return pool.literal(children);
     case Op::kSpelled:
-      return shared_.spellings.of(children);
+      return pool.spellings().of(children);
     case Op::kConcat: {  // a text is written before the rest at once, not made first
       NodeId tail = kEpsilon;
       for (std::size_t i = children.size(); i-- > 0;) {
@@ -276,7 +278,7 @@ NodeId GrammarTables::make_regular(std::uint32_t node) {
       if (is_word_list(node)) {
         std::vector<Program::Words> words;
         for (std::uint32_t child : children) words.push_back(program_.children(child));
-        return pool.words(words);
+        return pool.words(words, program_.op(children[0]) == Op::kSpelled);
       }
       made();
       return pool.alternate(std::move(parts));

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <utility>
 
+#include "core/byte_order.h"
 #include "core/marks.h"
 
 namespace slm {
@@ -17,6 +19,7 @@ std::size_t utf8_size(std::uint32_t point) {
 }
 
 void append_utf8(std::string& text, std::uint32_t point) {
+  if (point < 0x80) return text.push_back(static_cast<char>(point));
   constexpr std::array<std::uint32_t, 5> kLead{0, 0, 0xC0, 0xE0, 0xF0};
   if (is_mark_point(point)) {
     text.push_back(static_cast<char>(mark_byte(point)));
@@ -61,6 +64,9 @@ class Head {
     return true;
   }
 
+  /// The characters of a literal that was begun, all that are left at once.
+  Program::Words take_literal() noexcept { return std::exchange(literal_, {}); }
+
   /// What is left behind the characters that were asked for: a literal, then nodes from the last.
   Program::Words literal() const noexcept { return literal_; }
   const std::vector<std::uint32_t>& nodes() const noexcept { return todo_; }
@@ -85,6 +91,11 @@ const std::string& LiteralSets::head(TerminalId terminal) {
     std::string& text = heads_[terminal];
     for (std::uint32_t point; text.size() < kLongestHead && in.next(point);) {
       append_utf8(text, point);
+      const Program::Words literal = in.take_literal();
+      text.reserve(text.size() + std::min(literal.size(), kLongestHead));
+      for (std::size_t i = 0; i < literal.size() && text.size() < kLongestHead; ++i) {
+        append_utf8(text, literal[i]);
+      }
     }
     knows_head_[terminal] = true;
   }
@@ -115,30 +126,6 @@ NodeId LiteralSets::left(TerminalId terminal, std::uint32_t depth) {
   return pool.concat(parts);
 }
 
-/// By the eight bytes after what all begin with, and by the rest only where those are equal.
-void LiteralSets::sort_by_heads(std::vector<TerminalId>& terminals) const {
-  std::size_t common = heads_[terminals[0]].size();
-  for (TerminalId terminal : terminals) {
-    auto differ = std::ranges::mismatch(heads_[terminals[0]], heads_[terminal]);
-    common = std::min(common, static_cast<std::size_t>(differ.in2 - heads_[terminal].begin()));
-  }
-  std::vector<std::pair<std::uint64_t, TerminalId>> keyed;
-  for (TerminalId terminal : terminals) {
-    std::uint64_t key = 0;
-    for (std::size_t i = common; i < common + 8; ++i) {
-      const std::string& head = heads_[terminal];
-      key = key << 8 | (i < head.size() ? static_cast<std::uint8_t>(head[i]) : 0u);
-    }
-    keyed.emplace_back(key, terminal);
-  }
-  std::ranges::sort(keyed, [&](const auto& x, const auto& y) {
-    if (x.first != y.first) return x.first < y.first;
-    int compared = heads_[x.second].compare(heads_[y.second]);
-    return compared != 0 ? compared < 0 : x.second < y.second;
-  });
-  for (std::size_t i = 0; i < terminals.size(); ++i) terminals[i] = keyed[i].second;
-}
-
 /// The set of these terminals, in an order that has them all: an object's later members are looked
 /// for in the order of all of them.
 std::uint32_t LiteralSets::set_of(std::span<const TerminalId> terminals) {
@@ -150,7 +137,8 @@ std::uint32_t LiteralSets::set_of(std::span<const TerminalId> terminals) {
     order = static_cast<std::uint32_t>(orders_.size());
     Order& made = orders_.emplace_back();
     made.terminals.assign(terminals.begin(), terminals.end());
-    sort_by_heads(made.terminals);
+    sort_by_bytes(made.terminals,
+                  [&](TerminalId terminal) -> std::string_view { return heads_[terminal]; });
     for (std::uint32_t at = 0; at < made.terminals.size(); ++at) {
       places_[made.terminals[at]] = {order, at};
     }

@@ -103,7 +103,6 @@ class LiteralSets {
   std::uint8_t byte_at(const Order& order, std::uint32_t at, std::uint32_t depth) const {
     return static_cast<std::uint8_t>(heads_[order.terminals[at]][depth]);
   }
-  void sort_by_heads(std::vector<TerminalId>& terminals) const;
   std::uint32_t set_of(std::span<const TerminalId> terminals);
   Start narrow(Stretch stretch, Pairs& pairs);
   Stretch stretch(StretchId id) const {

@@ -56,17 +56,19 @@ void LoopTable::find_by_trie() {
   const ByteTrie& trie = index_.trie().trie();
   struct Place {
     std::uint32_t node, depth;
+    std::uint32_t characters;
     Run ran;
     NodeId left;  // of the round that is being read
   };
-  std::vector<Place> places{{0, 0, {0, 0, End::kInside, true}, kEpsilon}};
+  std::vector<Place> places{{0, 0, 0, {0, 0, End::kInside, true}, kEpsilon}};
   while (!places.empty()) {
     Place place = places.back();
     places.pop_back();
     const ByteTrie::Node& here = trie.nodes[place.node];
     for (std::uint32_t child = here.first_child; child < here.last_child; ++child) {
       std::uint8_t byte = trie.bytes[child];
-      Place next{child, place.depth + 1, place.ran, place.left};
+      const bool begins = (byte & 0xC0) != 0x80;
+      Place next{child, place.depth + 1, place.characters + begins, place.ran, place.left};
       if (place.left == kEpsilon) {
         if (!first_[byte]) continue;
         ++next.ran.rounds;
@@ -81,7 +83,16 @@ void LoopTable::find_by_trie() {
       for (std::uint32_t t = at.first_token; t < at.last_token; ++t) {
         add_staying(trie.tokens[t], next.ran);
       }
-      if (at.first_child < at.last_child) places.push_back(next);
+      if (at.first_child == at.last_child) continue;
+      // What is made of the characters has as many rounds as characters.
+      const bool even = next.ran.whole && next.ran.rounds == next.characters;
+      if (even && trie.consists_of(child, chars_)) {
+        for (std::uint32_t t = at.last_token; t < at.subtree_last_token; ++t) {
+          stay_[trie.tokens[t] >> 5] |= 1u << (trie.tokens[t] & 31);
+        }
+        continue;
+      }
+      places.push_back(next);
     }
   }
   std::sort(odd_.begin(), odd_.end());

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "core/error.h"
+#include "core/json_spellings.h"
 
 namespace slm {
 RegexPool::RegexPool() : ascii_(128, kNothing) {

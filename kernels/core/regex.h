@@ -38,6 +38,8 @@ inline constexpr NodeId kUndecided = 0xFFFFFFFFu;
 /// A sorted list of disjoint inclusive ranges.
 using Ranges = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
 
+class JsonSpellings;
+
 /// Owns all expressions of one grammar.
 ///
 /// Invariants: children exist before their parents; a node is never changed; every constructor
@@ -51,13 +53,16 @@ class RegexPool {
   static constexpr std::size_t kMaxSearched = 90'000;  // a second's work
 
   RegexPool();
+  ~RegexPool();
 
   NodeId chars(const Ranges& code_points);
   /// The text of these code points, then `tail`.
   NodeId literal(std::span<const std::uint32_t> code_points, NodeId tail = kEpsilon);
   /// Any of these texts. A node for all, and not one for each character, from `kManyWords` on.
-  NodeId words(std::span<const std::span<const std::uint32_t>> texts);
+  /// `spelled`: in all ways to write them inside of a JSON string.
+  NodeId words(std::span<const std::span<const std::uint32_t>> texts, bool spelled = false);
   static constexpr std::size_t kManyWords = 64;
+  JsonSpellings& spellings();
   NodeId concat(NodeId first, NodeId second);
   NodeId concat(std::span<const NodeId> parts);
   NodeId alternate(std::vector<NodeId> options);
@@ -419,7 +424,9 @@ class RegexPool {
   const Least& nearest_end(const Node& automaton_state);
   NodeId multiple_after(std::uint32_t modulus, std::uint64_t rest, std::int32_t most);
   std::uint64_t rest_of(const Node& node) const noexcept;
+  NodeId word(std::span<const std::uint32_t> text, bool spelled, NodeId tail = kEpsilon);
   NodeId words_of(const WordRange& range);
+  NodeId words_behind_escape(const WordRange& range);
   static WordRange range_of(const Node& words) noexcept;
   Least least_of_words(const Node& words) const;
   bool words_leave(const Node& words, const CharClass& chars) const;
@@ -444,6 +451,7 @@ class RegexPool {
   std::vector<std::uint64_t> moduli_;
   std::vector<LabelAlphabet> alphabets_of_labels_;
   WordLists word_lists_;
+  std::unique_ptr<JsonSpellings> spellings_;  // made when first asked for
   std::vector<Piece> pieces_;
   std::vector<Read> read_{{0, 0, 0}};        // 0: nothing
   FlatMap read_of_;                          // by what is before, and the byte

@@ -91,7 +91,7 @@ std::optional<Hash128> RegexPool::name(NodeId node, const Hash128& key) {
 
 /// What is left of each, by eight bytes; a length first tells where one ends.
 void RegexPool::add_words(const WordRange& range, KeyedHash& hash) const {
-  hash.add(std::uint64_t{range.size()});
+  hash.add(std::uint64_t{word_lists_.is_spelled(range)} << 32 | range.size());
   for (std::uint32_t word = range.low; word < range.high; ++word) {
     std::string_view left = word_lists_.rest(range, word);
     hash.add(std::uint64_t{left.size()});

@@ -144,7 +144,9 @@ Cost RegexPool::most_to_end(NodeId id) {
     }
     case Kind::kWords: {
       const WordRange range = range_of(node);
-      return word_lists_.rest(range, word_lists_.longest(range)).size();
+      constexpr Cost kLongestEscape = 11;  // of two units, behind its first sign
+      const Cost escape = word_lists_.is_spelled(range) ? kLongestEscape : 0;
+      return word_lists_.rest(range, word_lists_.longest(range)).size() + escape;
     }
     default:
       return kInfiniteCost;

@@ -1,6 +1,7 @@
 // Unions of many texts as one node: see word_lists.h.
 #include <algorithm>
 
+#include "core/json_spellings.h"
 #include "core/marks.h"
 #include "core/regex.h"
 #include "core/utf8.h"
@@ -21,34 +22,63 @@ bool is_character(std::uint32_t point) noexcept {
   return point < kFirstMarkPoint && (point < 0xD800 || point > 0xDFFF);
 }
 
+/// Whether a character can stand for itself inside of a JSON string.
+bool is_plain_in_json(std::uint32_t point) noexcept {
+  return is_character(point) && point >= 0x20 && point != '"' && point != '\\';
+}
+
 }  // namespace
 
-NodeId RegexPool::words(std::span<const std::span<const std::uint32_t>> texts) {
+RegexPool::~RegexPool() = default;
+
+JsonSpellings& RegexPool::spellings() {
+  if (!spellings_) spellings_ = std::make_unique<JsonSpellings>(*this);
+  return *spellings_;
+}
+
+/// A text, or all spellings of it, and then `tail`.
+NodeId RegexPool::word(std::span<const std::uint32_t> text, bool spelled, NodeId tail) {
+  return spelled ? concat(spellings().of(text), tail) : literal(text, tail);
+}
+
+NodeId RegexPool::words(std::span<const std::span<const std::uint32_t>> texts, bool spelled) {
+  const auto suits = spelled ? is_plain_in_json : is_character;
   const bool plain =
-      std::ranges::all_of(texts, [](auto text) { return std::ranges::all_of(text, is_character); });
+      std::ranges::all_of(texts, [&](auto text) { return std::ranges::all_of(text, suits); });
   if (!plain || texts.size() < kManyWords) {
     std::vector<NodeId> options;
-    for (std::span<const std::uint32_t> text : texts) options.push_back(literal(text));
+    for (std::span<const std::uint32_t> text : texts) options.push_back(word(text, spelled));
     return alternate(std::move(options));
   }
-  std::vector<std::string> spelt(texts.size());
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    for (std::uint32_t point : texts[i]) append_utf8(spelt[i], point);
+  std::string written;
+  std::vector<std::size_t> ends;
+  ends.reserve(texts.size());
+  for (std::span<const std::uint32_t> text : texts) {
+    for (std::uint32_t point : text) append_utf8(written, point);
+    ends.push_back(written.size());
   }
-  return words_of(word_lists_.add(std::move(spelt)));
+  std::vector<std::string_view> words;
+  words.reserve(texts.size());
+  std::size_t begin = 0;
+  for (std::size_t end : ends) {
+    words.push_back(std::string_view(written).substr(begin, end - begin));
+    begin = end;
+  }
+  return words_of(word_lists_.add(std::move(words), spelled));
 }
 
 /// What all words begin with is written before them, and few words are a union of texts: then equal
 /// languages meet in the same nodes. In the middle of a character nothing can be written.
 NodeId RegexPool::words_of(const WordRange& range) {
   if (range.empty()) return kNothing;
+  const bool spelled = word_lists_.is_spelled(range);
   NodeId made = kUndecided;
   WordRange behind = range;
   if (word_lists_.between_characters(range)) {
     if (range.size() <= kFew) {
       std::vector<NodeId> options;
       for (std::uint32_t word = range.low; word < range.high; ++word) {
-        options.push_back(literal(points_of(word_lists_.rest(range, word))));
+        options.push_back(this->word(points_of(word_lists_.rest(range, word)), spelled));
       }
       return alternate(std::move(options));
     }
@@ -57,7 +87,26 @@ NodeId RegexPool::words_of(const WordRange& range) {
   made = make(Kind::kWords, word_lists_.ends(behind), false, behind.list, behind.low,
               static_cast<std::int32_t>(behind.high), static_cast<std::int32_t>(behind.depth));
   std::string_view common = word_lists_.rest(range, range.low);
-  return literal(points_of(common.substr(0, behind.depth - range.depth)), made);
+  return word(points_of(common.substr(0, behind.depth - range.depth)), spelled, made);
+}
+
+/// Behind the sign with which an escape begins: that of each character that may be next.
+NodeId RegexPool::words_behind_escape(const WordRange& range) {
+  if (!word_lists_.is_spelled(range) || !word_lists_.between_characters(range)) return kNothing;
+  std::vector<NodeId> options;
+  for (std::uint32_t at = range.low + (word_lists_.ends(range) ? 1 : 0); at < range.high;) {
+    const std::string_view left = word_lists_.rest(range, at);
+    const std::string_view character =
+        left.substr(0, 1 + bytes_behind(static_cast<unsigned char>(left[0])));
+    WordRange behind{range.list, at, range.high, range.depth};
+    for (char byte : character) {
+      behind = word_lists_.after(behind, static_cast<std::uint8_t>(byte));
+    }
+    const NodeId escape = step(spellings().of(points_of(character)), '\\');
+    options.push_back(concat(escape, words_of(behind)));
+    at = behind.high;
+  }
+  return alternate(std::move(options));
 }
 
 WordRange RegexPool::range_of(const Node& words) noexcept {
@@ -74,8 +123,10 @@ RegexPool::Least RegexPool::least_of_words(const Node& node) const {
   return {left.size(), static_cast<std::uint8_t>(left[0])};
 }
 
+/// Any character may be written as an escape.
 bool RegexPool::words_leave(const Node& node, const CharClass& chars) const {
   const WordRange range = range_of(node);
+  if (word_lists_.is_spelled(range) && chars.has('\\')) return false;
   for (std::uint32_t word = range.low; word < range.high; ++word) {
     const std::string_view left = word_lists_.rest(range, word);
     auto leaves = [&](char byte) {

@@ -102,6 +102,44 @@ std::span<const ShapeId> Shapes::parts(ShapeId shape) {
   return shapes_[shape].parts;
 }
 
+/// The rule, and those that began in a row of the shape and may begin with it; sorted.
+std::vector<RuleId> Shapes::callers(ShapeId shape, RuleId rule) const {
+  std::vector<RuleId> found{rule};
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    predictions_.each_rule(shapes_[shape].predicted, found[i], [&](const auto& wait) {
+      const RuleId caller = grammar_.position(wait.position).rule;
+      if (std::ranges::find(found, caller) == found.end()) found.push_back(caller);
+    });
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+const Shapes::Waiting& Shapes::waiting_for(ShapeId shape, RuleId rule) {
+  const std::uint64_t key = (std::uint64_t{shape} << 32) | rule;
+  const std::uint32_t known = waiting_for_.find(key);
+  if (known != FlatMap::kAbsent) return waitings_[known];
+  const std::vector<RuleId> awaited = callers(shape, rule);
+  std::vector<Item> items;
+  const std::span<const std::uint32_t> words = keys_.words(shape);
+  for (std::size_t k = 1; k < words.size(); k += 3) {
+    const Position& position = grammar_.position(words[k]);
+    if (position.symbol_kind == Position::Symbol::kRule &&
+        std::ranges::binary_search(awaited, position.symbol)) {
+      items.push_back({words[k], words[k + 1], words[k + 2]});
+    }
+  }
+  Waiting made{shape};
+  if (items.size() <= words.size() / 3 / 2) {
+    canonical(items, made.origins);
+    made.shape = intern(items, false);
+  }
+  bytes_ += sizeof(Waiting) + made.origins.size() * 4;
+  waiting_for_.insert(key, static_cast<std::uint32_t>(waitings_.size()));
+  waitings_.push_back(std::move(made));
+  return waitings_.back();
+}
+
 bool Shapes::met(ShapeId shape, AcceptId set) {
   const std::uint64_t key = (std::uint64_t{shape} << 32) | set;
   if (after_terminals_.find(key) != FlatMap::kAbsent) return true;

@@ -95,6 +95,16 @@ class Shapes {
   /// few rules: so parts are far fewer than shapes.
   std::span<const ShapeId> parts(ShapeId shape);
 
+  /// What a row of the shape has for a rule that began in it: its items that wait for the rule, or
+  /// for one that may begin with it. The shape itself where that is more than half of its items.
+  ///
+  /// Cost: linear in the items, the first time; then a look-up.
+  struct Waiting {
+    ShapeId shape = 0;
+    std::vector<std::uint32_t> origins{};  // those of the row that are left, by number
+  };
+  const Waiting& waiting_for(ShapeId shape, RuleId rule);
+
   /// What becomes of a row when these terminals end, and when the rule does.
   ///
   /// Cost: the closure of the items, the first time; then a look-up.
@@ -116,11 +126,13 @@ class Shapes {
   std::size_t size() const noexcept { return shapes_.size(); }
   std::size_t bytes() const noexcept {
     return bytes_ + keys_.bytes() + met_.bytes() + after_terminals_.bytes() + after_rule_.bytes() +
-           added_.bytes() + joins_.bytes() + joined_.bytes() + joined_of_.capacity() * 4;
+           waiting_for_.bytes() + added_.bytes() + joins_.bytes() + joined_.bytes() +
+           joined_of_.capacity() * 4;
   }
 
  private:
   OutcomeId close(ShapeId shape);
+  std::vector<RuleId> callers(ShapeId shape, RuleId rule) const;
   void spell(std::span<const Item> items, bool accepting);
   void wait_for_rule(ShapeId shape, RuleId rule);
 
@@ -131,10 +143,12 @@ class Shapes {
   std::vector<Shape> shapes_;
   std::vector<Outcome> outcomes_;
   FlatMap met_, after_terminals_, after_rule_;  // by shape, and terminals ended or rule
-  SequencePool added_;                          // outcomes' items, and whether it accepts
-  SequencePool joins_;                          // what outcomes add, then ranks
-  SequencePool joined_;                         // what they make
-  std::vector<std::uint32_t> joined_of_;        // by number in joins_: a number in joined_
+  FlatMap waiting_for_;                         // by shape and rule: a place in waitings_
+  std::vector<Waiting> waitings_;
+  SequencePool added_;                    // outcomes' items, and whether it accepts
+  SequencePool joins_;                    // what outcomes add, then ranks
+  SequencePool joined_;                   // what they make
+  std::vector<std::uint32_t> joined_of_;  // by number in joins_: a number in joined_
   std::size_t bytes_ = 0;
   // Scratch space.
   std::vector<Item> todo_;

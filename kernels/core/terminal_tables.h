@@ -17,7 +17,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/json_spellings.h"
 #include "core/loop_table.h"
 #include "core/regex.h"
 #include "core/table_store.h"
@@ -54,7 +53,6 @@ class TerminalTables {
 
   std::mutex mutex;
   RegexPool pool;
-  JsonSpellings spellings{pool};
   FlatMap known;  // expressions of known languages, by their ids
 
   struct Found {

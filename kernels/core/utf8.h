@@ -21,12 +21,17 @@ inline void append_utf8(std::string& text, std::uint32_t point) {
   }
 }
 
+/// How many bytes a character has behind its first.
+inline std::size_t bytes_behind(unsigned char first) noexcept {
+  return first < 0x80 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+}
+
 /// Calls `visit(point)` for each code point of a text, which is whole and valid.
 template <class Visit>
 void each_point(std::string_view text, Visit visit) {
   for (std::size_t at = 0; at < text.size();) {
     unsigned char first = static_cast<unsigned char>(text[at]);
-    std::size_t more = first < 0x80 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+    std::size_t more = bytes_behind(first);
     std::uint32_t point = more == 0 ? first : first & (0x3Fu >> more);
     for (std::size_t i = 1; i <= more; ++i) {
       point = point << 6 | (static_cast<unsigned char>(text[at + i]) & 0x3Fu);

@@ -2,20 +2,29 @@
 
 #include <algorithm>
 
+#include "core/byte_order.h"
+
 namespace slm {
 namespace {
+
+constexpr std::string_view kEscapes = "0123456789abcdefABCDEFu/\\";  // bytes of escapes
+
+void add_escapes(ByteSet& bytes) noexcept {
+  for (char byte : kEscapes) bytes.set(static_cast<std::uint8_t>(byte));
+}
 
 bool continues(char byte) noexcept { return (static_cast<std::uint8_t>(byte) & 0xC0) == 0x80; }
 
 }  // namespace
 
-WordRange WordLists::add(std::vector<std::string> words) {
-  std::sort(words.begin(), words.end());  // by bytes, as `char_traits` has it
+WordRange WordLists::add(std::vector<std::string_view> words, bool spelled) {
+  sort_by_bytes(words, [](std::string_view word) { return word; });
   words.erase(std::unique(words.begin(), words.end()), words.end());
   List list;
+  list.spelled = spelled;
   list.starts.reserve(words.size() + 1);
   list.starts.push_back(0);
-  for (const std::string& word : words) {
+  for (std::string_view word : words) {
     list.text += word;
     list.starts.push_back(static_cast<std::uint32_t>(list.text.size()));
   }
@@ -73,6 +82,7 @@ ByteSet WordLists::first_bytes(const WordRange& range) const noexcept {
     found.set(byte);
     at = after(range, byte).high;
   }
+  if (found.any() && is_spelled(range) && between_characters(range)) found.set('\\');
   return found;
 }
 
@@ -81,6 +91,7 @@ ByteSet WordLists::bytes(const WordRange& range) const noexcept {
   for (std::uint32_t at = range.low; at < range.high; ++at) {
     for (char byte : rest(range, at)) found.set(static_cast<std::uint8_t>(byte));
   }
+  if (is_spelled(range)) add_escapes(found);
   return found;
 }
 
@@ -90,6 +101,7 @@ ByteSet WordLists::last_bytes(const WordRange& range) const noexcept {
     const std::string_view left = rest(range, at);
     if (!left.empty()) found.set(static_cast<std::uint8_t>(left.back()));
   }
+  if (is_spelled(range)) add_escapes(found);
   return found;
 }
 

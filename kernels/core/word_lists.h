@@ -25,8 +25,11 @@ struct WordRange {
 /// Owns lists, each once. Immutable but for what is added.
 class WordLists {
  public:
-  /// All of a list of texts in UTF-8, in any order. Cost: O(n log n).
-  WordRange add(std::vector<std::string> words);
+  /// All of a list of texts in UTF-8, in any order. `spelled`: each stands for all the ways to
+  /// write it inside of a JSON string, and can be written there as it is. Cost: O(n log n).
+  WordRange add(std::vector<std::string_view> words, bool spelled = false);
+
+  bool is_spelled(const WordRange& range) const noexcept { return lists_[range.list].spelled; }
 
   /// What is left of a word of the range.
   std::string_view rest(const WordRange& range, std::uint32_t word) const noexcept {
@@ -39,14 +42,16 @@ class WordLists {
   /// Whether a character begins here, as far as there is one.
   bool between_characters(const WordRange& range) const noexcept;
 
-  /// The words that go on with the byte, behind it. Cost: O(log n).
+  /// The words that go on with the byte, behind it; of spelled ones, those written as they are.
+  /// Cost: O(log n).
   WordRange after(const WordRange& range, std::uint8_t byte) const noexcept;
   /// Behind all the whole characters that the words have in common.
   WordRange after_common(const WordRange& range) const noexcept;
 
   /// The bytes that can follow. Cost: O(their number · log n).
   ByteSet first_bytes(const WordRange& range) const noexcept;
-  /// The bytes in what is left of the words; and those with which it ends. Cost: O(size).
+  /// The bytes in what is left of the words, and those with which it ends; of spelled ones maybe
+  /// some more. Cost: O(size).
   ByteSet bytes(const WordRange& range) const noexcept;
   ByteSet last_bytes(const WordRange& range) const noexcept;
   /// A shortest word that does not end here, the first of them; `high` if there is none.
@@ -61,6 +66,7 @@ class WordLists {
   struct List {
     std::string text;                   // the words, one after the other
     std::vector<std::uint32_t> starts;  // and their ends, one place further on
+    bool spelled = false;
     bool operator==(const List&) const = default;
   };
   static std::string_view word_of(const List& list, std::uint32_t word) noexcept {

@@ -162,6 +162,13 @@ void test_what_can_grow_stays_alive() {
   NodeId closed = pool.intersect({pool.repeat(text(pool, "a"), 0, kNoBound),
                                   pool.complement(pool.repeat(text(pool, "a"), 2, kNoBound))});
   CHECK(!living(closed, 'a'));
+  const std::uint32_t dfa = pool.new_dfa(2);  // [a-c]*d, where an edge leads back
+  const NodeId back = pool.chars({{'a', 'c'}}), out = text(pool, "d");
+  pool.set_dfa_state(dfa, 1, true, {});
+  pool.set_dfa_state(dfa, 0, false, {{{back, 0}, {out, 1}}});
+  CHECK(living(pool.dfa_state(dfa, 0), 'b'));
+  CHECK(!living(pool.dfa_state(dfa, 0), 'd'));
+  CHECK(!living(pool.dfa_state(dfa, 1), 'b'));
 }
 
 /// Letters that lead from each beginning of a word to others are living in all of these states; a

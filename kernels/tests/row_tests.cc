@@ -145,6 +145,44 @@ void test_shapes_change_no_lines() {
   CHECK(masks > 3000);
 }
 
+/// (T{2,5}){2,4} with T = [a-c]+ "d"?: a word may begin at any place.
+std::vector<std::int32_t> words_of_words() {
+  return {2, 1, 'a', 'c', 1, 'd', 'd',                                 // sets
+          2,                                                           // rules
+          5, 0, 0,   4,   0, 1,   -1,  0, 1, 4,  2, 0, 1, 2, 2, 1, 3,  // [a-c]+d?
+          1, 4, 0,                                                     // it is the terminal
+          4, 8, 0,   12,  5, 2,   5,   9, 1, 12, 7, 2, 4,              // T{2,5}, t, t{2,4}
+          8, 6, 0};
+}
+
+/// Rules that begin in as much of a row as waits for them allow what they do in whole rows, from
+/// fewer states.
+void test_rules_begin_in_what_waits() {
+  VocabularyTables vocabulary({"a", "b", "c", "d", "ad", "da", "abc", "dad", "cadac", "dd"});
+  const ByteTrie& trie = vocabulary.trie.trie();
+  std::mt19937 random(3);
+  EarleyRecogniser cut{Program(words_of_words()), vocabulary.terminals()},
+      whole{Program(words_of_words()), vocabulary.terminals()};
+  whole.begin_in_whole_rows();
+  for (int text = 0; text < 20; ++text) {
+    StateId one = cut.start(), other = whole.start();
+    for (int length = 0; length < 40; ++length) {
+      std::vector<TokenId> live, found;
+      whole.walk_by_steps(trie, trie.nodes[0].first_child, trie.nodes[0].last_child, other, live);
+      cut.walk(trie, trie.nodes[0].first_child, trie.nodes[0].last_child, one, found);
+      CHECK(sorted(found) == sorted(live));
+      CHECK(cut.can_end(one) == whole.can_end(other));
+      CHECK(cut.completion(one).bytes == whole.completion(other).bytes);
+      if (live.empty()) break;
+      for (char c : vocabulary.trie.bytes_of(live[random() % live.size()])) {
+        one = cut.step(one, static_cast<std::uint8_t>(c));
+        other = whole.step(other, static_cast<std::uint8_t>(c));
+      }
+    }
+  }
+  CHECK(2 * cut.states() < whole.states());
+}
+
 /// The trie of what is below some nodes has every rest of a token that goes through one of them,
 /// once for each, and its invariants.
 void test_what_is_below_nodes() {
@@ -213,6 +251,7 @@ int main() {
   test_what_is_below_nodes();
   test_shapes_change_nothing();
   test_shapes_change_no_lines();
+  test_rules_begin_in_what_waits();
   if (failures > 0) std::fprintf(stderr, "%d checks failed\n", failures);
   return failures == 0 ? 0 : 1;
 }

@@ -4,6 +4,7 @@
 #include <random>
 #include <string>
 
+#include "core/json_spellings.h"
 #include "core/regex.h"
 #include "tests/check.h"
 
@@ -14,8 +15,8 @@ using slm::tests::failures;
 
 using Text = std::vector<std::uint32_t>;
 
-std::vector<Text> some_words(std::mt19937& random) {
-  const Text letters{'"', 'a', 'b', 'z', 0xE4, 0xE5, 0x3B1, 0x4E2D, 0x4E2E, 0x1F600, 0x1F601};
+std::vector<Text> some_words(std::mt19937& random, std::uint32_t sign = '"') {
+  const Text letters{sign, 'a', 'b', 'z', 0xE4, 0xE5, 0x3B1, 0x4E2D, 0x4E2E, 0x1F600, 0x1F601};
   std::vector<Text> words;
   const std::size_t most = 1 + random() % 9;
   while (words.size() < RegexPool::kManyWords + random() % 60) {
@@ -29,24 +30,29 @@ std::vector<Text> some_words(std::mt19937& random) {
   return words;
 }
 
-NodeId listed(RegexPool& pool, const std::vector<Text>& words) {
+NodeId listed(RegexPool& pool, const std::vector<Text>& words, bool spelled = false) {
   std::vector<std::span<const std::uint32_t>> spans(words.begin(), words.end());
-  return pool.words(spans);
+  return pool.words(spans, spelled);
 }
 
-NodeId written_out(RegexPool& pool, const std::vector<Text>& words) {
+NodeId written_out(RegexPool& pool, const std::vector<Text>& words, bool spelled = false) {
   std::vector<NodeId> options;
-  for (const Text& word : words) options.push_back(pool.literal(word));
+  for (const Text& word : words) {
+    options.push_back(spelled ? pool.spellings().of(word) : pool.literal(word));
+  }
   return pool.alternate(std::move(options));
 }
 
-/// Whatever is asked of both is answered alike, before each byte of each word and behind others.
-void test_lists_are_unions_of_their_words() {
+/// Whatever is asked of both is answered alike, before each byte of each word and behind others. Of
+/// spelled words, the bytes at the end may be told as more than they are.
+void test_lists_are_unions_of_their_words(bool spelled) {
   std::mt19937 random(11);
+  ByteSet ascii;
+  for (std::size_t byte = 0; byte < 0x80; ++byte) ascii.set(byte);
   for (int tries = 0; tries < 60; ++tries) {
     RegexPool pool;
-    const std::vector<Text> words = some_words(random);
-    const NodeId list = listed(pool, words), all = written_out(pool, words);
+    const std::vector<Text> words = some_words(random, spelled ? '/' : '"');
+    const NodeId list = listed(pool, words, spelled), all = written_out(pool, words, spelled);
     CHECK(list != all && pool.is_plain(list) && pool.is_finite(list));
     for (int walks = 0; walks < 100; ++walks) {
       NodeId at = list, twin = all;
@@ -58,12 +64,13 @@ void test_lists_are_unions_of_their_words() {
         }
         CHECK(pool.first_bytes(at) == first || (pool.first_bytes(twin) & ~first).any());
         CHECK((first & ~pool.first_bytes(at)).none());
-        CHECK((pool.last_bytes(at) & ~pool.last_bytes(twin)).none());
+        const ByteSet last = pool.last_bytes(at), twins = pool.last_bytes(twin);
+        CHECK((spelled ? twins & ~last & ascii : last & ~twins).none());
         CHECK(pool.least_more(at).length == pool.least_more(twin).length);
         CHECK(pool.is_prefix_code(at) || !pool.is_prefix_code(twin));
         CHECK(pool.can_continue(at) == pool.can_continue(twin));
         CharClass chars;
-        for (char letter : {'"', 'a', 'b'}) chars.add(static_cast<std::uint8_t>(letter));
+        for (char letter : {'"', '/', 'a', 'b'}) chars.add(static_cast<std::uint8_t>(letter));
         CHECK(!pool.leaves(at, chars) || pool.leaves(twin, chars));
         if (first.none()) break;
         auto byte = static_cast<std::uint8_t>(random());
@@ -77,6 +84,21 @@ void test_lists_are_unions_of_their_words() {
       }
       CHECK((at == kNothing) == (twin == kNothing));
     }
+  }
+}
+
+/// What cannot be written inside of a string as it is, is written out; and spelled words are named
+/// otherwise than their texts.
+void test_spelled_lists_are_of_plain_characters() {
+  std::mt19937 random(13);
+  RegexPool pool;
+  std::vector<Text> words = some_words(random, '/');
+  const Hash128 key{1, 2};
+  CHECK(pool.name(listed(pool, words, true), key) != pool.name(listed(pool, words), key));
+  for (std::uint32_t sign : {0x1F, 0x22, 0x5C}) {
+    words.push_back({'a', sign});
+    CHECK(listed(pool, words, true) == written_out(pool, words, true));
+    words.pop_back();
   }
 }
 
@@ -100,7 +122,9 @@ void test_equal_lists_are_one() {
 }  // namespace
 
 int main() {
-  test_lists_are_unions_of_their_words();
+  test_lists_are_unions_of_their_words(false);
+  test_lists_are_unions_of_their_words(true);
+  test_spelled_lists_are_of_plain_characters();
   test_equal_lists_are_one();
   if (failures == 0) std::printf("all word tests passed\n");
   return failures == 0 ? 0 : 1;
