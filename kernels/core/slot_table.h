@@ -54,12 +54,16 @@ struct FreeMemory {
   void operator()(void* memory) const noexcept { std::free(memory); }
 };
 
-/// Open addressing, linear probing, at most half full. A slot of zero bytes is free;
-/// `slot.place()` is the hash it was inserted by.
+/// Open addressing, linear probing, at most half full, or five eighths while slots are moving. A
+/// slot of zero bytes is free; `slot.place()` is the hash it was inserted by.
+///
+/// A large table comes from the system as zeros, a page when it is first touched. A page may have
+/// 2 MB, of which each takes up to a millisecond, and the next few insertions would touch them all.
+/// So slots move in order, and what is inserted meanwhile waits for its turn in the table before:
+/// one page comes at a time.
 ///
 /// Cost: a look-up is a cache line in most cases, and two while slots are moving. An insertion
-/// moves at most `kMoved` slots of the table before; the new one comes from the system as zeros, a
-/// page when it is first touched.
+/// moves at most `kMoved` slots of the table before.
 template <class Slot>
 class SlotTable {
   static_assert(std::is_trivially_copyable_v<Slot>);
@@ -74,8 +78,8 @@ class SlotTable {
 
   /// The slot must not be there yet.
   void insert(const Slot& slot) {
-    if (2 * (used_ + 1) > now_.size) grow();
-    place(slot);
+    if (before_.size == 0 && 2 * (used_ + 1) > now_.size) grow();
+    if (!waits(slot)) place(slot);
     ++used_;
     if (before_.size != 0) move(kMoved);
   }
@@ -115,6 +119,15 @@ class SlotTable {
       if (slot.is_free()) return nullptr;
       if (matches(slot)) return &slot;
     }
+  }
+  /// Puts the slot into the table before, if it is moved from there later on.
+  bool waits(const Slot& slot) noexcept {
+    std::size_t at = before_.size == 0 ? 0 : slot.place() & (before_.size - 1);
+    if (at < moved_) return false;
+    while (at < before_.size && !before_.at[at].is_free()) ++at;
+    if (at >= before_.size) return false;
+    before_.at[at] = slot;
+    return true;
   }
   void place(const Slot& slot) noexcept {
     std::size_t at = slot.place() & (now_.size - 1);
